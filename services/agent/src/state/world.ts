@@ -1,0 +1,34 @@
+/** What the translator sees: immutable values, replaced and never changed. Pure; no clock, no I/O. */
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+
+/** A member of the federation as this agent knows it. */
+export interface PeerCluster {
+  readonly name: string;
+  readonly region: string;
+  readonly zone: string;
+  /** Clusters of one network reach each other's endpoints directly. */
+  readonly network: string;
+  readonly trustDomain: string;
+  /** PEM certificates of its trust bundle; empty until its facts arrived. */
+  readonly trustBundle: readonly string[];
+  /** `IP:PORT` of its gateways, sorted; empty until its facts arrived. */
+  readonly gateways: readonly string[];
+}
+
+/** A proxy that is connected, or was when the last good state was saved. */
+export interface ProxyRef {
+  readonly role: 'sidecar' | 'gateway';
+  readonly address: string;
+}
+
+/** Everything that decides the configuration of a cluster's proxies. */
+export interface World {
+  /** Name of the own cluster; it is in `clusters` too. */
+  readonly self: string;
+  readonly clusters: ReadonlyMap<string, PeerCluster>;
+  /** Service key (`NAMESPACE/SERVICE`) → cluster → shard. Own shards are all here, others' only if exported. */
+  readonly shards: ReadonlyMap<string, ReadonlyMap<string, EndpointShard>>;
+  /** Policy resources by `resourceKey(kind, namespace, name)`. */
+  readonly policies: ReadonlyMap<string, Resource>;
+}

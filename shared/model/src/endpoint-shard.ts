@@ -1,0 +1,40 @@
+/** An endpoint shard: one cluster's endpoints of one service, the unit that agents publish and replace whole. */
+import Type, { type Static } from 'typebox';
+
+/** A port of a service, as its clients name it. */
+export const ServicePort = Type.Object({
+  name: Type.Optional(Type.String()),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  /** Application protocol, from `appProtocol`, the port's name, or the default `http`. */
+  protocol: Type.Union([Type.Literal('http'), Type.Literal('http2'), Type.Literal('tcp')]),
+});
+export type ServicePort = Static<typeof ServicePort>;
+
+/** HEALTHY takes traffic; UNHEALTHY counts but takes none; DRAINING takes none and spills nothing. */
+export const EndpointHealth = Type.Union([Type.Literal('HEALTHY'), Type.Literal('UNHEALTHY'), Type.Literal('DRAINING')]);
+export type EndpointHealth = Static<typeof EndpointHealth>;
+
+/** One workload instance. Its sidecar listens on the same address at 15006. */
+export const Endpoint = Type.Object({
+  /** IP address of the application. */
+  address: Type.String(),
+  /** Service port (decimal) → port the application listens on. */
+  targetPorts: Type.Record(Type.String(), Type.Integer()),
+  labels: Type.Record(Type.String(), Type.String()),
+  serviceAccount: Type.String(),
+  zone: Type.Optional(Type.String()),
+  health: EndpointHealth,
+});
+export type Endpoint = Static<typeof Endpoint>;
+
+/** Endpoints are sorted by address; equal input gives equal bytes. */
+export const EndpointShard = Type.Object({
+  cluster: Type.String(),
+  namespace: Type.String(),
+  service: Type.String(),
+  /** Only exported shards leave their cluster (ServiceExport). */
+  exported: Type.Boolean(),
+  ports: Type.Array(ServicePort),
+  endpoints: Type.Array(Endpoint),
+});
+export type EndpointShard = Static<typeof EndpointShard>;

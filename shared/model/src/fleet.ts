@@ -1,0 +1,45 @@
+/** The federation as its members see it: who belongs to it, by the hub's word, and what each cluster says of itself. */
+import Type, { type Static } from 'typebox';
+
+/** A member, as the hub vouches for it. */
+export const RosterMember = Type.Object({
+  name: Type.String(),
+  /** Rises with each enrolment of this name; documents of an older epoch are refused. */
+  epoch: Type.Integer({ minimum: 1 }),
+  /** Ed25519 public key (raw, base64url) that signs this cluster's documents. */
+  signingKey: Type.String(),
+  region: Type.String(),
+  zone: Type.String(),
+  provider: Type.String(),
+  network: Type.String(),
+  labels: Type.Record(Type.String(), Type.String()),
+  trustDomain: Type.String(),
+});
+export type RosterMember = Static<typeof RosterMember>;
+
+/** Document `roster`, hub → every cluster. Members are sorted by name. */
+export const Roster = Type.Object({ members: Type.Array(RosterMember) });
+export type Roster = Static<typeof Roster>;
+
+/** Document `facts`, agent → all: what a cluster's own agent alone can say. */
+export const ClusterFacts = Type.Object({
+  /** Trust bundle of the cluster's own trust domain: PEM certificates, sorted. */
+  trustBundle: Type.Array(Type.String()),
+  /** Addresses at which the cluster's gateways accept tunnels, `IP:PORT`, sorted. */
+  gateways: Type.Array(Type.String()),
+});
+export type ClusterFacts = Static<typeof ClusterFacts>;
+
+/** The default trust domain of a cluster. */
+export function trustDomainOf(cluster: string): string {
+  return `${cluster}.hawser`;
+}
+
+/** The SPIFFE ID of a workload (SPIFFE-ID section 2; DESIGN.md, identity). */
+export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): string {
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
+}
+
+/** The identity of every gateway: `spiffe://TRUST_DOMAIN/ns/hawser-system/sa/gateway`. */
+export const GATEWAY_NAMESPACE = 'hawser-system';
+export const GATEWAY_SERVICE_ACCOUNT = 'gateway';

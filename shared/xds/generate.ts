@@ -1,0 +1,90 @@
+/**
+ * Generates TypeScript for the part of Envoy's API that Hawser speaks, from the protos that ship in
+ * `@grpc/grpc-js-xds`. Run by `npm run generate:xds`; `npm run check` runs it with `--check` and fails
+ * when the committed code differs.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+
+/** The messages Hawser uses by name; what they import comes along. */
+const ROOTS = [
+  'envoy/service/discovery/v3/ads.proto',
+  'envoy/service/discovery/v3/discovery.proto',
+  'envoy/config/bootstrap/v3/bootstrap.proto',
+  'envoy/config/cluster/v3/cluster.proto',
+  'envoy/config/endpoint/v3/endpoint.proto',
+  'envoy/config/listener/v3/listener.proto',
+  'envoy/config/route/v3/route.proto',
+  'envoy/extensions/access_loggers/file/v3/file.proto',
+  'envoy/extensions/bootstrap/internal_listener/v3/internal_listener.proto',
+  'envoy/extensions/filters/http/fault/v3/fault.proto',
+  'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/http/stateful_session/v3/stateful_session.proto',
+  'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
+  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'envoy/extensions/http/stateful_session/header/v3/header.proto',
+  'envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto',
+  'envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.proto',
+  'envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto',
+  'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto',
+  'envoy/extensions/transport_sockets/tls/v3/secret.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.proto',
+  'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+];
+
+const here = import.meta.dirname;
+const root = join(here, '../..');
+const target = join(here, 'src/generated');
+const require = createRequire(import.meta.url);
+
+function generate(into: string): void {
+  const deps = join(dirname(require.resolve('@grpc/grpc-js-xds/package.json')), 'deps');
+  const protos = mkdtempSync(join(tmpdir(), 'hawser-protos-'));
+  for (const part of ['envoy-api', 'protoc-gen-validate', 'xds', 'googleapis']) {
+    cpSync(join(deps, part), protos, { recursive: true });
+  }
+  // The package's validate.proto is older than its Envoy protos and lacks this field; only the annotation loses it.
+  const protocol = join(protos, 'envoy/config/core/v3/protocol.proto');
+  writeFileSync(protocol, readFileSync(protocol, 'utf8').replaceAll(' ignore_empty: true', ''));
+  const template = {
+    version: 'v2',
+    plugins: [
+      {
+        local: join(root, 'node_modules/.bin/protoc-gen-es'),
+        out: into,
+        opt: ['target=ts', 'erasable_syntax=true', 'import_extension=ts'],
+        include_imports: true,
+      },
+    ],
+  };
+  writeFileSync(join(protos, 'buf.gen.yaml'), JSON.stringify(template));
+  const paths = ROOTS.flatMap((path) => ['--path', path]);
+  execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths], { cwd: protos, stdio: 'inherit' });
+  rmSync(protos, { recursive: true });
+}
+
+function files(dir: string): Map<string, string> {
+  const all = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = all.map((entry) => join(entry.parentPath, entry.name)).sort();
+  return new Map(paths.map((path) => [relative(dir, path), readFileSync(path, 'utf8')]));
+}
+
+if (process.argv.includes('--check')) {
+  const fresh = mkdtempSync(join(tmpdir(), 'hawser-generated-'));
+  generate(fresh);
+  const [want, have] = [files(fresh), files(target)];
+  rmSync(fresh, { recursive: true });
+  const differing = [...new Set([...want.keys(), ...have.keys()])].filter((path) => want.get(path) !== have.get(path));
+  if (differing.length > 0) {
+    console.error(`shared/xds/src/generated is not up to date (${differing[0]} …): run npm run generate:xds`);
+    process.exit(1);
+  }
+} else {
+  rmSync(target, { recursive: true, force: true });
+  generate(target);
+}
