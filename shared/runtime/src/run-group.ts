@@ -12,7 +12,10 @@ export interface RunGroup {
   stop(reason: string): void;
 }
 
-/** Starts a group that stops on SIGINT or SIGTERM; a second signal, or `deadlineMs`, ends the process at once. */
+/** One Ctrl-C arrives more than once: from the terminal, and again from each npm or launcher above that passes it on. */
+const SAME_SIGNAL_MS = 1000;
+
+/** Starts a group that stops on SIGINT or SIGTERM; a second signal (a second later or more), or `deadlineMs`, ends the process at once. */
 export function createRunGroup(log: Logger, deadlineMs = 15_000): RunGroup {
   const parts: { name: string; stop: () => Promise<void> | void }[] = [];
   const aborter = new AbortController();
@@ -20,8 +23,13 @@ export function createRunGroup(log: Logger, deadlineMs = 15_000): RunGroup {
   const stopped = new Promise<void>((resolve) => {
     finish = resolve;
   });
+  let stoppingSince = 0;
   const stop = (reason: string): void => {
-    if (aborter.signal.aborted) process.exit(1);
+    if (aborter.signal.aborted) {
+      if (performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
+      process.exit(1);
+    }
+    stoppingSince = performance.now();
     aborter.abort();
     log.info({ reason }, 'stopping');
     setTimeout(() => process.exit(1), deadlineMs).unref();
