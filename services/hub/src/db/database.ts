@@ -1,0 +1,95 @@
+/** The one door to PostgreSQL: a bounded pool in which every wait has a deadline. */
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { ExtractTablesWithRelations } from 'drizzle-orm';
+import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres';
+import type { PgTransaction, PgTransactionConfig } from 'drizzle-orm/pg-core';
+import { Pool, type PoolConfig } from 'pg';
+
+type NoSchema = Record<string, never>;
+/** Runs statements: the pool, or one transaction of it. */
+export type Statements = Pick<NodePgDatabase, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
+/** One open transaction. */
+export type Transaction = PgTransaction<NodePgQueryResultHKT, NoSchema, ExtractTablesWithRelations<NoSchema>>;
+
+/** An open connection pool. */
+export interface Database {
+  readonly dsn: string;
+  /** Runs `work` in a transaction; rolls back when it throws. Throws `database-unavailable` (503) when PostgreSQL cannot be reached. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: PgTransactionConfig): Promise<T>;
+  /** Whether the last transaction or probe reached PostgreSQL. */
+  up(): boolean;
+  /** Asks PostgreSQL now; never throws. */
+  probe(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const POOL: PoolConfig = {
+  max: 10,
+  connectionTimeoutMillis: 5_000,
+  idleTimeoutMillis: 60_000,
+  statement_timeout: 10_000,
+  query_timeout: 12_000,
+  lock_timeout: 8_000,
+  idle_in_transaction_session_timeout: 15_000,
+  keepAlive: true,
+  application_name: 'hawser-hub',
+};
+
+/** Opens the pool; connects at the first use. */
+export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {}): Database {
+  const pool = new Pool({ ...POOL, ...overrides, connectionString: dsn });
+  pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
+  const db = drizzle(pool);
+  let reached = false;
+  const transaction: Database['transaction'] = async (work, options) => {
+    try {
+      const result = await db.transaction(work, options);
+      reached = true;
+      return result;
+    } catch (error) {
+      reached = !isConnectionFailure(error);
+      throw reached ? error : unavailable(error);
+    }
+  };
+  return {
+    dsn,
+    transaction,
+    up: () => reached,
+    probe: async () => {
+      reached = await pool.query({ text: 'SELECT 1' }).then(
+        () => true,
+        () => false,
+      );
+      return reached;
+    },
+    close: () => pool.end(),
+  };
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError('database-unavailable', 'the hub cannot reach its database; what is applied stays in force; try again shortly', {
+    status: 503,
+    cause,
+  });
+}
+
+/** Whether an error says that PostgreSQL is away or too busy, rather than that it refused a statement. */
+export function isConnectionFailure(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+    if (at instanceof AppError) return at.code === 'database-unavailable';
+    const code = sqlState(at);
+    if (code !== undefined && /^(08|53|57P|25P03|57014|55P03|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code)) return true;
+    if (/timeout exceeded when trying to connect|Connection terminated|Query read timeout|Cannot use a pool/.test(messageOf(at)))
+      return true;
+  }
+  return false;
+}
+
+/** The SQLSTATE or system error code of an error or of its causes. */
+export function sqlState(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+    if ('code' in at && typeof at.code === 'string') return at.code;
+  }
+  return undefined;
+}

@@ -1,0 +1,94 @@
+/** The tables of `migrations/` as drizzle sees them. The SQL there decides; this follows. */
+import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { bigint, boolean, customType, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+const whole = (name: string) => bigint(name, { mode: 'number' });
+
+/** What a committed write did. */
+export type WriteAction = 'create' | 'update' | 'delete';
+
+/** One row: the epoch and the last revision. */
+export const hubMeta = pgTable('hub_meta', {
+  singleton: boolean('singleton').primaryKey(),
+  epoch: whole('epoch').notNull(),
+  revision: whole('revision').notNull(),
+});
+
+/** The desired state. */
+export const resources = pgTable(
+  'resources',
+  {
+    kind: text('kind').notNull(),
+    namespace: text('namespace').notNull(),
+    name: text('name').notNull(),
+    uid: uuid('uid').notNull(),
+    generation: whole('generation').notNull(),
+    revision: whole('revision').notNull(),
+    labels: jsonb('labels').$type<Readonly<Record<string, string>>>().notNull(),
+    annotations: jsonb('annotations').$type<Readonly<Record<string, string>>>().notNull(),
+    spec: jsonb('spec').$type<unknown>().notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.kind, table.namespace, table.name] })],
+);
+/** One stored resource. Cluster-scoped kinds have the namespace ''. */
+export type ResourceRow = typeof resources.$inferSelect;
+
+/** Every write, for ever. */
+export const history = pgTable('history', {
+  revision: whole('revision').primaryKey(),
+  kind: text('kind').notNull(),
+  namespace: text('namespace').notNull(),
+  name: text('name').notNull(),
+  action: text('action').$type<WriteAction>().notNull(),
+  actor: text('actor').notNull(),
+  at: instant('at').notNull(),
+  resource: jsonb('resource').$type<Resource>().notNull(),
+});
+
+/** Writes not yet on the bus. */
+export const outbox = pgTable('outbox', {
+  revision: whole('revision').primaryKey(),
+  kind: text('kind').notNull(),
+  namespace: text('namespace').notNull(),
+  name: text('name').notNull(),
+  action: text('action').$type<WriteAction>().notNull(),
+  at: instant('at').notNull(),
+});
+
+/** One row: the newest published revision. */
+export const outboxProgress = pgTable('outbox_progress', {
+  singleton: boolean('singleton').primaryKey(),
+  published: whole('published').notNull(),
+});
+
+/** Hashed secrets of join tokens. */
+export const joinTokens = pgTable('join_tokens', {
+  name: text('name').primaryKey(),
+  secretHash: bytea('secret_hash').notNull(),
+  cluster: text('cluster').notNull(),
+  spec: jsonb('spec').$type<JoinTokenSpec>().notNull(),
+  expiresAt: instant('expires_at').notNull(),
+  usedAt: instant('used_at'),
+});
+
+/** Enrolled clusters. */
+export const members = pgTable('members', {
+  cluster: text('cluster').primaryKey(),
+  signingKey: text('signing_key').notNull(),
+  epoch: whole('epoch').notNull(),
+  natsUser: text('nats_user').notNull(),
+  enrolledAt: instant('enrolled_at').notNull(),
+});
+
+/** Hashed bearer tokens. */
+export const apiTokens = pgTable('api_tokens', {
+  id: uuid('id').primaryKey(),
+  name: text('name').notNull(),
+  tokenHash: bytea('token_hash').notNull(),
+  issuedTo: text('issued_to').notNull(),
+  createdAt: instant('created_at').notNull(),
+});
