@@ -1,0 +1,82 @@
+/** The two streams of state, kept in being by the hub: agents can neither create nor change them. */
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import { CONFIG_PREFIX, CONFIG_STREAM, FLEET_PREFIX, FLEET_STREAM } from '@hawser/wire/subjects.ts';
+import type { Bus } from './bus.ts';
+import { createOrUpdateStream, streamState } from './jetstream.ts';
+
+/** Messages of the wire protocol are at most 256 KiB; JetStream counts subject and headers too. */
+const MAX_STORED_MESSAGE = 264 * 1024;
+const MAX_STREAM_BYTES = 2 * 1024 * 1024 * 1024;
+const CHECK_MS = 5_000;
+
+const STREAMS = [
+  { name: CONFIG_STREAM, subjects: [`${CONFIG_PREFIX}.>`] },
+  { name: FLEET_STREAM, subjects: [`${FLEET_PREFIX}.>`] },
+] as const;
+
+/** Makes both streams as they must be, with `replicas` copies (1 unless NATS is clustered). Idempotent; throws when NATS refuses. */
+export async function ensureStreams(bus: Bus, log: Logger, replicas = 1): Promise<void> {
+  for (const stream of STREAMS) {
+    if ((await streamState(bus, stream.name)) === undefined) log.info({ stream: stream.name }, 'stream is made');
+    await createOrUpdateStream(bus, settings(stream, replicas));
+  }
+}
+
+/** Calls `ensureStreams` at each connection, and makes again what has gone since, until aborted. */
+export async function keepStreams(
+  bus: Bus,
+  log: Logger,
+  options: { readonly signal: AbortSignal; readonly replicas?: number },
+): Promise<void> {
+  const { signal, replicas } = options;
+  let checked = false;
+  let failures = 0;
+  const stop = bus.onStatus(() => {
+    checked = false;
+  });
+  while (!signal.aborted) {
+    if (bus.connected) {
+      try {
+        const known = checked;
+        checked = true;
+        if (!known || (await anyMissing(bus))) await ensureStreams(bus, log, replicas);
+        failures = 0;
+      } catch (error) {
+        checked = false;
+        failures += 1;
+        log.warn({ error: messageOf(error) }, 'streams are not ensured, trying again');
+      }
+    }
+    await sleep(checked ? CHECK_MS : 100 + backoffMs(failures, { baseMs: 100, maxMs: CHECK_MS }), signal);
+  }
+  stop();
+}
+
+async function anyMissing(bus: Bus): Promise<boolean> {
+  const states = await Promise.all(STREAMS.map((stream) => streamState(bus, stream.name)));
+  return states.includes(undefined);
+}
+
+/** The last message of every subject is the state. `allow_msg_ttl` lets tombstones expire (NATS ADR-43). */
+function settings(stream: { readonly name: string; readonly subjects: readonly string[] }, replicas: number) {
+  return {
+    ...stream,
+    storage: 'file',
+    retention: 'limits',
+    discard: 'new',
+    max_msgs_per_subject: 1,
+    max_msg_size: MAX_STORED_MESSAGE,
+    max_bytes: MAX_STREAM_BYTES,
+    max_msgs: -1,
+    max_age: 0,
+    max_consumers: -1,
+    num_replicas: replicas,
+    duplicate_window: 120_000_000_000,
+    allow_direct: true,
+    allow_msg_ttl: true,
+    deny_delete: false,
+    deny_purge: false,
+  };
+}
