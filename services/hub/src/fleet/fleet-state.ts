@@ -1,0 +1,103 @@
+/** What the clusters publish of themselves, verified and in memory. Views read it; nothing here is the only copy of anything. */
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { ClusterFacts, RosterMember } from '@hawser/model/fleet.ts';
+import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+
+/** How fresh the word of a cluster is: KNOWN is heart-beaten, STALE went silent, UNKNOWN has not said anything yet. */
+export type Freshness = 'KNOWN' | 'STALE' | 'UNKNOWN';
+
+/** Three missed heartbeats of 10 s make a cluster's word stale. */
+export const STALE_AFTER_MS = 30_000;
+
+/** One member with what it published. */
+export interface ClusterView {
+  readonly member: RosterMember;
+  /** Service key → its exported shard. */
+  readonly shards: ReadonlyMap<string, EndpointShard>;
+  readonly facts: ClusterFacts | undefined;
+  /** Unix milliseconds; undefined when nothing came from it yet. */
+  readonly lastHeardAt: number | undefined;
+}
+
+interface MutableView {
+  member: RosterMember;
+  shards: Map<string, EndpointShard>;
+  facts: ClusterFacts | undefined;
+  lastHeardAt: number | undefined;
+}
+
+/** The fleet as this hub hears it. Clusters come and go with the roster alone. */
+export class FleetState {
+  readonly #clusters = new Map<string, MutableView>();
+  readonly #listeners = new Set<() => void>();
+  readonly #now: () => number;
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
+
+  /** Members by name, sorted. */
+  clusters(): readonly ClusterView[] {
+    return [...this.#clusters.values()];
+  }
+
+  cluster(name: string): ClusterView | undefined {
+    return this.#clusters.get(name);
+  }
+
+  freshness(name: string): Freshness {
+    const heard = this.#clusters.get(name)?.lastHeardAt;
+    if (heard === undefined) return 'UNKNOWN';
+    return this.#now() - heard > STALE_AFTER_MS ? 'STALE' : 'KNOWN';
+  }
+
+  /** Replaces the roster. A new epoch of a member starts with nothing known of it. */
+  setMembers(members: readonly RosterMember[]): void {
+    const before = new Map(this.#clusters);
+    this.#clusters.clear();
+    for (const member of [...members].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const known = before.get(member.name);
+      const kept = known !== undefined && known.member.epoch === member.epoch;
+      this.#clusters.set(
+        member.name,
+        kept ? { ...known, member } : { member, shards: new Map(), facts: undefined, lastHeardAt: undefined },
+      );
+    }
+    this.#changed();
+  }
+
+  putShard(cluster: string, shard: EndpointShard): void {
+    this.#clusters.get(cluster)?.shards.set(serviceKey(shard), shard);
+    this.#changed();
+  }
+
+  /** The owner's tombstone. */
+  removeShard(cluster: string, service: ServiceName): void {
+    this.#clusters.get(cluster)?.shards.delete(serviceKey(service));
+    this.#changed();
+  }
+
+  setFacts(cluster: string, facts: ClusterFacts): void {
+    const view = this.#clusters.get(cluster);
+    if (view !== undefined) view.facts = facts;
+    this.#changed();
+  }
+
+  /** A verified message of this cluster was sent at this time (Unix milliseconds). */
+  heard(cluster: string, at: number): void {
+    const view = this.#clusters.get(cluster);
+    if (view === undefined || (view.lastHeardAt ?? 0) >= at) return;
+    view.lastHeardAt = at;
+    this.#changed();
+  }
+
+  /** Calls back, in the same turn, after every change. Returns how to stop. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,105 @@
+/** What a revision did to the proxies of the fleet, by the agents' own reports. Pure. */
+import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import type { AgentStatus, ProxyStatus } from '@hawser/wire/messages.ts';
+import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
+
+/** What the answer is made of. All times are Unix milliseconds. */
+export interface RolloutInput {
+  readonly epoch: number;
+  readonly revision: number;
+  /** The newest revision that is on the bus. */
+  readonly published: number;
+  /** When the revision was committed, if this hub remembers. */
+  readonly committedAt: number | undefined;
+  /** While the bus is down nothing is complete: silence says nothing about the agents. */
+  readonly busConnectedSince: number | undefined;
+  /** The newest revision when this hub started: reports of older ones went to its predecessor. */
+  readonly startRevision: number;
+  readonly members: readonly string[];
+  readonly account: (cluster: string) => AgentAccount | undefined;
+  readonly now: number;
+}
+
+/** An agent that said nothing for this long is disconnected; after a start or an outage of the bus each has this long to speak. */
+export const DISCONNECTED_AFTER_MS = 15_000;
+/** A status that shows the revision stands in for a lost report after this long. */
+const REPORT_LOST_AFTER_MS = 2000;
+
+interface Accounted {
+  readonly expected: number;
+  readonly acked: number;
+  readonly nacks: readonly { readonly proxy: string; readonly message: string }[];
+  readonly at: number;
+  readonly settled: boolean;
+}
+
+/** The answer at this moment; `complete` when every connected agent has accounted for the revision or a newer one. */
+export function rolloutAnswer(input: RolloutInput): RolloutAnswer {
+  const connection = new Map(input.members.map((cluster) => [cluster, connectionOf(cluster, input)]));
+  const accounts = new Map(input.members.map((cluster) => [cluster, accountedBy(input.account(cluster), input)]));
+  const waitingFor = input.members.filter((name) => connection.get(name) !== 'disconnected' && accounts.get(name)?.settled !== true);
+  const known = [...accounts].flatMap(([cluster, account]) => (account === undefined ? [] : [{ cluster, ...account }]));
+  const lastAt = Math.max(0, ...known.map((account) => account.at));
+  return {
+    epoch: input.epoch,
+    revision: input.revision,
+    complete: input.published >= input.revision && input.busConnectedSince !== undefined && waitingFor.length === 0,
+    proxies: {
+      expected: sum(known, 'expected'),
+      acked: sum(known, 'acked'),
+      nacked: known.reduce((all, one) => all + one.nacks.length, 0),
+    },
+    nacks: known.flatMap(({ cluster, nacks }) => nacks.map(({ proxy, message }) => ({ cluster, proxy, message }))),
+    waitingFor,
+    disconnected: input.members.filter((name) => connection.get(name) === 'disconnected'),
+    durationMs: input.committedAt === undefined ? 0 : Math.max(0, lastAt - input.committedAt),
+  };
+}
+
+/** Whether an agent is there: `awaited` when it was not heard yet, but may be on its way. */
+export function connectionOf(
+  cluster: string,
+  input: Pick<RolloutInput, 'account' | 'busConnectedSince' | 'now'>,
+): 'connected' | 'awaited' | 'disconnected' {
+  const heard = input.account(cluster)?.lastHeardAt;
+  if (heard !== undefined && input.now - heard <= DISCONNECTED_AFTER_MS) return 'connected';
+  const { busConnectedSince } = input;
+  return busConnectedSince !== undefined && input.now - busConnectedSince > DISCONNECTED_AFTER_MS ? 'disconnected' : 'awaited';
+}
+
+function accountedBy(account: AgentAccount | undefined, input: RolloutInput): Accounted | undefined {
+  if (account === undefined) return undefined;
+  const reports = [...account.reports.values()].filter(({ status }) => status.epoch === input.epoch && status.revision >= input.revision);
+  const report = reports.find(isSettled) ?? reports[0];
+  const oldest = account.reports.keys().next().value;
+  const forgotten = oldest !== undefined && oldest > input.revision && input.revision <= input.startRevision;
+  if (report !== undefined && !forgotten) return { ...report.status, at: report.at, settled: isSettled(report) };
+  return byStatus(account, input);
+}
+
+function isSettled({ status }: RolloutReport): boolean {
+  return status.expected === status.acked + status.nacks.length;
+}
+
+/** Without a report (sent to an earlier hub, or lost) the proxies' own revisions tell; how many were expected is not known then. */
+function byStatus(account: AgentAccount, input: RolloutInput): Accounted | undefined {
+  const { status } = account;
+  if (status === undefined || status.epoch !== input.epoch || status.revision < input.revision) return undefined;
+  if (input.revision > input.startRevision && input.now - account.revisionSince < REPORT_LOST_AFTER_MS) return undefined;
+  const nacks = status.proxies.flatMap((proxy) => nackOf(proxy));
+  return { expected: nacks.length, acked: 0, nacks, at: account.revisionSince, settled: hasAnswered(status, input.revision) };
+}
+
+function hasAnswered(status: AgentStatus, revision: number): boolean {
+  return status.proxies.every((proxy) => proxy.revision >= revision || nackOf(proxy).length > 0);
+}
+
+/** The proxy with its first rejected type, or nothing. */
+function nackOf(proxy: ProxyStatus): { proxy: string; message: string }[] {
+  const rejected = Object.entries(proxy.types).find(([, type]) => type.state === 'NACKED');
+  return rejected === undefined ? [] : [{ proxy: proxy.proxy, message: `${rejected[0]}: ${rejected[1].error ?? 'rejected'}` }];
+}
+
+function sum(known: readonly Accounted[], field: 'expected' | 'acked'): number {
+  return known.reduce((all, one) => all + one[field], 0);
+}

@@ -1,0 +1,56 @@
+/** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
+import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { RosterMember } from '@hawser/model/fleet.ts';
+import { localityPriorities } from '@hawser/model/locality-priorities.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
+import { isPlacedOn } from '../placement/place.ts';
+import type { Freshness } from './fleet-state.ts';
+
+/** What the answer is made of. */
+export interface WhoServesInput {
+  readonly service: ServiceName;
+  /** Every cluster with its shard of this service, if it exports one. */
+  readonly clusters: readonly { readonly member: RosterMember; readonly shard: EndpointShard | undefined; readonly state: Freshness }[];
+  readonly policies: readonly Resource[];
+  /** Only the clients of this cluster; default: of each. */
+  readonly from?: string | undefined;
+  /** As if the clusters of this region had no endpoints. */
+  readonly without?: string | undefined;
+}
+
+type Locality = WhoServesAnswer['answers'][number]['localities'][number];
+
+/** The answer of `GET /hawser/v1/services/NAMESPACE/SERVICE/answers`, clusters in the order given, localities by priority. */
+export function whoServes(input: WhoServesInput): WhoServesAnswer {
+  const clients = input.clusters.filter(({ member }) => input.from === undefined || member.name === input.from);
+  return {
+    service: serviceKey(input.service),
+    answers: clients.map(({ member }) => ({ from: member.name, localities: localitiesFor(member, input) })),
+  };
+}
+
+function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
+  const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
+  const serving = input.clusters.filter(
+    ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.endpoints.length > 0,
+  );
+  const order = localityPriorities({
+    from: { cluster: client.name, region: client.region },
+    serving: serving.map(({ member, shard }) => ({
+      cluster: member.name,
+      region: member.region,
+      endpoints: shard?.endpoints.length ?? 0,
+    })),
+    failover: effectiveFailover(placed, input.service),
+    shift: effectiveShift(placed, input.service),
+  });
+  return order.map((place) => {
+    const source = serving.find(({ member }) => member.name === place.cluster);
+    const endpoints = source?.shard?.endpoints ?? [];
+    const healthy = endpoints.filter((endpoint) => endpoint.health === 'HEALTHY').length;
+    return { ...place, endpoints: endpoints.length, healthy, state: source?.state ?? 'UNKNOWN' };
+  });
+}

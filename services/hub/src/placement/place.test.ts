@@ -1,0 +1,92 @@
+import type { RosterMember } from '@hawser/model/fleet.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
+import { type Documents, place } from './place.ts';
+
+const MEMBERS: readonly RosterMember[] = [
+  memberOf('a1', { region: 'a', labels: { tier: 'gold' } }),
+  memberOf('a2', { region: 'a', zone: '' }),
+  memberOf('b1', { region: 'b', provider: 'aws', labels: { region: 'forged' } }),
+];
+
+function shift(name: string, clusters?: string): Resource {
+  const annotations = clusters === undefined ? undefined : { 'hawser.dev/clusters': clusters };
+  return policyOf('TrafficShift', name, { services: ['reviews'], regions: { a: 1 } }, annotations);
+}
+
+/** Names of the clusters that get the policy. */
+function clustersOf(policy: Resource): string[] {
+  return [...place({ resources: [policy], members: MEMBERS })].filter(([, documents]) => documents.size > 1).map(([name]) => name);
+}
+
+describe('place', () => {
+  const cases: [string, string | undefined, string[]][] = [
+    ['everywhere by default', undefined, ['a1', 'a2', 'b1']],
+    ['everywhere with an empty selector', '', ['a1', 'a2', 'b1']],
+    ['by region', 'region=a', ['a1', 'a2']],
+    ['by region, which a label cannot forge', 'region=forged', []],
+    ['by label', 'tier=gold', ['a1']],
+    ['by name', 'name in (a1,b1)', ['a1', 'b1']],
+    ['by exclusion', 'provider!=aws', ['a1', 'a2']],
+    ['by the absence of a zone', '!zone', ['a2']],
+    ['nowhere when the selector cannot be read', 'region=(', []],
+  ];
+  it.each(cases)('places %s', (_name, selector, clusters) => {
+    expect(clustersOf(shift('x', selector))).toEqual(clusters);
+  });
+
+  it('gives every member the roster, even without a policy', () => {
+    const placed = place({ resources: [], members: [...MEMBERS].reverse() });
+    for (const member of MEMBERS) expect(placed.get(member.name)).toEqual(new Map([['roster', { members: MEMBERS }]]));
+  });
+
+  it('places no cluster, token or import', () => {
+    const others = ['Cluster', 'JoinToken', 'ServiceImport'].map((kind) => policyOf(kind, 'x', {}));
+    expect(place({ resources: others, members: MEMBERS }).get('a1')?.size).toBe(1);
+  });
+
+  it('leaves out what changes though the meaning does not', () => {
+    const policy = shift('x');
+    const changed = { ...policy, metadata: { ...policy.metadata, resourceVersion: '9', uid: 'u', generation: 4 }, status: { a: 1 } };
+    expect(bytesOf(place({ resources: [changed], members: MEMBERS }))).toBe(bytesOf(place({ resources: [policy], members: MEMBERS })));
+    expect(
+      place({ resources: [changed], members: MEMBERS })
+        .get('a1')
+        ?.get('policy.trafficshifts.bookinfo.x'),
+    ).toEqual({
+      apiVersion: 'hawser.dev/v1alpha1',
+      kind: 'TrafficShift',
+      metadata: { name: 'x', namespace: 'bookinfo', creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: policy.spec,
+    });
+  });
+
+  it('gives the same bytes for the same input in any order', () => {
+    const resource = fc
+      .tuple(fc.constantFrom('TrafficShift', 'FailoverPolicy'), fc.stringMatching(/^[a-z]{1,6}$/), fc.constantFrom('region=a', '', 'tier'))
+      .map(([kind, name, clusters]) => policyOf(kind, name, { name }, { 'hawser.dev/clusters': clusters }));
+    const resources = fc.uniqueArray(resource, { selector: (one) => `${one.kind}/${one.metadata.name}` });
+    const shuffled = fc.tuple(resources, fc.infiniteStream(fc.nat()));
+    fc.assert(
+      fc.property(shuffled, ([drawn, keys]) => {
+        const other = shuffle(drawn, keys);
+        const placed = place({ resources: drawn, members: MEMBERS });
+        expect(bytesOf(place({ resources: other, members: shuffle(MEMBERS, keys) }))).toBe(bytesOf(placed));
+      }),
+    );
+  });
+});
+
+function shuffle<T>(values: readonly T[], keys: Iterator<number>): T[] {
+  return values
+    .map((value) => ({ value, key: keys.next().value ?? 0 }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ value }) => value);
+}
+
+function bytesOf(placed: ReadonlyMap<string, Documents>): string {
+  return canonicalJson([...placed].map(([cluster, documents]) => [cluster, [...documents]]));
+}

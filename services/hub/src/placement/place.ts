@@ -1,0 +1,71 @@
+/** Which documents each cluster gets. Pure: the same desired state in any order gives the same bytes. */
+import type { Roster, RosterMember } from '@hawser/model/fleet.ts';
+import { CLUSTERS_ANNOTATION, KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
+import { matchesSelector, parseLabelSelector } from '@hawser/model/label-selector.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { policyKey, ROSTER_KEY } from '@hawser/wire/subjects.ts';
+
+/** The part of the desired state that decides placement. */
+export interface PlacementInput {
+  readonly resources: Iterable<Resource>;
+  readonly members: Iterable<RosterMember>;
+}
+
+/** Document key → body. */
+export type Documents = ReadonlyMap<string, unknown>;
+
+/** Every member's documents by its name: the roster, and the policies whose `hawser.dev/clusters` selects it (default: all). */
+export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
+  const members = [...input.members].sort((a, b) => compare(a.name, b.name));
+  const roster: Roster = { members };
+  const placed = new Map(members.map((member) => [member.name, new Map<string, unknown>([[ROSTER_KEY, roster]])]));
+  for (const resource of input.resources) {
+    const kind = POLICY_KINDS.get(resource.kind);
+    if (kind === undefined) continue;
+    const key = policyKey(kind.plural, resource.metadata.namespace ?? '', resource.metadata.name);
+    const body = policyBody(resource);
+    const selects = selectorOf(resource);
+    for (const member of members) if (selects(member)) placed.get(member.name)?.set(key, body);
+  }
+  return new Map([...placed].map(([name, documents]) => [name, sorted(documents)]));
+}
+
+/** Whether a policy goes to a member. One whose selector cannot be read goes nowhere: writes refuse it, so it was never placed. */
+export function isPlacedOn(resource: Resource, member: RosterMember): boolean {
+  return selectorOf(resource)(member);
+}
+
+/** The labels that selectors see: a cluster's own, and its name, region, zone and provider, which win. */
+export function placementLabels(member: RosterMember): Readonly<Record<string, string>> {
+  const { name, region, zone, provider } = member;
+  return { ...member.labels, name, region, ...(zone === '' ? {} : { zone }), ...(provider === '' ? {} : { provider }) };
+}
+
+/** The kinds that are placed, by name. */
+const POLICY_KINDS: ReadonlyMap<string, KindDescriptor> = new Map(KINDS.filter((kind) => kind.policy).map((kind) => [kind.kind, kind]));
+
+/** The policy without what changes though its meaning does not: equal policies give equal bytes. */
+function policyBody(resource: Resource): unknown {
+  const { name, namespace, creationTimestamp, labels, annotations } = resource.metadata;
+  return {
+    apiVersion: resource.apiVersion,
+    kind: resource.kind,
+    metadata: { name, namespace, creationTimestamp, labels, annotations },
+    spec: resource.spec,
+  };
+}
+
+function selectorOf(resource: Resource): (member: RosterMember) => boolean {
+  const text = resource.metadata.annotations?.[CLUSTERS_ANNOTATION];
+  if (text === undefined) return () => true;
+  const selector = parseLabelSelector(text);
+  return 'problem' in selector ? () => false : (member) => matchesSelector(selector, placementLabels(member));
+}
+
+function sorted(documents: ReadonlyMap<string, unknown>): Documents {
+  return new Map([...documents].sort(([a], [b]) => compare(a, b)));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
