@@ -1,0 +1,69 @@
+/** One resource, brought to what its file says: read, compared, written with the resourceVersion that was read. */
+import type { Resource } from '@hawser/model/resource.ts';
+import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
+import type { HubClient } from '../client/hub-client.ts';
+import { HubRefusal } from '../client/hub-refusal.ts';
+import { type ResourceAddress, resourcePath } from '../client/resource-path.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+
+/** What was done to a resource. */
+export interface Applied {
+  readonly action: 'created' | 'configured' | 'unchanged';
+  /** The hub revision of the resource's last write. */
+  readonly revision: number;
+}
+
+/** Writes one resource. Rejects with `HubRefusal` or `AppError`; repeating it is harmless. */
+export async function applyOne(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<Applied> {
+  try {
+    return await attempt(hub, manifest, dryRun);
+  } catch (error) {
+    // Somebody else wrote between our read and our write: read once more. A resourceVersion in the file is the user's own condition.
+    const conflict = error instanceof HubRefusal && error.status === 409 && manifest.resource.metadata.resourceVersion === undefined;
+    if (!conflict) throw error;
+    return attempt(hub, manifest, dryRun);
+  }
+}
+
+async function attempt(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<Applied> {
+  const address = addressOf(manifest);
+  const existing = (await hub.find(resourcePath(address))) as Resource | undefined;
+  const query = dryRun ? '?dryRun=All' : '';
+  const desired = writable(manifest.resource);
+  if (existing === undefined) {
+    const created = await hub.send({ method: 'POST', path: `${resourcePath({ ...address, name: undefined })}${query}`, body: desired });
+    return { action: 'created', revision: revisionOf(created) };
+  }
+  if (sameIntent(desired, existing)) return { action: 'unchanged', revision: revisionOf(existing) };
+  const { resourceVersion } = existing.metadata;
+  const metadata = { ...(resourceVersion === undefined ? {} : { resourceVersion }), ...desired.metadata };
+  const stored = (await hub.send({ method: 'PUT', path: `${resourcePath(address)}${query}`, body: { ...desired, metadata } })) as Resource;
+  // The hub may fill in defaults; a write that changed nothing keeps its revision.
+  return {
+    action: !dryRun && stored.metadata.resourceVersion === resourceVersion ? 'unchanged' : 'configured',
+    revision: revisionOf(stored),
+  };
+}
+
+/** Where a manifest's resource lives. */
+export function addressOf({ kind, version, resource }: Manifest): ResourceAddress & { readonly name: string } {
+  return { kind, version, namespace: resource.metadata.namespace, name: resource.metadata.name };
+}
+
+/** Without what the hub alone sets, so that the output of `get` can be applied again. */
+function writable({ apiVersion, kind, metadata, spec }: Resource): Resource {
+  const { uid, generation, creationTimestamp, ...own } = metadata;
+  return { apiVersion, kind, metadata: own, spec };
+}
+
+function sameIntent(desired: Resource, existing: Resource): boolean {
+  const { resourceVersion, labels, annotations } = desired.metadata;
+  if (resourceVersion !== undefined && resourceVersion !== existing.metadata.resourceVersion) return false;
+  const intent = (spec: unknown, itsLabels: unknown, itsAnnotations: unknown): string =>
+    canonicalJson([spec, itsLabels ?? {}, itsAnnotations ?? {}]);
+  return intent(desired.spec, labels, annotations) === intent(existing.spec, existing.metadata.labels, existing.metadata.annotations);
+}
+
+function revisionOf(resource: unknown): number {
+  return Number((resource as Resource).metadata.resourceVersion ?? 0);
+}

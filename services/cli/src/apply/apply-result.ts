@@ -1,0 +1,56 @@
+/** What `apply` reports of each resource (DESIGN.md section 2, CLI). */
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { HubRefusal } from '../client/hub-refusal.ts';
+import { type Manifest, type Problem, problemLine, subjectOf } from '../manifest/manifest.ts';
+
+/** One entry of `results`. `proxies`, `nacks` and `durationMs` are there when `--wait` was given. */
+export interface ApplyResult {
+  readonly kind: string;
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly action: 'created' | 'configured' | 'unchanged' | 'deleted' | 'failed';
+  readonly revision: number;
+  readonly proxies?: { readonly expected: number; readonly acked: number; readonly nacked: number };
+  readonly nacks?: readonly { readonly cluster: string; readonly proxy: string; readonly message: string }[];
+  /** Commit of the revision → last ACK, milliseconds. */
+  readonly durationMs?: number;
+  /** Why it failed, each with file, line, column and field. */
+  readonly errors?: readonly {
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+    readonly field: string;
+    readonly message: string;
+  }[];
+}
+
+/** The name of a result as kubectl writes it: `virtualservice/reviews`. */
+export function resultName({ kind, name }: Pick<ApplyResult, 'kind' | 'name'>): string {
+  return `${kind.toLowerCase()}/${name}`;
+}
+
+/** The hub's answer to one manifest as problems at their lines. */
+export function problemsOf(manifest: Manifest, error: unknown): Problem[] {
+  const { kind, metadata } = manifest.resource;
+  const subject = subjectOf(kind, metadata.namespace, metadata.name);
+  const causes = error instanceof HubRefusal && error.causes.length > 0 ? error.causes : [{ field: '', message: messageOf(error) }];
+  return causes.map(({ field, message }) => ({ place: manifest.placeOf(field), subject, field, message: withoutField(field, message) }));
+}
+
+/** Some messages begin with the field they are about; once is enough. */
+function withoutField(field: string, message: string): string {
+  return field !== '' && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
+}
+
+/** The entry of a resource that could not be written. */
+export function failedResult(manifest: Manifest, problems: readonly Problem[]): ApplyResult {
+  const { kind, metadata } = manifest.resource;
+  const errors = problems.map(({ place, field, message }) => ({ ...place, field, message }));
+  return { kind, namespace: metadata.namespace ?? '', name: metadata.name, action: 'failed', revision: 0, errors };
+}
+
+/** Problems, one a line. */
+export function problemText(problems: readonly Problem[]): string {
+  return problems.map((problem) => `${problemLine(problem)}\n`).join('');
+}

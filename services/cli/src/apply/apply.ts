@@ -1,0 +1,80 @@
+/** `hawser apply`: everything is read and checked first, then written in order, then waited for. */
+import type { HubClient } from '../client/hub-client.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { applyOrder } from '../manifest/apply-order.ts';
+import type { Manifest, Problem } from '../manifest/manifest.ts';
+import { applyOne } from './apply-one.ts';
+import { type ApplyResult, failedResult, problemsOf } from './apply-result.ts';
+import { type WaitOptions, waitForRollouts } from './rollout-wait.ts';
+
+/** How to apply. */
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  /** Undefined: do not wait. */
+  readonly wait?: WaitOptions | undefined;
+  /** Called as soon as a resource was written or refused. */
+  readonly onResult: (result: ApplyResult, problems: readonly Problem[]) => void;
+}
+
+/** What came of it. */
+export interface ApplyOutcome {
+  readonly results: readonly ApplyResult[];
+  readonly exit: ExitCode;
+  /** Connected clusters that had not answered when the time was over. */
+  readonly waitingFor: readonly string[];
+}
+
+/** Writes the manifests. One that is refused does not keep the others from being written. */
+export async function applyAll(hub: HubClient, manifests: readonly Manifest[], options: ApplyOptions): Promise<ApplyOutcome> {
+  const results: ApplyResult[] = [];
+  for (const manifest of applyOrder(manifests)) {
+    const [result, problems] = await resultOf(hub, manifest, options.dryRun);
+    results.push(result);
+    options.onResult(result, problems);
+  }
+  const failed = results.some(({ action }) => action === 'failed');
+  if (options.wait === undefined || options.dryRun) return { results, exit: failed ? EXIT.failed : EXIT.done, waitingFor: [] };
+  return withRollouts(hub, results, options.wait);
+}
+
+async function resultOf(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<[ApplyResult, readonly Problem[]]> {
+  const { kind, metadata } = manifest.resource;
+  try {
+    const applied = await applyOne(hub, manifest, dryRun);
+    return [{ kind, namespace: metadata.namespace ?? '', name: metadata.name, ...applied }, []];
+  } catch (error) {
+    const problems = problemsOf(manifest, error);
+    return [failedResult(manifest, problems), problems];
+  }
+}
+
+/** Waits for what was written and adds each resource's account. What is unchanged concerns no proxy. */
+async function withRollouts(hub: HubClient, results: readonly ApplyResult[], wait: WaitOptions): Promise<ApplyOutcome> {
+  const written = results.filter(({ action }) => action === 'created' || action === 'configured');
+  const rollouts = await waitForRollouts(
+    hub,
+    written.map(({ revision }) => revision),
+    wait,
+  );
+  const answers = [...rollouts.values()];
+  const complete = results.map((result): ApplyResult => {
+    const answer = written.includes(result) ? rollouts.get(result.revision) : undefined;
+    if (answer === undefined) return { ...result, proxies: { expected: 0, acked: 0, nacked: 0 }, nacks: [], durationMs: 0 };
+    return { ...result, proxies: answer.proxies, nacks: answer.nacks, durationMs: answer.durationMs };
+  });
+  const waitingFor = [...new Set(answers.filter((answer) => !answer.complete).flatMap((answer) => answer.waitingFor))].sort();
+  return {
+    results: complete,
+    exit: exitOf(
+      complete,
+      answers.every((answer) => answer.complete),
+    ),
+    waitingFor,
+  };
+}
+
+function exitOf(results: readonly ApplyResult[], allComplete: boolean): ExitCode {
+  if (results.some(({ action }) => action === 'failed')) return EXIT.failed;
+  if (results.some(({ nacks }) => nacks !== undefined && nacks.length > 0)) return EXIT.nacked;
+  return allComplete ? EXIT.done : EXIT.timedOut;
+}

@@ -1,0 +1,85 @@
+/** The one door to the hub's API. */
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import type { HubLocation } from './hub-location.ts';
+import { HubRefusal, refusalOf } from './hub-refusal.ts';
+
+/** One request. */
+export interface HubRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path with its query, from `/`. */
+  readonly path: string;
+  readonly body?: unknown;
+  /** Milliseconds; 30 s when not given. */
+  readonly timeoutMs?: number;
+}
+
+/** Asks the hub. Rejects with `HubRefusal` when it says no, with `AppError` when it cannot be asked. */
+export interface HubClient {
+  readonly url: string;
+  send(request: HubRequest): Promise<unknown>;
+  /** As `send` with GET, but undefined when the hub answers 404. */
+  find(path: string): Promise<unknown>;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** A client of the hub at this location. */
+export function createHubClient({ url, token }: HubLocation): HubClient {
+  const send = async ({ method = 'GET', path, body, timeoutMs = TIMEOUT_MS }: HubRequest): Promise<unknown> => {
+    const response = await ask(url, path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const content = await readJson(response, `${method} ${url}${path}`);
+    if (!response.ok) throw refusalOf(response.status, content);
+    return content;
+  };
+  const find = async (path: string): Promise<unknown> => {
+    try {
+      return await send({ path });
+    } catch (error) {
+      if (error instanceof HubRefusal && error.status === 404 && error.reason === 'NotFound') return undefined;
+      throw error;
+    }
+  };
+  return { url, send, find };
+}
+
+async function ask(url: string, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${url}${path}`, init);
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+async function readJson(response: Response, what: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    throw unreachable(what, error);
+  }
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    throw new AppError('hub-answer', `${what} answered ${response.status} with something that is not JSON: is this a Hawser hub?`);
+  }
+}
+
+function unreachable(url: string, error: unknown): AppError {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return new AppError('hub-timeout', `the hub at ${url} did not answer in time`, { cause: error });
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return new AppError(
+    'hub-unreachable',
+    `no hub answers at ${url} (${messageOf(cause)}); start one with "npx hawser hub run" or "npm run demo", or name another with --server URL or HAWSER_SERVER`,
+    { cause: error },
+  );
+}

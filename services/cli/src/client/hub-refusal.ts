@@ -1,0 +1,41 @@
+/** The hub's no: a Kubernetes `Status`, read leniently. */
+
+/** One field the hub complains of. */
+export interface Cause {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A request the hub answered with an error. */
+export class HubRefusal extends Error {
+  /** HTTP status. */
+  readonly status: number;
+  /** Kubernetes reason such as `Invalid`, `Conflict`, `NotFound`; empty when the answer is no Status. */
+  readonly reason: string;
+  readonly causes: readonly Cause[];
+
+  constructor(status: number, reason: string, options: { message: string; causes: readonly Cause[] }) {
+    super(options.message);
+    this.name = 'HubRefusal';
+    this.status = status;
+    this.reason = reason;
+    this.causes = options.causes;
+  }
+}
+
+/** Reads an error answer. */
+export function refusalOf(status: number, content: unknown): HubRefusal {
+  const body = (content ?? {}) as { message?: unknown; reason?: unknown; details?: { causes?: unknown } };
+  const causes = Array.isArray(body.details?.causes) ? body.details.causes.map(causeOf) : [];
+  const message = typeof body.message === 'string' ? body.message : `the hub answered ${status}`;
+  return new HubRefusal(status, typeof body.reason === 'string' ? body.reason : '', { message: withHint(status, message), causes });
+}
+
+function causeOf(cause: unknown): Cause {
+  const { field, message } = (cause ?? {}) as { field?: unknown; message?: unknown };
+  return { field: typeof field === 'string' ? field : '', message: typeof message === 'string' ? message : 'is not valid' };
+}
+
+function withHint(status: number, message: string): string {
+  return status === 401 ? `${message}; the token comes from HAWSER_TOKEN, else from admin.token of the state folder` : message;
+}

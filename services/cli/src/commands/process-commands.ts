@@ -1,0 +1,57 @@
+/** Commands that run the services: hub and agent, each in this process. */
+import type { Command } from 'commander';
+import type { Run } from './program.ts';
+
+/** Flags as the services read them: camel case, all text. */
+type ServiceFlags = Readonly<Record<string, string | undefined>>;
+
+/** Adds them. */
+export function addProcessCommands(program: Command, run: Run): void {
+  const hub = program.command('hub').description('the hub');
+  hub
+    .command('run')
+    .description('run a hub; without URLs it brings its own PostgreSQL and NATS')
+    .option('--database-url <dsn>', 'an external PostgreSQL, 15 or newer')
+    .option('--nats-url <url>', 'an external NATS with JetStream, configured by "hawser hub nats-config"')
+    .option('--address <ip>', 'address of the API (default: 127.0.0.1)')
+    .option('--port <port>', 'port of the API (default: 8080)')
+    .option('--postgres-port <port>', 'of its own PostgreSQL (default: 5432)')
+    .option('--nats-port <port>', 'of its own NATS (default: 4222)')
+    .option('--public-url <url>', 'how agents reach this hub (default: from address and port)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser hub run\n  hawser hub run --database-url postgres://hawser@db/hawser --nats-url nats://nats:4222',
+    )
+    .action((_flags: unknown, command: Command) => run(async () => (await import('./service-processes.ts')).hubRun(serviceFlags(command))));
+  hub
+    .command('nats-config')
+    .description('print what an external nats-server must be configured with')
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('./service-processes.ts')).hubNatsConfig(serviceFlags(command))),
+    );
+  addAgent(program, run);
+}
+
+function addAgent(program: Command, run: Run): void {
+  program
+    .command('agent')
+    .description("a cluster's agent")
+    .command('run')
+    .description('run the agent of a cluster; the token is needed once, to join')
+    .option('--token <token>', 'join token, of "hawser cluster join"')
+    .option('--token-file <file>', 'file that holds it, for the sake of process lists')
+    .option('--cluster <name>', 'which cluster, when this state folder has joined several')
+    .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
+    .option('--address <ip>', 'address of xDS and admin (default: 127.0.0.1)')
+    .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")
+    .addHelpText('after', '\nExample:\n  hawser agent run --token "$(cat token)" --registry-dir ./registry --address 127.77.1.1')
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('./service-processes.ts')).agentRun(serviceFlags(command))),
+    );
+}
+
+/** `--server` is for clients; everything else goes to the service as it is. */
+function serviceFlags(command: Command): ServiceFlags {
+  const { server, ...flags } = command.optsWithGlobals<Record<string, string | undefined>>();
+  return flags;
+}

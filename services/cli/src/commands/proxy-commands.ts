@@ -1,0 +1,66 @@
+/** `hawser proxy`: run, bootstrap, token. */
+import type { Command } from 'commander';
+import type { ProxyBootstrapFlags } from '../proxy/bootstrap-command.ts';
+import type { ProxyRunFlags } from '../proxy/proxy-flags.ts';
+import type { ProxyTokenFlags } from '../proxy/token-command.ts';
+import type { Run } from './program.ts';
+
+/** Adds them. */
+export function addProxyCommands(program: Command, run: Run): void {
+  const proxy = program.command('proxy').description('one Envoy: a sidecar or a gateway');
+  withIdentity(proxy.command('run').description('start Envoy; drain it on SIGTERM; end with its exit code'))
+    .option('--drain <duration>', 'longest wait for requests in progress when it ends', '10s')
+    .option('--concurrency <threads>', "Envoy's worker threads", '1')
+    .addHelpText('after', RUN_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../proxy/run-command.ts')).runCommand(command.optsWithGlobals<ProxyRunFlags>())),
+    );
+  withIdentity(
+    proxy.command('bootstrap').description("print Envoy's bootstrap, for an Envoy that something else runs (it holds the token)"),
+  ).action((_flags: unknown, command: Command) =>
+    run(async () => (await import('../proxy/bootstrap-command.ts')).bootstrapCommand(command.optsWithGlobals<ProxyBootstrapFlags>())),
+  );
+  addToken(proxy, run);
+}
+
+const RUN_HELP = `
+On SIGTERM: the agent is told, so that other clusters stop choosing this proxy; clients are asked to leave; Envoy ends when nothing is in
+progress, or after --drain. A second signal ends it at once.
+
+Examples:
+  hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token
+  hawser proxy run --cluster us-east --name reviews-v1 --namespace bookinfo --service-account reviews --address 127.77.1.11 --token-file token
+  hawser proxy run --gateway --cluster us-east --name gateway --address 127.77.1.1 --token-file gateway-token`;
+
+function withIdentity(command: Command): Command {
+  return command
+    .requiredOption('--cluster <name>', 'cluster of the proxy')
+    .requiredOption('--name <name>', 'name of the proxy, one of its kind in its cluster')
+    .option('--namespace <name>', "the workload's namespace")
+    .option('--service-account <name>', "the workload's service account")
+    .requiredOption('--address <ip>', 'address of the workload, on which Envoy listens')
+    .requiredOption('--token-file <file>', 'token of "hawser proxy token"')
+    .option('--gateway', 'this is a gateway between clusters, not a sidecar')
+    .option('--agent <ip:port>', "the agent's xDS address (default: HAWSER_AGENT, else of the agent on this machine)")
+    .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
+    .option('--region <region>', 'where the proxy is, for statistics by locality')
+    .option('--zone <zone>');
+}
+
+function addToken(proxy: Command, run: Run): void {
+  proxy
+    .command('token')
+    .description("on the agent's machine: make a token that proves who a proxy is")
+    .requiredOption('--cluster <name>', 'cluster of the proxy')
+    .option('--namespace <name>', "the workload's namespace")
+    .option('--service-account <name>', "the workload's service account")
+    .option('--gateway', "a gateway's token: namespace and account are its own")
+    .option('--name <name>', 'good for the proxy of this name alone')
+    .option('--ttl <duration>', 'how long it is good', '720h')
+    .option('--out <file>', 'write it there, readable by its owner alone (default: standard output)')
+    .option('--token-file <file>', 'the same as --out')
+    .addHelpText('after', '\nExample:\n  hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token')
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../proxy/token-command.ts')).tokenCommand(command.optsWithGlobals<ProxyTokenFlags>())),
+    );
+}

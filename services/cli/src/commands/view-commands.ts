@@ -1,0 +1,105 @@
+/** Commands that look: status, proxy-status, proxy-config, who-serves, cluster, version. */
+import { type Command, Option } from 'commander';
+import type { JoinFlags } from '../cluster/cluster-commands.ts';
+import type { ViewFlags } from '../views/status-command.ts';
+import type { WhoServesFlags } from '../views/who-serves-command.ts';
+import type { GlobalFlags } from './connect-hub.ts';
+import type { Run } from './program.ts';
+
+/** Adds them. */
+export function addViewCommands(program: Command, run: Run): void {
+  program
+    .command('status')
+    .description('the federation at a glance: hub, clusters, proxies, warnings')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/status-command.ts')).statusCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+  addProxyViews(program, run);
+  addWhoServes(program, run);
+  addCluster(program, run);
+  program
+    .command('version')
+    .description('print the version')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/version-command.ts')).versionCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+}
+
+function outputOption(): Option {
+  return new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table');
+}
+
+function addProxyViews(program: Command, run: Run): void {
+  program
+    .command('proxy-status')
+    .description('what every connected proxy was sent and has acknowledged (exit code 3 when one refuses)')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/proxy-status-command.ts')).proxyStatusCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+  program
+    .command('proxy-config')
+    .description("what a proxy has, in Envoy's own words")
+    .argument('<cluster/proxy>')
+    .argument('[section]', 'clusters, listeners, routes, endpoints or secrets (default: all)')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser proxy-config us-east/reviews-v1 endpoints\n  hawser proxy-config us-east/reviews-v1 listeners -o json',
+    )
+    .action((proxy: string, section: string | undefined, _flags: unknown, command: Command) =>
+      run(async () =>
+        (await import('../views/proxy-config-command.ts')).proxyConfigCommand(proxy, section, command.optsWithGlobals<ViewFlags>()),
+      ),
+    );
+}
+
+function addWhoServes(program: Command, run: Run): void {
+  program
+    .command('who-serves')
+    .description('who answers clients of a service, in order of preference')
+    .argument('<namespace/service>')
+    .option('--from <cluster>', 'for clients of this cluster alone')
+    .option('--without <region>', 'as if this region were gone')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  hawser who-serves bookinfo/ratings --from us-east --without us-west')
+    .action((service: string, _flags: unknown, command: Command) =>
+      run(async () =>
+        (await import('../views/who-serves-command.ts')).whoServesCommand(service, command.optsWithGlobals<WhoServesFlags>()),
+      ),
+    );
+}
+
+function addCluster(program: Command, run: Run): void {
+  const cluster = program.command('cluster').description('who belongs to the federation');
+  cluster
+    .command('join')
+    .description('make a token with which one agent joins, once; it is all that stdout gets')
+    .argument('<name>', "the cluster's name: lower case, digits, -")
+    .requiredOption('--region <region>')
+    .option('--zone <zone>')
+    .option('--provider <provider>')
+    .option('--network <network>', 'clusters of one network reach each other directly (default: a network of its own)')
+    .option('--label <key=value>', 'label of the cluster; may be repeated', (pair: string, pairs: string[] = []) => [...pairs, pair])
+    .option('--ttl <duration>', 'how long the token is good', '10m')
+    .addHelpText('after', '\nExample:\n  hawser cluster join us-east --region us-east --provider aws --label tier=prod > token')
+    .action((name: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/cluster-commands.ts')).joinCommand(name, command.optsWithGlobals<JoinFlags>())),
+    );
+  cluster
+    .command('list')
+    .description('the members and what is known of them')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/cluster-commands.ts')).listCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+  cluster
+    .command('remove')
+    .description('take a cluster out: its credentials end, the others forget its endpoints')
+    .argument('<name>')
+    .action((name: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/cluster-commands.ts')).removeCommand(name, command.optsWithGlobals<GlobalFlags>())),
+    );
+}

@@ -1,0 +1,26 @@
+/** The command line: arguments in, exit code out. Every failure ends as one sentence on stderr. */
+import { AppError } from '@hawser/runtime/app-error.ts';
+import { EXIT } from './exit-code.ts';
+
+/** Runs one command; resolves with the exit code and never rejects. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const { runProgram } = await import('./commands/program.ts');
+    return await runProgram(argv);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  const usage = error instanceof AppError && error.code === 'usage';
+  const known = error instanceof AppError || (error instanceof Error && error.name === 'HubRefusal');
+  const text = error instanceof Error ? error.message : String(error);
+  // A fault of the program itself shows where it is; a refusal needs no stack.
+  const detail = known || !(error instanceof Error) || process.env['HAWSER_DEBUG'] === undefined ? text : (error.stack ?? text);
+  process.stderr.write(`hawser: ${detail}\n`);
+  if (error instanceof AppError && error.code === 'hub-timeout') return EXIT.timedOut;
+  return usage ? EXIT.usage : EXIT.failed;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { applyOrder } from './apply-order.ts';
+import { parseManifests } from './parse-manifests.ts';
+
+it('writes what is referred to before what refers to it, else in the order of the files', () => {
+  const documents = ['VirtualService a', 'TrafficShift b', 'VirtualService c', 'DestinationRule d', 'DestinationRule e'].map((text) => {
+    const [kind, name] = text.split(' ');
+    const group = kind === 'TrafficShift' ? 'hawser.dev/v1alpha1' : 'networking.istio.io/v1';
+    return `apiVersion: ${group}\nkind: ${kind}\nmetadata: {name: ${name}}\n`;
+  });
+  const { manifests } = parseManifests('f', documents.join('---\n'), 'default');
+  expect(applyOrder(manifests).map(({ resource }) => resource.metadata.name)).toEqual(['d', 'e', 'b', 'a', 'c']);
+});

@@ -1,0 +1,72 @@
+/** PURE: the text of a file → its resources and what is wrong with it. YAML with any number of documents; JSON is a part of YAML. */
+import { isMap, LineCounter, parseAllDocuments } from 'yaml';
+import { checkEnvelope } from './check-envelope.ts';
+import { fieldOffset, type ParsedDocument } from './field-position.ts';
+import type { Manifest, Place, Problem } from './manifest.ts';
+
+/** What a file holds. A document with a problem gives no manifest. */
+export interface ParsedFile {
+  readonly manifests: readonly Manifest[];
+  readonly problems: readonly Problem[];
+}
+
+/** Reads every document of a file. Namespaced resources without a namespace get `defaultNamespace`. */
+export function parseManifests(file: string, text: string, defaultNamespace: string): ParsedFile {
+  const lines = new LineCounter();
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const manifests: Manifest[] = [];
+  const problems: Problem[] = [];
+  for (const document of documentsOf(file, text, lines)) {
+    const broken = document.errors.map((error) => ({
+      place: placeAt(error.pos[0]),
+      subject: '',
+      field: '',
+      message: `not valid YAML: ${error.message}`,
+    }));
+    problems.push(...broken);
+    if (broken.length > 0 || document.contents === null || isEmpty(document)) continue;
+    for (const item of itemsOf(document, placeAt)) {
+      const checked = checkEnvelope(item, defaultNamespace);
+      if ('manifest' in checked) manifests.push(checked.manifest);
+      else problems.push(...checked.problems);
+    }
+  }
+  return { manifests, problems };
+}
+
+/** A resource as it stands in a document, not yet known to be one. */
+export interface RawItem {
+  readonly content: unknown;
+  placeOf(field: string): Place;
+}
+
+/** The document itself, or the members of a `kind: List` (what `get -o yaml` prints). */
+function itemsOf(document: ParsedDocument, placeAt: (offset: number) => Place): RawItem[] {
+  const placeOf = (field: string): Place => placeAt(fieldOffset(document, field));
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return [{ content: error instanceof Error ? error : new Error(String(error)), placeOf }];
+  }
+  if (isMap(document.contents) && document.get('kind') === 'List') {
+    const { items } = content as { items?: unknown };
+    if (Array.isArray(items))
+      return items.map((item, index) => ({ content: item, placeOf: (field) => placeOf(`items[${index}].${field}`) }));
+  }
+  return [{ content, placeOf }];
+}
+
+function documentsOf(file: string, text: string, lines: LineCounter): ParsedDocument[] {
+  // YAML forbids tabs as indentation and JSON allows them; a space keeps every column.
+  const readable = file.endsWith('.json') ? text.replaceAll('\t', ' ') : text;
+  const documents = parseAllDocuments(readable, { lineCounter: lines, prettyErrors: false, merge: true });
+  return Array.isArray(documents) ? (documents as ParsedDocument[]) : [];
+}
+
+function isEmpty(document: ParsedDocument): boolean {
+  return document.contents !== null && 'value' in document.contents && (document.contents.value === null || document.contents.value === '');
+}

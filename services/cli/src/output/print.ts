@@ -1,0 +1,22 @@
+/** What commands write: results on stdout, everything about them on stderr. */
+
+/** Writes a line to stdout. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Writes a line to stderr. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** A value as indented JSON on stdout. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** A value as YAML on stdout. */
+export async function printYaml(value: unknown): Promise<void> {
+  const { stringify } = await import('yaml');
+  process.stdout.write(stringify(value, { lineWidth: 0 }));
+}

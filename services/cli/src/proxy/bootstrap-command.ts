@@ -1,0 +1,20 @@
+/** `hawser proxy bootstrap`: the bootstrap on stdout, for an Envoy that something else runs. */
+import { stateDirOf } from '../commands/connect-hub.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { printJson } from '../output/print.ts';
+import { locateAgent } from './agent-location.ts';
+import { envoyBootstrap } from './bootstrap.ts';
+import { type ProxyIdentityFlags, proxyOf } from './proxy-flags.ts';
+import { readToken } from './run.ts';
+
+/** Flags of `proxy bootstrap`. */
+export interface ProxyBootstrapFlags extends ProxyIdentityFlags {
+  readonly tokenFile: string;
+}
+
+/** Runs the command. */
+export function bootstrapCommand(flags: ProxyBootstrapFlags): ExitCode {
+  const agent = locateAgent({ cluster: flags.cluster, stateDir: stateDirOf(flags), agent: flags.agent, agentAdmin: flags.agentAdmin });
+  printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, token: readToken(flags.tokenFile) }));
+  return EXIT.done;
+}

@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { envoyBinary } from '@hawser/runtime/binaries.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { activeRequests } from './active-requests.ts';
+import { type BootstrapOptions, envoyBootstrap, nodeId, splitAddress } from './bootstrap.ts';
+
+const SIDECAR: BootstrapOptions = {
+  role: 'sidecar',
+  cluster: 'us-east',
+  name: 'reviews-v1',
+  namespace: 'bookinfo',
+  serviceAccount: 'reviews',
+  address: '127.80.0.11',
+  agent: '127.80.0.1:15010',
+  token: 'a.b.c',
+  region: 'us-east',
+  zone: 'us-east-a',
+};
+const GATEWAY: BootstrapOptions = {
+  role: 'gateway',
+  cluster: 'us-east',
+  name: 'gateway',
+  namespace: 'hawser-system',
+  serviceAccount: 'gateway',
+  address: '::1',
+  agent: '[::1]:15010',
+  token: 'a.b.c',
+};
+
+describe('envoyBootstrap', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'hawser-cli-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each([
+    ['sidecar', SIDECAR],
+    ['gateway', GATEWAY],
+  ])('is the golden one for a %s, and Envoy accepts it', async (name, options) => {
+    const text = `${JSON.stringify(envoyBootstrap(options), null, 2)}\n`;
+    await expect(text).toMatchFileSnapshot(`testdata/bootstrap-${name}.json`);
+    const file = join(folder, `${name}.json`);
+    writeFileSync(file, text);
+    expect(execFileSync(envoyBinary(), ['--mode', 'validate', '-l', 'error', '-c', file], { encoding: 'utf8' })).toContain('OK');
+  });
+
+  it('names the node ROLE~ADDRESS~NAME.NAMESPACE~CLUSTER', () => {
+    expect(nodeId(SIDECAR)).toBe('sidecar~127.80.0.11~reviews-v1.bookinfo~us-east');
+  });
+
+  it.each(['', '127.0.0.1', '127.0.0.1:', ':15010', '127.0.0.1:70000', 'a:b:1', '[::1]'])('refuses %j as an address', (text) => {
+    expect(() => splitAddress(text)).toThrow(/expected IP:PORT/);
+  });
+});
+
+it('counts requests in progress and inbound TCP, not who watches or pools', () => {
+  const stats = [
+    'http.admin.downstream_rq_active: 1',
+    'http.hawser_stats.downstream_rq_active: 1',
+    'http.outbound.downstream_rq_active: 2',
+    'http.inbound.downstream_rq_active: 3',
+    'http.inbound.downstream_cx_active: 100',
+    'tcp.inbound_9080.downstream_cx_active: 4',
+    'tcp.tunnel_us-west.downstream_cx_active: 5',
+    'nonsense',
+    '',
+  ];
+  expect(activeRequests(stats.join('\n'))).toBe(9);
+});

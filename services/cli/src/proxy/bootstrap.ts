@@ -1,0 +1,181 @@
+/** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
+import { PORTS } from '@hawser/model/ports.ts';
+import { httpListener } from './static-listener.ts';
+
+/** What one proxy's bootstrap is made of. */
+export interface BootstrapOptions {
+  readonly role: 'sidecar' | 'gateway';
+  readonly cluster: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** IP address of the workload; admin, health and statistics listen on it. */
+  readonly address: string;
+  /** The agent's xDS address, `IP:PORT`. */
+  readonly agent: string;
+  /** The proxy's token, sent to the agent with every stream. */
+  readonly token: string;
+  readonly region?: string;
+  readonly zone?: string;
+}
+
+/** A JSON object as Envoy reads it. */
+export type Json = { readonly [key: string]: unknown };
+
+/** Name of the cluster that leads to the agent. */
+const XDS_UPSTREAM = 'xds';
+/** Name of the cluster that leads to Envoy's own admin interface. */
+const ADMIN_UPSTREAM = 'admin';
+
+/** The whole bootstrap. It holds the token: keep the file it is written to 0600. */
+export function envoyBootstrap(options: BootstrapOptions): Json {
+  return {
+    node: nodeOf(options),
+    admin: { address: socketAddress(options.address, PORTS.envoyAdmin) },
+    dynamic_resources: dynamicResources(options.token),
+    static_resources: {
+      clusters: [xdsUpstream(options.agent), adminUpstream(options.address)],
+      listeners: [
+        httpListener({
+          name: 'health',
+          address: options.address,
+          port: PORTS.health,
+          path: '/healthz/ready',
+          rewrite: '/ready',
+          upstream: ADMIN_UPSTREAM,
+        }),
+        httpListener({ name: 'stats', address: options.address, port: PORTS.stats, path: '/stats/prometheus', upstream: ADMIN_UPSTREAM }),
+      ],
+    },
+    // A tunnel to another cluster is an internal listener (DATAPATH.md A).
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
+      },
+    ],
+    layered_runtime: {
+      layers: [
+        { name: 'static', static_layer: {} },
+        { name: 'admin', admin_layer: {} },
+      ],
+    },
+    stats_config: statsConfig(),
+    // Nothing pushes statistics: counters and histograms are merged when somebody asks, not every five seconds in every proxy.
+    stats_flush_on_admin: true,
+    overload_manager: overloadLimits(),
+  };
+}
+
+/** Node id of a proxy: `ROLE~ADDRESS~NAME.NAMESPACE~CLUSTER`. */
+export function nodeId(options: Pick<BootstrapOptions, 'role' | 'address' | 'name' | 'namespace' | 'cluster'>): string {
+  return `${options.role}~${options.address}~${options.name}.${options.namespace}~${options.cluster}`;
+}
+
+function nodeOf(options: BootstrapOptions): Json {
+  const { role, address, name, namespace, serviceAccount, cluster, region, zone } = options;
+  const locality = { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
+  return {
+    id: nodeId(options),
+    cluster: `${name}.${namespace}`,
+    ...(Object.keys(locality).length === 0 ? {} : { locality }),
+    metadata: { role, address, name, namespace, serviceAccount, cluster },
+  };
+}
+
+/** Delta ADS for listeners and clusters; what they refer to follows on the same stream. */
+function dynamicResources(token: string): Json {
+  // No timeout: a proxy that has not heard its agent is not ready, rather than ready with nothing (unknown is not empty).
+  const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  return {
+    lds_config: fromAds,
+    cds_config: fromAds,
+    ads_config: {
+      api_type: 'DELTA_GRPC',
+      transport_api_version: 'V3',
+      set_node_on_first_message_only: true,
+      grpc_services: [
+        {
+          envoy_grpc: {
+            cluster_name: XDS_UPSTREAM,
+            // Envoy jitters between the bounds. The default maximum of 30 s would leave proxies behind long after an agent's restart.
+            retry_policy: { retry_back_off: { base_interval: '0.25s', max_interval: '5s' } },
+          },
+          initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }],
+        },
+      ],
+    },
+  };
+}
+
+function xdsUpstream(agent: string): Json {
+  const { address, port } = splitAddress(agent);
+  return {
+    name: XDS_UPSTREAM,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: assignment(XDS_UPSTREAM, socketAddress(address, port)),
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+        // An agent that hangs (SIGSTOP, lost network) answers no PING: the stream is opened again, to its successor.
+        explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: '10s', timeout: '5s' } } },
+      },
+    },
+    upstream_connection_options: { tcp_keepalive: { keepalive_time: 10, keepalive_interval: 5, keepalive_probes: 3 } },
+    circuit_breakers: { thresholds: [{ max_connections: 100, max_requests: 1000 }] },
+  };
+}
+
+function adminUpstream(address: string): Json {
+  return {
+    name: ADMIN_UPSTREAM,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: assignment(ADMIN_UPSTREAM, socketAddress(address, PORTS.envoyAdmin)),
+  };
+}
+
+/** Statistics of single workers are noise; everything else stays. */
+function statsConfig(): Json {
+  return {
+    stats_matcher: {
+      exclusion_list: {
+        patterns: [{ safe_regex: { regex: '^listener\\..*\\.worker_[0-9]+\\..*' } }, { prefix: 'listener_manager.worker_' }],
+      },
+    },
+  };
+}
+
+/** A bound on client connections; health and statistics stay reachable beyond it. */
+function overloadLimits(): Json {
+  return {
+    resource_monitors: [
+      {
+        name: 'envoy.resource_monitors.global_downstream_max_connections',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig',
+          max_active_downstream_connections: 50_000,
+        },
+      },
+    ],
+  };
+}
+
+/** Splits `IP:PORT` (IPv6 in brackets); throws when it is not one. */
+export function splitAddress(text: string): { address: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const address = bracketed ?? plain;
+  const port = Number(digits);
+  if (address === undefined || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`${text} is not an address: expected IP:PORT`);
+  return { address, port };
+}
+
+function socketAddress(address: string, port: number): Json {
+  return { socket_address: { address, port_value: port } };
+}
+
+function assignment(name: string, address: Json): Json {
+  return { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+}

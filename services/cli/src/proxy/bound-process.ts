@@ -1,0 +1,62 @@
+/** Child processes that never outlive this one, not even when it is SIGKILLed. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+
+/** A running child. */
+export interface BoundProcess {
+  readonly pid: number;
+  kill(signal: NodeJS.Signals): void;
+  /** Its exit code; 128 + the signal's number when a signal ended it. */
+  readonly exited: Promise<number>;
+}
+
+/**
+ * Starts a program in a session of its own (a Ctrl-C in the terminal reaches this process alone, which then drains it), bound to this
+ * process's life: by the kernel's parent-death signal where `setpriv` can set it, else by a watchdog that waits for the end of a pipe.
+ */
+export function startBound(command: string, args: readonly string[]): BoundProcess {
+  const kernel = kernelCanBind();
+  const [program, ...rest] = kernel ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
+  const child = spawn(program ?? command, rest, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
+  const watchdog = kernel || child.pid === undefined ? undefined : startWatchdog(child.pid);
+  const exited = new Promise<number>((resolve, reject) => {
+    child.once('error', (error) => reject(new Error(`${command} did not start: ${error.message}`)));
+    child.once('exit', (code, signal) => {
+      watchdog?.kill('SIGKILL');
+      resolve(code ?? 128 + signalNumber(signal));
+    });
+  });
+  return { pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), exited };
+}
+
+function kernelCanBind(): boolean {
+  return (
+    process.platform === 'linux' &&
+    spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore', timeout: 2000 }).status === 0
+  );
+}
+
+/** `read` returns when our end of the pipe closes, however we ended; nothing is polled. */
+function startWatchdog(pid: number): ChildProcess {
+  const watchdog = spawn('sh', ['-c', 'read ignored; kill -KILL "$0" 2>/dev/null', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watchdog.unref();
+  return watchdog;
+}
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15,
+};
+
+function signalNumber(signal: NodeJS.Signals | null): number {
+  return SIGNAL_NUMBERS[signal ?? ''] ?? 0;
+}

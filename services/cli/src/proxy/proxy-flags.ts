@@ -1,0 +1,81 @@
+/** What `proxy bootstrap`, `proxy run` and `proxy token` are told, checked. */
+import { isIP } from 'node:net';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { AppError } from '@hawser/runtime/app-error.ts';
+import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
+import { durationFlag } from '../commands/duration-flag.ts';
+import { locateAgent } from './agent-location.ts';
+import type { BootstrapOptions } from './bootstrap.ts';
+import type { ProxyRunOptions } from './run.ts';
+
+/** Who the proxy is. */
+export interface ProxyIdentityFlags extends GlobalFlags {
+  readonly cluster: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly address: string;
+  readonly gateway?: boolean;
+  readonly region?: string;
+  readonly zone?: string;
+  readonly agent?: string;
+  readonly agentAdmin?: string;
+}
+
+/** Flags of `proxy run`. */
+export interface ProxyRunFlags extends ProxyIdentityFlags {
+  readonly tokenFile: string;
+  readonly drain: string;
+  readonly concurrency: string;
+}
+
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Throws a usage error unless the text is a DNS label, as names of clusters, namespaces and accounts are. */
+export function label(flag: string, text: string): string {
+  if (!LABEL.test(text)) throw new AppError('usage', `${flag} ${text}: must be lower case letters, digits and -, at most 63`);
+  return text;
+}
+
+/** Names of proxies may hold dots, as pods' do. */
+function proxyName(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text))
+    throw new AppError('usage', `--name ${text}: must be lower case letters, digits, - and .`);
+  return text;
+}
+
+/** The proxy's own part of its bootstrap. A gateway's namespace and account are fixed, because its identity is. */
+export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'token'> {
+  const gateway = flags.gateway === true;
+  const namespace = flags.namespace ?? (gateway ? GATEWAY_NAMESPACE : undefined);
+  const serviceAccount = flags.serviceAccount ?? (gateway ? GATEWAY_SERVICE_ACCOUNT : undefined);
+  if (namespace === undefined) throw new AppError('usage', '--namespace is required (a gateway has its own)');
+  if (serviceAccount === undefined) throw new AppError('usage', '--service-account is required (a gateway has its own)');
+  if (isIP(flags.address) === 0) throw new AppError('usage', `--address ${flags.address}: must be an IP address`);
+  return {
+    role: gateway ? 'gateway' : 'sidecar',
+    cluster: label('--cluster', flags.cluster),
+    name: proxyName(flags.name),
+    namespace: label('--namespace', namespace),
+    serviceAccount: label('--service-account', serviceAccount),
+    address: flags.address,
+    ...(flags.region === undefined ? {} : { region: flags.region }),
+    ...(flags.zone === undefined ? {} : { zone: flags.zone }),
+  };
+}
+
+/** Everything `proxy run` needs. */
+export function runOptionsOf(flags: ProxyRunFlags): ProxyRunOptions {
+  const stateDir = stateDirOf(flags);
+  const concurrency = Number(flags.concurrency);
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 256)
+    throw new AppError('usage', `--concurrency ${flags.concurrency}: 1 to 256`);
+  return {
+    proxy: proxyOf(flags),
+    agent: locateAgent({ cluster: flags.cluster, stateDir, agent: flags.agent, agentAdmin: flags.agentAdmin }),
+    tokenFile: flags.tokenFile,
+    stateDir,
+    drainMs: durationFlag('--drain', flags.drain),
+    concurrency,
+  };
+}

@@ -1,0 +1,124 @@
+/** `hawser proxy run`: one Envoy, from its bootstrap to its drained end. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PORTS } from '@hawser/model/ports.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
+import { envoyBinary } from '@hawser/runtime/binaries.ts';
+import { privateFolder } from '@hawser/runtime/durable-file.ts';
+import type { AgentLocation } from './agent-location.ts';
+import { type BootstrapOptions, envoyBootstrap } from './bootstrap.ts';
+import { type BoundProcess, startBound } from './bound-process.ts';
+import { drain, tellAgentOfDrain } from './drain.ts';
+import { type EnvoyAdmin, envoyAdmin } from './envoy-admin.ts';
+
+/** What `proxy run` was asked for. */
+export interface ProxyRunOptions {
+  readonly proxy: Omit<BootstrapOptions, 'agent' | 'token'>;
+  readonly agent: AgentLocation;
+  readonly tokenFile: string;
+  readonly stateDir: string;
+  /** Longest wait for requests in progress, milliseconds. */
+  readonly drainMs: number;
+  /** Envoy's worker threads. */
+  readonly concurrency: number;
+}
+
+/** Least time between asking clients to leave and stopping. */
+const MINIMUM_DRAIN_MS = 1000;
+/** Envoy has this long to end by itself. */
+const STOP_MS = 5000;
+
+/** Runs Envoy until it ends or a signal asks for it; resolves with Envoy's exit code. It is never restarted here: that is the supervisor's part. */
+export async function runProxy(options: ProxyRunOptions): Promise<number> {
+  const { proxy } = options;
+  const token = readToken(options.tokenFile);
+  const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
+  const config = writeBootstrap(options, token);
+  const envoy = startBound(envoyBinary(), envoyArguments(options, config));
+  const admin = envoyAdmin({ address: proxy.address, port: PORTS.envoyAdmin });
+  const over = new AbortController();
+  const exited = envoy.exited.finally(() => over.abort());
+  say(`Envoy runs with pid ${envoy.pid}, admin ${proxy.address} port ${PORTS.envoyAdmin}, agent ${options.agent.xds}`);
+  void sayWhenReady(admin, say, over.signal);
+  stopOnSignal(envoy, over, async () => {
+    const { cluster, name, namespace, address } = proxy;
+    const tellAgent = (): Promise<number> => tellAgentOfDrain(options.agent.admin, token, { cluster, name, namespace, address });
+    await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, say, signal: over.signal });
+  });
+  return exited;
+}
+
+/** One Ctrl-C arrives more than once: from the terminal, and again from each npm or launcher above that passes it on. */
+const SAME_SIGNAL_MS = 1000;
+
+/** First signal: drain, then stop. Another, a second later or more: stop now. */
+function stopOnSignal(envoy: BoundProcess, over: AbortController, drainAll: () => Promise<void>): void {
+  let askedAt: number | undefined;
+  const ended = abortedBy(envoy.exited);
+  const onSignal = (): void => {
+    if (askedAt !== undefined) {
+      if (performance.now() - askedAt >= SAME_SIGNAL_MS) over.abort();
+      return;
+    }
+    askedAt = performance.now();
+    void drainAll().finally(async () => {
+      envoy.kill('SIGTERM');
+      await sleep(STOP_MS, ended);
+      if (!ended.aborted) envoy.kill('SIGKILL');
+    });
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+}
+
+/** Aborts when the promise settles. */
+function abortedBy(settled: Promise<unknown>): AbortSignal {
+  const aborter = new AbortController();
+  const abort = (): void => aborter.abort();
+  settled.then(abort, abort);
+  return aborter.signal;
+}
+
+function envoyArguments(options: ProxyRunOptions, config: string): string[] {
+  const { name, cluster } = options.proxy;
+  return [
+    ...['-c', config, '--concurrency', String(options.concurrency)],
+    // Hot restart needs a base id and shared memory per Envoy; without it any number of them share a machine.
+    '--disable-hot-restart',
+    // Once draining, every answer asks its client to leave, instead of a growing share of them over ten minutes.
+    ...['--drain-strategy', 'immediate', '--drain-time-s', String(Math.max(1, Math.ceil(options.drainMs / 1000)))],
+    ...['-l', process.env['HAWSER_ENVOY_LOG_LEVEL'] ?? 'warning', '--log-format', `[%Y-%m-%d %T.%e][%l][%n] ${cluster}/${name}: %v`],
+  ];
+}
+
+/** Writes the bootstrap below the state folder, readable by its owner alone: it holds the token. */
+function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): string {
+  const folder = privateFolder(join(stateDir, 'proxies', proxy.cluster));
+  const path = join(folder, `${proxy.name}.${proxy.namespace}.json`);
+  writeFileSync(path, JSON.stringify(envoyBootstrap({ ...proxy, agent: agent.xds, token })), { mode: 0o600 });
+  return path;
+}
+
+/** The token of `hawser proxy token`; throws with the way to get one. */
+export function readToken(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new AppError(
+      'token-missing',
+      `the token file cannot be read: ${messageOf(error)}; make one with: hawser proxy token --out ${path} …`,
+    );
+  }
+  if (!/^[\x21-\x7e]+$/.test(text))
+    throw new AppError('token-missing', `${path} holds no token; make one with: hawser proxy token --out ${path} …`);
+  return text;
+}
+
+async function sayWhenReady(admin: EnvoyAdmin, say: (text: string) => void, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    if (await admin.ready().catch(() => false)) return say('ready');
+    if (attempt === 40) say('Envoy has no configuration yet: its agent has not answered; still waiting');
+    await sleep(250, signal);
+  }
+}

@@ -1,0 +1,62 @@
+/** `hawser proxy token`: on the agent's machine, a token that proves who a proxy is. */
+import { join } from 'node:path';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { AppError } from '@hawser/runtime/app-error.ts';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
+import { durationFlag } from '../commands/duration-flag.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { note, print } from '../output/print.ts';
+import { label } from './proxy-flags.ts';
+
+/** Flags of `proxy token`. */
+export interface ProxyTokenFlags extends GlobalFlags {
+  readonly cluster: string;
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly gateway?: boolean;
+  readonly name?: string;
+  readonly ttl: string;
+  readonly out?: string;
+  readonly tokenFile?: string;
+}
+
+/** Runs the command. */
+export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
+  const namespace = flags.namespace ?? (flags.gateway === true ? GATEWAY_NAMESPACE : undefined);
+  const serviceAccount = flags.serviceAccount ?? (flags.gateway === true ? GATEWAY_SERVICE_ACCOUNT : undefined);
+  if (namespace === undefined || serviceAccount === undefined)
+    throw new AppError('usage', '--namespace and --service-account are required (or --gateway)');
+  const { mintProxyToken } = await loadMint();
+  const token = await mintProxyToken({
+    agentDir: join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster)),
+    cluster: flags.cluster,
+    namespace: label('--namespace', namespace),
+    serviceAccount: label('--service-account', serviceAccount),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ttlMs: durationFlag('--ttl', flags.ttl),
+  });
+  const file = flags.out ?? flags.tokenFile;
+  if (file === undefined) print(token);
+  else {
+    await writeDurably(file, `${token}\n`);
+    note(`token of ${namespace}/${serviceAccount} written to ${file}, good for ${flags.ttl}`);
+  }
+  return EXIT.done;
+}
+
+interface Mint {
+  mintProxyToken(request: {
+    agentDir: string;
+    cluster: string;
+    namespace: string;
+    serviceAccount: string;
+    name?: string;
+    ttlMs: number;
+  }): Promise<string> | string;
+}
+
+async function loadMint(): Promise<Mint> {
+  const module: string = '@hawser/agent/trust/proxy-tokens.ts';
+  return (await import(module)) as Mint;
+}
