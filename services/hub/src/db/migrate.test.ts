@@ -1,0 +1,70 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { MIGRATIONS, migrate } from './migrate.ts';
+
+let postgres: TestPostgres;
+let folder: string;
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  folder = await mkdtemp(join(tmpdir(), 'hawser-migrations-'));
+  await cp(MIGRATIONS, folder, { recursive: true });
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await postgres.stop();
+});
+
+async function journal(dsn: string): Promise<readonly unknown[]> {
+  const client = new Client({ connectionString: dsn });
+  await client.connect();
+  try {
+    return (await client.query('SELECT number FROM schema_journal ORDER BY number')).rows.map((row) => row.number);
+  } finally {
+    await client.end();
+  }
+}
+
+describe('migrations', () => {
+  it('run once when several hubs start together', async () => {
+    const dsn = await postgres.database({ migrated: false });
+    const applied = await Promise.all([migrate(dsn), migrate(dsn), migrate(dsn), migrate(dsn)]);
+    expect(applied.filter((numbers) => numbers.length > 0)).toHaveLength(1);
+    expect(await journal(dsn)).toEqual(applied.flat());
+    expect(await migrate(dsn)).toEqual([]);
+  });
+
+  it('refuse a database that a newer hub made', async () => {
+    const dsn = await postgres.database({ migrated: false });
+    const newer = await mkdtemp(join(tmpdir(), 'hawser-migrations-newer-'));
+    await cp(folder, newer, { recursive: true });
+    const number = (await migrate(dsn)).length + 1;
+    await writeFile(join(newer, `${String(number).padStart(4, '0')}-future.sql`), 'CREATE TABLE future (id int)');
+    expect(await migrate(dsn, newer)).toEqual([number]);
+    await expect(migrate(dsn)).rejects.toMatchObject({ code: 'database-newer', message: expect.stringContaining('future.sql') });
+    await rm(newer, { recursive: true });
+  });
+
+  it('leave nothing behind when one of them fails', async () => {
+    const dsn = await postgres.database({ migrated: false });
+    const broken = await mkdtemp(join(tmpdir(), 'hawser-migrations-broken-'));
+    await cp(folder, broken, { recursive: true });
+    await writeFile(join(broken, '0099-broken.sql'), 'SELECT 1');
+    await expect(migrate(dsn, broken)).rejects.toMatchObject({ code: 'migration-misnumbered' });
+    await rm(join(broken, '0099-broken.sql'));
+    const next = `${String((await migrate(await postgres.database({ migrated: false }))).length + 1).padStart(4, '0')}-broken.sql`;
+    await writeFile(join(broken, next), 'CREATE TABLE half (id int); SELECT * FROM nowhere');
+    await expect(migrate(dsn, broken)).rejects.toThrow(/nowhere/);
+    expect(await migrate(dsn)).not.toEqual([]);
+    await rm(broken, { recursive: true });
+  });
+
+  it('refuse an applied file that was edited', async () => {
+    const dsn = await postgres.database();
+    await writeFile(join(folder, '0001-core.sql'), '-- edited');
+    await expect(migrate(dsn, folder)).rejects.toMatchObject({ code: 'migration-changed' });
+  });
+});

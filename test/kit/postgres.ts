@@ -1,0 +1,66 @@
+/** A real PostgreSQL for a test file, and a database of its own for every test that asks. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDatabaseIfMissing, reachable } from '@hawser/hub/db/connect.ts';
+import { migrate } from '@hawser/hub/db/migrate.ts';
+import { postgresBinaries } from '@hawser/hub/postgres/binaries.ts';
+import { dataPath, openDataFolder, SUPERUSER } from '@hawser/hub/postgres/data-folder.ts';
+import { serverCommand, startServer, stopServer } from '@hawser/hub/postgres/postmaster.ts';
+import { serverUser } from '@hawser/hub/postgres/server-user.ts';
+
+/** A server on a free port of 127.0.0.1 whose data goes with it. */
+export interface TestPostgres {
+  readonly port: number;
+  /** A new database; migrated unless told otherwise. Returns its DSN. */
+  database(options?: { readonly migrated: boolean }): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const TEMPLATE = 'hawser_template';
+
+/** Starts a server without fsync: about a second. */
+export async function startTestPostgres(): Promise<TestPostgres> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'hawser-test-postgres-'));
+  const port = await freePort();
+  const binaries = postgresBinaries();
+  const user = serverUser([`${dataPath(stateDir)}/PG_VERSION`, binaries.postgres]);
+  const folder = await openDataFolder(stateDir, binaries, user);
+  const command = serverCommand(binaries.postgres, folder.path, port, user);
+  const fast = ['fsync', 'full_page_writes', 'synchronous_commit'].flatMap((name) => ['-c', `${name}=off`]);
+  const server = startServer({ ...command, argv: [...command.argv, ...fast] }, folder.logFile, user);
+  const dsn = (database: string): string => `postgresql://${SUPERUSER}:${folder.password}@127.0.0.1:${port}/${database}`;
+  const stop = async (): Promise<void> => {
+    await stopServer(server.pid, folder.path);
+    await rm(stateDir, { recursive: true, force: true });
+  };
+  try {
+    const deadline = Date.now() + 20_000;
+    while (!(await reachable(dsn('postgres')))) if (Date.now() > deadline) throw new Error('PostgreSQL did not start');
+    await createDatabaseIfMissing(dsn('postgres'), TEMPLATE);
+    await migrate(dsn(TEMPLATE));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const database = async (options = { migrated: true }): Promise<string> => {
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await createDatabaseIfMissing(dsn('postgres'), name, options.migrated ? TEMPLATE : 'template1');
+    return dsn(name);
+  };
+  return { port, database, stop };
+}
+
+/** A port of 127.0.0.1 that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port: 0, host: '127.0.0.1' }, () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
