@@ -40,6 +40,4 @@ export function spiffeId(trustDomain: string, namespace: string, serviceAccount:
   return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
-/** The identity of every gateway: `spiffe://TRUST_DOMAIN/ns/hawser-system/sa/gateway`. */
-export const GATEWAY_NAMESPACE = 'hawser-system';
-export const GATEWAY_SERVICE_ACCOUNT = 'gateway';
+export { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from './gateway-identity.ts';

@@ -9,12 +9,15 @@ export interface BoundProcess {
   readonly exited: Promise<number>;
 }
 
+/** What ends the child with us. */
+export type Binding = 'kernel' | 'watchdog';
+
 /**
  * Starts a program in a session of its own (a Ctrl-C in the terminal reaches this process alone, which then drains it), bound to this
  * process's life: by the kernel's parent-death signal where `setpriv` can set it, else by a watchdog that waits for the end of a pipe.
  */
-export function startBound(command: string, args: readonly string[]): BoundProcess {
-  const kernel = kernelCanBind();
+export function startBound(command: string, args: readonly string[], binding: Binding = availableBinding()): BoundProcess {
+  const kernel = binding === 'kernel';
   const [program, ...rest] = kernel ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
   const child = spawn(program ?? command, rest, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
   const watchdog = kernel || child.pid === undefined ? undefined : startWatchdog(child.pid);
@@ -28,11 +31,10 @@ export function startBound(command: string, args: readonly string[]): BoundProce
   return { pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), exited };
 }
 
-function kernelCanBind(): boolean {
-  return (
-    process.platform === 'linux' &&
-    spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore', timeout: 2000 }).status === 0
-  );
+function availableBinding(): Binding {
+  if (process.platform !== 'linux') return 'watchdog';
+  const { status } = spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore', timeout: 2000 });
+  return status === 0 ? 'kernel' : 'watchdog';
 }
 
 /** `read` returns when our end of the pipe closes, however we ended; nothing is polled. */

@@ -1,6 +1,6 @@
 /** What `proxy bootstrap`, `proxy run` and `proxy token` are told, checked. */
 import { isIP } from 'node:net';
-import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';

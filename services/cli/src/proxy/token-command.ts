@@ -1,6 +1,6 @@
 /** `hawser proxy token`: on the agent's machine, a token that proves who a proxy is. */
 import { join } from 'node:path';
-import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
