@@ -31,6 +31,7 @@ export class FleetState {
   readonly #clusters = new Map<string, MutableView>();
   readonly #listeners = new Set<() => void>();
   readonly #now: () => number;
+  #listed = false;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -43,6 +44,19 @@ export class FleetState {
 
   cluster(name: string): ClusterView | undefined {
     return this.#clusters.get(name);
+  }
+
+  /** `NAMESPACE/SERVICE` of every exported service; undefined until every member has been heard: unknown is not empty. */
+  knownServices(): ReadonlySet<string> | undefined {
+    const clusters = this.clusters();
+    if (!this.#listed || clusters.length === 0 || clusters.some((cluster) => cluster.lastHeardAt === undefined)) return undefined;
+    return new Set(clusters.flatMap((cluster) => [...cluster.shards.keys()]));
+  }
+
+  /** What the stream held has been read. */
+  setListed(): void {
+    this.#listed = true;
+    this.#changed();
   }
 
   freshness(name: string): Freshness {

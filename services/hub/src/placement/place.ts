@@ -44,8 +44,19 @@ export function placementLabels(member: RosterMember): Readonly<Record<string, s
 /** The kinds that are placed, by name. */
 const POLICY_KINDS: ReadonlyMap<string, KindDescriptor> = new Map(KINDS.filter((kind) => kind.policy).map((kind) => [kind.kind, kind]));
 
-/** The policy without what changes though its meaning does not: equal policies give equal bytes. */
+/** A resource that is placed again is the same document: whoever compares two placements need not look inside. */
+const bodies = new WeakMap<Resource, unknown>();
+
 function policyBody(resource: Resource): unknown {
+  const known = bodies.get(resource);
+  if (known !== undefined) return known;
+  const body = makeBody(resource);
+  bodies.set(resource, body);
+  return body;
+}
+
+/** The policy without what changes though its meaning does not: equal policies give equal bytes. */
+function makeBody(resource: Resource): unknown {
   const { name, namespace, creationTimestamp, labels, annotations } = resource.metadata;
   return {
     apiVersion: resource.apiVersion,

@@ -1,0 +1,132 @@
+/** A signed publisher for each member's documents, kept equal to the placement. */
+import type { Bus } from '@hawser/bus/bus.ts';
+import { DocumentPublisher } from '@hawser/bus/document-publisher.ts';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { Signer } from '@hawser/wire/signing.ts';
+import { CONFIG_PREFIX, CONFIG_STREAM } from '@hawser/wire/subjects.ts';
+import type { Documents } from '../placement/place.ts';
+
+/** What the publishers are made of. */
+export interface ClusterPublishersParts {
+  readonly bus: Bus;
+  readonly signer: Signer;
+  readonly log: Logger;
+  /** Counts documents and tombstones handed to a publisher because they changed. */
+  readonly onPut?: (documents: number) => void;
+}
+
+/** A placement at a revision of an epoch. */
+export interface Placed {
+  readonly epoch: number;
+  readonly revision: number;
+  readonly documents: ReadonlyMap<string, Documents>;
+}
+
+interface Channel {
+  readonly publisher: DocumentPublisher;
+  documents: Documents;
+}
+
+/** Publishers by cluster. Documents of clusters that left stay on the stream unread, until the name is enrolled again. */
+export class ClusterPublishers {
+  readonly #parts: ClusterPublishersParts;
+  readonly #channels = new Map<string, Channel>();
+  #epoch = 0;
+
+  constructor(parts: ClusterPublishersParts) {
+    this.#parts = parts;
+  }
+
+  /** The newest revision that is on the stream for every cluster; `none` when there is no cluster. */
+  publishedRevision(none: number): number {
+    return Math.min(none, ...[...this.#channels.values()].map(({ publisher }) => publisher.publishedRevision));
+  }
+
+  /** Hands over what differs from the placement before, and moves every cluster's digest to the revision. Never waits for the bus. */
+  apply(placed: Placed): void {
+    if (placed.epoch !== this.#epoch) this.#restart(placed.epoch);
+    for (const [cluster, channel] of this.#channels) if (!placed.documents.has(cluster)) this.#drop(cluster, channel);
+    for (const [cluster, documents] of placed.documents) {
+      const known = this.#channels.get(cluster);
+      const channel = known ?? this.#open(cluster);
+      this.#hand(channel, documents, placed.revision);
+      channel.publisher.advance(placed.revision);
+      if (known === undefined) channel.publisher.complete();
+    }
+  }
+
+  /** Resolves when everything handed over so far is on the stream. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#channels.values()].map(({ publisher }) => publisher.drained()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#channels.values()].map(({ publisher }) => publisher.stop()));
+    this.#channels.clear();
+  }
+
+  #hand(channel: Channel, documents: Documents, revision: number): void {
+    let changed = 0;
+    for (const key of channel.documents.keys()) {
+      if (documents.has(key)) continue;
+      channel.publisher.remove(key, revision);
+      changed += 1;
+    }
+    for (const [key, body] of documents) {
+      if (isSame(channel.documents.get(key), body)) continue;
+      changed += this.#put(channel, key, { body, revision });
+    }
+    channel.documents = documents;
+    if (changed > 0) this.#parts.onPut?.(changed);
+  }
+
+  /** One document that cannot be published must not hold up the others. */
+  #put(channel: Channel, key: string, { body, revision }: { body: unknown; revision: number }): 0 | 1 {
+    try {
+      channel.publisher.put(key, body, revision);
+      return 1;
+    } catch (error) {
+      this.#parts.log.error({ key, revision, error: messageOf(error) }, 'document is not published');
+      return 0;
+    }
+  }
+
+  #open(cluster: string): Channel {
+    const { bus, signer, log } = this.#parts;
+    const publisher = new DocumentPublisher({
+      bus,
+      stream: CONFIG_STREAM,
+      prefix: `${CONFIG_PREFIX}.${cluster}`,
+      from: 'hub',
+      to: cluster,
+      signer,
+      epoch: this.#epoch,
+      revisions: (above) => above + 1,
+      log,
+    }).start();
+    const channel = { publisher, documents: new Map<string, unknown>() };
+    this.#channels.set(cluster, channel);
+    return channel;
+  }
+
+  #drop(cluster: string, channel: Channel): void {
+    this.#channels.delete(cluster);
+    void channel.publisher.stop();
+  }
+
+  #restart(epoch: number): void {
+    this.#epoch = epoch;
+    for (const [cluster, channel] of this.#channels) this.#drop(cluster, channel);
+  }
+}
+
+/** Policies that did not change are the same object (`place`); the roster is made anew each time. */
+function isSame(before: unknown, body: unknown): boolean {
+  return before === body || (isRoster(before) && isRoster(body) && canonicalJson(before) === canonicalJson(body));
+}
+
+function isRoster(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'members' in body;
+}
