@@ -140,7 +140,10 @@ export class DesiredDocuments {
   #compare(key: string, found: StoredDocument, complete: boolean): void {
     if (found.state !== 'removed') this.live.set(key, found.revision);
     const entry = this.#entries.get(key);
-    if (entry === undefined) return this.#adopt(key, found, complete);
+    if (entry === undefined) {
+      this.#adopt(key, found, complete);
+      return;
+    }
     entry.partsInUse = found.partsInUse;
     if (entry.hash === UNUSABLE && found.state !== 'live') return;
     const same = entry.hash === REMOVED ? found.state === 'removed' : found.state === 'live' && isSame(entry, found);

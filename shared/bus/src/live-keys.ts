@@ -6,8 +6,8 @@ export class LiveKeys {
   readonly #revisions = new Map<string, number>();
   #sorted: string[] | undefined;
 
-  get(key: string): number | undefined {
-    return this.#revisions.get(key);
+  has(key: string): boolean {
+    return this.#revisions.has(key);
   }
 
   set(key: string, revision: number): void {
@@ -22,10 +22,6 @@ export class LiveKeys {
   clear(): void {
     this.#revisions.clear();
     this.#sorted = undefined;
-  }
-
-  keys(): Iterable<string> {
-    return this.#revisions.keys();
   }
 
   /** As `Digest` of `@hawser/wire` says. */

@@ -143,7 +143,10 @@ class Consumer implements OrderedConsumer {
     const hear = (message: BusMessage): void => {
       silent = 0;
       if (this.#end !== ended.resolve) return;
-      if (message.status !== 0) return this.#control(message, delivered);
+      if (message.status !== 0) {
+        this.#control(message, delivered);
+        return;
+      }
       delivered += 1;
       this.#deliver(message, delivered);
     };
@@ -166,7 +169,10 @@ class Consumer implements OrderedConsumer {
   #deliver(message: BusMessage, delivered: number): void {
     const place = parseReply(message.reply);
     const position = this.#position;
-    if (place === undefined || position === undefined || place.consumerSequence !== delivered) return this.#end?.('gap');
+    if (place === undefined || position === undefined || place.consumerSequence !== delivered) {
+      this.#end?.('gap');
+      return;
+    }
     position.sequence = place.sequence;
     this.#options.onMessage({ subject: message.subject, bytes: message.bytes, sequence: place.sequence, storedAt: place.storedAt });
     if (place.pending === 0) this.#setListed();
@@ -175,11 +181,17 @@ class Consumer implements OrderedConsumer {
   /** Idle heartbeats and flow control (ADR-9): both come with status 100. */
   #control(message: BusMessage, delivered: number): void {
     const { bus } = this.#options;
-    if (message.status !== 100) return this.#end?.('consumer-deleted');
+    if (message.status !== 100) {
+      this.#end?.('consumer-deleted');
+      return;
+    }
     if (message.reply !== '') return void bus.publish(message.reply, EMPTY);
     const stalled = message.headers.get('nats-consumer-stalled');
     if (stalled !== undefined && stalled !== '') return void bus.publish(stalled, EMPTY);
-    if (Number(message.headers.get('nats-last-consumer') ?? delivered) !== delivered) return this.#end?.('gap');
+    if (Number(message.headers.get('nats-last-consumer') ?? delivered) !== delivered) {
+      this.#end?.('gap');
+      return;
+    }
     this.#setListed();
   }
 
