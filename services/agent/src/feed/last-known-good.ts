@@ -1,0 +1,106 @@
+/** The last good state on disk, so that an agent starts with the hub and NATS dead (RELIABILITY R1): three generations, checksummed. */
+import { join } from 'node:path';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { sha256 } from '@hawser/runtime/canonical-json.ts';
+import { readIfThere, writeDurably } from '@hawser/runtime/durable-file.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+
+/** Where the state is kept and what makes it. */
+export interface LastKnownGoodParts<State> {
+  readonly folder: string;
+  readonly log: Logger;
+  /** The state to be saved, JSON; called when it is written. */
+  current(): State;
+  /** Least time between two writes. */
+  readonly spacingMs?: number;
+}
+
+const GENERATIONS = 3;
+const SPACING_MS = 1_000;
+
+/** Reads the newest intact generation. `accept` may refuse one (throw), then the next older is tried; undefined when none is left. */
+export async function loadLastKnownGood<State>(
+  folder: string,
+  accept: (content: unknown) => State,
+  log: Logger,
+): Promise<State | undefined> {
+  for (let generation = 0; generation < GENERATIONS; generation += 1) {
+    const path = pathOf(folder, generation);
+    try {
+      const text = await readIfThere(path);
+      if (text !== undefined) return accept(JSON.parse(intact(text)));
+    } catch (error) {
+      log.error({ path, error: messageOf(error) }, 'last good state is damaged, trying the one before');
+    }
+  }
+  return undefined;
+}
+
+/** Writes the state at most once in `spacingMs`; each write moves the older ones one generation down. */
+export class LastKnownGood<State> {
+  readonly #parts: LastKnownGoodParts<State>;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #written = '';
+
+  constructor(parts: LastKnownGoodParts<State>) {
+    this.#parts = parts;
+  }
+
+  /** The state differs from what is on disk: it is written soon. */
+  changed(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#write();
+    }, this.#parts.spacingMs ?? SPACING_MS);
+  }
+
+  /** Writes what is pending, now; call it before the process ends. */
+  async flush(): Promise<void> {
+    const pending = this.#timer !== undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await (pending ? this.#write() : this.#writing);
+  }
+
+  #write(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#save());
+    return this.#writing;
+  }
+
+  /** A disk that is full or read-only must not stop the agent: it serves from memory, and says so. */
+  async #save(): Promise<void> {
+    const { folder, log } = this.#parts;
+    try {
+      const content = JSON.stringify(this.#parts.current());
+      const checksum = sha256(content);
+      if (checksum === this.#written) return;
+      await this.#shift();
+      await writeDurably(pathOf(folder, 0), `${checksum}\n${content}`);
+      this.#written = checksum;
+    } catch (error) {
+      log.error({ folder, error: messageOf(error) }, 'last good state was not saved; a restart would begin from an older one');
+      this.changed();
+    }
+  }
+
+  async #shift(): Promise<void> {
+    const { folder } = this.#parts;
+    for (let generation = GENERATIONS - 1; generation > 0; generation -= 1) {
+      const newer = await readIfThere(pathOf(folder, generation - 1));
+      if (newer !== undefined) await writeDurably(pathOf(folder, generation), newer);
+    }
+  }
+}
+
+function pathOf(folder: string, generation: number): string {
+  return join(folder, `last-known-good.${generation}`);
+}
+
+/** The content behind the checksum line; throws when they do not belong together. */
+function intact(text: string): string {
+  const line = text.indexOf('\n');
+  const content = text.slice(line + 1);
+  if (line < 0 || sha256(content) !== text.slice(0, line)) throw new Error('its checksum does not match');
+  return content;
+}
