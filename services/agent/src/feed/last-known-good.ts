@@ -1,4 +1,6 @@
 /** The last good state on disk, so that an agent starts with the hub and NATS dead (RELIABILITY R1): three generations, checksummed. */
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
@@ -84,11 +86,12 @@ export class LastKnownGood<State> {
     }
   }
 
+  /** A crash in between leaves a gap, which loading passes over. */
   async #shift(): Promise<void> {
     const { folder } = this.#parts;
     for (let generation = GENERATIONS - 1; generation > 0; generation -= 1) {
-      const newer = await readIfThere(pathOf(folder, generation - 1));
-      if (newer !== undefined) await writeDurably(pathOf(folder, generation), newer);
+      const newer = pathOf(folder, generation - 1);
+      if (existsSync(newer)) await rename(newer, pathOf(folder, generation));
     }
   }
 }
