@@ -1,0 +1,52 @@
+/** What each NATS user may do: allow-lists only (RELIABILITY 0.4), so a new subject is closed until it is named here. Pure. */
+import {
+  CONFIG_PREFIX,
+  CONFIG_STREAM,
+  configSubjects,
+  FLEET_PREFIX,
+  FLEET_STREAM,
+  fleetSubjects,
+  inboxPrefix,
+  rpcSubject,
+} from '@hawser/wire/subjects.ts';
+
+/** Subjects that may be published to and subscribed to. */
+export interface NatsPermissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/**
+ * A cluster: publishes its own fleet documents and status, reads its own config and everyone's fleet documents, answers requests
+ * made to it. A consumer's filter is part of the subject that creates it; `STREAM.INFO` shows the names of others' keys, not their
+ * bodies. Neither deletes, purges nor direct gets.
+ */
+export function clusterPermissions(cluster: string): NatsPermissions {
+  return {
+    publish: [
+      fleetSubjects(cluster),
+      `hawser.status.${cluster}.>`,
+      ...[CONFIG_STREAM, FLEET_STREAM].flatMap((stream) => [`$JS.API.STREAM.INFO.${stream}`, `$JS.FC.${stream}.>`]),
+      `$JS.API.CONSUMER.CREATE.${CONFIG_STREAM}.*.${configSubjects(cluster)}`,
+      `$JS.API.CONSUMER.CREATE.${FLEET_STREAM}.*.${FLEET_PREFIX}.>`,
+    ],
+    subscribe: [`${inboxPrefix(cluster)}.>`, rpcSubject(cluster, '>')],
+  };
+}
+
+/** The hub: everything of Hawser's, and the two streams' administration. Its inbox is the default `_INBOX`. */
+export function hubPermissions(): NatsPermissions {
+  const streams = [CONFIG_STREAM, FLEET_STREAM];
+  return {
+    publish: [
+      `${CONFIG_PREFIX}.>`,
+      'hawser.rpc.>',
+      ...streams.flatMap((stream) => [
+        ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.${stream}`),
+        `$JS.API.CONSUMER.CREATE.${stream}.>`,
+        `$JS.FC.${stream}.>`,
+      ]),
+    ],
+    subscribe: ['_INBOX.>', 'hawser.status.>'],
+  };
+}
