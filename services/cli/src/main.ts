@@ -4,12 +4,19 @@ import { EXIT } from './exit-code.ts';
 
 /** Runs one command; resolves with the exit code and never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', endQuietly);
   try {
     const { runProgram } = await import('./commands/program.ts');
     return await runProgram(argv);
   } catch (error) {
     return report(error);
   }
+}
+
+/** `hawser get … | head`: the reader has gone, which is no failure of ours. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.done);
 }
 
 function report(error: unknown): number {

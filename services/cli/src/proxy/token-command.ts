@@ -1,4 +1,5 @@
 /** `hawser proxy token`: on the agent's machine, a token that proves who a proxy is. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
@@ -27,9 +28,11 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
   const serviceAccount = flags.serviceAccount ?? (flags.gateway === true ? GATEWAY_SERVICE_ACCOUNT : undefined);
   if (namespace === undefined || serviceAccount === undefined)
     throw new AppError('usage', '--namespace and --service-account are required (or --gateway)');
-  const { mintProxyToken } = await loadMint();
+  const { mintProxyToken } = await import('@hawser/agent/trust/proxy-tokens.ts');
+  const agentDir = join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster));
+  if (!existsSync(agentDir)) note(`no agent of ${flags.cluster} has run here yet: the token is good for the one that will use ${agentDir}`);
   const token = await mintProxyToken({
-    agentDir: join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster)),
+    agentDir,
     cluster: flags.cluster,
     namespace: label('--namespace', namespace),
     serviceAccount: label('--service-account', serviceAccount),
@@ -43,20 +46,4 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
     note(`token of ${namespace}/${serviceAccount} written to ${file}, good for ${flags.ttl}`);
   }
   return EXIT.done;
-}
-
-interface Mint {
-  mintProxyToken(request: {
-    agentDir: string;
-    cluster: string;
-    namespace: string;
-    serviceAccount: string;
-    name?: string;
-    ttlMs: number;
-  }): Promise<string> | string;
-}
-
-async function loadMint(): Promise<Mint> {
-  const module: string = '@hawser/agent/trust/proxy-tokens.ts';
-  return (await import(module)) as Mint;
 }
