@@ -1,0 +1,65 @@
+/** The first steps of a stream: the token, the first request, the claims in it. */
+import { type StatusObject, status } from '@grpc/grpc-js';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import type { DeltaDiscoveryRequest } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
+import { decodeRequest } from './delta-request.ts';
+import { checkClaims } from './node-claims.ts';
+import type { ConnectedProxy, ProxyGate, ProxyIdentity } from './proxy-gate.ts';
+import type { AdsCall } from './proxy-stream.ts';
+
+const AUTHENTICATION_DEADLINE_MS = 5_000;
+
+/** Why a stream is closed, in gRPC's terms; the reason is the metric's label. */
+export class StreamRefusal extends Error {
+  readonly code: StatusObject['code'];
+  readonly reason: string;
+
+  constructor(reason: 'unauthenticated' | 'denied' | 'malformed' | 'unavailable', message: string) {
+    super(message);
+    this.reason = reason;
+    this.code = CODES[reason];
+  }
+}
+
+const CODES = {
+  unauthenticated: status.UNAUTHENTICATED,
+  denied: status.PERMISSION_DENIED,
+  malformed: status.INVALID_ARGUMENT,
+  unavailable: status.UNAVAILABLE,
+} as const;
+
+/** What the call's `authorization: Bearer TOKEN` proves; refuses when it proves nothing. */
+export async function authenticateCall(call: AdsCall, gate: ProxyGate): Promise<ProxyIdentity> {
+  const [header] = call.metadata.get('authorization');
+  const token = typeof header === 'string' ? /^Bearer +(\S+)$/i.exec(header)?.[1] : undefined;
+  if (token === undefined) throw new StreamRefusal('unauthenticated', 'no proxy token: send authorization: Bearer TOKEN');
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const deadline = setTimeout(
+    () => reject(new StreamRefusal('unavailable', 'the proxy token could not be checked in time')),
+    AUTHENTICATION_DEADLINE_MS,
+  );
+  try {
+    const identity = await Promise.race([gate.authenticate(token), late]);
+    if (identity === undefined)
+      throw new StreamRefusal('unauthenticated', 'the proxy token is wrong, foreign or expired: make one with hawser proxy token');
+    return identity;
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** Decodes a message; refuses what is none. */
+export function requestOf(bytes: Uint8Array): DeltaDiscoveryRequest {
+  try {
+    return decodeRequest(bytes);
+  } catch (error) {
+    throw new StreamRefusal('malformed', `not a DeltaDiscoveryRequest: ${messageOf(error)}`);
+  }
+}
+
+/** The proxy that a stream's first request describes; refuses claims that the token does not prove. */
+export function proxyOf(first: DeltaDiscoveryRequest, identity: ProxyIdentity): ConnectedProxy {
+  const proxy = checkClaims(first.node?.metadata ?? {}, identity);
+  if (typeof proxy === 'string') throw new StreamRefusal('denied', proxy);
+  return proxy;
+}

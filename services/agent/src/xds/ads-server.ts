@@ -1,0 +1,109 @@
+/** The ADS server of an agent: delta xDS with SDS for the cluster's proxies. */
+import { Server, ServerCredentials, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { Registry } from '@hawser/runtime/metrics.ts';
+import type { ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
+import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
+import { AdsStreams, type StreamListener } from './ads-streams.ts';
+import type { IdentitySource } from './identity-source.ts';
+import { proxyConfigOf } from './proxy-config.ts';
+import type { ProxyGate } from './proxy-gate.ts';
+import type { AdsCall } from './proxy-stream.ts';
+import { createXdsMetrics } from './xds-metrics.ts';
+
+/** What the server needs. `port` 0 takes a free one. */
+export interface AdsServerOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly store: SnapshotStore;
+  readonly gate: ProxyGate;
+  readonly identities: IdentitySource;
+  readonly log: Logger;
+  readonly registry: Registry;
+}
+
+/** A running ADS server. */
+export interface AdsServer {
+  readonly port: number;
+  readonly streams: AdsStreams;
+  /** The connected proxies, sorted by name. */
+  proxies(): ProxyStatus[];
+  /** Calls back after each connect, disconnect, response, ACK and NACK. Returns how to stop. */
+  onChange(callback: () => void): () => void;
+  /** What a connected proxy is served, in protobuf JSON, private keys redacted; throws `proxy-unknown`. */
+  proxyConfig(name: string, section: ProxyConfigRequest['section']): unknown[];
+  /** Closes every stream with UNAVAILABLE and stops listening. */
+  stop(): Promise<void>;
+}
+
+const STOP_DEADLINE_MS = 2_000;
+
+/** A proxy that does not answer a ping within 20 s + 10 s is gone; streams are renewed, and their tokens checked, in 6 h. */
+const SERVER_OPTIONS = {
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_connection_age_ms': 6 * 3_600_000,
+  'grpc.max_connection_age_grace_ms': 10_000,
+  'grpc.max_receive_message_length': 8 * 1024 * 1024,
+  'grpc.max_send_message_length': -1,
+};
+
+const raw = (bytes: Buffer): Buffer => bytes;
+
+/** Requests and responses pass as bytes: decoding may fail without a throw inside gRPC, and encoding happened before. */
+const ADS_SERVICE: ServiceDefinition = {
+  deltaAggregatedResources: {
+    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: raw,
+    requestDeserialize: raw,
+    responseSerialize: raw,
+    responseDeserialize: raw,
+  },
+};
+
+/** Starts to serve the store to proxies; resolves when it listens. */
+export async function startAdsServer(options: AdsServerOptions): Promise<AdsServer> {
+  const streams = new AdsStreams({ ...options, metrics: createXdsMetrics(options.registry) });
+  const server = new Server(SERVER_OPTIONS);
+  server.addService(ADS_SERVICE, { deltaAggregatedResources: (call: AdsCall) => streams.accept(call) });
+  const port = await listen(server, options.address, options.port);
+  options.log.info({ address: options.address, port }, 'xDS server listens');
+  return {
+    port,
+    streams,
+    proxies: () => streams.proxies(),
+    onChange: (callback) => streams.listen({ ...SILENT, changed: callback }),
+    proxyConfig: (name, section) => {
+      const stream = streams.find(name);
+      if (stream === undefined) throw new AppError('proxy-unknown', `no proxy named ${name} is connected to this agent`, { status: 404 });
+      return proxyConfigOf(stream, section);
+    },
+    stop: () => stop(server, streams),
+  };
+}
+
+const SILENT: StreamListener = { changed: () => undefined, settled: () => undefined, gone: () => undefined };
+
+function listen(server: Server, address: string, port: number): Promise<number> {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) return resolve(bound);
+      const message = `the xDS server cannot listen on ${host}:${port}: ${messageOf(error)}; free the port or choose another address`;
+      reject(new AppError('port-taken', message, { cause: error }));
+    });
+  });
+}
+
+async function stop(server: Server, streams: AdsStreams): Promise<void> {
+  streams.closeAll({ code: status.UNAVAILABLE, details: 'the agent is stopping' });
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const deadline = setTimeout(resolve, STOP_DEADLINE_MS);
+  const gracefully = new Promise<void>((done) => server.tryShutdown(() => done()));
+  await Promise.race([gracefully, late]);
+  clearTimeout(deadline);
+  server.forceShutdown();
+}

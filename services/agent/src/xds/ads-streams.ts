@@ -1,0 +1,218 @@
+/** The life of streams: accepted, authenticated, served, closed. Nothing a proxy sends ends the process. */
+import { status } from '@grpc/grpc-js';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
+import type { DeltaDiscoveryRequest } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
+import type { Applied, SnapshotStore } from '../snapshot/snapshot-store.ts';
+import { authenticateCall, proxyOf, requestOf, StreamRefusal } from './ads-call.ts';
+import { deltaRequestOf } from './delta-request.ts';
+import type { HeldIdentity, IdentitySource } from './identity-source.ts';
+import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
+import { type AdsCall, ProxyStream, type StreamEvents } from './proxy-stream.ts';
+import { IDENTITY_SECRET, layersOf, proxyView } from './resource-view.ts';
+import { StreamIndex } from './stream-index.ts';
+import { typeOfUrl } from './type-urls.ts';
+import type { XdsMetrics } from './xds-metrics.ts';
+
+/** Told about streams. */
+export interface StreamListener {
+  /** Anything that `proxies` shows changed. */
+  changed(): void;
+  /** A proxy answered a response; what it holds may be settled now. */
+  settled(stream: ProxyStream): void;
+  gone(stream: ProxyStream): void;
+}
+
+interface StreamsOptions {
+  readonly store: SnapshotStore;
+  readonly gate: ProxyGate;
+  readonly identities: IdentitySource;
+  readonly log: Logger;
+  readonly metrics: XdsMetrics;
+}
+
+/** All streams of a server. */
+export class AdsStreams implements StreamEvents {
+  readonly #options: StreamsOptions;
+  readonly #index = new StreamIndex();
+  readonly #calls = new Set<AdsCall>();
+  readonly #listeners = new Set<StreamListener>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.store.subscribe((applied) => this.#applied(applied));
+    options.gate.onReady(() => {
+      for (const stream of this.#index.all) stream.speak();
+    });
+  }
+
+  /** Takes a call and serves it to its end. */
+  accept(call: AdsCall): void {
+    this.#calls.add(call);
+    call.once('close', () => this.#calls.delete(call));
+    this.#serve(call).catch((error: unknown) => this.#refuse(call, error));
+  }
+
+  proxies(): ProxyStatus[] {
+    const statuses = [...this.#index.newest.values()].map((stream) => stream.status());
+    return statuses.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
+  }
+
+  /** The newest stream of a proxy. */
+  find(name: string): ProxyStream | undefined {
+    return this.#index.newest.get(name);
+  }
+
+  /** The newest stream of each proxy that sees one of the changes, with what it sees of them. */
+  affected(applied: Applied): ReturnType<StreamIndex['affected']> {
+    const newest = new Set(this.#index.newest.values());
+    return new Map(
+      this.#index
+        .affected(applied.changes)
+        .entries()
+        .filter(([stream]) => newest.has(stream)),
+    );
+  }
+
+  get all(): ReadonlySet<ProxyStream> {
+    return this.#index.all;
+  }
+
+  listen(listener: StreamListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  closeAll(reason: { code: status; details: string }): void {
+    this.#unsubscribe();
+    for (const call of this.#calls) call.emit('error', reason);
+  }
+
+  sent(_stream: ProxyStream, type: XdsType): void {
+    this.#options.metrics.responses.inc({ type });
+    this.#changed();
+  }
+
+  answered(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack'): void {
+    if (answer === 'nack') {
+      this.#options.metrics.nacks.inc({ type });
+      const { refusal } = stream.machine.subscription(type);
+      this.#options.log.warn({ proxy: stream.proxy.name, type, error: refusal }, 'proxy refused a response');
+    }
+    for (const listener of this.#listeners) listener.settled(stream);
+    this.#changed();
+  }
+
+  async #serve(call: AdsCall): Promise<void> {
+    const ended = new AbortController();
+    for (const event of ['cancelled', 'close', 'error']) call.once(event, () => ended.abort());
+    const identity = await authenticateCall(call, this.#options.gate);
+    const first = await firstMessage(call, ended.signal);
+    if (first === undefined) return;
+    const request = requestOf(first);
+    const proxy = proxyOf(request, identity);
+    const opened: { stream?: ProxyStream } = {};
+    const held = await this.#hold(proxy, opened);
+    ended.signal.addEventListener('abort', () => {
+      held.release();
+      if (opened.stream !== undefined) this.#close(opened.stream);
+    });
+    if (ended.signal.aborted) return held.release();
+    opened.stream = this.#open(call, proxy, held);
+    this.#read(call, opened.stream, request);
+  }
+
+  /** Holds the proxy's certificate; `opened` is told when it is renewed. */
+  async #hold(proxy: ConnectedProxy, opened: { stream?: ProxyStream }): Promise<HeldIdentity> {
+    const renewed = (): void => opened.stream?.changed([{ type: 'SDS', name: IDENTITY_SECRET }]);
+    try {
+      return await this.#options.identities.hold(proxy, renewed);
+    } catch (error) {
+      this.#options.log.error({ proxy: proxy.name, error: messageOf(error) }, 'no certificate could be issued');
+      throw new StreamRefusal('unavailable', 'the agent cannot issue a certificate now');
+    }
+  }
+
+  #open(call: AdsCall, proxy: ConnectedProxy, held: HeldIdentity): ProxyStream {
+    const { gate, store, metrics, log } = this.#options;
+    gate.attach(proxy);
+    const view = proxyView(store, layersOf(proxy), () => held.current);
+    const stream = new ProxyStream({ proxy, view, call, silent: !gate.ready, events: this });
+    this.#index.add(stream);
+    metrics.streams.set(this.#index.all.size);
+    log.info({ proxy: proxy.name, role: proxy.role, address: proxy.address }, 'proxy connected');
+    this.#changed();
+    return stream;
+  }
+
+  /** Reads the stream: the first message, which was taken off it, and all that follow. */
+  #read(call: AdsCall, stream: ProxyStream, first: DeltaDiscoveryRequest): void {
+    const unknown = new Set<string>();
+    const take = (message: DeltaDiscoveryRequest): void => {
+      const type = typeOfUrl(message.typeUrl);
+      if (type !== undefined) stream.request(type, deltaRequestOf(message));
+      if (type !== undefined || unknown.size >= 16 || unknown.has(message.typeUrl)) return;
+      unknown.add(message.typeUrl);
+      this.#options.log.info({ proxy: stream.proxy.name, typeUrl: message.typeUrl }, 'proxy asks for a type that is not served');
+    };
+    take(first);
+    call.on('data', (bytes: Buffer) => {
+      try {
+        take(requestOf(bytes));
+      } catch (error) {
+        this.#refuse(call, error);
+      }
+    });
+    call.once('end', () => call.end());
+    call.resume();
+  }
+
+  #close(stream: ProxyStream): void {
+    const { gate, metrics, log } = this.#options;
+    stream.close();
+    const last = this.#index.remove(stream);
+    metrics.streams.set(this.#index.all.size);
+    log.info({ proxy: stream.proxy.name }, 'proxy disconnected');
+    if (last) gate.detach(stream.proxy);
+    for (const listener of this.#listeners) listener.gone(stream);
+    this.#changed();
+  }
+
+  #refuse(call: AdsCall, error: unknown): void {
+    const refusal = error instanceof StreamRefusal ? error : undefined;
+    this.#options.metrics.refused.inc({ reason: refusal?.reason ?? 'internal' });
+    this.#options.log.warn({ peer: call.getPeer(), error: messageOf(error) }, 'stream closed');
+    call.emit('error', { code: refusal?.code ?? status.INTERNAL, details: refusal?.message ?? 'the agent failed to serve this stream' });
+  }
+
+  #applied(applied: Applied): void {
+    for (const [stream, keys] of this.#index.affected(applied.changes)) stream.changed(keys);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener.changed();
+  }
+}
+
+/** The first message of a call, with the rest left unread; undefined when the call ends before. */
+function firstMessage(call: AdsCall, ended: AbortSignal): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const done = (bytes: Buffer | undefined): void => {
+      call.off('data', take);
+      resolve(bytes);
+    };
+    const take = (bytes: Buffer): void => {
+      call.pause();
+      done(bytes);
+    };
+    if (ended.aborted) return resolve(undefined);
+    call.on('data', take);
+    call.once('end', () => {
+      call.end();
+      done(undefined);
+    });
+    ended.addEventListener('abort', () => done(undefined));
+  });
+}

@@ -1,0 +1,35 @@
+/** What a proxy says of itself in `node.metadata`, checked against what its token proves. */
+import { isIP } from 'node:net';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import type { ConnectedProxy, ProxyIdentity } from './proxy-gate.ts';
+
+/** The part of Envoy's node that Hawser's bootstrap sets: `metadata` {role, address, name, namespace, serviceAccount, cluster}. */
+export interface NodeMetadata {
+  readonly [field: string]: unknown;
+}
+
+/** The proxy that the claims describe, or a sentence that names the claim that is missing, malformed or not proven. */
+export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): ConnectedProxy | string {
+  const { role, address, name } = metadata;
+  if (role !== 'sidecar' && role !== 'gateway') return `node.metadata.role is ${shown(role)}, expected sidecar or gateway`;
+  if (typeof address !== 'string' || isIP(address) === 0) return `node.metadata.address is ${shown(address)}, expected an IP address`;
+  if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name))
+    return `node.metadata.name is ${shown(name)}, expected lower-case letters, digits, dashes and dots`;
+  const { cluster, namespace, serviceAccount } = identity;
+  const proven: Record<string, string> = {
+    cluster,
+    namespace,
+    serviceAccount,
+    ...(identity.name === undefined ? {} : { name: identity.name }),
+  };
+  for (const [claim, value] of Object.entries(proven))
+    if (metadata[claim] !== value) return `node.metadata.${claim} is ${shown(metadata[claim])}, but the token is for ${shown(value)}`;
+  if (role === 'gateway' && (namespace !== GATEWAY_NAMESPACE || serviceAccount !== GATEWAY_SERVICE_ACCOUNT))
+    return `node.metadata.role is "gateway", but the token is for ${namespace}/${serviceAccount}; gateways are ${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`;
+  return { name, role, address, namespace, serviceAccount };
+}
+
+/** A claim in an error message: short, and no control characters. */
+function shown(value: unknown): string {
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80);
+}

@@ -1,0 +1,33 @@
+/** Who may speak to the ADS server: the contract between it and what composes it. */
+
+/** What a proxy's token proves. */
+export interface ProxyIdentity {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Set when the token is bound to one proxy. */
+  readonly name?: string;
+}
+
+/** A proxy with a stream, its claims checked against its token. */
+export interface ConnectedProxy {
+  readonly name: string;
+  readonly role: 'sidecar' | 'gateway';
+  readonly address: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** Asked by the ADS server for each stream. */
+export interface ProxyGate {
+  /** Undefined for a token that proves nothing: wrong, foreign or expired. */
+  authenticate(token: string): Promise<ProxyIdentity | undefined>;
+  /** Called before the first answer of each stream, so that the layer `ROLE:ADDRESS` exists when it is read. */
+  attach(proxy: ConnectedProxy): void;
+  /** Called when the last stream of a proxy ended. */
+  detach(proxy: ConnectedProxy): void;
+  /** Whether the agent's state is complete; until then no stream is answered. */
+  readonly ready: boolean;
+  /** Calls back once when it becomes ready; at once when it is. */
+  onReady(callback: () => void): void;
+}

@@ -1,0 +1,102 @@
+/**
+ * One proxy's stream: the state machine (`delta-stream.ts`) joined to the gRPC call. The one ordered writer: it asks the
+ * machine for the next response only while the call takes more, so a slow proxy costs no memory and gets the latest state.
+ */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
+import type { DeltaRequest } from './delta-request.ts';
+import { DeltaStream } from './delta-stream.ts';
+import type { ConnectedProxy } from './proxy-gate.ts';
+import type { ResourceView } from './resource-view.ts';
+import { encodeResponse } from './response-frame.ts';
+import { typeStatuses } from './type-status.ts';
+
+/** The call as it comes from grpc-js: raw bytes both ways. */
+export type AdsCall = ServerDuplexStream<Buffer, Buffer>;
+
+/** What a stream tells its server. */
+export interface StreamEvents {
+  sent(stream: ProxyStream, type: XdsType): void;
+  answered(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack'): void;
+}
+
+/** A connected proxy and the state of its stream. */
+export class ProxyStream {
+  readonly proxy: ConnectedProxy;
+  readonly view: ResourceView;
+  readonly machine: DeltaStream;
+  readonly connectedAt = new Date().toISOString();
+  /** The newest hub revision of which everything is acknowledged; kept by the rollout tracker. */
+  revision = 0;
+  readonly #call: AdsCall;
+  readonly #events: StreamEvents;
+  #blocked = false;
+  #closed = false;
+  #wake: NodeJS.Timeout | undefined;
+
+  constructor(options: { proxy: ConnectedProxy; view: ResourceView; call: AdsCall; silent: boolean; events: StreamEvents }) {
+    this.proxy = options.proxy;
+    this.view = options.view;
+    this.machine = new DeltaStream(options.view, { silent: options.silent });
+    this.#call = options.call;
+    this.#events = options.events;
+  }
+
+  /** The agent is ready: answers what was asked so far. */
+  speak(): void {
+    this.machine.speak();
+    this.#flush();
+  }
+
+  /** Takes a request in and writes what follows from it. */
+  request(type: XdsType, request: DeltaRequest): void {
+    const answer = this.machine.request(type, request);
+    this.#flush();
+    if (answer !== undefined) this.#events.answered(this, type, answer);
+  }
+
+  /** Takes changes of the view in and writes what follows from them, all in the same turn. */
+  changed(changes: Iterable<{ readonly type: XdsType; readonly name: string }>): void {
+    for (const { type, name } of changes) this.machine.changed(type, name);
+    this.#flush();
+  }
+
+  /** Ends the work of the stream; the call itself is the server's. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#wake);
+  }
+
+  /** As `proxy-status` shows it. */
+  status(): ProxyStatus {
+    const { name, namespace, serviceAccount, address, role } = this.proxy;
+    const types = typeStatuses(this.machine);
+    return { proxy: name, namespace, serviceAccount, address, role, types, revision: this.revision, connectedAt: this.connectedAt };
+  }
+
+  #flush(): void {
+    while (!this.#closed && !this.#blocked) {
+      const response = this.machine.next(performance.now());
+      if (response === undefined) break;
+      if (!this.#call.write(encodeResponse(response))) this.#waitForDrain();
+      this.#events.sent(this, response.type);
+    }
+    this.#armWake();
+  }
+
+  #waitForDrain(): void {
+    this.#blocked = true;
+    this.#call.once('drain', () => {
+      this.#blocked = false;
+      this.#flush();
+    });
+  }
+
+  #armWake(): void {
+    clearTimeout(this.#wake);
+    this.#wake = undefined;
+    const { wakeAt } = this.machine;
+    if (wakeAt === undefined || this.#closed || this.#blocked) return;
+    this.#wake = setTimeout(() => this.#flush(), Math.max(1, Math.ceil(wakeAt - performance.now())));
+  }
+}

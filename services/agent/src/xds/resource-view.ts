@@ -1,0 +1,43 @@
+/** What one proxy sees of the served state. */
+import type { XdsType } from '@hawser/wire/messages.ts';
+import type { LayerName, XdsResource } from '../snapshot/resource.ts';
+import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
+
+/** The resources that a stream may serve at this moment. */
+export interface ResourceView {
+  /** Rises with every change of what is served. */
+  readonly generation: number;
+  get(type: XdsType, name: string): XdsResource | undefined;
+  /** Names of everything of a type. */
+  names(type: XdsType): Iterable<string>;
+}
+
+/** The name of a proxy's own certificate; every proxy asks for the same name and gets its own. */
+export const IDENTITY_SECRET = 'identity';
+
+/** The layers that a proxy reads, the shared one first. */
+export function layersOf(proxy: { role: 'sidecar' | 'gateway'; address: string }): readonly [LayerName, LayerName] {
+  return [proxy.role, `${proxy.role}:${proxy.address}`];
+}
+
+/**
+ * A proxy's two layers, of which its own wins, and its certificate. `identity` is asked each time, so a renewed certificate
+ * is seen at once; the name `identity` in a layer is never served.
+ */
+export function proxyView(store: SnapshotStore, layers: readonly [LayerName, LayerName], identity: () => XdsResource): ResourceView {
+  const [shared, own] = layers;
+  return {
+    get generation() {
+      return store.generation;
+    },
+    get: (type, name) => {
+      if (type === 'SDS' && name === IDENTITY_SECRET) return identity();
+      return store.get(own, type, name) ?? store.get(shared, type, name);
+    },
+    names: (type) => {
+      const names = new Set([...store.all(shared, type).keys(), ...store.all(own, type).keys()]);
+      if (type === 'SDS') names.add(IDENTITY_SECRET);
+      return names;
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** All message types that Hawser's configuration holds, for protobuf JSON with `Any` spelled out. */
+import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf';
+import { file_envoy_config_cluster_v3_cluster as cluster } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { file_envoy_config_endpoint_v3_endpoint as endpoint } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { file_envoy_config_listener_v3_listener as listener } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { file_envoy_config_route_v3_route as route } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
+import { file_envoy_extensions_access_loggers_file_v3_file as accessLog } from '@hawser/xds/generated/envoy/extensions/access_loggers/file/v3/file_pb.ts';
+import { file_envoy_extensions_filters_http_fault_v3_fault as fault } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
+import { file_envoy_extensions_filters_http_router_v3_router as router } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import { file_envoy_extensions_filters_http_stateful_session_v3_stateful_session as statefulSession } from '@hawser/xds/generated/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts';
+import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector as tlsInspector } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
+import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager as httpManager } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy as tcpProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import { file_envoy_extensions_http_stateful_session_header_v3_header as sessionHeader } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
+import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts as previousHosts } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
+import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config as previousPriorities } from '@hawser/xds/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
+import { file_envoy_extensions_transport_sockets_internal_upstream_v3_internal_upstream as internalUpstream } from '@hawser/xds/generated/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.ts';
+import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer as rawBuffer } from '@hawser/xds/generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';
+import { file_envoy_extensions_transport_sockets_tls_v3_secret as secret } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
+import { file_envoy_extensions_transport_sockets_tls_v3_tls as tls } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
+import { file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config as spiffe } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts';
+import { file_envoy_extensions_upstreams_http_v3_http_protocol_options as httpOptions } from '@hawser/xds/generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
+
+const FILES = [
+  ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
+  ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions],
+];
+
+let registry: Registry | undefined;
+
+/** The registry, built at its first use. */
+export function typeRegistry(): Registry {
+  registry ??= createRegistry(...withImports(FILES));
+  return registry;
+}
+
+function withImports(files: readonly DescFile[], all = new Set<DescFile>()): Set<DescFile> {
+  for (const file of files) {
+    if (all.has(file)) continue;
+    all.add(file);
+    withImports(file.dependencies, all);
+  }
+  return all;
+}

@@ -1,0 +1,339 @@
+/**
+ * One type on one delta stream: what the client asked for, what it has, what it owes an answer to. Pure: requests and
+ * changes in, responses out; no clock, no I/O (xds_protocol, "Incremental xDS"; RELIABILITY.md 2.1 and 2.3).
+ */
+import type { XdsType } from '@hawser/wire/messages.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import type { DeltaRequest } from './delta-request.ts';
+import type { ResourceView } from './resource-view.ts';
+import type { DeltaResponse } from './response-frame.ts';
+
+/** A response larger than this is cut; the rest follows its ACK. A single larger resource goes alone. */
+const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
+/** The version of a resource that the client has in some unknown state, after it refused a response. */
+const UNKNOWN = '';
+
+/** A response that the client has not answered. */
+interface InFlight {
+  readonly nonce: string;
+  readonly puts: ReadonlyMap<string, string>;
+  readonly removed: readonly string[];
+  readonly generation: number;
+  /** Whether it holds a name that the client did not have. */
+  readonly adds: boolean;
+}
+
+/** What became of one name since a generation. */
+export type Outcome = 'acked' | 'pending' | { readonly nacked: string };
+
+/** How a response may be made now. `Hold` is whatever tells when a removal may go out. */
+export interface TakePlan<Hold> {
+  readonly nonce: string;
+  /** The hold of removals that are noticed with this response. */
+  readonly hold: () => Hold;
+  readonly released: (hold: Hold) => boolean;
+}
+
+/** A response, and those of its resources that replace what the client had. */
+export interface Taken extends DeltaResponse {
+  readonly replaced: readonly XdsResource[];
+}
+
+/** The state of one type. Exactly one response is in flight; everything else coalesces into "what differs". */
+export class TypeSubscription<Hold> {
+  readonly type: XdsType;
+  readonly #view: ResourceView;
+  #started = false;
+  #wildcard = false;
+  readonly #names = new Set<string>();
+  /** Version last sent or claimed, by name. */
+  readonly #have = new Map<string, string>();
+  readonly #acked = new Map<string, { version: string; generation: number }>();
+  readonly #nacked = new Map<string, { version: string; message: string }>();
+  /** To be compared with the view. */
+  readonly #dirty = new Set<string>();
+  /** To be sent whatever the client has. */
+  readonly #owed = new Set<string>();
+  /** Named by a changed parent before this type's first request. */
+  readonly #forcedEarly = new Set<string>();
+  readonly #held = new Map<string, Hold>();
+  /** Parts of refused responses, to be tried apart. */
+  #retries: string[][] = [];
+  #inFlight: InFlight | undefined;
+  #owesFirstAnswer = false;
+  #responses = 0;
+  #settled = 0;
+
+  constructor(type: XdsType, view: ResourceView) {
+    this.type = type;
+    this.#view = view;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get inFlight(): boolean {
+    return this.#inFlight !== undefined;
+  }
+
+  /** Responses made so far, and how many of them the client answered. */
+  get progress(): { readonly responses: number; readonly settled: number } {
+    return { responses: this.#responses, settled: this.#settled };
+  }
+
+  /** Whether something waits to be sent, removals on hold left out. */
+  get hasWork(): boolean {
+    return this.#dirty.size > 0 || this.#retries.length > 0 || this.#owesFirstAnswer;
+  }
+
+  /** Whether there is nothing to send, nothing on hold and nothing unanswered. */
+  get idle(): boolean {
+    return !this.hasWork && !this.inFlight && this.#held.size === 0;
+  }
+
+  get holdsRemovals(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** The client refused something that is still what it should have. */
+  get refused(): boolean {
+    return this.#nacked.size > 0;
+  }
+
+  /** Whether a name that the client does not have is in flight or about to be sent. */
+  get addsPending(): boolean {
+    if (this.#inFlight?.adds === true) return true;
+    return this.#dirty.values().some((name) => !this.#have.has(name) && this.#view.get(this.type, name) !== undefined);
+  }
+
+  covers(name: string): boolean {
+    return this.#wildcard || this.#names.has(name);
+  }
+
+  /** Names that the client has or was sent, with their versions; empty for a version in doubt. */
+  get sentVersions(): ReadonlyMap<string, string> {
+    return this.#have;
+  }
+
+  /** Names that the client accepted, with their versions. */
+  get ackedVersions(): ReadonlyMap<string, { readonly version: string }> {
+    return this.#acked;
+  }
+
+  /** The first refusal that still stands. */
+  get refusal(): string | undefined {
+    return this.#nacked.values().next().value?.message;
+  }
+
+  /** Takes a request in. Returns whether it answered the response in flight, and how; a stale nonce answers nothing. */
+  request(request: DeltaRequest): 'ack' | 'nack' | undefined {
+    const answer = this.#answer(request);
+    const first = !this.#started;
+    this.#started = true;
+    const legacyWildcard = first && request.subscribe.length === 0 && request.unsubscribe.length === 0 && isWildcardType(this.type);
+    if (first) for (const [name, version] of request.initialVersions) this.#claim(name, version, request, legacyWildcard);
+    for (const name of request.unsubscribe) this.#unsubscribe(name);
+    for (const name of request.subscribe) this.#subscribe(name, first && request.initialVersions.has(name));
+    if (legacyWildcard) this.#subscribeAll();
+    if (first) this.#forcedEarly.clear();
+    return answer;
+  }
+
+  /** A name changed in the view. */
+  changed(name: string): void {
+    if (!this.#started || !this.covers(name)) return;
+    this.#held.delete(name);
+    this.#dirty.add(name);
+  }
+
+  /** A changed parent names this: it is sent again, even if unchanged and even if the client claims it. */
+  force(name: string): void {
+    if (this.#view.get(this.type, name) === undefined) return;
+    if (!this.#started) this.#forcedEarly.add(name);
+    else if (this.covers(name)) this.#owe(name);
+  }
+
+  /** Makes the next response and notes it as in flight; undefined when there is nothing to send now. */
+  take(plan: TakePlan<Hold>): Taken | undefined {
+    if (this.#inFlight !== undefined) return undefined;
+    this.#releaseHeld(plan);
+    const collected = this.#collect(plan);
+    if (collected.puts.length === 0 && collected.removed.length === 0 && !this.#owesFirstAnswer) this.#collectRetry(collected);
+    const { puts, removed, replaced, adds } = collected;
+    if (puts.length === 0 && removed.length === 0 && !this.#owesFirstAnswer) return undefined;
+    this.#owesFirstAnswer = false;
+    for (const resource of puts) this.#have.set(resource.name, resource.version);
+    for (const name of removed) this.#have.delete(name);
+    const versions = new Map(puts.map((resource) => [resource.name, resource.version]));
+    this.#inFlight = { nonce: plan.nonce, puts: versions, removed, generation: this.#view.generation, adds };
+    this.#responses += 1;
+    return { type: this.type, nonce: plan.nonce, resources: puts, removed, replaced };
+  }
+
+  /** What the client made of a name, as it was in `generation` or later. */
+  outcome(name: string, generation: number): Outcome {
+    if ((this.#acked.get(name)?.generation ?? -1) >= generation || !this.covers(name)) return 'acked';
+    const inFlight = this.#inFlight !== undefined && (this.#inFlight.puts.has(name) || this.#inFlight.removed.includes(name));
+    if (inFlight || this.#dirty.has(name) || this.#held.has(name)) return 'pending';
+    const nack = this.#nacked.get(name);
+    if (nack === undefined) return 'acked';
+    return this.#retries.some((batch) => batch.includes(name)) ? 'pending' : { nacked: nack.message };
+  }
+
+  #answer(request: DeltaRequest): 'ack' | 'nack' | undefined {
+    const answered = this.#inFlight;
+    if (answered === undefined || request.nonce !== answered.nonce) return undefined;
+    this.#inFlight = undefined;
+    this.#settled += 1;
+    if (request.error === undefined) this.#accept(answered);
+    else this.#refuse(answered, request.error);
+    return request.error === undefined ? 'ack' : 'nack';
+  }
+
+  #accept(answered: InFlight): void {
+    for (const [name, version] of answered.puts) {
+      if (!this.covers(name)) continue;
+      this.#acked.set(name, { version, generation: answered.generation });
+      this.#nacked.delete(name);
+    }
+    for (const name of answered.removed) {
+      this.#acked.delete(name);
+      this.#nacked.delete(name);
+    }
+  }
+
+  /**
+   * A refused response of one resource is remembered and not sent again. One of several may hold good ones that the client
+   * skipped, so its halves are tried apart until the bad one stands alone.
+   */
+  #refuse(answered: InFlight, message: string): void {
+    const names = [...answered.puts.keys()].filter((name) => this.covers(name));
+    for (const name of names) {
+      this.#nacked.set(name, { version: answered.puts.get(name) ?? UNKNOWN, message });
+      this.#have.set(name, UNKNOWN);
+    }
+    if (names.length > 1) {
+      const middle = Math.ceil(names.length / 2);
+      this.#retries.push(names.slice(0, middle), names.slice(middle));
+    }
+    if (answered.puts.size === 0) return;
+    for (const name of answered.removed.filter((removed) => this.covers(removed))) {
+      this.#have.set(name, UNKNOWN);
+      this.#dirty.add(name);
+    }
+  }
+
+  #claim(name: string, version: string, request: DeltaRequest, legacyWildcard: boolean): void {
+    if (!legacyWildcard && !request.subscribe.includes('*') && !request.subscribe.includes(name)) return;
+    this.#have.set(name, version);
+    this.#acked.set(name, { version, generation: -1 });
+    this.#dirty.add(name);
+  }
+
+  #subscribe(name: string, claimed: boolean): void {
+    if (name === '*') {
+      this.#subscribeAll();
+      return;
+    }
+    this.#names.add(name);
+    if (claimed && !this.#forcedEarly.has(name)) this.#dirty.add(name);
+    else this.#owe(name);
+  }
+
+  #subscribeAll(): void {
+    this.#wildcard = true;
+    if (this.#have.size === 0) this.#owesFirstAnswer = true;
+    for (const name of this.#view.names(this.type)) this.#dirty.add(name);
+    for (const name of this.#forcedEarly) this.#owe(name);
+  }
+
+  #unsubscribe(name: string): void {
+    if (name === '*') {
+      this.#wildcard = false;
+      for (const known of new Set([...this.#have.keys(), ...this.#dirty])) if (!this.covers(known)) this.#forget(known);
+      return;
+    }
+    if (!this.#names.delete(name)) return;
+    if (this.#wildcard) this.#owe(name);
+    else this.#forget(name);
+  }
+
+  #owe(name: string): void {
+    this.#held.delete(name);
+    this.#owed.add(name);
+    this.#dirty.add(name);
+  }
+
+  #forget(name: string): void {
+    for (const names of [this.#have, this.#acked, this.#nacked, this.#dirty, this.#owed, this.#held]) names.delete(name);
+  }
+
+  #releaseHeld(plan: TakePlan<Hold>): void {
+    for (const [name, hold] of this.#held) if (plan.released(hold)) this.#dirty.add(name);
+  }
+
+  #collect(plan: TakePlan<Hold>): Collected {
+    const collected: Collected = { puts: [], removed: [], replaced: [], adds: false };
+    let bytes = 0;
+    for (const name of this.#dirty) {
+      const resource = this.#view.get(this.type, name);
+      if (resource !== undefined && this.#mustSend(resource)) {
+        bytes += resource.bytes.length + name.length;
+        if (bytes > MAX_RESPONSE_BYTES && collected.puts.length > 0) break;
+        this.#put(collected, resource);
+      } else if (resource === undefined) this.#remove(collected, name, plan);
+      this.#dirty.delete(name);
+      this.#owed.delete(name);
+    }
+    return collected;
+  }
+
+  #mustSend(resource: XdsResource): boolean {
+    if (this.#owed.has(resource.name)) return true;
+    const current = this.#have.get(resource.name) === resource.version;
+    return !current && this.#nacked.get(resource.name)?.version !== resource.version;
+  }
+
+  #put(collected: Collected, resource: XdsResource): void {
+    collected.puts.push(resource);
+    this.#held.delete(resource.name);
+    if (this.#have.has(resource.name)) collected.replaced.push(resource);
+    else collected.adds = true;
+  }
+
+  /** A name that the client has goes when its hold says so; one that it asks for and nobody has is answered at once. */
+  #remove(collected: Collected, name: string, plan: TakePlan<Hold>): void {
+    if (!this.#have.has(name)) {
+      if (this.#owed.has(name)) collected.removed.push(name);
+      return;
+    }
+    const hold = this.#held.get(name) ?? plan.hold();
+    if (plan.released(hold)) {
+      this.#held.delete(name);
+      collected.removed.push(name);
+    } else this.#held.set(name, hold);
+  }
+
+  #collectRetry(collected: Collected): void {
+    for (let batch = this.#retries.shift(); batch !== undefined; batch = this.#retries.shift()) {
+      for (const name of batch) {
+        const resource = this.#view.get(this.type, name);
+        if (resource !== undefined && this.#nacked.get(name)?.version === resource.version) this.#put(collected, resource);
+      }
+      if (collected.puts.length > 0) return;
+    }
+  }
+}
+
+interface Collected {
+  readonly puts: XdsResource[];
+  readonly removed: string[];
+  readonly replaced: XdsResource[];
+  adds: boolean;
+}
+
+/** Only listeners and clusters know the wildcard that is not spelled out. */
+function isWildcardType(type: XdsType): boolean {
+  return type === 'LDS' || type === 'CDS';
+}
