@@ -1,0 +1,207 @@
+/** Registry objects and health → one endpoint shard for each local service. Pure; same objects in any order, same shards. */
+import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import {
+  type EndpointSliceObject,
+  namespaceOf,
+  type RegistryObject,
+  type ServiceObject,
+  type WorkloadEntryObject,
+} from './registry-kinds.ts';
+
+/** How an endpoint's health is found out, from `hawser.dev/health-check`; TCP connects unless said otherwise. */
+export type HealthCheck = { readonly kind: 'tcp' } | { readonly kind: 'http'; readonly path: string } | { readonly kind: 'none' };
+
+/** A port of a workload that has to answer. */
+export interface CheckTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly check: HealthCheck;
+}
+
+/** What checks and drains know of the endpoint at an address; undefined: nothing against it. */
+export type HealthOf = (address: string, ports: readonly number[]) => EndpointHealth | undefined;
+
+/** What the local registry amounts to. Shards by service key; targets are what the checks watch. */
+export interface LocalServices {
+  readonly shards: ReadonlyMap<string, EndpointShard>;
+  readonly targets: readonly CheckTarget[];
+  readonly warnings: readonly string[];
+}
+
+/** The annotation of a Service or WorkloadEntry that says how its endpoints are checked: `tcp`, `http:/path` or `none`. */
+export const HEALTH_CHECK_ANNOTATION = 'hawser.dev/health-check';
+const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
+
+/** Builds the shards of one cluster. */
+export function localServices(cluster: string, objects: readonly RegistryObject[], healthOf: HealthOf): LocalServices {
+  const sorted = [...objects].sort((a, b) => compare(`${namespaceOf(a)}/${a.metadata.name}`, `${namespaceOf(b)}/${b.metadata.name}`));
+  const index = indexed(sorted);
+  const shards = new Map<string, EndpointShard>();
+  const targets = new Map<string, CheckTarget>();
+  const warnings: string[] = [];
+  for (const object of sorted) {
+    if (object.kind !== 'Service') continue;
+    const name = { namespace: namespaceOf(object), service: object.metadata.name };
+    const key = serviceKey(name);
+    if (object.spec.type === 'ExternalName') {
+      warnings.push(`Service ${key}: spec.type ExternalName cannot be served or exported; the service is ignored`);
+      continue;
+    }
+    const found = new ShardBuilder(name, object, { healthOf, warnings, targets });
+    for (const slice of index.slices.get(key) ?? []) found.addSlice(slice);
+    for (const entry of index.entries.get(name.namespace) ?? []) found.addEntry(entry);
+    shards.set(key, { cluster, ...name, exported: index.exports.has(key), ports: found.ports, endpoints: found.endpoints() });
+  }
+  for (const key of index.exports) if (!shards.has(key)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
+  for (const key of index.slices.keys())
+    if (!shards.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
+  return { shards, targets: [...targets.values()], warnings };
+}
+
+interface Index {
+  readonly slices: ReadonlyMap<string, readonly EndpointSliceObject[]>;
+  readonly entries: ReadonlyMap<string, readonly WorkloadEntryObject[]>;
+  readonly exports: ReadonlySet<string>;
+}
+
+function indexed(objects: readonly RegistryObject[]): Index {
+  const slices = new Map<string, EndpointSliceObject[]>();
+  const entries = new Map<string, WorkloadEntryObject[]>();
+  const exports = new Set<string>();
+  const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
+    const list = map.get(key);
+    if (list === undefined) map.set(key, [value]);
+    else list.push(value);
+  };
+  for (const object of objects) {
+    const namespace = namespaceOf(object);
+    if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
+    else if (object.kind === 'WorkloadEntry') push(entries, namespace, object);
+    else if (object.kind === 'ServiceExport') exports.add(`${namespace}/${object.metadata.name}`);
+  }
+  return { slices, entries, exports };
+}
+
+interface Sinks {
+  readonly healthOf: HealthOf;
+  readonly warnings: string[];
+  readonly targets: Map<string, CheckTarget>;
+}
+
+type PortSpec = NonNullable<ServiceObject['spec']['ports']>[number];
+
+/** Collects the endpoints of one service. */
+class ShardBuilder {
+  readonly ports: ServicePort[];
+  readonly #key: string;
+  readonly #service: ServiceObject;
+  readonly #sinks: Sinks;
+  readonly #endpoints = new Map<string, Endpoint>();
+
+  constructor(name: ServiceName, service: ServiceObject, sinks: Sinks) {
+    this.#key = serviceKey(name);
+    this.#service = service;
+    this.#sinks = sinks;
+    this.ports = this.#specs().map((port) => ({
+      ...(port.name === undefined ? {} : { name: port.name }),
+      port: port.port,
+      protocol: protocolOf(port),
+    }));
+  }
+
+  /** Endpoints sorted by address. */
+  endpoints(): Endpoint[] {
+    return [...this.#endpoints.values()].sort((a, b) => compare(a.address, b.address));
+  }
+
+  /** KEP-0752: the slice's ports are the target ports, matched to the service's by name. */
+  addSlice(slice: EndpointSliceObject): void {
+    const place = `EndpointSlice ${this.#key.split('/')[0]}/${slice.metadata.name}`;
+    const targetPorts = this.#targetPorts(place, (spec) => slice.ports?.find((port) => (port.name ?? '') === (spec.name ?? ''))?.port);
+    const labels = Object.fromEntries(Object.entries(slice.metadata.labels ?? {}).filter(([name]) => name !== SLICE_SERVICE_LABEL));
+    for (const endpoint of slice.endpoints) {
+      const source =
+        endpoint.conditions?.terminating === true ? 'DRAINING' : endpoint.conditions?.ready === false ? 'UNHEALTHY' : undefined;
+      for (const address of endpoint.addresses.slice(0, 1))
+        this.#add({ address, targetPorts, labels, serviceAccount: 'default', ...zoneOf(endpoint.zone) }, source, this.#service);
+    }
+  }
+
+  addEntry(entry: WorkloadEntryObject): void {
+    const selector = Object.entries(this.#service.spec.selector ?? {});
+    const labels = { ...entry.metadata.labels, ...entry.spec.labels };
+    if (selector.length === 0 || !selector.every(([name, value]) => labels[name] === value)) return;
+    const place = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
+    const targetPorts = this.#targetPorts(place, (spec) => entryPort(entry, spec));
+    const { address, serviceAccount = 'default', locality } = entry.spec;
+    this.#add({ address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]) }, undefined, entry);
+  }
+
+  #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, annotated: ServiceObject | WorkloadEntryObject): void {
+    const ports = [...new Set(Object.values(found.targetPorts))];
+    if (ports.length === 0) return;
+    const check = this.#checkOf(annotated);
+    const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, ports);
+    this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
+    for (const port of ports)
+      if (check.kind !== 'none') this.#sinks.targets.set(`${found.address}|${port}`, { address: found.address, port, check });
+  }
+
+  #checkOf(annotated: ServiceObject | WorkloadEntryObject): HealthCheck {
+    const text = annotated.metadata.annotations?.[HEALTH_CHECK_ANNOTATION] ?? this.#service.metadata.annotations?.[HEALTH_CHECK_ANNOTATION];
+    if (text === undefined || text === 'tcp') return { kind: 'tcp' };
+    if (text === 'none') return { kind: 'none' };
+    if (text.startsWith('http:/')) return { kind: 'http', path: text.slice('http:'.length) };
+    const place = `${annotated.kind} ${namespaceOf(annotated)}/${annotated.metadata.name}`;
+    this.#warn(
+      `${place}: metadata.annotations[${HEALTH_CHECK_ANNOTATION}]: ${JSON.stringify(text)} is not tcp, http:/PATH or none; tcp is used`,
+    );
+    return { kind: 'tcp' };
+  }
+
+  #specs(): readonly PortSpec[] {
+    return this.#service.spec.ports ?? [];
+  }
+
+  #targetPorts(place: string, named: (spec: PortSpec) => number | undefined): Record<string, number> {
+    const result: Record<string, number> = {};
+    for (const spec of this.#specs()) {
+      const target = named(spec) ?? (typeof spec.targetPort === 'string' ? undefined : (spec.targetPort ?? spec.port));
+      if (target !== undefined) result[String(spec.port)] = target;
+      else this.#warn(`${place}: no port named ${String(spec.targetPort)}, which Service ${this.#key} wants for port ${spec.port}`);
+    }
+    return result;
+  }
+
+  #warn(message: string): void {
+    if (!this.#sinks.warnings.includes(message)) this.#sinks.warnings.push(message);
+  }
+}
+
+/** Istio's rule: the entry's ports by the service port's name, then by a named target port, else the number. */
+function entryPort(entry: WorkloadEntryObject, spec: PortSpec): number | undefined {
+  const ports = entry.spec.ports ?? {};
+  return (
+    (spec.name === undefined ? undefined : ports[spec.name]) ?? (typeof spec.targetPort === 'string' ? ports[spec.targetPort] : undefined)
+  );
+}
+
+/** `appProtocol`, else the prefix of the port's name (Istio's rule), else http. */
+function protocolOf(port: PortSpec): ServicePort['protocol'] {
+  const words = [port.appProtocol?.replace(/^kubernetes\.io\//, ''), port.name?.split('-')[0]];
+  for (const word of words) {
+    if (word === 'http') return 'http';
+    if (word === 'h2c' || word === 'http2' || word === 'grpc') return 'http2';
+    if (word === 'tcp' || word === 'tls' || word === 'https' || word === 'mysql' || word === 'mongo' || word === 'redis') return 'tcp';
+  }
+  return 'http';
+}
+
+function zoneOf(zone: string | undefined): { zone?: string } {
+  return zone === undefined || zone === '' ? {} : { zone };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
