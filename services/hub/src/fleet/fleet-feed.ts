@@ -74,12 +74,13 @@ export class FleetFeed {
 
   #take({ from, key, body }: Document): void {
     const { fleet, log, onRefused } = this.#parts;
-    if (body === null) return this.#remove(from, key);
-    if (key === FACTS_KEY && factsBody.Check(body)) return fleet.setFacts(from, body);
-    const isShard = shardBody.Check(body) && body.cluster === from && key === shardKey(body.namespace, body.service);
-    if (isShard) return fleet.putShard(from, body);
-    log.warn({ cluster: from, key }, 'a document of the fleet has not the shape of its key');
-    onRefused?.('body');
+    if (body === null) this.#remove(from, key);
+    else if (key === FACTS_KEY && factsBody.Check(body)) fleet.setFacts(from, body);
+    else if (shardBody.Check(body) && body.cluster === from && key === shardKey(body.namespace, body.service)) fleet.putShard(from, body);
+    else {
+      log.warn({ cluster: from, key }, 'a document of the fleet has not the shape of its key');
+      onRefused?.('body');
+    }
   }
 
   #remove(cluster: string, key: string): void {

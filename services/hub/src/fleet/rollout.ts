@@ -1,6 +1,6 @@
 /** What a revision did to the proxies of the fleet, by the agents' own reports. Pure. */
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
-import type { AgentStatus, ProxyStatus } from '@hawser/wire/messages.ts';
+import type { ProxyStatus } from '@hawser/wire/messages.ts';
 import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
 
 /** What the answer is made of. All times are Unix milliseconds. */
@@ -69,12 +69,21 @@ export function connectionOf(
 
 function accountedBy(account: AgentAccount | undefined, input: RolloutInput): Accounted | undefined {
   if (account === undefined) return undefined;
-  const reports = [...account.reports.values()].filter(({ status }) => status.epoch === input.epoch && status.revision >= input.revision);
-  const report = reports.find(isSettled) ?? reports[0];
-  const oldest = account.reports.keys().next().value;
-  const forgotten = oldest !== undefined && oldest > input.revision && input.revision <= input.startRevision;
-  if (report !== undefined && !forgotten) return { ...report.status, at: report.at, settled: isSettled(report) };
-  return byStatus(account, input);
+  const report = reportFor(account, input);
+  return report === undefined ? byStatus(account, input) : { ...report.status, at: report.at, settled: isSettled(report) };
+}
+
+/** The first settled report of the revision or a newer one, else the first; none when the revision's own went to an earlier hub. */
+function reportFor({ reports }: AgentAccount, { epoch, revision, startRevision }: RolloutInput): RolloutReport | undefined {
+  const oldest = reports.keys().next().value;
+  if (oldest === undefined || (oldest > revision && revision <= startRevision)) return undefined;
+  let first: RolloutReport | undefined;
+  for (const report of reports.values()) {
+    if (report.status.epoch !== epoch || report.status.revision < revision) continue;
+    if (isSettled(report)) return report;
+    first ??= report;
+  }
+  return first;
 }
 
 function isSettled({ status }: RolloutReport): boolean {
@@ -86,12 +95,9 @@ function byStatus(account: AgentAccount, input: RolloutInput): Accounted | undef
   const { status } = account;
   if (status === undefined || status.epoch !== input.epoch || status.revision < input.revision) return undefined;
   if (input.revision > input.startRevision && input.now - account.revisionSince < REPORT_LOST_AFTER_MS) return undefined;
-  const nacks = status.proxies.flatMap((proxy) => nackOf(proxy));
-  return { expected: nacks.length, acked: 0, nacks, at: account.revisionSince, settled: hasAnswered(status, input.revision) };
-}
-
-function hasAnswered(status: AgentStatus, revision: number): boolean {
-  return status.proxies.every((proxy) => proxy.revision >= revision || nackOf(proxy).length > 0);
+  const behind = status.proxies.filter((proxy) => proxy.revision < input.revision);
+  const nacks = behind.flatMap(nackOf);
+  return { expected: nacks.length, acked: 0, nacks, at: account.revisionSince, settled: nacks.length === behind.length };
 }
 
 /** The proxy with its first rejected type, or nothing. */

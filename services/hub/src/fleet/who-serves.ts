@@ -1,6 +1,6 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
 import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
-import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -42,7 +42,7 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
     serving: serving.map(({ member, shard }) => ({
       cluster: member.name,
       region: member.region,
-      endpoints: shard?.endpoints.length ?? 0,
+      endpoints: capacity(shard?.endpoints ?? []),
     })),
     failover: effectiveFailover(placed, input.service),
     shift: effectiveShift(placed, input.service),
@@ -53,4 +53,9 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
     const healthy = endpoints.filter((endpoint) => endpoint.health === 'HEALTHY').length;
     return { ...place, endpoints: endpoints.length, healthy, state: source?.state ?? 'UNKNOWN' };
   });
+}
+
+/** As agents count: endpoints that are meant to take traffic, and at least one, so that a draining cluster keeps its place. */
+function capacity(endpoints: readonly Endpoint[]): number {
+  return Math.max(1, endpoints.filter((endpoint) => endpoint.health !== 'DRAINING').length);
 }

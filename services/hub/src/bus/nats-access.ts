@@ -1,0 +1,54 @@
+/** Who may use NATS: configuration of the server, and credentials of clusters and of the hub. */
+import { join } from 'node:path';
+import { clusterUserJwt, type NatsOperator, serverConfig } from '@hawser/bus/nats-accounts.ts';
+import { sha256 } from '@hawser/runtime/canonical-json.ts';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import type { IssueNatsCredentials } from '../hub-core.ts';
+import { loadHubKeys } from './hub-keys.ts';
+
+/** Agents renew at a third of it, so an outage of 20 days and more is survived. */
+const CREDENTIALS_LIFE_MS = 30 * 24 * 3_600_000;
+
+/** Issues credentials of 30 days for agents; `urls` is where agents find NATS. */
+export function natsCredentialsIssuer(operator: NatsOperator, urls: readonly string[], now: () => number = Date.now): IssueNatsCredentials {
+  return async ({ cluster, natsUser }) => {
+    const expiresAt = new Date(now() + CREDENTIALS_LIFE_MS);
+    const jwt = await clusterUserJwt(operator, { cluster, userPublicKey: natsUser, expiresAt });
+    return { jwt, expiresAt: expiresAt.toISOString(), urls };
+  };
+}
+
+/** The name by which the hub recognises the server of its own state folder. */
+export function natsServerName(operator: NatsOperator): string {
+  return `hawser-${sha256(operator.accountJwt).slice(0, 12)}`;
+}
+
+/** Configuration of the server that the hub brings itself. */
+export function embeddedNatsConfig(
+  operator: NatsOperator,
+  place: { readonly host: string; readonly port: number; readonly stateDir: string },
+): string {
+  const { host, port, stateDir } = place;
+  const config = serverConfig(operator, {
+    host,
+    port,
+    storeDir: join(stateDir, 'hub', 'nats', 'data'),
+    serverName: natsServerName(operator),
+  });
+  return `${config}logfile_size_limit: 16777216\nlogfile_max_num: 3\n`;
+}
+
+/** Configuration for a nats-server that somebody else runs: put it in that server's place, adapt address and `store_dir`. */
+export async function externalNatsConfig(stateDir: string): Promise<string> {
+  const { operator } = await loadHubKeys(stateDir);
+  return `${NOTE}${serverConfig(operator, { host: '0.0.0.0', port: 4222, storeDir: '/var/lib/nats' })}`;
+}
+
+/** Writes `externalNatsConfig` to a file. */
+export async function writeNatsConfig(stateDir: string, path: string): Promise<void> {
+  await writeDurably(path, await externalNatsConfig(stateDir), 0o644);
+}
+
+const NOTE = `# nats-server configuration for a Hawser hub: it trusts the hub's operator key, and holds no secret.
+# Adapt listen and store_dir, add tls where clusters are not on this machine, then run the hub with --nats-url.
+`;

@@ -1,0 +1,57 @@
+/** What the hub's core asks of the fleet: known services, derived resources, conditions. Answered from memory. */
+import { KINDS } from '@hawser/model/kinds.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { Condition, FleetView } from '../hub-core.ts';
+import { isPlacedOn } from '../placement/place.ts';
+import { currentRollout, type FleetContext } from './fleet-context.ts';
+import { serviceImports } from './service-imports.ts';
+
+/** The fleet as the core sees it. */
+export function coreView(context: FleetContext): FleetView {
+  return {
+    knownServices: () => context.fleet.knownServices(),
+    derived: (kind) =>
+      kind === 'ServiceImport' ? serviceImports(context.fleet.clusters().flatMap(({ shards }) => [...shards.values()])) : [],
+    conditionsOf: (resource) => conditionsOf(resource, context),
+  };
+}
+
+const POLICIES: ReadonlySet<string> = new Set(KINDS.filter((kind) => kind.policy).map((kind) => kind.kind));
+
+function conditionsOf(resource: Resource, context: FleetContext): readonly Condition[] {
+  const { generation } = resource.metadata;
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  if (resource.kind === 'Cluster') return [{ ...ready(resource.metadata.name, context), ...observed }];
+  return POLICIES.has(resource.kind) ? [{ ...programmed(resource, context), ...observed }] : [];
+}
+
+function ready(name: string, { fleet, accounts }: FleetContext): Condition {
+  const state = fleet.freshness(name);
+  const heardAt = fleet.cluster(name)?.lastHeardAt;
+  const heard = heardAt === undefined ? 'nothing was heard of it yet' : `last heard ${new Date(heardAt).toISOString()}`;
+  if (state === 'UNKNOWN') return { type: 'Ready', status: 'Unknown', reason: 'NotHeard', message: heard };
+  if (state === 'STALE') return { type: 'Ready', status: 'False', reason: 'Silent', message: `its agent is silent: ${heard}` };
+  const status = accounts.get(name)?.status;
+  if (status?.ready === false) return { type: 'Ready', status: 'False', reason: 'AgentNotReady', message: 'its agent is not complete yet' };
+  return { type: 'Ready', status: 'True', reason: 'Heard', message: heard };
+}
+
+function programmed(resource: Resource, context: FleetContext): Condition {
+  const pending: Condition = { type: 'Programmed', status: 'Unknown', reason: 'Pending', message: 'not on the bus yet' };
+  const { desired } = context.distribution;
+  const revision = Number(resource.metadata.resourceVersion);
+  if (desired === undefined || !Number.isInteger(revision)) return pending;
+  if (!desired.members.some((member) => isPlacedOn(resource, member)))
+    return {
+      ...pending,
+      reason: 'NoCluster',
+      message: desired.members.length === 0 ? 'no cluster has joined' : 'its selector matches no cluster',
+    };
+  const { complete, nacks, waitingFor, disconnected } = currentRollout(context, revision);
+  const [first] = nacks;
+  if (first !== undefined)
+    return { ...pending, status: 'False', reason: 'Rejected', message: `${first.cluster}/${first.proxy}: ${first.message}` };
+  if (!complete) return waitingFor.length === 0 ? pending : { ...pending, message: `waiting for ${waitingFor.join(', ')}` };
+  const absent = disconnected.length === 0 ? '' : `; not connected: ${disconnected.join(', ')}`;
+  return { ...pending, status: 'True', reason: 'Programmed', message: `every connected proxy has it${absent}` };
+}

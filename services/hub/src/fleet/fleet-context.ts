@@ -1,0 +1,47 @@
+/** What the hub's views are made from. */
+import type { Bus } from '@hawser/bus/bus.ts';
+import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import type { DesiredState } from '../resource/resource-read-model.ts';
+import type { AgentAccounts } from './agent-accounts.ts';
+import type { FleetState } from './fleet-state.ts';
+import { rolloutAnswer } from './rollout.ts';
+
+/** What the views read of the outbox loop. */
+export interface Distribution {
+  readonly desired: DesiredState | undefined;
+  readonly published: number;
+  committedAt(revision: number): number | undefined;
+}
+
+/** Everything that views read; all of it in memory. */
+export interface FleetContext {
+  readonly fleet: FleetState;
+  readonly accounts: AgentAccounts;
+  readonly distribution: Distribution;
+  readonly bus: Pick<Bus, 'connected'>;
+  /** Unix milliseconds; undefined while the bus is down. */
+  busConnectedSince(): number | undefined;
+  /** The first revision that this hub read. */
+  startRevision(): number;
+  databaseUp(): boolean;
+  readonly version: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  now(): number;
+}
+
+/** What a revision has done so far. */
+export function currentRollout(context: FleetContext, revision: number): RolloutAnswer {
+  const { desired, published } = context.distribution;
+  return rolloutAnswer({
+    epoch: desired?.epoch ?? 0,
+    revision,
+    published,
+    committedAt: context.distribution.committedAt(revision),
+    busConnectedSince: context.busConnectedSince(),
+    startRevision: context.startRevision(),
+    members: (desired?.members ?? []).map((member) => member.name),
+    account: (cluster) => context.accounts.get(cluster),
+    now: context.now(),
+  });
+}

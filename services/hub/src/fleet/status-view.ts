@@ -1,0 +1,61 @@
+/** The federation at a glance, from memory. Pure but for the context's clock. */
+import type { FleetAnswer, ProxiesAnswer } from '@hawser/wire/hub-api.ts';
+import type { ProxyStatus } from '@hawser/wire/messages.ts';
+import type { FleetContext } from './fleet-context.ts';
+import type { ClusterView } from './fleet-state.ts';
+
+/** The answer of `GET /hawser/v1/status`. */
+export function statusView(context: FleetContext): FleetAnswer {
+  const { distribution, bus, fleet } = context;
+  return {
+    hub: {
+      version: context.version,
+      startedAt: new Date(context.startedAt).toISOString(),
+      epoch: distribution.desired?.epoch ?? 0,
+      revision: distribution.desired?.revision ?? 0,
+      published: distribution.published,
+      database: context.databaseUp(),
+      bus: bus.connected,
+    },
+    clusters: fleet.clusters().map((cluster) => clusterView(cluster, context)),
+  };
+}
+
+/** The answer of `GET /hawser/v1/proxies`: by cluster, then by proxy. */
+export function proxiesView(context: FleetContext): ProxiesAnswer {
+  const proxies = context.fleet.clusters().flatMap(({ member }) => {
+    const known = context.accounts.get(member.name)?.status?.proxies ?? [];
+    return [...known].sort((a, b) => (a.proxy < b.proxy ? -1 : 1)).map((proxy) => ({ cluster: member.name, ...proxy }));
+  });
+  return { proxies };
+}
+
+function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['clusters'][number] {
+  const { name, region, zone, provider } = cluster.member;
+  const status = context.accounts.get(name)?.status;
+  const proxies = status?.proxies ?? [];
+  const endpoints = [...cluster.shards.values()].flatMap((shard) => shard.endpoints);
+  return {
+    name,
+    region,
+    zone,
+    provider,
+    state: context.fleet.freshness(name),
+    lastHeardAt: cluster.lastHeardAt === undefined ? '' : new Date(cluster.lastHeardAt).toISOString(),
+    revision: status?.revision ?? 0,
+    ready: status?.ready ?? false,
+    proxies: {
+      connected: proxies.length,
+      synced: proxies.filter((proxy) => hasOnly(proxy, 'SYNCED')).length,
+      nacked: proxies.filter((proxy) => Object.values(proxy.types).some((type) => type.state === 'NACKED')).length,
+    },
+    services: cluster.shards.size,
+    endpoints: { total: endpoints.length, healthy: endpoints.filter((endpoint) => endpoint.health === 'HEALTHY').length },
+    warnings: status?.warnings ?? [],
+  };
+}
+
+/** Types that the proxy does not use are NOT_SENT. */
+function hasOnly(proxy: ProxyStatus, state: string): boolean {
+  return Object.values(proxy.types).every((type) => type.state === state || type.state === 'NOT_SENT');
+}
