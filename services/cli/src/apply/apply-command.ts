@@ -57,14 +57,16 @@ function resultLine(result: ApplyResult, flags: ApplyFlags): string {
 }
 
 function printRollouts({ results }: ApplyOutcome): void {
+  const refusals = new Set<string>();
   for (const { proxies, nacks, durationMs, ...result } of results) {
-    if (proxies === undefined || result.action === 'unchanged') continue;
+    if (proxies === undefined || result.action === 'unchanged' || result.action === 'failed') continue;
     const refused = proxies.nacked > 0 ? `, ${proxies.nacked} refused` : '';
     print(
       `${resultName(result)}: ${proxies.acked} of ${proxies.expected} proxies acknowledged${refused} in ${Math.round(durationMs ?? 0)} ms`,
     );
-    for (const { cluster, proxy, message } of nacks ?? []) note(`refused by ${cluster}/${proxy}: ${message}`);
+    for (const { cluster, proxy, message } of nacks ?? []) refusals.add(`refused by ${cluster}/${proxy}: ${message}`);
   }
+  for (const refusal of refusals) note(refusal);
 }
 
 function timedOut({ waitingFor }: ApplyOutcome, timeout: string): string {

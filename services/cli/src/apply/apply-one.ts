@@ -29,7 +29,7 @@ async function attempt(hub: HubClient, manifest: Manifest, dryRun: boolean): Pro
   const address = addressOf(manifest);
   const existing = (await hub.find(resourcePath(address))) as Resource | undefined;
   const query = dryRun ? '?dryRun=All' : '';
-  const desired = writable(manifest.resource);
+  const desired = manifest.resource;
   if (existing === undefined) {
     const created = await hub.send({ method: 'POST', path: `${resourcePath({ ...address, name: undefined })}${query}`, body: desired });
     return { action: 'created', revision: revisionOf(created) };
@@ -46,14 +46,8 @@ async function attempt(hub: HubClient, manifest: Manifest, dryRun: boolean): Pro
 }
 
 /** Where a manifest's resource lives. */
-export function addressOf({ kind, version, resource }: Manifest): ResourceAddress & { readonly name: string } {
-  return { kind, version, namespace: resource.metadata.namespace, name: resource.metadata.name };
-}
-
-/** Without what the hub alone sets, so that the output of `get` can be applied again. */
-function writable({ apiVersion, kind, metadata, spec }: Resource): Resource {
-  const { uid, generation, creationTimestamp, ...own } = metadata;
-  return { apiVersion, kind, metadata: own, spec };
+export function addressOf({ kind, resource }: Manifest): ResourceAddress & { readonly name: string } {
+  return { kind, namespace: resource.metadata.namespace, name: resource.metadata.name };
 }
 
 function sameIntent(desired: Resource, existing: Resource): boolean {

@@ -1,7 +1,7 @@
 /** What `apply` reports of each resource (DESIGN.md section 2, CLI). */
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { HubRefusal } from '../client/hub-refusal.ts';
-import { type Manifest, type Problem, problemLine, subjectOf } from '../manifest/manifest.ts';
+import { type Manifest, type Problem, placeKind, problemLine, subjectOf } from '../manifest/manifest.ts';
 
 /** One entry of `results`. `proxies`, `nacks` and `durationMs` are there when `--wait` was given. */
 export interface ApplyResult {
@@ -34,8 +34,11 @@ export function resultName({ kind, name }: Pick<ApplyResult, 'kind' | 'name'>): 
 export function problemsOf(manifest: Manifest, error: unknown): Problem[] {
   const { kind, metadata } = manifest.resource;
   const subject = subjectOf(kind, metadata.namespace, metadata.name);
-  const causes = error instanceof HubRefusal && error.causes.length > 0 ? error.causes : [{ field: '', message: messageOf(error) }];
-  return causes.map(({ field, message }) => ({ place: manifest.placeOf(field), subject, field, message: withoutField(field, message) }));
+  const causes =
+    error instanceof HubRefusal && error.causes.length > 0 ? error.causes : [{ field: '', message: messageOf(error), reason: '' }];
+  return causes.map(({ field, message, reason }) => {
+    return { place: manifest.placeOf(field, placeKind(reason)), subject, field, message: withoutField(field, message) };
+  });
 }
 
 /** Some messages begin with the field they are about; once is enough. */

@@ -4,6 +4,8 @@
 export interface Cause {
   readonly field: string;
   readonly message: string;
+  /** Kubernetes CauseType such as `UnknownField`. */
+  readonly reason: string;
 }
 
 /** A request the hub answered with an error. */
@@ -32,8 +34,12 @@ export function refusalOf(status: number, content: unknown): HubRefusal {
 }
 
 function causeOf(cause: unknown): Cause {
-  const { field, message } = (cause ?? {}) as { field?: unknown; message?: unknown };
-  return { field: typeof field === 'string' ? field : '', message: typeof message === 'string' ? message : 'is not valid' };
+  const { field, message, reason } = (cause ?? {}) as Record<string, unknown>;
+  return { field: textOr(field, ''), message: textOr(message, 'is not valid'), reason: textOr(reason, '') };
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
 }
 
 function withHint(status: number, message: string): string {

@@ -1,80 +1,57 @@
-/** PURE: what must be right before a resource can be addressed at all: apiVersion, kind, name, namespace, and no unknown field beside them. */
+/** PURE: one item of a file → a resource that the hub can be asked to store, or everything that keeps it from being one. */
 import { KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
-import type { Metadata } from '@hawser/model/resource.ts';
-import { type Manifest, type Problem, subjectOf } from './manifest.ts';
+import { validateResource } from '@hawser/model/validate.ts';
+import { type Manifest, type Problem, placeKind, subjectOf } from './manifest.ts';
 import type { RawItem } from './parse-manifests.ts';
 
-/** A manifest, or everything that keeps it from being one. */
+/** A manifest, or what is wrong. */
 export type Checked = { readonly manifest: Manifest } | { readonly problems: readonly Problem[] };
 
 interface Fault {
-  readonly field: string;
+  readonly path: string;
   readonly message: string;
+  readonly code?: string;
 }
 
-const FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
-
-/** Checks one item; fills in the namespace. */
+/** Checks one item as the hub would, as far as that needs no other resource. A missing namespace becomes `defaultNamespace`. */
 export function checkEnvelope(item: RawItem, defaultNamespace: string): Checked {
   const { content } = item;
-  if (!isObject(content)) return refuse(item, '', [{ field: '', message: notAResource(content) }]);
-  const metadata = isObject(content['metadata']) ? content['metadata'] : {};
-  const name = typeof metadata['name'] === 'string' ? metadata['name'] : '';
+  if (!isObject(content)) return refuse(item, '', [{ path: '', message: notAResource(content) }]);
   const kind = KINDS.find((known) => known.kind === content['kind']);
-  const faults = [...kindFaults(content, kind), ...nameFaults(content, kind)];
-  const namespace = namespaceOf(metadata, kind, defaultNamespace);
-  if (kind === undefined || faults.length > 0) return refuse(item, subjectOf(textOf(content['kind']), namespace, name), faults);
-  const { apiVersion, spec, status } = content;
-  const filled = { ...metadata, ...(namespace === undefined ? {} : { namespace }) } as Metadata;
-  const resource = { apiVersion: String(apiVersion), kind: kind.kind, metadata: filled, spec, ...(status === undefined ? {} : { status }) };
-  return { manifest: { kind, version: String(apiVersion).split('/')[1] ?? '', resource, placeOf: (field) => item.placeOf(field) } };
+  const filled = kind?.namespaced === true ? withNamespace(content, defaultNamespace) : content;
+  const subject = subjectIn(filled);
+  if (kind === undefined) return refuse(item, subject, [unknownKind(content['kind'])]);
+  if (kind.readOnly)
+    return refuse(item, subject, [{ path: 'kind', message: `${kind.kind} is read only: the hub derives it from what clusters export` }]);
+  return checkAs(kind, item, { filled, subject });
 }
 
-function kindFaults(content: Readonly<Record<string, unknown>>, kind: KindDescriptor | undefined): Fault[] {
-  const written = content['kind'];
-  if (written === undefined) return [{ field: 'kind', message: 'is required' }];
-  if (kind === undefined) {
-    return [
-      { field: 'kind', message: `unknown kind ${JSON.stringify(written)}; the hub serves ${KINDS.map((known) => known.kind).join(', ')}` },
-    ];
-  }
-  const accepted = kind.versions.map((version) => `${kind.group}/${version}`);
-  if (content['apiVersion'] === undefined) return [{ field: 'apiVersion', message: `is required; ${kind.kind} is ${accepted[0]}` }];
-  if (!accepted.includes(String(content['apiVersion']))) {
-    return [
-      { field: 'apiVersion', message: `${JSON.stringify(content['apiVersion'])} has no kind ${kind.kind}; use ${accepted.join(' or ')}` },
-    ];
-  }
-  const unknown = Object.keys(content).filter((field) => !FIELDS.includes(field));
-  return unknown.map((field) => ({ field, message: `unknown field; a resource has ${FIELDS.join(', ')}` }));
+function checkAs(kind: KindDescriptor, item: RawItem, { filled, subject }: { filled: unknown; subject: string }): Checked {
+  const validated = validateResource(filled, kind);
+  if ('issues' in validated) return refuse(item, subject, validated.issues);
+  return { manifest: { kind, resource: validated.resource, placeOf: item.placeOf } };
 }
 
-function nameFaults(content: Readonly<Record<string, unknown>>, kind: KindDescriptor | undefined): Fault[] {
+function withNamespace(content: Readonly<Record<string, unknown>>, namespace: string): Readonly<Record<string, unknown>> {
   const { metadata } = content;
-  if (!isObject(metadata)) return [{ field: 'metadata', message: 'is required, with a name' }];
-  const { name, namespace } = metadata;
-  const faults: Fault[] = [];
-  if (typeof name !== 'string' || name === '') faults.push({ field: 'metadata.name', message: 'is required: a text' });
-  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === ''))
-    faults.push({ field: 'metadata.namespace', message: 'must be a text' });
-  if (namespace !== undefined && kind?.namespaced === false)
-    faults.push({ field: 'metadata.namespace', message: `${kind.kind} belongs to no namespace` });
-  if (kind?.readOnly === true)
-    faults.push({ field: 'kind', message: `${kind.kind} is read only: the hub derives it from what clusters export` });
-  return faults;
+  return isObject(metadata) && metadata['namespace'] === undefined ? { ...content, metadata: { ...metadata, namespace } } : content;
 }
 
-function namespaceOf(
-  metadata: Readonly<Record<string, unknown>>,
-  kind: KindDescriptor | undefined,
-  defaultNamespace: string,
-): string | undefined {
-  if (typeof metadata['namespace'] === 'string') return metadata['namespace'];
-  return kind?.namespaced === true ? defaultNamespace : undefined;
+function unknownKind(written: unknown): Fault {
+  if (written === undefined) return { path: 'kind', message: 'is required' };
+  return { path: 'kind', message: `unknown kind ${JSON.stringify(written)}; the hub serves ${KINDS.map(({ kind }) => kind).join(', ')}` };
+}
+
+function subjectIn(content: Readonly<Record<string, unknown>>): string {
+  const metadata = isObject(content['metadata']) ? content['metadata'] : {};
+  return subjectOf(textOf(content['kind']), textOf(metadata['namespace']), textOf(metadata['name'])).trim();
 }
 
 function refuse(item: RawItem, subject: string, faults: readonly Fault[]): Checked {
-  return { problems: faults.map(({ field, message }) => ({ place: item.placeOf(field), subject: subject.trim(), field, message })) };
+  const problems = faults.map(({ path, message, code = '' }) => {
+    return { place: item.placeOf(path, placeKind(code)), subject, field: path, message };
+  });
+  return { problems };
 }
 
 function notAResource(content: unknown): string {

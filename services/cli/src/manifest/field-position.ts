@@ -15,10 +15,10 @@ export function parseFieldPath(path: string): (string | number)[] {
 }
 
 /**
- * Offset of a field in the text. A field that is not there gives the nearest one above it that is. A scalar is shown at its value,
- * anything else at its key.
+ * Offset of a field in the text. A field that is not there gives the nearest one above it that is. A scalar is shown at its value
+ * (unless the key is what is wrong), anything else at its key.
  */
-export function fieldOffset(document: ParsedDocument, path: string): number {
+export function fieldOffset(document: ParsedDocument, path: string, at: 'value' | 'key' = 'value'): number {
   let steps = parseFieldPath(path);
   let node: unknown = document.contents;
   let offset = startOf(document.contents) ?? 0;
@@ -26,7 +26,7 @@ export function fieldOffset(document: ParsedDocument, path: string): number {
     const step = stepInto(resolved(node, document), steps);
     if (step === undefined) break;
     node = step.value;
-    offset = (isScalar(node) ? startOf(node) : undefined) ?? step.offset ?? offset;
+    offset = (isScalar(node) && at === 'value' ? startOf(node) : undefined) ?? step.offset ?? offset;
     steps = steps.slice(step.taken);
   }
   return offset;

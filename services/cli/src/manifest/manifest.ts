@@ -9,6 +9,9 @@ export interface Place {
   readonly column: number;
 }
 
+/** The place of a field path, at its value or its key; of the nearest field that is there, when the field itself is missing. */
+export type PlaceOf = (field: string, at?: 'value' | 'key') => Place;
+
 /** Something wrong with a file or a resource in it. */
 export interface Problem {
   readonly place: Place;
@@ -22,12 +25,9 @@ export interface Problem {
 /** One resource of a file, ready to be sent. */
 export interface Manifest {
   readonly kind: KindDescriptor;
-  /** Version written in `apiVersion`, without its group. */
-  readonly version: string;
-  /** Namespaced kinds have their namespace filled in. */
+  /** Valid by itself, in the kind's first version, with its namespace; without status and what the hub alone sets. */
   readonly resource: Resource;
-  /** The place of a field path; of the nearest field that is there, when the field itself is missing. */
-  placeOf(field: string): Place;
+  readonly placeOf: PlaceOf;
 }
 
 /** `KIND NAMESPACE/NAME`, or `KIND NAME` for cluster-scoped kinds. */
@@ -38,4 +38,9 @@ export function subjectOf(kind: string, namespace: string | undefined, name: str
 /** A problem as one line: `FILE:LINE:COLUMN: KIND NAMESPACE/NAME: FIELD: message`. */
 export function problemLine({ place, subject, field, message }: Problem): string {
   return [`${place.file}:${place.line}:${place.column}`, subject, field, message].filter((part) => part !== '').join(': ');
+}
+
+/** Where to point for a cause: what is wrong with an unknown field is its key. */
+export function placeKind(code: string): 'value' | 'key' {
+  return code === 'UnknownField' || code === 'NotImplemented' ? 'key' : 'value';
 }

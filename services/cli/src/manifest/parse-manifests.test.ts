@@ -18,12 +18,13 @@ spec:
             subset: v2
           weight: 20
 `;
+const VALID = ROUTE.replace('weight: 20', 'weight: 10');
 
 const lines = (problems: readonly Problem[]): string[] => problems.map(problemLine);
 
 describe('parseManifests', () => {
   it('reads several documents, skips empty ones and fills in the namespace', () => {
-    const text = `# nothing\n---\n${ROUTE}---\n---\napiVersion: hawser.dev/v1alpha1\nkind: TrafficShift\nmetadata: {name: half}\nspec: {services: [reviews], regions: {us-east: 50, us-west: 50}}\n`;
+    const text = `# nothing\n---\n${VALID}---\n---\napiVersion: hawser.dev/v1alpha1\nkind: TrafficShift\nmetadata: {name: half}\nspec: {services: [reviews], regions: {us-east: 50, us-west: 50}}\n`;
     const { manifests, problems } = parseManifests('a.yaml', text, 'shop');
     expect(lines(problems)).toEqual([]);
     expect(manifests.map(({ resource }) => [resource.kind, resource.metadata.namespace, resource.metadata.name])).toEqual([
@@ -33,7 +34,7 @@ describe('parseManifests', () => {
   });
 
   it('leads from a field of the second document to its line in the file', () => {
-    const { manifests } = parseManifests('a.yaml', `${ROUTE}---\n${ROUTE}`, 'default');
+    const { manifests } = parseManifests('a.yaml', `${VALID}---\n${VALID}`, 'default');
     const place = (field: string) => manifests[1]?.placeOf(field);
     expect(place('spec.http[0].route[1].weight')).toEqual({ file: 'a.yaml', line: 31, column: 19 });
     expect(place('spec.http[0].route[1].destination')).toEqual({ file: 'a.yaml', line: 28, column: 11 });
@@ -47,7 +48,7 @@ kind: FailoverPolicy
 metadata:
   name: p
   annotations:
-    hawser.dev/clusters: region in (x
+    hawser.dev/clusters: region in (x)
   labels: &shared
     team: web
 spec: {order: [us-east]}
@@ -61,7 +62,7 @@ spec: {order: [us-east]}
   });
 
   it('names the line and column of malformed YAML and keeps the other documents', () => {
-    const { manifests, problems } = parseManifests('bad.yaml', `${ROUTE}---\nkind: X\n  name: : y\n`, 'default');
+    const { manifests, problems } = parseManifests('bad.yaml', `${VALID}---\nkind: X\n  name: : y\n`, 'default');
     expect(manifests).toHaveLength(1);
     expect(lines(problems)[0]).toBe('bad.yaml:17:7: not valid YAML: Nested mappings are not allowed in compact mappings');
   });
@@ -80,19 +81,30 @@ spec: {order: [us-east]}
     [
       'a kind in the wrong group',
       ROUTE.replace('networking.istio.io/v1', 'hawser.dev/v1alpha1'),
-      /^f:1:13: VirtualService bookinfo\/reviews: apiVersion: "hawser\.dev\/v1alpha1" has no kind VirtualService/,
+      /^f:1:13: VirtualService bookinfo\/reviews: apiVersion: is "hawser\.dev\/v1alpha1"; it must be networking/,
     ],
     [
       'no apiVersion',
       ROUTE.replace('apiVersion: networking.istio.io/v1\n', ''),
       /^f:1:1: VirtualService bookinfo\/reviews: apiVersion: is required/,
     ],
-    ['an unknown field beside spec', `${ROUTE}spce: {}\n`, /^f:16:1: VirtualService bookinfo\/reviews: spce: unknown field/],
+    ['an unknown field beside spec', `${ROUTE}spce: {}\n`, /^f:16:1: VirtualService bookinfo\/reviews: spce: is not a field/],
+    [
+      'an unknown field inside',
+      ROUTE.replace('weight: 20', 'wieght: 20'),
+      /^f:15:11: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route\[1\]\.wieght: is not a field here; known are destination, weight/,
+    ],
+    ['weights that do not sum', ROUTE, /^f:\d+:\d+: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route.*110/],
+    [
+      'a field of Istio that is not there',
+      ROUTE.replace('  http:', '  tcp: []\n  http:'),
+      /^f:8:3: VirtualService bookinfo\/reviews: spec\.tcp: is a field of Istio's VirtualService that Hawser does not implement/,
+    ],
     ['no name', ROUTE.replace('  name: reviews\n', ''), /^f:3:1: VirtualService bookinfo\/: metadata\.name: is required/],
     [
       'a namespace where there is none',
       'apiVersion: hawser.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a, namespace: b}\nspec: {region: r}\n',
-      /^f:3:32: Cluster b\/a: metadata\.namespace: Cluster belongs to no namespace/,
+      /^f:3:32: Cluster b\/a: metadata\.namespace: Cluster is not namespaced/,
     ],
     [
       'a read-only kind',

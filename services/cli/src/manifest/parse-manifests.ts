@@ -2,7 +2,7 @@
 import { isMap, LineCounter, parseAllDocuments } from 'yaml';
 import { checkEnvelope } from './check-envelope.ts';
 import { fieldOffset, type ParsedDocument } from './field-position.ts';
-import type { Manifest, Place, Problem } from './manifest.ts';
+import type { Manifest, Place, PlaceOf, Problem } from './manifest.ts';
 
 /** What a file holds. A document with a problem gives no manifest. */
 export interface ParsedFile {
@@ -40,12 +40,12 @@ export function parseManifests(file: string, text: string, defaultNamespace: str
 /** A resource as it stands in a document, not yet known to be one. */
 export interface RawItem {
   readonly content: unknown;
-  placeOf(field: string): Place;
+  readonly placeOf: PlaceOf;
 }
 
 /** The document itself, or the members of a `kind: List` (what `get -o yaml` prints). */
 function itemsOf(document: ParsedDocument, placeAt: (offset: number) => Place): RawItem[] {
-  const placeOf = (field: string): Place => placeAt(fieldOffset(document, field));
+  const placeOf: PlaceOf = (field, at) => placeAt(fieldOffset(document, field, at));
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 100 });
@@ -55,7 +55,7 @@ function itemsOf(document: ParsedDocument, placeAt: (offset: number) => Place): 
   if (isMap(document.contents) && document.get('kind') === 'List') {
     const { items } = content as { items?: unknown };
     if (Array.isArray(items))
-      return items.map((item, index) => ({ content: item, placeOf: (field) => placeOf(`items[${index}].${field}`) }));
+      return items.map((item, index) => ({ content: item, placeOf: (field, at) => placeOf(`items[${index}].${field}`, at) }));
   }
   return [{ content, placeOf }];
 }

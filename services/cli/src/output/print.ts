@@ -15,8 +15,8 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** A value as YAML on stdout. */
+/** A value as YAML on stdout; what YAML 1.1 (kubectl) would read as a boolean or a time is quoted. */
 export async function printYaml(value: unknown): Promise<void> {
   const { stringify } = await import('yaml');
-  process.stdout.write(stringify(value, { lineWidth: 0 }));
+  process.stdout.write(stringify(value, { lineWidth: 0, schema: 'yaml-1.1' }));
 }
