@@ -1,0 +1,41 @@
+/** Whether Envoy's regular expressions (RE2 syntax) will take a pattern. Pure. */
+
+const MAX_LENGTH = 1024;
+/** RE2's limit on counted repetition. */
+const MAX_REPEAT = 1000;
+/** Letters that RE2 knows after a backslash. */
+const ESCAPES = 'afnrtvxAzbBdDsSwWpPCQE0';
+
+/** What is wrong with a pattern, for people; undefined when nothing is. */
+export function regexProblem(pattern: string): string | undefined {
+  if (pattern === '') return 'must not be empty';
+  if (pattern.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`;
+  const problem = foreignSyntax(pattern);
+  if (problem !== undefined) return problem;
+  try {
+    new RegExp(toJavaScript(pattern));
+    return undefined;
+  } catch (error) {
+    return `is not a regular expression: ${error instanceof Error ? error.message.replace(/^.*\/: /, '') : 'invalid'}`;
+  }
+}
+
+function foreignSyntax(pattern: string): string | undefined {
+  const bare = pattern.replaceAll('\\\\', '');
+  if (/\(\?(=|!|<=|<!|>)/.test(bare)) return 'has a lookaround or an atomic group, which RE2 does not have';
+  if (/\\[1-9]|\\k/.test(bare)) return 'has a backreference, which RE2 does not have';
+  const unknown = [...bare.matchAll(/\\([A-Za-z])/g)].find(([, letter]) => !ESCAPES.includes(letter ?? ''));
+  if (unknown !== undefined) return `has ${unknown[0]}, which RE2 does not know`;
+  if (bare.endsWith('\\')) return 'ends with a lone backslash';
+  const counts = [...bare.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].flatMap(([, least, most]) => [Number(least), Number(most ?? 0)]);
+  return counts.some((count) => count > MAX_REPEAT) ? `repeats more than ${MAX_REPEAT} times` : undefined;
+}
+
+/** RE2's syntax that JavaScript writes otherwise, made acceptable; only the structure matters here. */
+function toJavaScript(pattern: string): string {
+  return pattern
+    .replaceAll('(?P<', '(?<')
+    .replace(/\(\?[imsU]*(-[imsU]+)?:/g, '(?:')
+    .replace(/\(\?[imsU]*(-[imsU]+)?\)/g, '')
+    .replace(/\[:\^?[a-z]+:\]/g, 'a');
+}

@@ -1,0 +1,234 @@
+import fc from 'fast-check';
+import { Compile } from 'typebox/compile';
+import { describe, expect, it } from 'vitest';
+import { KINDS, type KindDescriptor, kindNamed } from './kinds.ts';
+import type { Issue } from './resource.ts';
+import { validateResource } from './validate.ts';
+import { schemaProblems } from './validate-schema.ts';
+
+function kind(name: string): KindDescriptor {
+  const found = kindNamed(name);
+  if (found === undefined) throw new Error(`no kind ${name}`);
+  return found;
+}
+
+function issuesOf(input: unknown, name: string): readonly string[] {
+  const result = validateResource(input, kind(name));
+  return 'issues' in result ? result.issues.map(({ path, code }: Issue) => `${path} ${code}`) : [];
+}
+
+const virtualService = (spec: object, metadata: object = {}): object => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'reviews', namespace: 'bookinfo', ...metadata },
+  spec: { hosts: ['reviews'], http: [{ route: [{ destination: { host: 'reviews' } }] }], ...spec },
+});
+const destinationRule = (spec: object): object => ({
+  apiVersion: 'networking.istio.io/v1beta1',
+  kind: 'DestinationRule',
+  metadata: { name: 'reviews', namespace: 'bookinfo' },
+  spec: { host: 'reviews', ...spec },
+});
+const hawser = (name: string, spec: unknown, metadata: object = { name: 'x', namespace: 'bookinfo' }): object => ({
+  apiVersion: 'hawser.dev/v1alpha1',
+  kind: name,
+  metadata,
+  spec,
+});
+const routes = (...weights: readonly (number | undefined)[]): object => ({
+  http: [
+    {
+      route: weights.map((weight, index) => ({
+        destination: { host: 'reviews', subset: `v${index}` },
+        ...(weight === undefined ? {} : { weight }),
+      })),
+    },
+  ],
+});
+
+describe('a VirtualService', () => {
+  it('of any served version comes out as the first, without status and what servers write', () => {
+    const input = {
+      ...virtualService(
+        {},
+        { uid: 'u', generation: 4, creationTimestamp: 't', managedFields: [], resourceVersion: '7', labels: { a: 'b' } },
+      ),
+      apiVersion: 'networking.istio.io/v1alpha3',
+      status: { x: 1 },
+    };
+    expect(validateResource(input, kind('vs'))).toEqual({
+      resource: {
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'VirtualService',
+        metadata: { name: 'reviews', namespace: 'bookinfo', labels: { a: 'b' }, resourceVersion: '7' },
+        spec: { hosts: ['reviews'], http: [{ route: [{ destination: { host: 'reviews' } }] }] },
+      },
+    });
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    ['an unknown field', { foo: 1 }, ['spec.foo UnknownField']],
+    [
+      'an unknown field deep down',
+      { http: [{ route: [{ destination: { host: 'a', zed: 1 } }] }] },
+      ['spec.http[0].route[0].destination.zed UnknownField'],
+    ],
+    [
+      'fields of Istio',
+      { gateways: ['mesh'], http: [{ route: [{ destination: { host: 'a' } }], fault: {} }] },
+      ['spec.http[0].fault NotImplemented', 'spec.gateways NotImplemented'],
+    ],
+    ['weights over 100', routes(60, 60), ['spec.http[0].route FieldValueInvalid']],
+    ['weights below 100', routes(10, 20, 30), ['spec.http[0].route FieldValueInvalid']],
+    ['no weights on two destinations', routes(undefined, undefined), ['spec.http[0].route FieldValueInvalid']],
+    [
+      'a negative weight',
+      routes(-1, 101),
+      ['spec.http[0].route[0].weight FieldValueInvalid', 'spec.http[0].route[1].weight FieldValueInvalid'],
+    ],
+    ['weight 0 alone', routes(0), ['spec.http[0].route[0].weight FieldValueInvalid']],
+    [
+      'a weight as text',
+      { http: [{ route: [{ destination: { host: 'a' }, weight: '5' }] }] },
+      ['spec.http[0].route[0].weight FieldValueInvalid'],
+    ],
+    ['no destination', { http: [{ route: [] }] }, ['spec.http[0].route FieldValueRequired']],
+    ['no host', { http: [{ route: [{ destination: {} }] }] }, ['spec.http[0].route[0].destination.host FieldValueRequired']],
+    ['a host no service has', { hosts: ['reviews.example.com'] }, ['spec.hosts[0] FieldValueInvalid']],
+    ['a wildcard', { hosts: ['*'] }, ['spec.hosts[0] FieldValueInvalid']],
+    ['one service twice', { hosts: ['reviews', 'reviews.bookinfo.svc.clusterset.local'] }, ['spec.hosts[1] FieldValueDuplicate']],
+    ['a bad duration', { http: [{ route: [{ destination: { host: 'a' } }], timeout: '5 s' }] }, ['spec.http[0].timeout FieldValueInvalid']],
+    [
+      'two kinds of match',
+      { http: [{ match: [{ uri: { exact: 'a', prefix: 'b' } }], route: [{ destination: { host: 'a' } }] }] },
+      ['spec.http[0].match[0].uri FieldValueInvalid'],
+    ],
+    [
+      'an unknown match',
+      { http: [{ match: [{ uri: { glob: 'a' } }], route: [{ destination: { host: 'a' } }] }] },
+      ['spec.http[0].match[0].uri.glob UnknownField'],
+    ],
+    [
+      'a bad expression',
+      { http: [{ match: [{ headers: { 'user-agent': { regex: '(' } } }], route: [{ destination: { host: 'a' } }] }] },
+      ['spec.http[0].match[0].headers.user-agent.regex FieldValueInvalid'],
+    ],
+    ['text where a list belongs', { hosts: 'reviews' }, ['spec.hosts FieldValueInvalid']],
+  ])('with %s is refused there', (_title, spec, expected) => {
+    expect([...issuesOf(virtualService(spec), 'vs')].sort()).toEqual([...expected].sort());
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    ['no namespace', { namespace: undefined }, ['metadata.namespace FieldValueRequired']],
+    ['a bad name', { name: 'Reviews_1' }, ['metadata.name FieldValueInvalid']],
+    ['no name', { name: undefined }, ['metadata.name FieldValueRequired']],
+    [
+      'a bad label',
+      { labels: { 'a b': 'c', ok: 'not ok' } },
+      ['metadata.labels["a b"] FieldValueInvalid', 'metadata.labels.ok FieldValueInvalid'],
+    ],
+    ['a number as a label', { labels: { a: 1 } }, ['metadata.labels.a FieldValueInvalid']],
+    ['an unknown field', { nmae: 'x' }, ['metadata.nmae UnknownField']],
+    ['finalizers', { finalizers: [] }, ['metadata.finalizers NotImplemented']],
+    [
+      'a selector that is none',
+      { annotations: { 'hawser.dev/clusters': 'region in us' } },
+      ['metadata.annotations["hawser.dev/clusters"] FieldValueInvalid'],
+    ],
+    ['a NUL', { annotations: { note: 'a\0b' } }, ['metadata.annotations.note FieldValueInvalid']],
+    ['half a surrogate', { annotations: { note: '\ud800' } }, ['metadata.annotations.note FieldValueInvalid']],
+    ['a foreign resourceVersion', { resourceVersion: 'abc' }, ['metadata.resourceVersion FieldValueInvalid']],
+  ])('with %s in metadata is refused there', (_title, metadata, expected) => {
+    expect(issuesOf(virtualService({}, metadata), 'vs')).toEqual(expected);
+  });
+
+  it('of another kind, version or shape is refused', () => {
+    expect(issuesOf({ ...virtualService({}), apiVersion: 'networking.istio.io/v2' }, 'vs')).toEqual(['apiVersion FieldValueNotSupported']);
+    expect(issuesOf({ ...virtualService({}), kind: 'Service' }, 'vs')).toEqual(['kind FieldValueInvalid']);
+    expect(issuesOf({ ...virtualService({}), data: 1 }, 'vs')).toEqual(['data UnknownField']);
+    expect(issuesOf(null, 'vs')).toEqual([' FieldValueInvalid']);
+    expect(issuesOf([], 'vs')).toEqual([' FieldValueInvalid']);
+  });
+});
+
+describe('other kinds', () => {
+  it.each<[string, string, object, readonly string[]]>([
+    ['dr', 'a subset twice', destinationRule({ subsets: [{ name: 'v1' }, { name: 'v1' }] }), ['spec.subsets[1].name FieldValueDuplicate']],
+    ['dr', 'a field of Istio', destinationRule({ trafficPolicy: {} }), ['spec.trafficPolicy NotImplemented']],
+    ['dr', 'a foreign host', destinationRule({ host: 'example.com' }), []],
+    ['dr', 'a host no service has', destinationRule({ host: 'www.example.com' }), ['spec.host FieldValueInvalid']],
+    ['ts', 'shares below 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 49 } }), ['spec.regions FieldValueInvalid']],
+    ['ts', 'a bad region', hawser('TrafficShift', { services: ['a'], regions: { 'X Y': 100 } }), ['spec.regions["X Y"] FieldValueInvalid']],
+    ['ts', 'shares of 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 50 } }), []],
+    ['fp', 'a region twice', hawser('FailoverPolicy', { order: ['x', 'x'] }), ['spec.order[1] FieldValueDuplicate']],
+    ['fp', 'a foreign spillover', hawser('FailoverPolicy', { order: ['x'], spillover: 'fast' }), ['spec.spillover FieldValueNotSupported']],
+    ['cluster', 'a namespace', hawser('Cluster', { region: 'x' }), ['metadata.namespace FieldValueForbidden']],
+    ['cluster', 'a dotted name', hawser('Cluster', { region: 'x' }, { name: 'a.b' }), ['metadata.name FieldValueInvalid']],
+    [
+      'jointoken',
+      'two days',
+      hawser('JoinToken', { cluster: 'a', region: 'b', ttl: '48h' }, { name: 'x' }),
+      ['spec.ttl FieldValueInvalid'],
+    ],
+    [
+      'jointoken',
+      'no time at all',
+      hawser('JoinToken', { cluster: 'a', region: 'b', ttl: '0s' }, { name: 'x' }),
+      ['spec.ttl FieldValueInvalid'],
+    ],
+  ])('%s with %s', (name, _title, input, expected) => {
+    expect(issuesOf(input, name)).toEqual(expected);
+  });
+
+  it('messages name the way out', () => {
+    const result = validateResource(virtualService({ Hosts: ['a'] }), kind('vs'));
+    expect('issues' in result && result.issues[0]?.message).toContain('did you mean hosts?');
+  });
+});
+
+describe('properties', () => {
+  const json = fc.jsonValue({ maxDepth: 4 });
+
+  it('whatever comes in, the answer is a resource or a list of issues', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...KINDS), json, json, (descriptor, metadata, spec) => {
+        const apiVersion = `${descriptor.group}/${descriptor.versions[0]}`;
+        const result = validateResource({ apiVersion, kind: descriptor.kind, metadata, spec }, descriptor);
+        return 'issues' in result ? result.issues.length > 0 : result.resource.spec === spec;
+      }),
+    );
+  });
+
+  it('the walk finds a problem exactly when the compiled schema does (patterned keys apart)', () => {
+    const near = fc.record(
+      {
+        hosts: fc.oneof(fc.array(fc.string()), json),
+        http: fc.array(
+          fc.record(
+            {
+              route: fc.array(
+                fc.record(
+                  { destination: fc.record({ host: fc.string(), subset: json }, { requiredKeys: [] }), weight: fc.integer() },
+                  { requiredKeys: [] },
+                ),
+              ),
+              timeout: fc.oneof(fc.constant('1s'), fc.string()),
+              match: fc.array(
+                fc.record({ uri: fc.dictionary(fc.constantFrom('exact', 'prefix', 'other'), fc.string()) }, { requiredKeys: [] }),
+              ),
+              extra: json,
+            },
+            { requiredKeys: [] },
+          ),
+        ),
+      },
+      { requiredKeys: [] },
+    );
+    const schema = kind('vs').spec;
+    const compiled = Compile(schema);
+    fc.assert(
+      fc.property(fc.oneof(near, json), (value) => (schemaProblems(schema, value).length === 0) === compiled.Check(value)),
+      { numRuns: 500 },
+    );
+  });
+});
