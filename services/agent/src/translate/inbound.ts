@@ -1,0 +1,97 @@
+/** What calls a workload: its sidecar's listener with a filter chain per service port, and the way to the application. */
+import { create } from '@bufbuild/protobuf';
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { PORTS } from '@hawser/model/ports.ts';
+import type { ServiceName } from '@hawser/model/service-host.ts';
+import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import type { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
+import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import { encoded } from './encode.ts';
+import { inboundHttp } from './inbound-http.ts';
+import { INBOUND, INBOUND_TRUST, inboundClusterName, serverName } from './names.ts';
+import { serverTls } from './tls.ts';
+import { circuitBreakers, protocolOptions } from './upstream-defaults.ts';
+import { extension, type Init, millis, socketAddress } from './wire-values.ts';
+
+/** A service port that the workload at an address serves. */
+export interface ServedPort {
+  readonly name: ServiceName;
+  readonly port: number;
+  readonly protocol: ServicePort['protocol'];
+  readonly targetPort: number;
+}
+
+/** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none. */
+export function inboundResources(address: string, served: readonly ServedPort[]): XdsResource[] {
+  if (served.length === 0) return [];
+  const sorted = [...served].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const targets = new Map(sorted.map((port) => [inboundClusterName(port.targetPort, port.protocol), port]));
+  const clusters = [...targets.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, port]) => applicationCluster(name, address, port));
+  return [...clusters, inboundListener(address, sorted)];
+}
+
+function nameOf(port: ServedPort): string {
+  return serverName(port.port, port.name);
+}
+
+function inboundListener(address: string, served: readonly ServedPort[]): XdsResource {
+  const message = create(ListenerSchema, {
+    name: INBOUND,
+    address: socketAddress(address, PORTS.inbound),
+    listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
+    filterChains: served.map(filterChain),
+  });
+  return encoded('LDS', INBOUND, message, ListenerSchema);
+}
+
+/** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
+function filterChain(served: ServedPort): Init<typeof FilterChainSchema> {
+  const cluster = inboundClusterName(served.targetPort, served.protocol);
+  const isTcp = served.protocol === 'tcp';
+  return {
+    name: nameOf(served),
+    filterChainMatch: { serverNames: [nameOf(served)] },
+    transportSocket: serverTls(INBOUND_TRUST, isTcp ? [] : ['h2']),
+    filters: [isTcp ? tcpProxy(nameOf(served), cluster) : inboundHttp(nameOf(served), cluster)],
+  };
+}
+
+function tcpProxy(statPrefix: string, cluster: string): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
+    statPrefix,
+    clusterSpecifier: { case: 'cluster', value: cluster },
+  });
+}
+
+/**
+ * The application itself. Idle connections are given up before applications do (Node 5 s, gunicorn 2 s): a request on a
+ * connection that is being closed could not be repeated.
+ */
+const APPLICATION_IDLE_MS = 1_500;
+
+function applicationCluster(name: string, address: string, port: ServedPort): XdsResource {
+  const endpoint = { address: socketAddress(address, port.targetPort) };
+  const protocol = port.protocol === 'http2' ? ({ case: 'http2ProtocolOptions', value: { allowConnect: true } } as const) : HTTP1;
+  const message = create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: millis(1_000),
+    circuitBreakers: circuitBreakers(),
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
+    typedExtensionProtocolOptions:
+      port.protocol === 'tcp'
+        ? {}
+        : protocolOptions({
+            commonHttpProtocolOptions: { idleTimeout: millis(APPLICATION_IDLE_MS) },
+            upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: protocol } },
+          }),
+  });
+  return encoded('CDS', name, message, ClusterSchema);
+}
+
+const HTTP1 = { case: 'httpProtocolOptions', value: {} } as const;

@@ -1,0 +1,48 @@
+/** What must hold of every result before it is given: each rule stands for an outage somebody had. Pure. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import type { Placed } from './resource-ledger.ts';
+import type { EncodedHost } from './route-config.ts';
+
+/** Every cluster of a unit has its assignment, and no assignment is without a cluster: else Envoy warms for 15 s. */
+export function unpairedClusters(unit: readonly Placed[]): string[] {
+  const names = (type: string): Set<string> =>
+    new Set(unit.filter((item) => item.resource.type === type).map((item) => `${item.layer} ${item.resource.name}`));
+  const [clusters, assignments] = [names('CDS'), names('EDS')];
+  return [...clusters.symmetricDifference(assignments)].map((name) => `${name} lacks its cluster or its assignment`);
+}
+
+/** Priorities without gaps and weights of at least 1: Envoy refuses the whole update otherwise. */
+export function brokenAssignment(resource: XdsResource): string[] {
+  if (resource.type !== 'EDS') return [];
+  const { endpoints } = fromBinary(ClusterLoadAssignmentSchema, resource.bytes);
+  const priorities = new Set(endpoints.map((locality) => locality.priority));
+  const problems = [...priorities]
+    .filter((priority) => priority > 0 && !priorities.has(priority - 1))
+    .map((priority) => `${resource.name} has priority ${priority} without ${priority - 1}`);
+  if (endpoints.length > 0 && !priorities.has(0)) problems.push(`${resource.name} has no priority 0`);
+  if (endpoints.some((locality) => locality.loadBalancingWeight === 0)) problems.push(`${resource.name} has a weight of 0`);
+  return problems;
+}
+
+/** Every route leads to a cluster that is there: Envoy does not check, and answers 503 (RELIABILITY.md 2.1). */
+export function danglingRoutes(hosts: Iterable<EncodedHost>, exists: (cluster: string) => boolean): string[] {
+  return [...hosts].flatMap((host) =>
+    host.clusters.filter((cluster) => !exists(cluster)).map((cluster) => `${host.name} leads to ${cluster}, which is not there`),
+  );
+}
+
+/** No domain belongs to two virtual hosts: Envoy refuses all routes otherwise. */
+export function sharedDomains(hosts: Iterable<EncodedHost>): string[] {
+  const owners = new Map<string, string>();
+  const problems: string[] = [];
+  for (const host of hosts) {
+    for (const domain of host.domains) {
+      const owner = owners.get(domain);
+      if (owner !== undefined) problems.push(`${domain} belongs to ${owner} and to ${host.name}`);
+      owners.set(domain, host.name);
+    }
+  }
+  return problems;
+}

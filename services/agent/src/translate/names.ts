@@ -1,0 +1,60 @@
+/** Names of xDS resources, as docs/architecture.md has them. */
+import type { ServiceName } from '@hawser/model/service-host.ts';
+
+/** Listener, and route configuration, of what a workload calls. */
+export const OUTBOUND = 'outbound';
+/** Listener of what calls a workload. */
+export const INBOUND = 'inbound';
+/** Listener and route configuration of a gateway. */
+export const GATEWAY = 'gateway';
+/** The proxy's own certificate: filled in by whoever authenticated the stream. */
+export const IDENTITY_SECRET = 'identity';
+/** Trust in those who call. */
+export const INBOUND_TRUST = 'trust|inbound';
+/** An upstream without endpoints: the share of a split whose destination does not exist answers 503. */
+export const UNAVAILABLE_CLUSTER = 'unavailable';
+
+/** Upstream cluster of a service port, or of one subset of it. */
+export function upstreamName(port: number, subset: string, host: string): string {
+  return `outbound|${port}|${subset}|${host}`;
+}
+
+/** Listener of a TCP service. */
+export function tcpListenerName(port: number, host: string): string {
+  return `outbound_tcp|${port}|${host}`;
+}
+
+/** Upstream cluster of an application port behind its own sidecar. */
+export function inboundClusterName(targetPort: number, protocol: string): string {
+  return protocol === 'http2' ? `inbound|${targetPort}|http2` : `inbound|${targetPort}`;
+}
+
+/** A gateway's upstream cluster of one exported service port. */
+export function gatewayClusterName(port: number, name: ServiceName): string {
+  return `inbound|${port}|${name.service}.${name.namespace}`;
+}
+
+/** Internal listener and upstream cluster of the tunnel to another cluster. */
+export function tunnelName(cluster: string): string {
+  return `tunnel|${cluster}`;
+}
+
+/** Trust in the servers of a service. */
+export function serviceTrustName(serviceKey: string): string {
+  return `trust|${serviceKey}`;
+}
+
+/** Trust in the gateways of a cluster. */
+export function gatewayTrustName(cluster: string): string {
+  return `trust|gateway|${cluster}`;
+}
+
+/** Server name by which a sidecar picks the filter chain of one of its service ports. */
+export function serverName(port: number, name: ServiceName): string {
+  return `${port}.${name.service}.${name.namespace}`;
+}
+
+/** Authority of a CONNECT request, by which a gateway picks the service port. */
+export function tunnelAuthority(port: number, name: ServiceName): string {
+  return `${name.service}.${name.namespace}.svc.clusterset.local:${port}`;
+}

@@ -1,0 +1,55 @@
+/** Listeners for what a workload calls: one for HTTP, one for each TCP service port. */
+import { create } from '@bufbuild/protobuf';
+import { PORTS } from '@hawser/model/ports.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
+import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import {
+  HttpConnectionManager_ServerHeaderTransformation,
+  HttpConnectionManagerSchema,
+} from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import { encoded } from './encode.ts';
+import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
+import type { TcpService } from './tcp-ports.ts';
+import { ADS, extension, millis, socketAddress } from './wire-values.ts';
+
+/** The listener that takes every HTTP call of the workload at an address. */
+export function outboundListener(address: string): XdsResource {
+  const proxy = extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
+    statPrefix: OUTBOUND,
+    routeSpecifier: { case: 'rds', value: { routeConfigName: OUTBOUND, configSource: ADS } },
+    httpFilters: [
+      // Idle until a route configures it: adding it later would drain the listener (DATAPATH.md D).
+      extension('envoy.filters.http.fault', HTTPFaultSchema, {}),
+      extension('envoy.filters.http.router', RouterSchema, {}),
+    ],
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+    normalizePath: true,
+    streamIdleTimeout: millis(300_000),
+  });
+  const message = create(ListenerSchema, {
+    name: OUTBOUND,
+    address: socketAddress(address, PORTS.outbound),
+    filterChains: [{ filters: [proxy] }],
+  });
+  return encoded('LDS', OUTBOUND, message, ListenerSchema);
+}
+
+/** The listener of a TCP service for the workload at an address. */
+export function tcpListener(address: string, service: TcpService): XdsResource {
+  const name = tcpListenerName(service.port, service.host);
+  const proxy = extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
+    statPrefix: name,
+    clusterSpecifier: { case: 'cluster', value: upstreamName(service.port, '', service.host) },
+    maxConnectAttempts: 3,
+  });
+  const message = create(ListenerSchema, {
+    name,
+    address: socketAddress(address, service.listenerPort),
+    filterChains: [{ filters: [proxy] }],
+  });
+  return encoded('LDS', name, message, ListenerSchema);
+}

@@ -1,0 +1,20 @@
+/** What belongs to one proxy: its listeners, on its own address, and the way to its application. */
+import type { XdsResource } from '../snapshot/resource.ts';
+import type { ProxyRef } from '../state/world.ts';
+import { gatewayListener } from './gateway.ts';
+import { inboundResources, type ServedPort } from './inbound.ts';
+import { outboundListener, tcpListener } from './outbound-listeners.ts';
+import type { TcpService } from './tcp-ports.ts';
+
+/** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`. */
+export function proxyResources(
+  proxy: ProxyRef,
+  about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[] },
+): XdsResource[] {
+  if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
+  return [
+    outboundListener(proxy.address),
+    ...about.tcp.map((service) => tcpListener(proxy.address, service)),
+    ...inboundResources(proxy.address, about.served),
+  ];
+}

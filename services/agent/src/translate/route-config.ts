@@ -1,0 +1,59 @@
+/** Route configurations, put together from virtual hosts that were encoded before: a change re-encodes its own hosts alone. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import { versionOf } from './encode.ts';
+import { OUTBOUND } from './names.ts';
+import { UNSENT_HEADER } from './retries.ts';
+
+/** A virtual host in protobuf binary, and the clusters it needs. */
+export interface EncodedHost {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly bytes: Uint8Array;
+  readonly clusters: readonly string[];
+}
+
+/** Encodes a virtual host. */
+export function encodedHost(host: VirtualHost): EncodedHost {
+  const clusters = host.routes.flatMap(({ action }) => {
+    if (action.case !== 'route') return [];
+    const to = action.value.clusterSpecifier;
+    return to.case === 'cluster' ? [to.value] : to.case === 'weightedClusters' ? to.value.clusters.map((cluster) => cluster.name) : [];
+  });
+  return { name: host.name, domains: host.domains, bytes: toBinary(VirtualHostSchema, host), clusters };
+}
+
+/**
+ * The route configuration `name` of these hosts, in the order of their names. The fields of a repeated message are written
+ * one after the other (protobuf encoding), so that encoded hosts can be joined.
+ */
+export function routeConfiguration(name: string, hosts: readonly EncodedHost[]): XdsResource {
+  const base = create(RouteConfigurationSchema, {
+    name,
+    responseHeadersToRemove: name === OUTBOUND ? [UNSENT_HEADER] : [],
+    virtualHosts: name === OUTBOUND ? [NOBODY] : [],
+  });
+  const field = RouteConfigurationSchema.field.virtualHosts.number;
+  const writer = new BinaryWriter().raw(toBinary(RouteConfigurationSchema, base));
+  for (const host of [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1))) writer.tag(field, WireType.LengthDelimited).bytes(host.bytes);
+  const bytes = writer.finish();
+  return { type: 'RDS', name, version: versionOf(bytes), bytes };
+}
+
+/** A call to a host that no service has is told so. */
+const NOBODY = create(VirtualHostSchema, {
+  name: '*',
+  domains: ['*'],
+  routes: [
+    {
+      match: { pathSpecifier: { case: 'prefix', value: '/' } },
+      action: {
+        case: 'directResponse',
+        value: { status: 404, body: { specifier: { case: 'inlineString', value: 'hawser: no service has this host and port\n' } } },
+      },
+    },
+  ],
+});

@@ -1,0 +1,67 @@
+/** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { foreignDestinations, type ServiceLookup } from './destinations.ts';
+import type { Fleet } from './fleet.ts';
+import type { ServedPort } from './inbound.ts';
+import { type Placed, placed } from './resource-ledger.ts';
+import { type EncodedHost, encodedHost } from './route-config.ts';
+import { virtualHosts } from './routes.ts';
+import { type ServiceShape, type Shared, serviceEndpoints, serviceShape } from './service-resources.ts';
+import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
+
+export interface ServiceEntry {
+  readonly input: ServiceInput;
+  readonly fleet: Fleet;
+  readonly view: ServiceView;
+  readonly shapeKey: string;
+  readonly shape: ServiceShape;
+  readonly endpoints: Shared;
+  /** Services its rules lead to: their shape decides about its routes. */
+  readonly leadsTo: ReadonlySet<string>;
+  /** Address of an own endpoint → what it serves. */
+  readonly served: ReadonlyMap<string, readonly ServedPort[]>;
+}
+
+/** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
+export function serviceEntry(input: ServiceInput, fleet: Fleet, before: ServiceEntry | undefined): ServiceEntry {
+  const isSame = before !== undefined && before.fleet === fleet;
+  if (isSame && before.input.shards === input.shards && before.input.policies === input.policies) return before;
+  const view = serviceView(input, fleet);
+  const shapeKey = `${shapeOf(view)}${JSON.stringify(view.subsets)}`;
+  const shape = isSame && before.shapeKey === shapeKey ? before.shape : serviceShape(view, fleet);
+  return {
+    input,
+    fleet,
+    view,
+    shapeKey,
+    shape,
+    endpoints: serviceEndpoints(view, fleet, shape),
+    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : foreignDestinations(input.policies.rules, input.key),
+    served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
+  };
+}
+
+/** The resources of an entry in the shared layers. */
+export function entryResources(entry: ServiceEntry): Placed[] {
+  const { shape, endpoints } = entry;
+  return [...placed('sidecar', [...shape.sidecar, ...endpoints.sidecar]), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
+}
+
+/** The virtual hosts of an entry, given the other services its rules may lead to. */
+export function entryHosts(entry: ServiceEntry, lookup: ServiceLookup): EncodedHost[] {
+  return virtualHosts(entry.view, lookup).map(encodedHost);
+}
+
+function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort[]> {
+  const own: EndpointShard | undefined = view.own;
+  if (own === undefined) return new Map();
+  const served = new Map<string, ServedPort[]>();
+  for (const endpoint of own.endpoints) {
+    const ports = own.ports.flatMap(({ port, protocol }) => {
+      const targetPort = endpoint.targetPorts[String(port)];
+      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, targetPort }];
+    });
+    served.set(endpoint.address, ports);
+  }
+  return served;
+}

@@ -1,0 +1,194 @@
+/** The thin shell around the pure parts: remembers what it gave, compiles what differs, gives the changes. */
+import { AppError } from '@hawser/runtime/app-error.ts';
+import type { Change, LayerName } from '../snapshot/resource.ts';
+import type { ProxyRef, World } from '../state/world.ts';
+import { type Fleet, fleetOf } from './fleet.ts';
+import type { ServedPort } from './inbound.ts';
+import { brokenAssignment, danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
+import { GATEWAY, OUTBOUND } from './names.ts';
+import { indexPolicies, type PolicyIndex, samePolicies } from './policy-index.ts';
+import { proxyResources } from './proxy-resources.ts';
+import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
+import { type EncodedHost, routeConfiguration } from './route-config.ts';
+import { ServedAddresses } from './served-addresses.ts';
+import { entryHosts, entryResources, type ServiceEntry, serviceEntry } from './service-entry.ts';
+import { fleetResources } from './service-resources.ts';
+import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
+
+/** Which services differ from the world given before; `all` when policies or clusters may differ too. */
+export type Dirty = 'all' | { readonly services: ReadonlySet<string> };
+
+/** Compiles a world into xDS resources, as changes to what was given before. */
+export interface Translator {
+  /**
+   * Changes for this world. Nothing while the own cluster's trust bundle is unknown: unknown is not empty.
+   * Throws `invariant-broken` and keeps the last state when a result would break Envoy.
+   */
+  update(world: World, dirty: Dirty): Change[];
+  /** The layer of a proxy that connected; again is no change. */
+  attach(proxy: ProxyRef): Change[];
+  /** Removes the layer of a proxy. */
+  detach(proxy: ProxyRef): Change[];
+}
+
+/** A translator that has given nothing yet. */
+export function createTranslator(): Translator {
+  return new IncrementalTranslator();
+}
+
+/** One update in the making; nothing of it is kept when a check fails. */
+interface Draft {
+  readonly fleet: Fleet;
+  readonly policies: PolicyIndex;
+  /** Changed services; undefined: gone. */
+  readonly entries: Map<string, ServiceEntry | undefined>;
+  readonly hosts: Map<string, readonly EncodedHost[]>;
+  readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
+  readonly units: Map<string, readonly Placed[]>;
+  tcp: readonly TcpService[];
+}
+
+class IncrementalTranslator implements Translator {
+  #world: World | undefined;
+  #fleet: Fleet | undefined;
+  #policies: PolicyIndex = indexPolicies(new Map());
+  #tcp: readonly TcpService[] = [];
+  readonly #entries = new Map<string, ServiceEntry>();
+  readonly #hosts = new Map<string, readonly EncodedHost[]>();
+  readonly #addresses = new ServedAddresses();
+  readonly #proxies = new Map<LayerName, ProxyRef>();
+  readonly #ledger = new ResourceLedger();
+
+  update(world: World, dirty: Dirty): Change[] {
+    const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
+    if (fleet === undefined) return [];
+    const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies);
+    const draft: Draft = { fleet, policies, entries: new Map(), hosts: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp };
+    const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
+    const keys = isWide ? new Set([...world.shards.keys(), ...this.#entries.keys()]) : dirty.services;
+    for (const key of [...keys].sort()) this.#draftService(key, world, draft);
+    if (fleet !== this.#fleet) draft.units.set('fleet', fleetResources(fleet));
+    this.#draftRoutes(draft);
+    this.#draftProxies(draft);
+    this.#check(draft);
+    const changes = this.#ledger.changes(draft.units);
+    this.#commit(world, draft);
+    return changes;
+  }
+
+  attach(proxy: ProxyRef): Change[] {
+    const layer: LayerName = `${proxy.role}:${proxy.address}`;
+    this.#proxies.set(layer, proxy);
+    return this.#fleet === undefined ? [] : this.#give(new Map([[layer, this.#proxyUnit(layer, proxy)]]));
+  }
+
+  detach(proxy: ProxyRef): Change[] {
+    const layer: LayerName = `${proxy.role}:${proxy.address}`;
+    this.#proxies.delete(layer);
+    return this.#give(new Map([[layer, []]]));
+  }
+
+  #give(units: Map<string, readonly Placed[]>): Change[] {
+    const changes = this.#ledger.changes(units);
+    this.#ledger.commit(units);
+    return changes;
+  }
+
+  #draftService(key: string, world: World, draft: Draft): void {
+    const before = this.#entries.get(key);
+    const shards = world.shards.get(key);
+    if (shards === undefined || shards.size === 0) {
+      if (before !== undefined) draft.entries.set(key, undefined);
+    } else {
+      const found = draft.policies(key);
+      const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
+      const entry = serviceEntry({ key, shards, policies }, draft.fleet, before);
+      if (entry !== before) draft.entries.set(key, entry);
+    }
+    if (!draft.entries.has(key)) return;
+    const after = draft.entries.get(key);
+    draft.units.set(`service:${key}`, after === undefined ? [] : entryResources(after));
+    this.#addresses.stage(key, { before: before?.served ?? new Map(), after: after?.served ?? new Map() }, draft.served);
+  }
+
+  /** Routes depend on the shapes of all services that rules lead to; they are put together only when a virtual host differs. */
+  #draftRoutes(draft: Draft): void {
+    const reshaped = new Set([...draft.entries].filter(([key, entry]) => isReshaped(this.#entries.get(key), entry)).map(([key]) => key));
+    if (reshaped.size === 0 && this.#fleet !== undefined) return;
+    const entryOf = (key: string): ServiceEntry | undefined => (draft.entries.has(key) ? draft.entries.get(key) : this.#entries.get(key));
+    const leading = [...this.#entries.values()].filter((entry) => !entry.leadsTo.isDisjointFrom(reshaped));
+    for (const key of [...reshaped, ...leading.map((entry) => entry.input.key)]) {
+      const entry = entryOf(key);
+      draft.hosts.set(key, entry === undefined ? [] : entryHosts(entry, (other) => entryOf(other)?.view));
+    }
+    const live = this.#liveEntries(draft);
+    draft.units.set('routes', placed('sidecar', [routeConfiguration(OUTBOUND, this.#liveHosts(draft))]));
+    const gatewayHosts = live.flatMap((entry) => entry.shape.gatewayHosts);
+    draft.units.set('gateway-routes', placed('gateway', [routeConfiguration(GATEWAY, gatewayHosts)]));
+    const tcp = allocateTcpPorts(live.flatMap((entry) => tcpPortsOf(entry.view)));
+    if (JSON.stringify(tcp) !== JSON.stringify(this.#tcp)) draft.tcp = tcp;
+  }
+
+  #draftProxies(draft: Draft): void {
+    for (const [layer, proxy] of this.#proxies) {
+      const isTouched = draft.served.has(proxy.address) || draft.tcp !== this.#tcp || this.#fleet === undefined;
+      if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));
+    }
+  }
+
+  #proxyUnit(layer: LayerName, proxy: ProxyRef, draft?: Draft): Placed[] {
+    const served = this.#addresses.at(proxy.address, draft?.served);
+    return placed(layer, proxyResources(proxy, { served, tcp: draft?.tcp ?? this.#tcp }));
+  }
+
+  #liveEntries(draft: Draft): ServiceEntry[] {
+    const kept = [...this.#entries.values()].filter((entry) => !draft.entries.has(entry.input.key));
+    return [...kept, ...[...draft.entries.values()].filter((entry) => entry !== undefined)];
+  }
+
+  #liveHosts(draft: Draft): EncodedHost[] {
+    const kept = [...this.#hosts].filter(([key]) => !draft.hosts.has(key)).map(([, hosts]) => hosts);
+    return [...kept, ...draft.hosts.values()].flat();
+  }
+
+  #check(draft: Draft): void {
+    const services = [...draft.units].filter(([unit]) => unit.startsWith('service:')).map(([, unit]) => unit);
+    const problems = [
+      ...this.#ledger.conflicts(draft.units),
+      ...services.flatMap(unpairedClusters),
+      ...services.flatMap((unit) => unit.flatMap((item) => brokenAssignment(item.resource))),
+      ...(draft.units.has('routes') ? this.#routeProblems(draft) : []),
+    ];
+    if (problems.length === 0) return;
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+    throw new AppError('invariant-broken', `compiled configuration was not given to proxies: ${problems[0]}${more}`);
+  }
+
+  #routeProblems(draft: Draft): string[] {
+    const hosts = this.#liveHosts(draft);
+    const clusters = this.#ledger.names(draft.units, { layer: 'sidecar', type: 'CDS' });
+    return [...danglingRoutes(hosts, (name) => clusters.has(name)), ...sharedDomains(hosts)];
+  }
+
+  #commit(world: World, draft: Draft): void {
+    this.#ledger.commit(draft.units);
+    this.#addresses.commit(draft.served);
+    for (const [key, entry] of draft.entries) {
+      if (entry === undefined) this.#entries.delete(key);
+      else this.#entries.set(key, entry);
+    }
+    for (const [key, hosts] of draft.hosts) {
+      if (hosts.length === 0) this.#hosts.delete(key);
+      else this.#hosts.set(key, hosts);
+    }
+    this.#world = world;
+    this.#fleet = draft.fleet;
+    this.#policies = draft.policies;
+    this.#tcp = draft.tcp;
+  }
+}
+
+function isReshaped(before: ServiceEntry | undefined, after: ServiceEntry | undefined): boolean {
+  if (before === undefined || after === undefined) return before !== after;
+  return before.shape !== after.shape || before.input.policies !== after.input.policies;
+}

@@ -1,0 +1,74 @@
+/** Secrets that say whom to believe: a SPIFFE bundle per trust domain, never pooled, and which identities of it are meant. */
+import { create } from '@bufbuild/protobuf';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, spiffeId } from '@hawser/model/fleet.ts';
+import { SubjectAltNameMatcher_SanType } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/common_pb.ts';
+import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
+import {
+  type SPIFFECertValidatorConfig_TrustDomainSchema,
+  SPIFFECertValidatorConfigSchema,
+} from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import type { PeerCluster } from '../state/world.ts';
+import { encoded } from './encode.ts';
+import { gatewayTrustName, INBOUND_TRUST, serviceTrustName } from './names.ts';
+import type { ServiceView } from './service-view.ts';
+import { extension, type Init } from './wire-values.ts';
+
+type IdentityMatch = { readonly exact: string } | { readonly prefix: string };
+
+/**
+ * Trust in a service's servers: the exact identities its clusters gave it, each against its own cluster's bundle.
+ * While no bundle of a serving cluster is known, the own one stands in: it accepts none of those identities.
+ */
+export function serviceTrust(view: ServiceView, self: PeerCluster): XdsResource {
+  const domains = view.servers.map((server) => server.cluster);
+  const identities = view.servers.flatMap((server) =>
+    server.serviceAccounts.map((account) => ({ exact: spiffeId(server.cluster.trustDomain, view.name.namespace, account) })),
+  );
+  const nobody = { exact: spiffeId(self.trustDomain, 'hawser-system', 'nobody') };
+  return trustSecret(serviceTrustName(view.key), domains.length > 0 ? domains : [self], identities.length > 0 ? identities : [nobody]);
+}
+
+/** Trust in callers: any workload of any known trust domain, each against its own bundle. */
+export function inboundTrust(clusters: readonly PeerCluster[]): XdsResource {
+  // The slash ends the trust domain: without it `spiffe://a.test` would match `spiffe://a.test.evil.com` (RELIABILITY.md 0.3).
+  const prefixes = clusters.map((cluster) => ({ prefix: `spiffe://${cluster.trustDomain}/` }));
+  return trustSecret(INBOUND_TRUST, clusters, prefixes);
+}
+
+/** Trust in the gateways of one cluster. */
+export function gatewayTrust(cluster: PeerCluster): XdsResource {
+  const gateway = spiffeId(cluster.trustDomain, GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);
+  return trustSecret(gatewayTrustName(cluster.name), [cluster], [{ exact: gateway }]);
+}
+
+function trustSecret(name: string, clusters: readonly PeerCluster[], identities: readonly IdentityMatch[]): XdsResource {
+  const kind: 'exact' | 'prefix' = 'exact' in (identities[0] ?? {}) ? 'exact' : 'prefix';
+  const values = identities.map((match) => ('exact' in match ? match.exact : match.prefix));
+  const secret = create(SecretSchema, {
+    name,
+    type: {
+      case: 'validationContext',
+      value: {
+        customValidatorConfig: {
+          name: 'envoy.tls.cert_validator.spiffe',
+          typedConfig: extension('', SPIFFECertValidatorConfigSchema, { trustDomains: bundles(clusters) }).configType.value,
+        },
+        matchTypedSubjectAltNames: [...new Set(values)].sort().map((value) => ({
+          sanType: SubjectAltNameMatcher_SanType.URI,
+          matcher: { matchPattern: { case: kind, value } },
+        })),
+      },
+    },
+  });
+  return encoded('SDS', name, secret, SecretSchema);
+}
+
+/** Clusters of one trust domain share its bundle: Envoy refuses a domain that is named twice. */
+function bundles(clusters: readonly PeerCluster[]): Init<typeof SPIFFECertValidatorConfig_TrustDomainSchema>[] {
+  const byDomain = Map.groupBy(clusters, (cluster) => cluster.trustDomain);
+  return [...byDomain.keys()].sort().map((name) => {
+    const certificates = new Set((byDomain.get(name) ?? []).flatMap((cluster) => cluster.trustBundle));
+    return { name, trustBundle: { specifier: { case: 'inlineString' as const, value: [...certificates].sort().join('\n') } } };
+  });
+}
