@@ -1,4 +1,6 @@
 /** The command line: arguments in, exit code out. Every failure ends as one sentence on stderr. */
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -30,4 +32,8 @@ function report(error: unknown): number {
   return usage ? EXIT.usage : EXIT.failed;
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) {
+  // As bin/hawser.mjs does: types stripped once are kept, and later starts do without the stripper.
+  if (process.env['NODE_COMPILE_CACHE'] === undefined) enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/hawser'));
+  process.exitCode = await main(process.argv.slice(2));
+}

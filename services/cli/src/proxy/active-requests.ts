@@ -3,9 +3,12 @@ import { STATIC_STAT_PREFIX } from './static-listener.ts';
 /** Envoy's statistics that count what a drain waits for. */
 export const ACTIVE_FILTER = '^(http|tcp)\\..*\\.downstream_(rq|cx)_active$';
 
+/** TCP that the proxy opens itself, by its listeners' names: tunnels are kept open by pools, and a workload's own connections end with it. */
+const OWN_TCP = ['tcp.tunnel|', 'tcp.outbound_tcp|'];
+
 /**
- * PURE: requests in progress and inbound TCP connections, by Envoy's `NAME: VALUE` statistics. Left out are the admin interface, our own probes,
- * HTTP connections (idle ones may stay open for ever) and TCP that this proxy opens itself (tunnels are kept open by pools).
+ * PURE: requests in progress and inbound TCP connections, by Envoy's `NAME: VALUE` statistics. Left out are the admin interface, our own
+ * probes, HTTP connections (idle ones may stay open for ever) and TCP that leads out.
  */
 export function activeRequests(stats: string): number {
   let active = 0;
@@ -18,6 +21,6 @@ export function activeRequests(stats: string): number {
 }
 
 function counts(name: string): boolean {
-  if (name.startsWith('tcp.')) return name.startsWith('tcp.inbound') && name.endsWith('.downstream_cx_active');
+  if (name.startsWith('tcp.')) return name.endsWith('.downstream_cx_active') && !OWN_TCP.some((prefix) => name.startsWith(prefix));
   return name.endsWith('.downstream_rq_active') && !name.startsWith('http.admin.') && !name.startsWith(`http.${STATIC_STAT_PREFIX}`);
 }

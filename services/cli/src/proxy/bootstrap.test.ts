@@ -64,8 +64,9 @@ it('counts requests in progress and inbound TCP, not who watches or pools', () =
     'http.outbound.downstream_rq_active: 2',
     'http.inbound.downstream_rq_active: 3',
     'http.inbound.downstream_cx_active: 100',
-    'tcp.inbound_9080.downstream_cx_active: 4',
-    'tcp.tunnel_us-west.downstream_cx_active: 5',
+    'tcp.3306.db.shop.downstream_cx_active: 4',
+    'tcp.tunnel|us-west.downstream_cx_active: 5',
+    'tcp.outbound_tcp|3306|db.shop.svc.clusterset.local.downstream_cx_active: 6',
     'nonsense',
     '',
   ];
