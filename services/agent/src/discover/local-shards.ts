@@ -144,8 +144,11 @@ class ShardBuilder {
     const check = this.#checkOf(annotated);
     const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, ports);
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
-    for (const port of ports)
-      if (check.kind !== 'none') this.#sinks.targets.set(`${found.address}|${port}`, { address: found.address, port, check });
+    if (check.kind === 'none') return;
+    // What answers HTTP is the service's first port; others only have to accept connections.
+    ports.forEach((port, i) => {
+      this.#sinks.targets.set(`${found.address}|${port}`, { address: found.address, port, check: i === 0 ? check : { kind: 'tcp' } });
+    });
   }
 
   #checkOf(annotated: ServiceObject | WorkloadEntryObject): HealthCheck {
