@@ -1,8 +1,8 @@
 /**
  * An open-loop HTTP/1.1 client, a process of its own: it sends at a fixed rate whatever happens, never retries, and
- * writes one JSON line per request (`LoadEntry`). What it cannot send, or is not answered within 1 s, it calls failed.
+ * writes one JSON line per request (`LoadEntry`) to its log, or a summary a minute to stdout where it has none. What it cannot send, or is not answered within 1 s, it calls failed.
  *
- *   load-client.ts --via 127.77.1.10:15001 --host reviews.bookinfo.svc.clusterset.local --log FILE
+ *   load-client.ts --via 127.77.1.10:15001 --host reviews.bookinfo.svc.clusterset.local [--log FILE]
  *     [--path /] [--rate 200] [--post-every 20] [--count N] [--name client]
  *
  * Lines on stdin change it while it runs: `rate N`, `host H`, `path P`, `stop`. SIGTERM: stops sending, waits for what
@@ -12,7 +12,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { DEADLINE_MS, type LoadEntry } from './load-log.ts';
+import { DEADLINE_MS, failed, type LoadEntry } from './load-log.ts';
 
 const TICK_MS = 5;
 /** Requests in flight at once; the next one is logged as unsent. */
@@ -48,6 +48,8 @@ const pending = new Set<Pending>();
 const run = `${values.name}-${process.pid.toString(36)}-${Date.now().toString(36)}`;
 let lines: string[] = [];
 let sent = 0;
+let ok = 0;
+let bad = 0;
 let stopping = false;
 let due = 0;
 
@@ -74,7 +76,9 @@ function send(dueAt: number): void {
         ms: round(performance.now() - dueAt),
         ...whoAnswered(answer),
       };
-      lines.push(JSON.stringify(entry));
+      if (log !== undefined) lines.push(JSON.stringify(entry));
+      if (failed(entry)) bad += 1;
+      else ok += 1;
     },
   };
   pending.add(one);
@@ -125,11 +129,17 @@ function tick(): void {
 }
 
 function flush(): void {
-  if (lines.length === 0) return;
-  const chunk = `${lines.join('\n')}\n`;
+  if (log === undefined || lines.length === 0) return;
+  writeSync(log, `${lines.join('\n')}\n`);
   lines = [];
-  if (log === undefined) process.stdout.write(chunk);
-  else writeSync(log, chunk);
+}
+
+/** Without a log: one line a minute on what went well and what did not. */
+function summarize(): void {
+  if (log !== undefined) return;
+  console.log(`${new Date().toISOString()} ${target.host}${target.path}: ${ok} answered, ${bad} failed`);
+  ok = 0;
+  bad = 0;
 }
 
 function end(): never {
@@ -152,6 +162,7 @@ function command(line: string): void {
 due = performance.now();
 setInterval(tick, TICK_MS);
 setInterval(flush, 100);
+setInterval(summarize, 60_000);
 createInterface({ input: process.stdin }).on('line', command);
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => {

@@ -1,0 +1,77 @@
+/** What the demo consists of: which workload runs where, at which address. Pure. */
+import { PORTS } from '@hawser/model/ports.ts';
+
+/** Namespace of the application. */
+export const NAMESPACE = 'bookinfo';
+/** The regions, in the order of the failover policy; a cluster is named after its region. */
+export const REGIONS = ['us-east', 'us-west', 'eu-west'] as const;
+/** Port of every application; services offer it as 80. */
+export const APP_PORT = 9080;
+
+/** One workload: an application and its sidecar on one address. */
+export interface Workload {
+  readonly cluster: string;
+  readonly service: string;
+  readonly version: string;
+  readonly address: string;
+  /** Unique in its cluster: `reviews-v2`. */
+  readonly name: string;
+}
+
+/** One cluster, its agent and gateway on `address`. */
+export interface DemoCluster {
+  readonly name: string;
+  readonly region: string;
+  readonly zone: string;
+  readonly address: string;
+  readonly workloads: readonly Workload[];
+}
+
+const EVERYWHERE: readonly (readonly [service: string, version: string])[] = [
+  ['client', 'v1'],
+  ['productpage', 'v1'],
+  ['details', 'v1'],
+  ['reviews', 'v1'],
+  ['reviews', 'v2'],
+  ['reviews', 'v3'],
+];
+/** Regions that run `ratings`. */
+const RATINGS_REGIONS: readonly string[] = ['us-west', 'eu-west'];
+
+/** The services of Bookinfo, all exported; `client` is no service. */
+export const SERVICES = ['productpage', 'details', 'reviews', 'ratings'] as const;
+
+/** The demo's clusters: number i (from 1) on `BASE.i.1`, its workload j on `BASE.i.(10+j)`. */
+export function demoClusters(base: string): DemoCluster[] {
+  return REGIONS.map((region, index) => {
+    const net = `${base}.${index + 1}`;
+    const kinds = RATINGS_REGIONS.includes(region) ? [...EVERYWHERE, ['ratings', 'v1'] as const] : EVERYWHERE;
+    const workloads = kinds.map(([service, version], number) => ({
+      cluster: region,
+      service,
+      version,
+      address: `${net}.${10 + number}`,
+      name: `${service}-${version}`,
+    }));
+    return { name: region, region, zone: `${region}-a`, address: `${net}.1`, workloads };
+  });
+}
+
+/** The host by which a service of the demo is called, anywhere in the federation. */
+export function hostOf(service: string): string {
+  return `${service}.${NAMESPACE}.svc.clusterset.local`;
+}
+
+/** Every address and port that a cluster listens on, `IP:PORT` with what needs it. */
+export function listenersOf(cluster: DemoCluster): { address: string; port: number; user: string }[] {
+  const envoy = [PORTS.envoyAdmin, PORTS.health, PORTS.stats];
+  const own = [PORTS.agentXds, PORTS.agentAdmin, PORTS.gateway, ...envoy].map((port) => ({
+    address: cluster.address,
+    port,
+    user: `${cluster.name}, agent and gateway`,
+  }));
+  const workloads = cluster.workloads.flatMap(({ address, name }) =>
+    [APP_PORT, PORTS.outbound, PORTS.inbound, ...envoy].map((port) => ({ address, port, user: `${cluster.name}, ${name}` })),
+  );
+  return [...own, ...workloads];
+}

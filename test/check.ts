@@ -1,0 +1,60 @@
+/** `npm run check`: the one gate. Format, lint, import boundaries, types, generated files up to date; then the largest files. */
+import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules/.bin', name);
+
+/** Past this many lines a file is no longer one thing (house rules). */
+const MOST_LINES = 400;
+
+const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
+  ['format, lint, import boundaries', bin('biome'), 'ci', '--error-on-warnings', '--colors=off'],
+  ['types', bin('tsc'), '--noEmit'],
+  ['generated files', process.execPath, join(root, 'shared/xds/generate.ts'), '--check'],
+];
+
+async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise<boolean> {
+  const started = performance.now();
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
+  const code = await new Promise<number>((resolve) => {
+    child.on('error', () => resolve(127));
+    child.on('close', (status) => resolve(status ?? 1));
+  });
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+  if (code !== 0) console.log(output.trimEnd());
+  return code === 0;
+}
+
+/** Hand-written sources by their lines, the longest first. */
+function sourcesByLength(): { file: string; lines: number }[] {
+  const listed = execFileSync('git', ['ls-files', '-z', '*.ts', '*.tsx', '*.mjs'], { cwd: root, encoding: 'utf8' });
+  const files = listed.split('\0').filter((file) => file !== '' && !/(^|\/)(generated|testdata)\//.test(file));
+  const counted = files.map((file) => ({ file, lines: linesOf(file) }));
+  return counted.sort((a, b) => b.lines - a.lines);
+}
+
+function linesOf(file: string): number {
+  try {
+    return readFileSync(join(root, file), 'utf8').split('\n').length - 1;
+  } catch {
+    return 0; // deleted, not committed yet
+  }
+}
+
+const results: boolean[] = [];
+for (const one of CHECKS) results.push(await check(one));
+const sources = sourcesByLength();
+const long = sources.filter(({ lines }) => lines > MOST_LINES);
+console.log(
+  `largest files: ${sources
+    .slice(0, 3)
+    .map(({ file, lines }) => `${file} ${lines}`)
+    .join(', ')}`,
+);
+for (const { file, lines } of long) console.log(`FAILED ${file} has ${lines} lines, ${MOST_LINES} are the most: make it two`);
+process.exitCode = results.every(Boolean) && long.length === 0 ? 0 : 1;
