@@ -23,6 +23,11 @@ export interface NatsServerSettings {
 }
 
 const UNLIMITED = -1;
+/** All of them: given only some, the JWT library leaves the others at 0, which forbids. */
+const ACCOUNT_LIMITS = {
+  ...{ subs: UNLIMITED, data: UNLIMITED, payload: UNLIMITED, conn: UNLIMITED, leaf: 0, imports: 0, exports: 0, wildcards: true },
+  ...{ mem_storage: UNLIMITED, disk_storage: UNLIMITED, streams: UNLIMITED, consumer: UNLIMITED },
+};
 /** How long an answer to a request may be published, nanoseconds. */
 const RESPONSE_TTL = 15_000_000_000;
 
@@ -31,12 +36,11 @@ export async function createOperator(name = 'hawser'): Promise<NatsOperator> {
   const operator = createOperatorKey();
   const account = createAccount();
   const system = createAccount();
-  const limits = { mem_storage: UNLIMITED, disk_storage: UNLIMITED, streams: UNLIMITED, consumer: UNLIMITED };
   return {
     operatorSeed: seedOf(operator),
     accountSeed: seedOf(account),
     operatorJwt: await encodeOperator(name, operator, { system_account: system.getPublicKey() }),
-    accountJwt: await encodeAccount(name, account, { limits }, { signer: operator }),
+    accountJwt: await encodeAccount(name, account, { limits: ACCOUNT_LIMITS }, { signer: operator }),
     systemAccountJwt: await encodeAccount('SYS', system, {}, { signer: operator }),
   };
 }
