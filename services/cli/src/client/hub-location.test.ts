@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -10,13 +10,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true }));
 
-it('takes flag over environment over the demo over the default', () => {
+it('takes flag over environment over what ran here over the default', () => {
   writeFileSync(join(stateDir, 'admin.token'), 'secret\n');
   expect(locateHub({ stateDir }, {})).toEqual({ url: 'http://127.0.0.1:8080', token: 'secret' });
   writeFileSync(join(stateDir, 'demo.json'), JSON.stringify({ hub: { address: '127.0.0.1:9999' } }));
   expect(locateHub({ stateDir }, {}).url).toBe('http://127.0.0.1:9999');
   writeFileSync(join(stateDir, 'demo.json'), JSON.stringify({ hub: { address: '127.0.0.1', adminPort: 9998 } }));
   expect(locateHub({ stateDir }, {}).url).toBe('http://127.0.0.1:9998');
+  mkdirSync(join(stateDir, 'hub'));
+  writeFileSync(join(stateDir, 'hub/processes.json'), JSON.stringify({ hub: { address: '127.0.0.1:9997' } }));
+  expect(locateHub({ stateDir }, {}).url).toBe('http://127.0.0.1:9997');
   expect(locateHub({ stateDir }, { HAWSER_SERVER: '127.0.0.1:7', HAWSER_TOKEN: 'mine' })).toEqual({
     url: 'http://127.0.0.1:7',
     token: 'mine',

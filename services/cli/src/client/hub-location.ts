@@ -19,7 +19,7 @@ export interface HubHints {
 
 /** Finds hub and token; throws with where it looked and how to start one. Reads files, asks nobody. */
 export function locateHub(hints: HubHints, env: NodeJS.ProcessEnv = process.env): HubLocation {
-  const url = checkedUrl(hints.server ?? nonEmpty(env['HAWSER_SERVER']) ?? demoHub(hints.stateDir) ?? defaultHub(env));
+  const url = checkedUrl(hints.server ?? nonEmpty(env['HAWSER_SERVER']) ?? recordedHub(hints.stateDir) ?? defaultHub(env));
   const token = nonEmpty(env['HAWSER_TOKEN']) ?? (isLoopback(url) ? readTrimmed(join(hints.stateDir, 'admin.token')) : undefined);
   if (token !== undefined) return { url: url.origin, token };
   const looked = isLoopback(url)
@@ -48,13 +48,17 @@ function defaultHub(env: NodeJS.ProcessEnv): string {
   return `http://127.0.0.1:${nonEmpty(env['HAWSER_HUB_PORT']) ?? PORTS.hub}`;
 }
 
-/** The hub of a running demo, which may have been given another port. */
-function demoHub(stateDir: string): string | undefined {
+/** The hub that last ran on the state folder, or its demo: either may have been given another port. */
+function recordedHub(stateDir: string): string | undefined {
+  return hubIn(join(stateDir, 'hub', 'processes.json')) ?? hubIn(join(stateDir, 'demo.json'));
+}
+
+/** The `hub` record of a file, `{address: IP:PORT}` or `{address: IP, adminPort: PORT}`. */
+function hubIn(file: string): string | undefined {
   try {
-    const demo = JSON.parse(readFileSync(join(stateDir, 'demo.json'), 'utf8')) as { hub?: { address?: string; adminPort?: number } };
-    const address = demo.hub?.address;
-    if (address === undefined) return undefined;
-    return /:[0-9]+$/.test(address) || demo.hub?.adminPort === undefined ? address : `${address}:${demo.hub.adminPort}`;
+    const { hub } = JSON.parse(readFileSync(file, 'utf8')) as { hub?: { address?: string; adminPort?: number } | null };
+    if (typeof hub?.address !== 'string') return undefined;
+    return /:[0-9]+$/.test(hub.address) || hub.adminPort === undefined ? hub.address : `${hub.address}:${hub.adminPort}`;
   } catch {
     return undefined;
   }

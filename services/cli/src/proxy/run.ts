@@ -1,5 +1,6 @@
 /** `hawser proxy run`: one Envoy, from its bootstrap to its drained end. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
@@ -40,6 +41,8 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const over = new AbortController();
   const exited = envoy.exited.finally(() => over.abort());
   say(`Envoy runs with pid ${envoy.pid}, admin ${proxy.address} port ${PORTS.envoyAdmin}, agent ${options.agent.xds}`);
+  // Proxies seldom end by themselves, and only an end would write the cache of stripped types for the next one.
+  flushCompileCache();
   void sayWhenReady(admin, say, over.signal);
   stopOnSignal(envoy, over, async () => {
     const { cluster, name, namespace, address } = proxy;
