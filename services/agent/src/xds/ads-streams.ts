@@ -39,6 +39,7 @@ export class AdsStreams implements StreamEvents {
   readonly #calls = new Set<AdsCall>();
   readonly #listeners = new Set<StreamListener>();
   readonly #unsubscribe: () => void;
+  #revisionOf: (stream: ProxyStream) => number = () => 0;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -51,12 +52,17 @@ export class AdsStreams implements StreamEvents {
   /** Takes a call and serves it to its end. */
   accept(call: AdsCall): void {
     this.#calls.add(call);
-    call.once('close', () => this.#calls.delete(call));
-    this.#serve(call).catch((error: unknown) => this.#refuse(call, error));
+    const ended = new AbortController();
+    for (const event of ['cancelled', 'end', 'error', 'close']) call.once(event, () => ended.abort());
+    ended.signal.addEventListener('abort', () => {
+      this.#calls.delete(call);
+      call.end();
+    });
+    this.#serve(call, ended.signal).catch((error: unknown) => this.#refuse(call, error));
   }
 
   proxies(): ProxyStatus[] {
-    const statuses = [...this.#index.newest.values()].map((stream) => stream.status());
+    const statuses = [...this.#index.newest.values()].map((stream) => stream.status(this.#revisionOf(stream)));
     return statuses.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
   }
 
@@ -85,6 +91,11 @@ export class AdsStreams implements StreamEvents {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Where `ProxyStatus.revision` comes from: the rollout tracker. */
+  reportRevisions(source: (stream: ProxyStream) => number): void {
+    this.#revisionOf = source;
+  }
+
   closeAll(reason: { code: status; details: string }): void {
     this.#unsubscribe();
     for (const call of this.#calls) call.emit('error', reason);
@@ -95,31 +106,29 @@ export class AdsStreams implements StreamEvents {
     this.#changed();
   }
 
-  answered(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack'): void {
+  asked(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack' | undefined): void {
     if (answer === 'nack') {
       this.#options.metrics.nacks.inc({ type });
       const { refusal } = stream.machine.subscription(type);
       this.#options.log.warn({ proxy: stream.proxy.name, type, error: refusal }, 'proxy refused a response');
     }
-    for (const listener of this.#listeners) listener.settled(stream);
+    if (answer !== undefined) for (const listener of this.#listeners) listener.settled(stream);
     this.#changed();
   }
 
-  async #serve(call: AdsCall): Promise<void> {
-    const ended = new AbortController();
-    for (const event of ['cancelled', 'close', 'error']) call.once(event, () => ended.abort());
+  async #serve(call: AdsCall, ended: AbortSignal): Promise<void> {
     const identity = await authenticateCall(call, this.#options.gate);
-    const first = await firstMessage(call, ended.signal);
+    const first = await firstMessage(call, ended);
     if (first === undefined) return;
     const request = requestOf(first);
     const proxy = proxyOf(request, identity);
     const opened: { stream?: ProxyStream } = {};
     const held = await this.#hold(proxy, opened);
-    ended.signal.addEventListener('abort', () => {
+    ended.addEventListener('abort', () => {
       held.release();
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
-    if (ended.signal.aborted) return held.release();
+    if (ended.aborted) return held.release();
     opened.stream = this.#open(call, proxy, held);
     this.#read(call, opened.stream, request);
   }
@@ -165,7 +174,6 @@ export class AdsStreams implements StreamEvents {
         this.#refuse(call, error);
       }
     });
-    call.once('end', () => call.end());
     call.resume();
   }
 
@@ -209,10 +217,6 @@ function firstMessage(call: AdsCall, ended: AbortSignal): Promise<Buffer | undef
     };
     if (ended.aborted) return resolve(undefined);
     call.on('data', take);
-    call.once('end', () => {
-      call.end();
-      done(undefined);
-    });
     ended.addEventListener('abort', () => done(undefined));
   });
 }

@@ -56,6 +56,11 @@ export class DeltaStream {
     return !this.#silent && this.#types.values().every((subscription) => subscription.idle);
   }
 
+  /** Whether the client refused something that is still what it should have. */
+  get refused(): boolean {
+    return this.#types.values().some((subscription) => subscription.refused);
+  }
+
   /** Ends the silence: the agent's state is complete. */
   speak(): void {
     this.#silent = false;
@@ -77,11 +82,18 @@ export class DeltaStream {
   next(now: number): DeltaResponse | undefined {
     this.#wakeAt = undefined;
     if (this.#silent) return undefined;
-    for (const type of PUSH_ORDER) {
-      const taken = this.#take(type, now);
-      if (taken === undefined) continue;
-      this.#forceChildren(taken);
-      return taken;
+    for (let drained = true; drained; ) {
+      drained = false;
+      for (const type of PUSH_ORDER) {
+        const { hasWork } = this.subscription(type);
+        const taken = this.#take(type, now);
+        if (taken !== undefined) {
+          this.#forceChildren(taken);
+          return taken;
+        }
+        // Work that came to nothing may be what a removal of an earlier type waits for.
+        drained ||= hasWork && !this.subscription(type).hasWork;
+      }
     }
     return undefined;
   }

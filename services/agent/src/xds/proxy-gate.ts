@@ -24,7 +24,7 @@ export interface ProxyGate {
   authenticate(token: string): Promise<ProxyIdentity | undefined>;
   /** Called before the first answer of each stream, so that the layer `ROLE:ADDRESS` exists when it is read. */
   attach(proxy: ConnectedProxy): void;
-  /** Called when the last stream of a proxy ended. */
+  /** Called when the last stream of a role and address ended; an earlier proxy of another name at that address is not named again. */
   detach(proxy: ConnectedProxy): void;
   /** Whether the agent's state is complete; until then no stream is answered. */
   readonly ready: boolean;

@@ -17,7 +17,8 @@ export type AdsCall = ServerDuplexStream<Buffer, Buffer>;
 /** What a stream tells its server. */
 export interface StreamEvents {
   sent(stream: ProxyStream, type: XdsType): void;
-  answered(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack'): void;
+  /** A request was taken in; `answer` if it answered a response. */
+  asked(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack' | undefined): void;
 }
 
 /** A connected proxy and the state of its stream. */
@@ -26,8 +27,6 @@ export class ProxyStream {
   readonly view: ResourceView;
   readonly machine: DeltaStream;
   readonly connectedAt = new Date().toISOString();
-  /** The newest hub revision of which everything is acknowledged; kept by the rollout tracker. */
-  revision = 0;
   readonly #call: AdsCall;
   readonly #events: StreamEvents;
   #blocked = false;
@@ -52,7 +51,7 @@ export class ProxyStream {
   request(type: XdsType, request: DeltaRequest): void {
     const answer = this.machine.request(type, request);
     this.#flush();
-    if (answer !== undefined) this.#events.answered(this, type, answer);
+    this.#events.asked(this, type, answer);
   }
 
   /** Takes changes of the view in and writes what follows from them, all in the same turn. */
@@ -67,11 +66,11 @@ export class ProxyStream {
     clearTimeout(this.#wake);
   }
 
-  /** As `proxy-status` shows it. */
-  status(): ProxyStatus {
+  /** As `proxy-status` shows it; `revision` is the newest hub revision of which everything is acknowledged. */
+  status(revision: number): ProxyStatus {
     const { name, namespace, serviceAccount, address, role } = this.proxy;
     const types = typeStatuses(this.machine);
-    return { proxy: name, namespace, serviceAccount, address, role, types, revision: this.revision, connectedAt: this.connectedAt };
+    return { proxy: name, namespace, serviceAccount, address, role, types, revision, connectedAt: this.connectedAt };
   }
 
   #flush(): void {
