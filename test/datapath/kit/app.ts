@@ -41,3 +41,12 @@ export async function startApp(name: string, address: string, port = 9080): Prom
   await app.start();
   return app;
 }
+
+/** How often each POST arrived, over all applications. */
+export function postCounts(apps: readonly App[]): number[] {
+  const counts = new Map<string, number>();
+  for (const app of apps) {
+    for (const [id, count] of app.received) if (id.startsWith('POST ')) counts.set(id, (counts.get(id) ?? 0) + count);
+  }
+  return [...counts.values()];
+}

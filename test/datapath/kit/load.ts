@@ -1,4 +1,5 @@
 /** Clients: one request, or a steady open-loop stream of them that never retries. */
+import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
 export interface Answer {
@@ -85,6 +86,7 @@ export interface Stream {
 export function stream(to: Call, perSecond: number, postEvery = 0): Stream {
   const agent = new Agent({ keepAlive: true, maxSockets: 200 });
   const tally = newTally();
+  const id = randomUUID();
   const pending = new Set<Promise<void>>();
   const started = performance.now();
   const tick = (): void => {
@@ -92,7 +94,7 @@ export function stream(to: Call, perSecond: number, postEvery = 0): Stream {
     while (tally.sent + pending.size < due) {
       const number = tally.sent + pending.size;
       const method = postEvery > 0 && number % postEvery === 0 ? 'POST' : 'GET';
-      const one: Promise<void> = call({ ...to, method, headers: { ...to.headers, 'x-id': String(number) } }, agent).then((answer) => {
+      const one: Promise<void> = call({ ...to, method, headers: { ...to.headers, 'x-id': `${id}-${number}` } }, agent).then((answer) => {
         pending.delete(one);
         note(tally, method, answer);
       });
