@@ -48,29 +48,27 @@ async function resultOf(hub: HubClient, manifest: Manifest, dryRun: boolean): Pr
   }
 }
 
-/** Waits for what was written and adds each resource's account. What is unchanged concerns no proxy. */
+/** Waits for what was written and adds each resource's account. What is unchanged concerns no proxy; what is unknown gets no account. */
 async function withRollouts(hub: HubClient, results: readonly ApplyResult[], wait: WaitOptions): Promise<ApplyOutcome> {
-  const written = results.filter(({ action }) => action === 'created' || action === 'configured');
+  const written = results.filter(isWritten);
   const rollouts = await waitForRollouts(
     hub,
     written.map(({ revision }) => revision),
     wait,
   );
-  const answers = [...rollouts.values()];
   const complete = results.map((result): ApplyResult => {
-    const answer = written.includes(result) ? rollouts.get(result.revision) : undefined;
-    if (answer === undefined) return { ...result, proxies: { expected: 0, acked: 0, nacked: 0 }, nacks: [], durationMs: 0 };
-    return { ...result, proxies: answer.proxies, nacks: answer.nacks, durationMs: answer.durationMs };
+    if (!isWritten(result)) return { ...result, proxies: { expected: 0, acked: 0, nacked: 0 }, nacks: [], durationMs: 0 };
+    const answer = rollouts.get(result.revision);
+    return answer === undefined ? result : { ...result, proxies: answer.proxies, nacks: answer.nacks, durationMs: answer.durationMs };
   });
-  const waitingFor = [...new Set(answers.filter((answer) => !answer.complete).flatMap((answer) => answer.waitingFor))].sort();
-  return {
-    results: complete,
-    exit: exitOf(
-      complete,
-      answers.every((answer) => answer.complete),
-    ),
-    waitingFor,
-  };
+  const answers = written.map(({ revision }) => rollouts.get(revision));
+  const waitingFor = [...new Set(answers.flatMap((answer) => (answer?.complete === false ? answer.waitingFor : [])))].sort();
+  const allComplete = answers.every((answer) => answer?.complete === true);
+  return { results: complete, exit: exitOf(complete, allComplete), waitingFor };
+}
+
+function isWritten({ action }: ApplyResult): boolean {
+  return action === 'created' || action === 'configured';
 }
 
 function exitOf(results: readonly ApplyResult[], allComplete: boolean): ExitCode {

@@ -1,7 +1,9 @@
 /** Waits until every proxy has answered what was applied. */
-import { sleep } from '@hawser/runtime/backoff.ts';
+import { AppError } from '@hawser/runtime/app-error.ts';
+import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import type { HubClient } from '../client/hub-client.ts';
+import { HubRefusal } from '../client/hub-refusal.ts';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -17,10 +19,12 @@ const LIVELY_MS = 500;
 const LONGEST_POLL_MS = 30_000;
 /** The hub answers at its own deadline; ours comes after it. */
 const GRACE_MS = 5000;
+const AGAIN = { baseMs: 100, maxMs: 2000 };
 
 /**
  * Accounts of the given revisions, the newest waited for first: when it is complete, so are those before it. `complete` is false
- * in what the time was not enough for. Revisions are asked for one by one because each changed other proxies.
+ * in what the time was not enough for; a revision of which the hub never answered is missing. Each is asked for by itself, because
+ * each changed other proxies.
  */
 export async function waitForRollouts(
   hub: HubClient,
@@ -29,24 +33,38 @@ export async function waitForRollouts(
 ): Promise<Map<number, RolloutAnswer>> {
   const deadline = performance.now() + options.timeoutMs;
   const answers = new Map<number, RolloutAnswer>();
-  for (const revision of [...new Set(revisions)].sort((a, b) => b - a))
-    answers.set(revision, await waitForOne(hub, revision, { ...options, deadline }));
+  for (const revision of [...new Set(revisions)].sort((a, b) => b - a)) {
+    const answer = await waitForOne(hub, revision, { ...options, deadline });
+    if (answer !== undefined) answers.set(revision, answer);
+  }
   return answers;
 }
 
-async function waitForOne(hub: HubClient, revision: number, options: WaitOptions & { readonly deadline: number }): Promise<RolloutAnswer> {
-  for (;;) {
-    const started = performance.now();
-    const left = Math.max(0, Math.round(options.deadline - started));
-    const pollMs = Math.min(left, options.lively ? LIVELY_MS : LONGEST_POLL_MS);
-    const answer = (await hub.send({
-      path: `/hawser/v1/rollouts/${revision}?timeout=${pollMs}ms`,
-      timeoutMs: pollMs + GRACE_MS,
-    })) as RolloutAnswer;
-    options.progress(answer);
-    const now = performance.now();
-    if (answer.complete || now >= options.deadline) return answer;
-    // A hub that answers early without being done must not be asked in a tight circle.
-    await sleep(Math.min(100, Math.max(0, pollMs - (now - started))));
+interface Wait extends WaitOptions {
+  readonly deadline: number;
+}
+
+async function waitForOne(hub: HubClient, revision: number, wait: Wait): Promise<RolloutAnswer | undefined> {
+  let last: RolloutAnswer | undefined;
+  for (let failures = 0; ; ) {
+    const left = Math.max(0, Math.round(wait.deadline - performance.now()));
+    const answer = await poll(hub, revision, Math.min(left, wait.lively ? LIVELY_MS : LONGEST_POLL_MS));
+    failures = answer === undefined ? failures + 1 : 0;
+    last = answer ?? last;
+    if (answer !== undefined) wait.progress(answer);
+    if (answer?.complete === true || performance.now() >= wait.deadline) return last;
+    // Neither a hub that is away nor one that answers early without being done may be asked in a tight circle.
+    await sleep(answer === undefined ? backoffMs(failures, AGAIN) : LIVELY_MS / 5);
+  }
+}
+
+/** One long poll; undefined when the hub is away or too busy, which a restart can be: what was applied is applied. */
+async function poll(hub: HubClient, revision: number, pollMs: number): Promise<RolloutAnswer | undefined> {
+  try {
+    return (await hub.send({ path: `/hawser/v1/rollouts/${revision}?timeout=${pollMs}ms`, timeoutMs: pollMs + GRACE_MS })) as RolloutAnswer;
+  } catch (error) {
+    const away = error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
+    if (away) return undefined;
+    throw error;
   }
 }
