@@ -1,0 +1,132 @@
+/** A real Envoy for a test: started with a bootstrap, asked through its admin endpoint, ended with the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { envoyBinary } from '@hawser/runtime/binaries.ts';
+import type { NodeMetadata } from './ads-client.ts';
+
+/** A running Envoy. */
+export interface TestEnvoy {
+  readonly pid: number;
+  readonly adminPort: number;
+  /** `GET` on the admin endpoint. */
+  admin(path: string): Promise<string>;
+  /** Value of a counter or gauge; 0 while it does not exist. */
+  stat(name: string): Promise<number>;
+  /** Polls a counter or gauge, every 10 ms for at most 15 s, until the condition holds. */
+  untilStat(name: string, condition: (value: number) => boolean): Promise<void>;
+  /** The whole dump, endpoints included, in protobuf JSON. */
+  configDump(): Promise<string>;
+  /** What Envoy wrote to stderr. */
+  log(): string;
+  kill(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+/** Where it finds its agent, and who it is. */
+export interface EnvoyOptions {
+  readonly xdsPort: number;
+  readonly token: string;
+  readonly node: NodeMetadata;
+  /** Loopback address of the admin endpoint. */
+  readonly address?: string;
+}
+
+const DEADLINE_MS = 15_000;
+
+/** Starts it and waits until its admin endpoint answers. */
+export async function startEnvoy(options: EnvoyOptions): Promise<TestEnvoy> {
+  const folder = await mkdtemp(join(tmpdir(), 'hawser-envoy-'));
+  const [config, adminFile] = [join(folder, 'bootstrap.json'), join(folder, 'admin.txt')];
+  await writeFile(config, JSON.stringify(bootstrap(options)), { mode: 0o600 });
+  const flags = ['--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warning', '--admin-address-path', adminFile];
+  const child = spawn(envoyBinary(), ['-c', config, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (text: Buffer) => {
+    log = (log + text.toString()).slice(-100_000);
+  });
+  const adminAddress = await until(
+    child,
+    () => readFile(adminFile, 'utf8').catch(() => ''),
+    () => log,
+  );
+  const admin = async (path: string): Promise<string> => (await fetch(`http://${adminAddress}${path}`)).text();
+  const stat = async (name: string): Promise<number> => {
+    const line = (await admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`)).trim();
+    return Number(line.split(': ')[1] ?? 0);
+  };
+  return {
+    pid: child.pid ?? 0,
+    adminPort: Number(adminAddress.slice(adminAddress.lastIndexOf(':') + 1)),
+    ...{ admin, stat },
+    untilStat: async (name, condition) => {
+      await until(
+        child,
+        async () => (condition(await stat(name)) ? 'yes' : ''),
+        () => `${name} does not get there\n${log}`,
+      );
+    },
+    configDump: () => admin('/config_dump?include_eds'),
+    log: () => log,
+    kill: (signal) => child.kill(signal),
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Polls until the answer is not empty; fails when the process ends or 15 s pass. */
+async function until(child: ChildProcess, ask: () => Promise<string>, explain: () => string): Promise<string> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== '') return answer;
+    if (child.exitCode !== null || Date.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`Envoy is not there (exit ${child.exitCode}): ${explain()}`);
+    }
+    await wait(10);
+  }
+}
+
+function bootstrap({ xdsPort, token, node, address = '127.0.0.1' }: EnvoyOptions): unknown {
+  const socket = (at: string, port: number): unknown => ({ socket_address: { address: at, port_value: port } });
+  const ads = { ads: {}, resource_api_version: 'V3' };
+  return {
+    node: { id: node['name'], cluster: node['cluster'], metadata: node },
+    admin: { address: socket(address, 0) },
+    dynamic_resources: {
+      ads_config: {
+        api_type: 'DELTA_GRPC',
+        transport_api_version: 'V3',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }] }],
+      },
+      cds_config: ads,
+      lds_config: ads,
+    },
+    static_resources: {
+      clusters: [
+        {
+          ...{ name: 'xds', type: 'STATIC', connect_timeout: '1s' },
+          typed_extension_protocol_options: {
+            'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+              '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+              explicit_http_config: { http2_protocol_options: {} },
+            },
+          },
+          load_assignment: {
+            cluster_name: 'xds',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: socket('127.0.0.1', xdsPort) } }] }],
+          },
+        },
+      ],
+    },
+  };
+}
