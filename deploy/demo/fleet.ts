@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { mintProxyToken } from '@hawser/agent/trust/proxy-tokens.ts';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
 import { type ClusterRecord, writeDemoFile } from './demo-file.ts';
-import type { DemoOptions } from './options.ts';
-import { isLiving, ownRecord, type ProcessRecord, ProcessSet, ROOT, type Supervised } from './processes.ts';
+import type { FleetOptions } from './options.ts';
+import { isLiving, ownRecord, type ProcessRecord, ProcessSet, type Supervised } from './processes.ts';
 import { registryFiles } from './registry.ts';
 import { agentSpec, appSpec, clusterFiles, gatewaySpec, hubSpec, sidecarSpec } from './specs.ts';
-import { APP_PORT, type DemoCluster, demoClusters, NAMESPACE, type Workload } from './topology.ts';
+import { APP_PORT, type DemoCluster, NAMESPACE, type Workload } from './topology.ts';
 import { answersOk, waitFor } from './wait.ts';
 
 /** A long wait: several of these run on two cores at once. */
@@ -16,14 +16,14 @@ const START_MS = 60_000;
 
 /** A federation that is being started, run and torn apart. */
 export class Fleet {
-  readonly options: DemoOptions;
+  readonly options: FleetOptions;
   readonly clusters: readonly DemoCluster[];
   readonly processes: ProcessSet;
   readonly #byName = new Map<string, Supervised>();
 
-  constructor(options: DemoOptions, onUnexpectedEnd: (process: Supervised, how: string) => void) {
+  constructor(options: FleetOptions, clusters: readonly DemoCluster[], onUnexpectedEnd: (process: Supervised, how: string) => void) {
     this.options = options;
-    this.clusters = demoClusters(options.loopbackBase);
+    this.clusters = clusters;
     const logs = join(options.stateDir, 'demo', 'logs');
     rmSync(logs, { recursive: true, force: true });
     mkdirSync(logs, { recursive: true, mode: 0o700 });
@@ -147,12 +147,13 @@ export class Fleet {
   /** PostgreSQL or NATS that the hub started, by the hub's own record; null when there is none. */
   serverOf(name: 'postgres' | 'nats'): ProcessRecord | null {
     try {
-      const record = JSON.parse(readFileSync(join(this.options.stateDir, 'hub', `${name}.json`), 'utf8')) as Partial<ProcessRecord> & {
-        pid: number;
-        argv: string[];
-      };
+      const all = JSON.parse(readFileSync(join(this.options.stateDir, 'hub', 'processes.json'), 'utf8')) as Partial<
+        Record<string, ProcessRecord>
+      >;
+      const record = all[name];
+      if (record === undefined) return null;
       const port = name === 'postgres' ? this.options.postgresPort : this.options.natsPort;
-      return { env: {}, cwd: ROOT, ...record, address: '127.0.0.1', adminPort: port };
+      return { ...record, address: '127.0.0.1', adminPort: port };
     } catch {
       return null;
     }

@@ -89,8 +89,9 @@ function onInterrupt(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const expected = error instanceof OptionError || error instanceof Refusal;
-  process.stderr.write(`demo: ${error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+  const text = error instanceof Error ? error.message : String(error);
+  const stack = process.env['HAWSER_DEBUG'] !== undefined && error instanceof Error ? `\n${error.stack}` : '';
+  process.stderr.write(`demo: ${text}${stack}\n`);
   process.exitCode = error instanceof OptionError ? 2 : 1;
 }
 process.exit();

@@ -3,19 +3,24 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PORTS } from '@hawser/model/ports.ts';
 
-/** Settings of one demo. */
-export interface DemoOptions {
+/** Where a federation keeps its state, and what it listens on. */
+export interface FleetOptions {
+  /** Absolute. */
   readonly stateDir: string;
-  readonly once: boolean;
-  readonly report: string | undefined;
-  readonly only: readonly string[];
   readonly databaseUrl: string | undefined;
   readonly natsUrl: string | undefined;
-  /** First two parts of every cluster's addresses. */
-  readonly loopbackBase: string;
   readonly hubPort: number;
   readonly postgresPort: number;
   readonly natsPort: number;
+}
+
+/** Settings of one demo. */
+export interface DemoOptions extends FleetOptions {
+  readonly once: boolean;
+  readonly report: string | undefined;
+  readonly only: readonly string[];
+  /** First two parts of every cluster's addresses. */
+  readonly loopbackBase: string;
   readonly ingressPort: number;
 }
 

@@ -1,7 +1,7 @@
 /** The commands that make up the demo: what an operator would type, one process each. Pure. */
 import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
-import type { DemoOptions } from './options.ts';
+import type { FleetOptions } from './options.ts';
 import { HAWSER, type ProcessSpec, ROOT } from './processes.ts';
 import { APP_PORT, type DemoCluster, hostOf, NAMESPACE, type Workload } from './topology.ts';
 
@@ -23,7 +23,7 @@ export function clusterFiles(stateDir: string, cluster: string): ClusterFiles {
 }
 
 /** `hawser hub run`. */
-export function hubSpec(options: DemoOptions): ProcessSpec {
+export function hubSpec(options: FleetOptions): ProcessSpec {
   const external = [
     ...(options.databaseUrl === undefined ? [] : ['--database-url', options.databaseUrl]),
     ...(options.natsUrl === undefined ? [] : ['--nats-url', options.natsUrl]),

@@ -5,10 +5,10 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { type Cli, createCli, mustRun } from './cli.ts';
 import { Fleet } from './fleet.ts';
 import type { Narrator } from './narrator.ts';
-import type { DemoOptions } from './options.ts';
+import type { DemoOptions, FleetOptions } from './options.ts';
 import type { Supervised } from './processes.ts';
 import { ingressSpec } from './specs.ts';
-import { type DemoCluster, hostOf, NAMESPACE, REGIONS, type Workload } from './topology.ts';
+import { type DemoCluster, demoClusters, hostOf, NAMESPACE, REGIONS, type Workload } from './topology.ts';
 import { get, waitFor } from './wait.ts';
 
 /** A federation that is up. */
@@ -46,17 +46,22 @@ export function adminToken(stateDir: string): string {
   return readFileSync(join(stateDir, 'admin.token'), 'utf8').trim();
 }
 
+/** The command line against the hub of these options. */
+export function cliOf({ hubPort, stateDir }: FleetOptions): Cli {
+  return createCli({ HAWSER_SERVER: `http://127.0.0.1:${hubPort}`, HAWSER_STATE_DIR: stateDir, HAWSER_TOKEN: '' });
+}
+
 /** Starts everything; `started` is when setup was done (`performance.now()`). `onFleet` gets the fleet before its first process. */
 export async function startDemo(
   options: DemoOptions,
   say: Narrator,
   { started, onFleet }: { started: number; onFleet: (fleet: Fleet) => void },
 ): Promise<RunningDemo> {
-  const fleet = new Fleet(options, (one, how) =>
+  const fleet = new Fleet(options, demoClusters(options.loopbackBase), (one, how) =>
     say.warn(`${one.spec.name} (pid ${one.record.pid}) ended by itself: ${how}; log: ${fleet.processes.logFile(one.spec)}`),
   );
   onFleet(fleet);
-  const cli = createCli({ HAWSER_SERVER: `http://127.0.0.1:${options.hubPort}`, HAWSER_STATE_DIR: options.stateDir, HAWSER_TOKEN: '' });
+  const cli = cliOf(options);
   say.part('Starting the federation');
   say.progress('hub, PostgreSQL and NATS start');
   await fleet.writeFiles();
@@ -64,7 +69,7 @@ export async function startDemo(
   say.done(`hub is ready on http://127.0.0.1:${options.hubPort}, with PostgreSQL and NATS`);
   await joinFirst(fleet, cli, say);
   const firstRequestS = await firstRequest(fleet, started, say);
-  await startRest(fleet, cli, say);
+  await startRest(fleet, { cli, say, ingressPort: options.ingressPort });
   return { options, fleet, cli, say, firstRequestS };
 }
 
@@ -72,7 +77,8 @@ function startFirstServer(fleet: Fleet): Promise<void> {
   return fleet.startApp(fleet.cluster(FIRST.to), fleet.workload(FIRST.to, FIRST.server));
 }
 
-async function joinCluster(fleet: Fleet, cli: Cli, cluster: DemoCluster): Promise<void> {
+/** Joins a cluster by a token of its own, and starts its agent. */
+export async function joinCluster(fleet: Fleet, cli: Cli, cluster: DemoCluster): Promise<void> {
   const args = ['cluster', 'join', cluster.name, '--region', cluster.region, '--zone', cluster.zone, '--provider', 'demo'];
   const token = await mustRun(cli, args);
   await fleet.startAgent(cluster, token.trim());
@@ -106,7 +112,7 @@ async function firstRequest(fleet: Fleet, started: number, say: Narrator): Promi
   return seconds;
 }
 
-async function startRest(fleet: Fleet, cli: Cli, say: Narrator): Promise<void> {
+async function startRest(fleet: Fleet, { cli, say, ingressPort }: { cli: Cli; say: Narrator; ingressPort: number }): Promise<void> {
   const [from, to] = [fleet.cluster(FIRST.from), fleet.cluster(FIRST.to)];
   const last = fleet.clusters.filter((cluster) => cluster !== from && cluster !== to);
   await Promise.all([...last.map((cluster) => joinCluster(fleet, cli, cluster)), fleet.startGateway(from), applyBaseline(cli)]);
@@ -123,7 +129,7 @@ async function startRest(fleet: Fleet, cli: Cli, say: Narrator): Promise<void> {
         .join(', ')}`,
     );
   }
-  const ingress = fleet.processes.start(ingressSpec(fleet.clusters, fleet.options.ingressPort));
+  const ingress = fleet.processes.start(ingressSpec(fleet.clusters, ingressPort));
   await waitFor('the ingress does not answer', async () => ((await get(pageUrl(ingress))).status === 200 ? true : undefined), {
     timeoutMs: 30_000,
   });
@@ -134,7 +140,8 @@ function pageUrl(ingress: Supervised): string {
   return `http://${ingress.spec.address}:${ingress.spec.adminPort}/`;
 }
 
-async function startWorkload(fleet: Fleet, cluster: DemoCluster, workload: Workload): Promise<void> {
+/** Starts what a workload lacks of application and sidecar. */
+export async function startWorkload(fleet: Fleet, cluster: DemoCluster, workload: Workload): Promise<void> {
   const running = (kind: string): boolean => fleet.named(`${cluster.name}-${workload.name}-${kind}`).length > 0;
   await Promise.all([
     running('app') ? undefined : fleet.startApp(cluster, workload),

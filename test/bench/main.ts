@@ -1,0 +1,33 @@
+/** `npm run bench -- NAME [--json FILE]`: one benchmark, its figures, and whether they hold. */
+import { parseArgs } from 'node:util';
+import { FigureBook } from '../../deploy/demo/figures.ts';
+import { apply } from './apply.ts';
+import type { Bench } from './bench.ts';
+import { propagation } from './propagation.ts';
+import { restart } from './restart.ts';
+import { spread } from './spread.ts';
+
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart];
+const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+  const bench = BENCHES.find(({ name }) => name === positionals[0]);
+  if (bench === undefined || positionals.length !== 1) {
+    console.error(`npm run bench -- NAME [--json FILE]\n${LIST}`);
+    return 2;
+  }
+  const book = new FigureBook(bench.name, bench.bars);
+  await bench.run(book);
+  console.log(`\n${bench.name}: ${bench.title}\n${book.table()}`);
+  if (values.json !== undefined) await book.write(values.json);
+  return book.missed().size === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+process.exit();
