@@ -65,6 +65,13 @@ export class FleetState {
     return this.#now() - heard > STALE_AFTER_MS ? 'STALE' : 'KNOWN';
   }
 
+  /** How many clusters are in each state. */
+  countByFreshness(): Readonly<Record<Freshness, number>> {
+    const count = { KNOWN: 0, STALE: 0, UNKNOWN: 0 };
+    for (const name of this.#clusters.keys()) count[this.freshness(name)] += 1;
+    return count;
+  }
+
   /** Replaces the roster. A new epoch of a member starts with nothing known of it. */
   setMembers(members: readonly RosterMember[]): void {
     const before = new Map(this.#clusters);
