@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import { type Bus, type BusCredentials, connectBus } from '@hawser/bus/bus.ts';
 import {
   clusterUserJwt,
   createOperator,
@@ -29,12 +29,16 @@ export interface TestNats {
   hubBus(): Promise<Bus>;
   /** A connected bus of a cluster's user. Closed with the server. */
   clusterBus(cluster: string): Promise<Bus>;
+  /** Credentials of a cluster's user, good for an hour. */
+  credentials(cluster: string): Promise<BusCredentials>;
   /** A connected bus of an account user without limits: what an attacker who holds the server could do. */
   adminBus(): Promise<Bus>;
   /** Ends the process as a crash does; its port and store stay. */
   kill9(): Promise<void>;
   /** Starts it again, after `kill9` if it still runs; `wipe` loses the store first. */
   restart(options?: { readonly wipe?: boolean }): Promise<void>;
+  /** Stops the process with SIGSTOP while `during` runs. */
+  freeze(during: () => Promise<void>): Promise<void>;
   /** Closes the buses, ends the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -56,6 +60,11 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
     await bus.ready();
     return bus;
   };
+  const credentials = async (cluster: string): Promise<BusCredentials> => {
+    const { publicKey, seed } = createUserKey();
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    return { jwt: await clusterUserJwt(operator, { cluster, userPublicKey: publicKey, expiresAt }), seed };
+  };
   let child = await start(config, port);
   const kill9 = (): Promise<void> => end(child, 'SIGKILL');
   return {
@@ -64,11 +73,10 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
     storeDir,
     hubBus: async () => opened(await connectBus({ urls: [url], name: 'hub', credentials: await hubCredentials(operator), log })),
     clusterBus: async (cluster) => {
-      const { publicKey, seed } = createUserKey();
-      const jwt = await clusterUserJwt(operator, { cluster, userPublicKey: publicKey, expiresAt: new Date(Date.now() + 3_600_000) });
-      const credentials = { jwt, seed };
-      return opened(await connectBus({ urls: [url], name: cluster, credentials, inboxPrefix: inboxPrefix(cluster), log }));
+      const given = await credentials(cluster);
+      return opened(await connectBus({ urls: [url], name: cluster, credentials: given, inboxPrefix: inboxPrefix(cluster), log }));
     },
+    credentials,
     adminBus: async () => {
       const { publicKey, seed } = createUserKey();
       const jwt = await encodeUser('admin', publicKey, fromSeed(Buffer.from(operator.accountSeed)), { subs: -1, data: -1, payload: -1 });
@@ -79,6 +87,14 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
       await kill9();
       if (options.wipe === true) await rm(storeDir, { recursive: true, force: true });
       child = await start(config, port);
+    },
+    freeze: async (during) => {
+      child.kill('SIGSTOP');
+      try {
+        await during();
+      } finally {
+        child.kill('SIGCONT');
+      }
     },
     stop: async () => {
       await Promise.all(buses.map((bus) => bus.close()));

@@ -84,7 +84,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const RECONNECT: BackoffOptions = { baseMs: 200, maxMs: 5_000 };
+const RECONNECT: BackoffOptions = { baseMs: 200, maxMs: 2_000 };
 const PING_INTERVAL_MS = 10_000;
 const DRAIN_MS = 2_000;
 /** Beyond this, publishing to a server that does not read is refused instead of buffered. */

@@ -40,11 +40,12 @@ const DIGEST_AT_LEAST_EVERY_MS = 500;
 const MAX_BODY_CHARACTERS = 10_000_000;
 /** Longer than any partition to be survived (RELIABILITY R4). */
 const TOMBSTONE_HEADERS = { 'Nats-TTL': '720h' };
-const RETRY = { baseMs: 100, maxMs: 5_000 };
+const RETRY = { baseMs: 100, maxMs: 2_000 };
 
 /**
  * Publishes one owner's documents. `put` and `remove` never wait; everything of one revision must be put without awaiting in
- * between. No digest is published before `complete()`, for a digest says that everything else is gone.
+ * between. What an earlier run left is kept until put or removed. No digest is published before `complete()`, for a digest says
+ * that everything else is gone.
  */
 export class DocumentPublisher {
   readonly #options: PublisherOptions;
@@ -117,7 +118,10 @@ export class DocumentPublisher {
     this.#pump();
   }
 
-  /** What was put is all there is: digests may say so. Call it once, when the owner knows its whole state. */
+  /**
+   * The owner knows its whole state: it has put what is there and removed what `keys()` showed from before and is not. From now on
+   * digests are published, and keys that appear on the stream unasked are removed. Call it once.
+   */
   complete(): void {
     if (this.#complete) return;
     this.#complete = true;
@@ -176,15 +180,17 @@ export class DocumentPublisher {
   /** Publishes until something casts doubt on what the stream holds; answers the cause. */
   async #publishUntilDoubt(auditMs: number): Promise<string> {
     const doubt = Promise.withResolvers<string>();
-    this.#doubt = doubt.resolve;
-    const audit = setTimeout(() => doubt.resolve('audit'), auditMs);
+    this.#doubt = (reason) => {
+      this.#ready = false;
+      doubt.resolve(reason);
+    };
+    const audit = setTimeout(() => this.#doubt?.('audit'), auditMs);
     this.#ready = true;
-    if (!this.#options.bus.connected) doubt.resolve('disconnected');
-    if (this.#aborter.signal.aborted) doubt.resolve('stopped');
+    if (!this.#options.bus.connected) this.#doubt('disconnected');
+    if (this.#aborter.signal.aborted) this.#doubt('stopped');
     this.#pump();
     const cause = await doubt.promise;
     clearTimeout(audit);
-    this.#ready = false;
     this.#doubt = undefined;
     this.#generation += 1;
     return cause;

@@ -47,7 +47,7 @@ export interface OrderedConsumer {
 
 const IDLE_HEARTBEAT_MS = 2_000;
 const SILENT_HEARTBEATS = 3;
-const RETRY = { baseMs: 100, maxMs: 5_000 };
+const RETRY = { baseMs: 100, maxMs: 2_000 };
 const EMPTY = new Uint8Array();
 
 /** Starts consuming; it goes on through every failure until stopped. */

@@ -9,7 +9,8 @@ import { createOrUpdateStream, streamState } from './jetstream.ts';
 /** Messages of the wire protocol are at most 256 KiB; JetStream counts subject and headers too. */
 const MAX_STORED_MESSAGE = 264 * 1024;
 const MAX_STREAM_BYTES = 2 * 1024 * 1024 * 1024;
-const CHECK_MS = 5_000;
+const CHECK_MS = 2_000;
+const RETRY = { baseMs: 100, maxMs: 2_000 };
 
 const STREAMS = [
   { name: CONFIG_STREAM, subjects: [`${CONFIG_PREFIX}.>`] },
@@ -33,8 +34,10 @@ export async function keepStreams(
   const { signal, replicas } = options;
   let checked = false;
   let failures = 0;
+  let wake: AbortController | undefined;
   const stop = bus.onStatus(() => {
     checked = false;
+    wake?.abort();
   });
   while (!signal.aborted) {
     if (bus.connected) {
@@ -49,7 +52,8 @@ export async function keepStreams(
         log.warn({ error: messageOf(error) }, 'streams are not ensured, trying again');
       }
     }
-    await sleep(checked ? CHECK_MS : 100 + backoffMs(failures, { baseMs: 100, maxMs: CHECK_MS }), signal);
+    wake = new AbortController();
+    await sleep(checked ? CHECK_MS : 100 + backoffMs(failures, RETRY), AbortSignal.any([signal, wake.signal]));
   }
   stop();
 }
