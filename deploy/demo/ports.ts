@@ -49,25 +49,24 @@ function listeningInodes(table: string, port: number): string[] {
 }
 
 function processIds(): string[] {
-  try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  } catch {
-    return [];
-  }
+  return (attempt(() => readdirSync('/proc')) ?? []).filter((name) => /^\d+$/.test(name));
 }
 
 function openFiles(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const files = attempt(() => readdirSync(folder)) ?? [];
+  return files.flatMap((fd) => attempt(() => readlinkSync(`${folder}/${fd}`)) ?? []);
+}
+
+/** Processes end while one looks at them. */
+function attempt<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return look();
   } catch {
-    return [];
+    return undefined;
   }
 }
 
 function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return attempt(() => readFileSync(path, 'utf8')) ?? '';
 }
