@@ -132,6 +132,25 @@ describe('documents', () => {
     expect(west.heard.length).toBeLessThan(10);
   });
 
+  it('arrive one by one, each at once (prints the delay with fsync of every message)', async () => {
+    const west = await receiver();
+    const fleet = publisher();
+    fleet.complete();
+    await fleet.drained();
+    const delays: number[] = [];
+    for (let count = 1; count <= 200; count += 1) {
+      const begin = performance.now();
+      fleet.put(`shard.a.s${count % 20}`, { count, pad: 'x'.repeat(800) });
+      await west.until(() => west.heard.length === count);
+      delays.push(performance.now() - begin);
+    }
+    delays.sort((a, b) => a - b);
+    console.log(`put → onDocument: p50 ${delays[100]?.toFixed(2)} ms, p99 ${delays[198]?.toFixed(2)} ms`);
+    await fleet.drained();
+    await west.until(() => west.digests.get(east)?.revision === 200 && west.digests.get(east)?.consistent === true);
+    expect(west.held.size).toBe(20);
+  });
+
   it('are not published again by a restart that changes nothing, and removals of the meantime are', async () => {
     const first = publisher();
     first.put('shard.a.b', { a: 1, b: 2 });
