@@ -1,0 +1,223 @@
+/**
+ * From what is known to what is served. Two lanes, no timers: an endpoint change compiles its services, everything else
+ * compiles all; what comes while it is busy goes together in the next turn. Nothing is served before everything is known.
+ */
+import { setImmediate } from 'node:timers';
+import type { Roster } from '@hawser/model/fleet.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import type { Change } from './snapshot/resource.ts';
+import type { Applied, SnapshotStore } from './snapshot/snapshot-store.ts';
+import type { Shards } from './state/endpoint-brake.ts';
+import type { Dirty, Federation } from './state/federation.ts';
+import type { ProxyRef, World } from './state/world.ts';
+import type { Translator } from './translate/translator.ts';
+
+/** A point in the hub's history. */
+export interface Moment {
+  readonly epoch: number;
+  readonly revision: number;
+}
+
+/** The hub's documents as a whole; without `moment` they are those of the last good state. */
+export interface Configuration {
+  readonly roster: Roster;
+  readonly policies: ReadonlyMap<string, Resource>;
+  readonly moment: Moment | undefined;
+}
+
+/** What it works with. */
+export interface ControlLoopParts {
+  readonly federation: Federation;
+  readonly translator: Translator;
+  readonly store: SnapshotStore;
+  /** A hub revision is compiled and applied. */
+  readonly onRevision: (moment: Moment, applied: Applied) => void;
+  /** What of the newest state could not be compiled, by topic; empty when all of it could. */
+  readonly onProblems: (problems: readonly string[]) => void;
+  /** Members, or their keys, changed. */
+  readonly onRoster: () => void;
+  /** Something of the state changed, compiled or not. */
+  readonly onChange: () => void;
+}
+
+/** What has to be known before proxies are answered. */
+export type Prerequisite = 'registry' | 'config' | 'fleet';
+
+/** Compiles. */
+export class ControlLoop {
+  readonly #parts: ControlLoopParts;
+  readonly #missing = new Set<Prerequisite>(['registry', 'config', 'fleet']);
+  readonly #onReady: (() => void)[] = [];
+  #scheduled = false;
+  #ready = false;
+  #wanted: ReadonlyMap<string, Resource> = new Map();
+  /** The policies of the last compilation that worked. */
+  #good: ReadonlyMap<string, Resource> = new Map();
+  #pending: Moment | undefined;
+  #moment: Moment | undefined;
+
+  constructor(parts: ControlLoopParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether everything was known once and is compiled. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** What is not known yet. */
+  get missing(): readonly Prerequisite[] {
+    return [...this.#missing];
+  }
+
+  /** The hub revision that is compiled and served. */
+  get moment(): Moment | undefined {
+    return this.#moment;
+  }
+
+  /** The revision that the last good state was saved at. */
+  resume(moment: Moment): void {
+    this.#moment ??= moment;
+  }
+
+  /** Calls back once when it becomes ready; at once when it is. */
+  onReady(callback: () => void): void {
+    if (this.#ready) callback();
+    else this.#onReady.push(callback);
+  }
+
+  /** A prerequisite is fulfilled, for good. */
+  fulfil(prerequisite: Prerequisite): void {
+    if (this.#missing.delete(prerequisite)) this.wake();
+  }
+
+  /** The hub's documents, whole. */
+  configure({ roster, policies, moment }: Configuration): void {
+    const { federation, onRoster } = this.#parts;
+    const before = keysOf(federation.roster);
+    if (JSON.stringify(federation.roster) !== JSON.stringify(roster)) federation.setRoster(roster);
+    if (!samePolicies(this.#wanted, policies)) {
+      this.#wanted = policies;
+      federation.setPolicies(policies);
+    }
+    if (moment !== undefined && !isSame(moment, this.#moment)) this.#pending = moment;
+    this.#missing.delete('config');
+    if (before !== keysOf(roster)) onRoster();
+    this.wake();
+  }
+
+  /** The own cluster's shards in force. */
+  setOwnShards(shards: Shards): void {
+    this.#parts.federation.setOwnShards(shards);
+    this.#missing.delete('registry');
+    this.wake();
+  }
+
+  /** Something of the federation changed: it is compiled at the end of this turn. */
+  wake(): void {
+    this.#parts.onChange();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.run();
+    });
+  }
+
+  /** Makes the layer of a proxy that connected, in this turn. */
+  attach(proxy: ProxyRef): void {
+    this.#parts.store.apply(this.#parts.translator.attach(proxy));
+  }
+
+  detach(proxy: ProxyRef): void {
+    this.#parts.store.apply(this.#parts.translator.detach(proxy));
+  }
+
+  /** Compiles what is pending, now. */
+  run(): void {
+    const { federation, store } = this.#parts;
+    if (this.#missing.size > 0) return;
+    const dirty = federation.takeDirty();
+    const changes = dirty === undefined ? [] : this.#compile(dirty);
+    const applied = store.apply(changes);
+    this.#becomeReady();
+    const moment = this.#pending;
+    if (moment === undefined) return;
+    this.#pending = undefined;
+    this.#moment = moment;
+    this.#parts.onRevision(moment, applied);
+    this.#parts.onChange();
+  }
+
+  #becomeReady(): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    for (const callback of this.#onReady.splice(0)) callback();
+  }
+
+  /** What cannot be compiled stays as it was, and does not hold up the rest. */
+  #compile(dirty: Dirty): Change[] {
+    const { federation, translator, onProblems } = this.#parts;
+    try {
+      const changes = translator.update(federation.world(), dirty);
+      this.#good = federation.policies;
+      if (dirty === 'all') onProblems([]);
+      return changes;
+    } catch (error) {
+      const problems = [messageOf(error)];
+      const changes = dirty === 'all' ? this.#compilePolicies(problems) : this.#compileServices(dirty.services, problems);
+      onProblems(problems);
+      return changes;
+    }
+  }
+
+  /** Each service by itself. */
+  #compileServices(services: ReadonlySet<string>, problems: string[]): Change[] {
+    const { federation } = this.#parts;
+    const world = federation.world();
+    return [...services].sort().flatMap((key) => this.#try(world, { services: new Set([key]) }, `endpoints of ${key}`, problems));
+  }
+
+  /** The policies of before, then each new one by itself: those that break something are left out and named. */
+  #compilePolicies(problems: string[]): Change[] {
+    const { federation } = this.#parts;
+    const world = federation.world();
+    const changes = this.#try({ ...world, policies: this.#good }, 'all', 'configuration', problems);
+    for (const key of [...new Set([...this.#good.keys(), ...this.#wanted.keys()])].sort()) {
+      const policy = this.#wanted.get(key);
+      if (policy === this.#good.get(key)) continue;
+      const candidate = new Map(this.#good);
+      if (policy === undefined) candidate.delete(key);
+      else candidate.set(key, policy);
+      const failed = problems.length;
+      changes.push(...this.#try({ ...world, policies: candidate }, 'all', `${key} is kept as it was`, problems));
+      if (problems.length === failed) this.#good = candidate;
+    }
+    federation.adoptPolicies(this.#good);
+    return changes;
+  }
+
+  #try(world: World, dirty: Dirty, place: string, problems: string[]): Change[] {
+    try {
+      return this.#parts.translator.update(world, dirty);
+    } catch (error) {
+      problems.push(`${place}: ${messageOf(error)}`);
+      return [];
+    }
+  }
+}
+
+/** Who is believed: names, epochs and keys. */
+function keysOf(roster: Roster | undefined): string {
+  return JSON.stringify((roster?.members ?? []).map(({ name, epoch, signingKey }) => [name, epoch, signingKey]));
+}
+
+/** Policies that did not change are the same objects. */
+function samePolicies(a: ReadonlyMap<string, Resource>, b: ReadonlyMap<string, Resource>): boolean {
+  return a.size === b.size && [...a].every(([key, policy]) => b.get(key) === policy);
+}
+
+function isSame(a: Moment, b: Moment | undefined): boolean {
+  return a.epoch === b?.epoch && a.revision === b.revision;
+}

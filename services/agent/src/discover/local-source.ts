@@ -1,0 +1,188 @@
+/** The own cluster's endpoints: registry, health checks and drains, through the brake. What comes out is in force. */
+import { isDeepStrictEqual } from 'node:util';
+import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
+import { EndpointChecks } from './endpoint-checks.ts';
+import { localServices } from './local-shards.ts';
+import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
+import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
+import type { RegistryObject } from './registry-kinds.ts';
+
+/** What is saved of it, so that a restart forgets nothing. */
+export interface LocalState {
+  readonly files: ObjectsByFile;
+  readonly shards: Shards;
+  /** `ADDRESS|PORT` that were failing. */
+  readonly failing: readonly string[];
+  readonly draining: readonly string[];
+}
+
+/** How it is composed. */
+export interface LocalSourceOptions {
+  readonly cluster: string;
+  readonly registryDir: string;
+  readonly saved?: LocalState | undefined;
+  /** The shards in force changed; those that did not are the same objects. */
+  readonly onShards: (shards: Shards) => void;
+  /** What is wrong now, by topic: `registry`, `endpoints` or `brake`. */
+  readonly onWarnings: (topic: string, messages: readonly string[]) => void;
+  /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
+  readonly checkMs?: number;
+}
+
+/** Discovers, judges and tells. */
+export class LocalSource {
+  readonly #options: LocalSourceOptions;
+  readonly #registry: RegistryDirectory;
+  readonly #checks: EndpointChecks;
+  readonly #draining: Set<string>;
+  #files: ObjectsByFile;
+  #objects: readonly RegistryObject[];
+  #inForce: Shards;
+  #memory: BrakeMemory = NO_MEMORY;
+  #known: boolean;
+  #scheduled: NodeJS.Immediate | undefined;
+  #confirm: NodeJS.Timeout | undefined;
+
+  constructor(options: LocalSourceOptions) {
+    const { saved, checkMs, registryDir } = options;
+    this.#options = options;
+    this.#files = saved?.files ?? new Map();
+    this.#objects = new RegistryFiles(this.#files).merged().objects;
+    this.#inForce = saved?.shards ?? new Map();
+    this.#known = saved !== undefined;
+    this.#draining = new Set(saved?.draining);
+    this.#registry = new RegistryDirectory({
+      root: registryDir,
+      seed: this.#files,
+      onRead: (read) => this.#read(read),
+      onHold: (reason) => options.onWarnings('registry', reason === undefined ? [] : [reason]),
+    });
+    this.#checks = new EndpointChecks({
+      onChange: () => this.#soon(),
+      onRound: () => this.#memory.held.size > 0 && this.#judge('checks'),
+      failing: saved?.failing ?? [],
+      ...(checkMs === undefined ? {} : { periodMs: checkMs }),
+    });
+  }
+
+  /** Reads the registry once, whatever comes of it, and stays live. */
+  async start(): Promise<void> {
+    await this.#registry.start();
+    if (this.#known) this.#options.onShards(this.#inForce);
+    if (this.#options.checkMs !== 0) this.#checks.start();
+  }
+
+  /** Whether the own endpoints are known: read, or saved by an earlier life. */
+  get known(): boolean {
+    return this.#known;
+  }
+
+  get shards(): Shards {
+    return this.#inForce;
+  }
+
+  /** How many losses are held. */
+  get held(): number {
+    return this.#memory.held.size;
+  }
+
+  state(): LocalState {
+    return { files: this.#files, shards: this.#inForce, failing: this.#checks.failing(), draining: [...this.#draining].sort() };
+  }
+
+  /** The proxy at this address leaves: its endpoints take no new requests until it connects again. */
+  markDraining(address: string): void {
+    this.#draining.add(address);
+    this.#judge('live');
+  }
+
+  /** The proxy at this address is back. */
+  clearDraining(address: string): void {
+    if (this.#draining.delete(address)) this.#judge('live');
+  }
+
+  /** An operator's word: what is held goes through. Returns how many losses that were. */
+  confirmHeld(): number {
+    const { held } = this;
+    if (held > 0) this.#judge('live', true);
+    return held;
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#confirm);
+    clearImmediate(this.#scheduled);
+    this.#checks.stop();
+    await this.#registry.stop();
+  }
+
+  #read(read: RegistryRead): void {
+    this.#files = read.byFile;
+    this.#objects = read.objects;
+    this.#options.onWarnings(
+      'registry',
+      read.warnings.map((warning) => warning.message),
+    );
+    // Without a saved state there is nothing in force yet that the first read could lose.
+    this.#judge(read.how);
+  }
+
+  /** Changes of health within one turn are one account. */
+  #soon(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#judge('checks');
+    });
+  }
+
+  #judge(source: BrakeSource, confirmed = false): void {
+    const { cluster, onShards, onWarnings } = this.#options;
+    const { shards, targets, warnings } = localServices(cluster, this.#objects, (address, ports) => this.#healthOf(address, ports));
+    this.#checks.setTargets(targets);
+    const before = this.#memory;
+    const verdict = brake({ inForce: this.#inForce, next: shards, source, now: performance.now(), memory: before, confirmed });
+    this.#memory = verdict.memory;
+    const isFirst = !this.#known;
+    this.#known = true;
+    const next = withSameObjects(this.#inForce, verdict.apply);
+    onWarnings('endpoints', warnings);
+    if (before.held.size !== this.#memory.held.size) onWarnings('brake', heldWarning(this.#memory));
+    this.#scheduleConfirmation();
+    if (next === this.#inForce && !isFirst) return;
+    this.#inForce = next;
+    onShards(next);
+  }
+
+  #healthOf(address: string, ports: readonly number[]): EndpointHealth | undefined {
+    return this.#draining.has(address) ? 'DRAINING' : this.#checks.healthOf(address, ports);
+  }
+
+  /** The source is asked once more some seconds after it said something incredible. */
+  #scheduleConfirmation(): void {
+    clearTimeout(this.#confirm);
+    const at = confirmableAt(this.#memory);
+    if (at === undefined) return;
+    this.#confirm = setTimeout(() => void this.#registry.rescan(), Math.max(100, at - performance.now() + 10)).unref();
+  }
+}
+
+function heldWarning(memory: BrakeMemory): string[] {
+  const { size } = memory.held;
+  if (size === 0) return [];
+  const [first] = memory.held.keys();
+  const more = size > 1 ? ` and ${size - 1} more` : '';
+  return [`the loss of ${first}${more} is held until the source confirms it; hawser trusts it at once after POST /brake/confirm`];
+}
+
+/** The shards after a change, with the objects of before where nothing differs; `before` itself when nothing does at all. */
+function withSameObjects(before: Shards, after: Shards): Shards {
+  const result = new Map<string, EndpointShard>();
+  let isSame = before.size === after.size;
+  for (const [key, shard] of after) {
+    const known = before.get(key);
+    const kept = known !== undefined && isDeepStrictEqual(known, shard) ? known : shard;
+    isSame &&= kept === known;
+    result.set(key, kept);
+  }
+  return isSame ? before : result;
+}
