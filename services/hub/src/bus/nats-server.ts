@@ -90,7 +90,7 @@ class Supervisor implements NatsServer {
       while (!signal.aborted && this.#record !== undefined && isAlive(this.#record.pid)) await sleep(POLL_MS, signal);
       if (signal.aborted) return;
       if (Date.now() - since > STEADY_MS) attempt = 0;
-      this.#options.log.warn({ pid: this.#record?.pid, attempt }, 'the NATS server is gone');
+      this.#options.log.warn({ natsPid: this.#record?.pid, attempt }, 'the NATS server is gone');
       await sleep(POLL_MS + backoffMs(attempt, { baseMs: 500, maxMs: 10_000 }), signal);
       if (signal.aborted) return;
       await this.#adoptOrStart(false).catch((error: unknown) =>
@@ -105,11 +105,11 @@ class Supervisor implements NatsServer {
     const pid = await this.#ownPid();
     if (pid !== undefined && (await this.#answers(pid))) {
       if (configChanged) process.kill(pid, 'SIGHUP');
-      log.info({ pid, port }, 'adopted the running NATS server');
+      log.info({ natsPid: pid, port }, 'adopted the running NATS server');
       return this.#keep(pid);
     }
     if (pid !== undefined) {
-      log.warn({ pid }, 'ending a NATS server of this state folder that does not answer');
+      log.warn({ natsPid: pid }, 'ending a NATS server of this state folder that does not answer');
       await endProcess(pid, 1000);
     }
     await this.#refuseStranger();
@@ -141,7 +141,7 @@ class Supervisor implements NatsServer {
     child.unref();
     await this.#healthy(child);
     if (child.pid !== undefined) await this.#keep(child.pid);
-    this.#options.log.info({ pid: child.pid, port: this.#options.port }, 'started the NATS server');
+    this.#options.log.info({ natsPid: child.pid, port: this.#options.port }, 'started the NATS server');
   }
 
   async #healthy(child: ChildProcess): Promise<void> {

@@ -11,7 +11,8 @@ const Params = Type.Object({ revision: Type.Integer({ minimum: 0 }) });
 const Query = Type.Object({ timeout: Type.Optional(GoDuration) }, { additionalProperties: false });
 
 const DEFAULT_TIMEOUT = '30s';
-const MAX_TIMEOUT_MS = 300_000;
+/** Below the server's own limit on quiet connections. */
+const MAX_TIMEOUT_MS = 100_000;
 const MAX_WAITING = 1000;
 /** Agents also become disconnected by the mere passing of time. */
 const LOOK_AGAIN_MS = 500;
@@ -30,7 +31,7 @@ export function rolloutRoutes(app: FastifyInstance, parts: RolloutRouteParts): v
   let waiting = 0;
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
     '/hawser/v1/rollouts/:revision',
-    { schema: { params: Params, querystring: Query } },
+    { schema: { params: Params, querystring: Query }, handlerTimeout: MAX_TIMEOUT_MS + 10_000 },
     async ({ params, query }, reply) => {
       if (waiting >= MAX_WAITING)
         throw new AppError('busy', `${MAX_WAITING} requests wait for rollouts already: ask again later`, { status: 429 });

@@ -45,7 +45,7 @@ function drawVerdict({ hub, clusters }) {
   const bad = [
     ...(hub.database ? [] : ['PostgreSQL is not reachable: policy cannot change; traffic goes on']),
     ...(hub.bus ? [] : ['NATS is not reachable: agents serve what they last knew']),
-    ...clusters.filter((one) => one.state === 'STALE').map((one) => `${one.name} is silent since ${ago(one.lastHeardAt)}`),
+    ...clusters.filter((one) => one.state === 'STALE').map((one) => `${one.name} is silent: last heard ${ago(one.lastHeardAt)}`),
     ...clusters
       .filter((one) => one.proxies.nacked > 0)
       .map((one) => `${one.name}: ${one.proxies.nacked} proxies reject their configuration`),
@@ -183,7 +183,13 @@ function setLink(text, isStale) {
 
 async function ask() {
   const options = { cache: 'no-store', signal: AbortSignal.timeout(5000) };
-  if (token === '') return await fetch('/page/overview', options);
+  if (token === '') {
+    const response = await fetch('/page/overview', options);
+    if (response.status !== 401) return response;
+    // The session ends with the hub's process; on the hub's machine the page itself brings a new one.
+    await fetch('/', options);
+    return await fetch('/page/overview', options);
+  }
   return await fetch('/hawser/v1/overview', { ...options, headers: { authorization: `Bearer ${token}` } });
 }
 

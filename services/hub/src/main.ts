@@ -1,0 +1,188 @@
+/** The hub's composition root. */
+import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import { hubCredentials } from '@hawser/bus/nats-accounts.ts';
+import { keepStreams } from '@hawser/bus/streams.ts';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
+import { createRegistry } from '@hawser/runtime/metrics.ts';
+import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
+import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
+import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
+import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
+import { isPast, newestOnBus } from './distribute/bus-history.ts';
+import { ClusterPublishers } from './distribute/cluster-publishers.ts';
+import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
+import { OutboxLoop } from './distribute/outbox-loop.ts';
+import { coreView } from './fleet/core-view.ts';
+import { createFleet, type Fleet } from './fleet/create-fleet.ts';
+import type { Distribution } from './fleet/fleet-context.ts';
+import { fleetRoutes } from './fleet/fleet-routes.ts';
+import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
+import { rolloutRoutes } from './fleet/rollout-routes.ts';
+import { createHubCore, type HubCore } from './hub-core.ts';
+import { pageRoutes } from './page/page-routes.ts';
+import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
+import { type Servers, startServers } from './servers.ts';
+
+const VERSION = '0.1.0';
+const RECORD_EVERY_MS = 1000;
+
+/** `hawser hub run`: resolves when the hub has stopped. Fails with what keeps it from starting, after stopping what it had started. */
+export async function runHub(flags: HubFlags): Promise<void> {
+  const config = loadHubConfig(flags);
+  const log = createLogger('hub');
+  await refuseSecondHub(config.stateDir, config);
+  const group = createRunGroup(log);
+  try {
+    await startHub(config, { group, log });
+  } catch (error) {
+    const stopping = group.signal.aborted;
+    if (!stopping) group.stop(messageOf(error));
+    await group.stopped;
+    if (!stopping) throw error;
+  }
+  await group.stopped;
+}
+
+/** `hawser hub nats-config`: prints what an external nats-server must be configured with. */
+export async function printNatsConfig(flags: HubFlags): Promise<void> {
+  process.stdout.write(await externalNatsConfig(loadHubConfig(flags).stateDir));
+}
+
+interface Run {
+  readonly group: RunGroup;
+  readonly log: Logger;
+}
+
+async function startHub(config: HubConfig, run: Run): Promise<void> {
+  const { group, log } = run;
+  const keys = await loadHubKeys(config.stateDir);
+  const servers = await startServers(config, keys, run);
+  const bus = await connectBus({ urls: servers.natsUrls, name: 'hub', credentials: await hubCredentials(keys.operator), log });
+  group.onStop('bus', () => bus.close());
+  void keepStreams(bus, log, { signal: group.signal });
+  const composition = { config, keys, servers, bus, run };
+  const hub = await composeHub(composition);
+  const looping = hub.loop.run();
+  group.onStop('outbox loop', () => looping);
+  watchHistory(composition, hub);
+  const url = await hub.core.listen();
+  await recordProcesses(servers, url, composition);
+  log.info({ url, stateDir: config.stateDir }, 'hub is ready');
+}
+
+interface Composition {
+  readonly config: HubConfig;
+  readonly keys: HubKeys;
+  readonly servers: Servers;
+  readonly bus: Bus;
+  readonly run: Run;
+}
+
+async function composeHub(parts: Composition): Promise<{ readonly core: HubCore; readonly loop: OutboxLoop }> {
+  const { config, keys, servers, bus } = parts;
+  const { group, log } = parts.run;
+  const registry = createRegistry();
+  const late: Late = {};
+  const distribution = distributionOf(late);
+  const metrics = registerHubMetrics(registry, gaugesOf(late, bus));
+  const fleet = createFleet({
+    ...{ bus, log, distribution, version: VERSION },
+    databaseUp: () => late.core?.databaseUp() ?? false,
+    onRefused: (reason) => metrics.refused.inc({ reason }),
+  });
+  late.fleet = fleet;
+  group.onStop('fleet', () => fleet.stop());
+  const core = await createHubCore({
+    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey },
+    issueNatsCredentials: natsCredentialsIssuer(keys.operator, servers.natsUrls),
+    readiness: [() => (bus.connected ? undefined : 'NATS is not connected')],
+  });
+  late.core = core;
+  const publishers = new ClusterPublishers({ bus, log, signer: keys.signer, onPut: (count) => metrics.documentsPublished.inc(count) });
+  group.onStop('publishers', () => publishers.stop());
+  const loop = new OutboxLoop({
+    ...{ readModel: core.readModel, listenOutbox: core.listenOutbox, publishers, log, signal: group.signal },
+    onDesired: (desired) => fleet.setMembers(desired.members),
+    onPublished: () => fleet.touch(),
+  });
+  late.loop = loop;
+  addRoutes(core, fleet, parts);
+  group.onStop('core', () => core.stop());
+  return { core, loop };
+}
+
+/** Parts that earlier ones look at once they are there. */
+interface Late {
+  loop?: OutboxLoop;
+  core?: HubCore;
+  fleet?: Fleet;
+}
+
+function distributionOf(late: Late): Distribution {
+  return {
+    get desired() {
+      return late.loop?.desired;
+    },
+    get published() {
+      return late.loop?.published ?? 0;
+    },
+    committedAt: (revision) => late.loop?.committedAt(revision),
+  };
+}
+
+function gaugesOf(late: Late, bus: Bus): HubGauges {
+  return {
+    outboxDepth: () => late.loop?.depth ?? 0,
+    revision: () => late.loop?.desired?.revision ?? 0,
+    publishedRevision: () => late.loop?.published ?? 0,
+    busConnected: () => bus.connected,
+    clusters: () => late.fleet?.context.fleet.countByFreshness() ?? {},
+  };
+}
+
+function addRoutes({ app }: HubCore, { context, onChange }: Fleet, { bus, keys, run }: Composition): void {
+  fleetRoutes(app, context);
+  rolloutRoutes(app, { context, onChange, signal: run.group.signal });
+  proxyConfigRoutes(app, { context, bus, signer: keys.signer });
+  pageRoutes(app, context);
+}
+
+/** A database restored from backup begins a new epoch: receivers refuse revisions older than those they have seen. */
+function watchHistory(
+  { bus, keys, run: { group, log } }: Composition,
+  { core, loop }: { readonly core: HubCore; readonly loop: OutboxLoop },
+): void {
+  const compare = async (): Promise<void> => {
+    const newest = await newestOnBus(bus, keys.signer, log);
+    const { epoch, revision } = await core.readModel.snapshot();
+    if (newest === undefined || !isPast({ epoch, revision }, newest)) return;
+    const raised = await core.readModel.raiseEpoch(newest.epoch);
+    log.error(
+      { epoch: raised, revision, seen: { epoch: newest.epoch, revision: newest.revision } },
+      'the bus knows a later state than the database: a new epoch begins',
+    );
+    loop.reread();
+  };
+  const stop = bus.onStatus((connected) => {
+    if (connected) compare().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'the history on the bus was not compared'));
+  });
+  group.onStop('history', () => void stop());
+}
+
+/** Keeps `processes.json` true while servers are restarted. */
+async function recordProcesses(servers: Servers, url: string, { config, run }: Composition): Promise<void> {
+  const { log, group } = run;
+  const hub = ownRecord(new URL(url).host);
+  const write = processesFile(config.stateDir, () => ({
+    hub,
+    ...(servers.postgres === undefined ? {} : { postgres: { ...servers.postgres.process, address: `127.0.0.1:${config.postgresPort}` } }),
+    ...(servers.nats === undefined ? {} : { nats: servers.nats.record }),
+  }));
+  await write();
+  const timer = setInterval(
+    () => write().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'processes.json was not written')),
+    RECORD_EVERY_MS,
+  );
+  group.onStop('process records', () => clearInterval(timer));
+}
