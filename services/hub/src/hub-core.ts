@@ -3,8 +3,20 @@ import type { Resource } from '@hawser/model/resource.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { FastifyInstance } from 'fastify';
+import { bootstrapAdmin, createAccess } from './access/access.ts';
+import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts';
+import { createEnrolment } from './cluster/enrolment.ts';
+import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
 import type { HubConfig } from './config.ts';
+import { openDatabase } from './db/database.ts';
+import { listenChannel } from './db/listen-outbox.ts';
+import { migrate } from './db/migrate.ts';
+import { createHttpServer, listen } from './http/server.ts';
+import { createReadModel } from './resource/desired-state-store.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
+import { registerResourceRoutes } from './resource/resource-routes.ts';
+import { createResourceService } from './resource/resource-service.ts';
+import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
 export interface Condition {
@@ -64,4 +76,33 @@ export interface HubCore {
   /** Binds `config.address:config.port`; throws `port-taken`. Returns the URL. */
   listen(): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** Migrates the database and assembles the core without listening. Throws `database-newer`, `database-unavailable`. */
+export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
+  const { config, dsn, log, fleet, signingKeyPublic } = parts;
+  await migrate(dsn);
+  const database = openDatabase(dsn, log);
+  const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
+  const databaseReady = async (): Promise<string | undefined> => ((await database.probe()) ? undefined : 'the database cannot be reached');
+  const app = createHttpServer({ access, log, registry: parts.registry, readiness: [databaseReady, ...(parts.readiness ?? [])] });
+  let publicUrl = config.publicUrl;
+  const behaviours = { Cluster: clusterBehaviour, JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic }) };
+  registerResourceRoutes(app, createResourceService({ database, fleet, behaviours }));
+  registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
+  return {
+    app,
+    readModel: createReadModel(database),
+    listenOutbox: (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint }),
+    databaseUp: () => database.up(),
+    listen: async () => {
+      const url = await listen(app, config.address, config.port);
+      if (config.port === 0) publicUrl = url;
+      return url;
+    },
+    stop: async () => {
+      await app.close();
+      await database.close();
+    },
+  };
 }

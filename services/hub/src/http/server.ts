@@ -1,0 +1,127 @@
+/** The HTTP edge: one shape of errors, bounded bodies, deadlines, bearer tokens, health and metrics. */
+import { randomUUID } from 'node:crypto';
+import { AppError } from '@hawser/runtime/app-error.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import { Histogram, type Registry } from '@hawser/runtime/metrics.ts';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Access } from '../access/access.ts';
+import { StatusError, statusOf } from './status.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose token the request carried; empty on open routes. */
+    actor: string;
+  }
+  interface FastifyContextConfig {
+    /** Needs a bearer token although its path is not below `/apis` or `/hawser`. */
+    secured?: boolean;
+    /** Needs none although it is. */
+    open?: boolean;
+  }
+}
+
+/** What the server is made of. */
+export interface HttpParts {
+  readonly access: Access;
+  readonly log: Logger;
+  readonly registry: Registry;
+  /** Each answers undefined when it is well, else why the hub is not ready. */
+  readonly readiness: readonly (() => string | undefined | Promise<string | undefined>)[];
+}
+
+const BODY_LIMIT = 10 * 1024 * 1024;
+/** Answers of the API come within this; `handlerTimeout` of a route overrides it. */
+const DEADLINE_MS = 30_000;
+
+/** Builds the server without listening. Features add their routes with `app.register` or directly. */
+export function createHttpServer(parts: HttpParts): FastifyInstance {
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: DEADLINE_MS,
+    handlerTimeout: DEADLINE_MS,
+    connectionTimeout: 120_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: true,
+    genReqId: () => randomUUID(),
+    routerOptions: { maxParamLength: 300 },
+    logger: false,
+  });
+  app.decorateRequest('actor', '');
+  app.removeContentTypeParser('text/plain');
+  const json = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, json);
+  addErrors(app, parts.log);
+  addAccess(app, parts.access);
+  addMetrics(app, parts.registry);
+  addHealth(app, parts);
+  return app;
+}
+
+/** Binds; throws `port-taken`. Returns the URL. */
+export async function listen(app: FastifyInstance, address: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host: address, port });
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause;
+    throw new AppError('port-taken', `port ${port} on ${address} is taken, and the hub needs it: stop what uses it, or choose --port`, {
+      cause,
+    });
+  }
+}
+
+function addErrors(app: FastifyInstance, log: Logger): void {
+  app.setErrorHandler((error, request, reply) => {
+    const status = statusOf(error);
+    if (status.code >= 500) log.warn({ err: error, method: request.method, url: request.url, request: request.id }, 'a request failed');
+    if (status.details.retryAfterSeconds !== undefined) reply.header('retry-after', String(status.details.retryAfterSeconds));
+    if (status.code === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.code(status.code).send(status);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const { code, ...status } = statusOf(new StatusError('NotFound', `there is nothing at ${request.method} ${request.url.split('?')[0]}`));
+    return reply.code(code).send({ ...status, code });
+  });
+}
+
+function addAccess(app: FastifyInstance, access: Access): void {
+  app.addHook('onRequest', async (request: FastifyRequest) => {
+    if (!needsToken(request)) return;
+    const token = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const identity = token === undefined ? undefined : await access.check(token);
+    if (identity === undefined) {
+      const problem = token === undefined ? 'a bearer token is needed' : 'the token is not known';
+      throw new StatusError('Unauthorized', `${problem}: use the one in admin.token of the hub's state folder (HAWSER_TOKEN)`);
+    }
+    request.actor = identity.name;
+  });
+}
+
+/** By the matched route, never by the text of the URL; unknown paths below the secured ones need a token too. */
+function needsToken(request: FastifyRequest): boolean {
+  const { open, secured } = request.routeOptions.config;
+  if (open === true || secured === true) return secured === true;
+  return /^\/(apis|hawser)(\/|$|\?)/i.test(request.routeOptions.url ?? request.url);
+}
+
+function addMetrics(app: FastifyInstance, registry: Registry): void {
+  const seconds = new Histogram({
+    name: 'hub_http_request_seconds',
+    help: 'Time to answer an HTTP request, by route and status',
+    labelNames: ['method', 'route', 'code'],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+    registers: [registry],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    seconds.observe({ method: request.method, route, code: String(reply.statusCode) }, reply.elapsedTime / 1000);
+  });
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+}
+
+function addHealth(app: FastifyInstance, parts: HttpParts): void {
+  app.get('/livez', async () => 'ok\n');
+  app.get('/readyz', async (_request, reply: FastifyReply) => {
+    const problems = (await Promise.all(parts.readiness.map((check) => check()))).filter((problem) => problem !== undefined);
+    return problems.length === 0 ? 'ok\n' : reply.code(503).send(`${problems.join('\n')}\n`);
+  });
+}

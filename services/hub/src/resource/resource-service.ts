@@ -1,0 +1,244 @@
+/** What the resource API does, verb by verb. Every verb is one transaction and throws `StatusError` for what the caller did wrong. */
+import type { KindDescriptor } from '@hawser/model/kinds.ts';
+import type { LabelSelector } from '@hawser/model/label-selector.ts';
+import { matchesSelector } from '@hawser/model/label-selector.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { validateResource } from '@hawser/model/validate.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import type { ResourceRow } from '../db/schema.ts';
+import { detailsOf, invalid, notFound, StatusError, titleOf } from '../http/status.ts';
+import { mergePatch } from './merge-patch.ts';
+import { checkReferences } from './references.ts';
+import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
+import { loadReferenceWorld, type StatusParts, withStatuses } from './resource-status.ts';
+import { currentRevision, findRow, listRows, recordWrite } from './resource-store.ts';
+
+/** Which resource a request is about. */
+export interface Target {
+  readonly kind: KindDescriptor;
+  /** '' for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** How a write is to be done. */
+export interface WriteOptions {
+  /** Check everything, write nothing. */
+  readonly dryRun: boolean;
+  /** Accept references to what does not exist yet. */
+  readonly allowUnresolved: boolean;
+  readonly actor: string;
+}
+
+/** What to list; `limit` and `after` page through it. */
+export interface ListQuery {
+  readonly kind: KindDescriptor;
+  readonly namespace?: string | undefined;
+  readonly selector: LabelSelector;
+  readonly limit?: number | undefined;
+  readonly after?: { readonly namespace: string; readonly name: string } | undefined;
+}
+
+/** One page. */
+export interface ListPage {
+  readonly revision: number;
+  readonly items: readonly Resource[];
+  /** The last item, when there are more. */
+  readonly next?: { readonly namespace: string; readonly name: string };
+}
+
+/** The verbs. */
+export interface ResourceService {
+  create(target: Omit<Target, 'name'>, body: unknown, options: WriteOptions): Promise<Resource>;
+  get(target: Target): Promise<Resource>;
+  list(query: ListQuery): Promise<ListPage>;
+  replace(target: Target, body: unknown, options: WriteOptions): Promise<Resource>;
+  patch(target: Target, patch: unknown, options: WriteOptions): Promise<Resource>;
+  /** Returns the resource as it was, with the revision of its deletion. */
+  remove(target: Target, options: WriteOptions & { readonly resourceVersion?: string | undefined }): Promise<Resource>;
+}
+
+interface Parts extends StatusParts {
+  readonly database: Database;
+}
+
+/** Builds the service. */
+export function createResourceService(parts: Parts): ResourceService {
+  const { database } = parts;
+  return {
+    create: (target, body, options) => database.transaction((tx) => create({ tx, parts, options }, target, body)),
+    get: (target) => database.transaction((tx) => get(tx, parts, target), READ),
+    list: (query) => database.transaction((tx) => list(tx, parts, query), READ),
+    replace: (target, body, options) => database.transaction((tx) => replace({ tx, parts, options }, target, () => body)),
+    patch: (target, patch, options) =>
+      database.transaction((tx) => replace({ tx, parts, options }, target, (current) => mergePatch(current, patch))),
+    remove: (target, options) => database.transaction((tx) => remove({ tx, parts, options }, target, options.resourceVersion)),
+  };
+}
+
+const READ = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const;
+
+/** One write under way. */
+interface Writing {
+  readonly tx: Transaction;
+  readonly parts: Parts;
+  readonly options: WriteOptions;
+}
+
+async function create(writing: Writing, target: Omit<Target, 'name'>, body: unknown): Promise<Resource> {
+  const { tx, parts, options } = writing;
+  refuseReadOnly(target.kind);
+  const behaviour = parts.behaviours[target.kind.kind];
+  if (behaviour?.createRefused !== undefined) throw new StatusError('MethodNotAllowed', behaviour.createRefused, detailsOf(target));
+  const resource = validated(target, body);
+  const key = { ...target, name: resource.metadata.name };
+  if ((await findRow(tx, rowKey(key))) !== undefined) throw alreadyExists(key);
+  await requireReferences(writing, key, resource);
+  const row = newRow(resource, new Date());
+  if (options.dryRun) return present(writing, key, row);
+  const written = await recordWrite(tx, { action: 'create', row, actor: options.actor });
+  if (written === undefined) throw alreadyExists(key);
+  const once = await behaviour?.created?.(tx, resourceOf(written));
+  const presented = await present(writing, key, written);
+  return once === undefined ? presented : { ...presented, status: { ...(presented.status as object), ...once } };
+}
+
+async function get(tx: Transaction, parts: Parts, target: Target): Promise<Resource> {
+  if (target.kind.readOnly) {
+    const found = parts.fleet.derived(target.kind.kind).find((item) => isAt(item, target));
+    if (found === undefined) throw notFound(target);
+    return found;
+  }
+  const row = await findRow(tx, rowKey(target));
+  if (row === undefined) throw notFound(target);
+  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], parts);
+  if (resource === undefined) throw notFound(target);
+  return resource;
+}
+
+async function list(tx: Transaction, parts: Parts, query: ListQuery): Promise<ListPage> {
+  const { kind, namespace, selector, limit, after } = query;
+  const revision = await currentRevision(tx);
+  if (kind.readOnly) {
+    const all = parts.fleet.derived(kind.kind).filter((item) => namespace === undefined || item.metadata.namespace === namespace);
+    return { revision, items: all.filter((item) => matchesSelector(selector, item.metadata.labels ?? {})) };
+  }
+  const rows = await listRows(tx, { kind: kind.kind, namespace, selector, after, limit: limit === undefined ? undefined : limit + 1 });
+  const page = limit === undefined ? rows : rows.slice(0, limit);
+  const items = await withStatuses(tx, kind, page.map(resourceOf), parts);
+  const last = page.at(-1);
+  return rows.length === page.length || last === undefined ? { revision, items } : { revision, items, next: last };
+}
+
+async function replace(writing: Writing, target: Target, makeBody: (current: unknown) => unknown): Promise<Resource> {
+  const { tx, parts, options } = writing;
+  refuseReadOnly(target.kind);
+  const row = await findRow(tx, rowKey(target), 'lock');
+  if (row === undefined) throw notFound(target);
+  const resource = validated(target, makeBody(writable(row)));
+  requireVersion(target, row, resource.metadata.resourceVersion);
+  const updated = updatedRow(row, desiredOf(resource));
+  if (updated === row) return present(writing, target, row);
+  if (updated.generation !== row.generation) {
+    const fixed = parts.behaviours[target.kind.kind]?.specFixed;
+    if (fixed !== undefined) throw invalid(target, [{ path: 'spec', code: 'FieldValueForbidden', message: fixed }]);
+    await requireReferences(writing, target, resource);
+  }
+  if (options.dryRun) return present(writing, target, updated);
+  const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor });
+  return present(writing, target, written ?? updated);
+}
+
+async function remove(writing: Writing, target: Target, resourceVersion: string | undefined): Promise<Resource> {
+  const { tx, parts, options } = writing;
+  refuseReadOnly(target.kind);
+  const row = await findRow(tx, rowKey(target), 'lock');
+  if (row === undefined) throw notFound(target);
+  requireVersion(target, row, resourceVersion);
+  if (options.dryRun) return resourceOf(row);
+  await parts.behaviours[target.kind.kind]?.deleted?.(tx, resourceOf(row));
+  return resourceOf((await recordWrite(tx, { action: 'delete', row, actor: options.actor })) ?? row);
+}
+
+function validated(target: Omit<Target, 'name'> & { readonly name?: string }, body: unknown): Resource {
+  const result = validateResource(withPath(target, body), target.kind);
+  if ('issues' in result) throw invalid({ ...target, name: target.name ?? nameIn(body) }, result.issues);
+  return result.resource;
+}
+
+/** The path says where a resource is; the body may repeat it, and must not contradict it. */
+function withPath(target: Omit<Target, 'name'> & { readonly name?: string }, body: unknown): unknown {
+  if (!isObject(body)) return body;
+  const metadata = body['metadata'] ?? {};
+  if (!isObject(metadata)) return body;
+  const path = {
+    ...(target.kind.namespaced ? { namespace: target.namespace } : {}),
+    ...(target.name === undefined ? {} : { name: target.name }),
+  };
+  for (const [field, value] of Object.entries(path)) {
+    const given = metadata[field];
+    if (given !== undefined && given !== value) {
+      throw new StatusError(
+        'BadRequest',
+        `metadata.${field} is ${JSON.stringify(given)}, and the path says ${JSON.stringify(value)}`,
+        detailsOf(target),
+      );
+    }
+  }
+  return { ...body, metadata: { ...metadata, ...path } };
+}
+
+async function requireReferences({ tx, parts, options }: Writing, target: Target, resource: Resource): Promise<void> {
+  if (!target.kind.policy || options.allowUnresolved) return;
+  const { issues } = checkReferences(resource, await loadReferenceWorld(tx, parts.fleet));
+  if (issues.length > 0) throw invalid(target, issues);
+}
+
+function requireVersion(target: Target, row: ResourceRow, given: string | undefined): void {
+  if (given === undefined || given === String(row.revision)) return;
+  const message = `${titleOf(target)} has changed: it is at resourceVersion ${row.revision}, not ${given}; get it again and repeat the change`;
+  throw new StatusError('Conflict', message, detailsOf(target));
+}
+
+async function present({ tx, parts }: Writing, target: Target, row: ResourceRow): Promise<Resource> {
+  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], parts);
+  return resource ?? resourceOf(row);
+}
+
+/** What a patch applies to: what a writer may set. */
+function writable(row: ResourceRow): unknown {
+  const { apiVersion, kind, spec } = resourceOf(row);
+  const { labels, annotations } = row;
+  return { apiVersion, kind, metadata: { labels, annotations }, spec };
+}
+
+function refuseReadOnly(kind: KindDescriptor): void {
+  if (!kind.readOnly) return;
+  throw new StatusError(
+    'MethodNotAllowed',
+    `${kind.kind} is read only: the hub derives it from what clusters publish`,
+    detailsOf({ kind }),
+  );
+}
+
+function alreadyExists(target: Target): StatusError {
+  return new StatusError('AlreadyExists', `${titleOf(target)} exists already; replace it with PUT`, detailsOf(target));
+}
+
+function rowKey({ kind, namespace, name }: Target): { kind: string; namespace: string; name: string } {
+  return { kind: kind.kind, namespace, name };
+}
+
+function isAt(item: Resource, { namespace, name }: Target): boolean {
+  return item.metadata.name === name && (item.metadata.namespace ?? '') === namespace;
+}
+
+function nameIn(body: unknown): string | undefined {
+  const metadata = isObject(body) ? body['metadata'] : undefined;
+  const name = isObject(metadata) ? metadata['name'] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

@@ -1,0 +1,51 @@
+/** The status of resources, worked out when they are read, so that it is never older than what it speaks of. */
+import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
+import type { KindDescriptor } from '@hawser/model/kinds.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { Statements } from '../db/database.ts';
+import type { Condition, FleetView } from '../hub-core.ts';
+import type { KindBehaviours } from './kind-behaviour.ts';
+import { checkReferences, type ReferenceWorld, resolvedRefs, subsetsOf } from './references.ts';
+import { resourceOf } from './resource-row.ts';
+import { listRows } from './resource-store.ts';
+
+/** What statuses are made from. */
+export interface StatusParts {
+  readonly fleet: FleetView;
+  readonly behaviours: KindBehaviours;
+}
+
+/** Everything a policy can refer to, as this transaction and the fleet see it. */
+export async function loadReferenceWorld(tx: Statements, fleet: FleetView): Promise<ReferenceWorld> {
+  const rules = await listRows(tx, { kind: 'DestinationRule' });
+  const clusters = await listRows(tx, { kind: 'Cluster' });
+  return {
+    services: fleet.knownServices(),
+    regions: new Set(clusters.map((row) => (row.spec as ClusterSpec).region)),
+    subsets: subsetsOf(rules.map(resourceOf)),
+  };
+}
+
+/** Adds their status to resources of one kind. */
+export async function withStatuses(
+  tx: Statements,
+  kind: KindDescriptor,
+  resources: readonly Resource[],
+  parts: StatusParts,
+): Promise<readonly Resource[]> {
+  if (resources.length === 0) return [];
+  const world = kind.policy ? await loadReferenceWorld(tx, parts.fleet) : undefined;
+  const names = resources.map(({ metadata }) => metadata.name);
+  const special = await parts.behaviours[kind.kind]?.statuses?.(tx, names);
+  return resources.map((resource) => {
+    const conditions = [...ownConditions(resource, world), ...parts.fleet.conditionsOf(resource)];
+    const observedGeneration = resource.metadata.generation ?? 1;
+    return { ...resource, status: { observedGeneration, ...special?.get(resource.metadata.name), conditions } };
+  });
+}
+
+function ownConditions(resource: Resource, world: ReferenceWorld | undefined): readonly Condition[] {
+  const observedGeneration = resource.metadata.generation ?? 1;
+  const accepted: Condition = { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'the hub stored it', observedGeneration };
+  return world === undefined ? [accepted] : [accepted, resolvedRefs(checkReferences(resource, world), observedGeneration)];
+}

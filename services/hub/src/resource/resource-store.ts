@@ -1,0 +1,106 @@
+/** Rows of resources. A write is one transaction: the row, its history, its outbox entry, the next revision, a notification. */
+import type { LabelSelector, Requirement } from '@hawser/model/label-selector.ts';
+import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import type { Statements } from '../db/database.ts';
+import { history, hubMeta, outbox, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
+import { resourceOf } from './resource-row.ts';
+
+/** Channel of the notifications; the payload is the revision, and only a hint. */
+export const OUTBOX_CHANNEL = 'hawser_outbox';
+
+/** Names one row. Cluster-scoped kinds have the namespace ''. */
+export interface RowKey {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** One write to record. */
+export interface Write {
+  readonly action: WriteAction;
+  readonly row: ResourceRow;
+  /** Who asked for it, for the history. */
+  readonly actor: string;
+}
+
+/** Which rows to list, ordered by namespace and name. */
+export interface RowQuery {
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly selector?: LabelSelector | undefined;
+  /** Only rows after this one. */
+  readonly after?: { readonly namespace: string; readonly name: string } | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** Reads one row; `lock` keeps other writers of it out until the transaction ends. */
+export async function findRow(tx: Statements, key: RowKey, lock: 'lock' | 'read' = 'read'): Promise<ResourceRow | undefined> {
+  const query = tx.select().from(resources).where(isRow(key));
+  const [row] = await (lock === 'lock' ? query.for('update') : query);
+  return row;
+}
+
+/** Lists rows. */
+export async function listRows(tx: Statements, query: RowQuery): Promise<readonly ResourceRow[]> {
+  const { kind, namespace, selector, after, limit } = query;
+  const conditions: SQL[] = [eq(resources.kind, kind)];
+  if (namespace !== undefined) conditions.push(eq(resources.namespace, namespace));
+  if (after !== undefined) conditions.push(sql`(${resources.namespace}, ${resources.name}) > (${after.namespace}, ${after.name})`);
+  for (const requirement of selector ?? []) conditions.push(labelCondition(requirement));
+  const rows = tx
+    .select()
+    .from(resources)
+    .where(and(...conditions))
+    .orderBy(asc(resources.namespace), asc(resources.name));
+  return limit === undefined ? rows : rows.limit(limit);
+}
+
+/** The revision of the last write this transaction sees. */
+export async function currentRevision(tx: Statements): Promise<number> {
+  const [meta] = await tx.select({ revision: hubMeta.revision }).from(hubMeta);
+  return meta?.revision ?? 0;
+}
+
+/**
+ * Records one write and returns the row with its revision; undefined when a `create` finds that somebody else made
+ * it. Taking the revision locks its row until commit, so revisions are gap-free and commit-ordered: do all other work before.
+ */
+export async function recordWrite(tx: Statements, write: Write): Promise<ResourceRow | undefined> {
+  const [meta] = await tx
+    .update(hubMeta)
+    .set({ revision: sql`${hubMeta.revision} + 1` })
+    .returning({ revision: hubMeta.revision });
+  if (meta === undefined) throw new Error('hub_meta has lost its row');
+  const row = { ...write.row, revision: meta.revision };
+  if (!(await applyRow(tx, write.action, row))) return undefined;
+  const { kind, namespace, name } = row;
+  const entry = { revision: row.revision, kind, namespace, name, action: write.action, at: sql`clock_timestamp()` };
+  await tx.insert(history).values({ ...entry, actor: write.actor, resource: resourceOf(row) });
+  await tx.insert(outbox).values(entry);
+  await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(row.revision)})`);
+  return row;
+}
+
+async function applyRow(tx: Statements, action: WriteAction, row: ResourceRow): Promise<boolean> {
+  if (action === 'create')
+    return (await tx.insert(resources).values(row).onConflictDoNothing().returning({ name: resources.name })).length === 1;
+  if (action === 'delete') {
+    await tx.delete(resources).where(isRow(row));
+    return true;
+  }
+  const { labels, annotations, spec, generation, revision } = row;
+  await tx.update(resources).set({ labels, annotations, spec, generation, revision }).where(isRow(row));
+  return true;
+}
+
+function isRow({ kind, namespace, name }: RowKey): SQL | undefined {
+  return and(eq(resources.kind, kind), eq(resources.namespace, namespace), eq(resources.name, name));
+}
+
+function labelCondition({ key, operator, values }: Requirement): SQL {
+  const label = sql`${resources.labels} ->> ${key}`;
+  if (operator === 'exists') return sql`${label} IS NOT NULL`;
+  if (operator === 'absent') return sql`${label} IS NULL`;
+  const among = inArray(label, [...values]);
+  return operator === 'in' ? among : sql`(${label} IS NULL OR NOT ${among})`;
+}
