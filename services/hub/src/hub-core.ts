@@ -1,5 +1,7 @@
 /** The assembly of the hub's core: database, API, access, enrolment. The bus side joins through these types. */
 import type { Resource } from '@hawser/model/resource.ts';
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { FastifyInstance } from 'fastify';
@@ -8,7 +10,7 @@ import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts
 import { createEnrolment } from './cluster/enrolment.ts';
 import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
 import type { HubConfig } from './config.ts';
-import { openDatabase } from './db/database.ts';
+import { isConnectionFailure, openDatabase } from './db/database.ts';
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { createHttpServer, listen } from './http/server.ts';
@@ -61,6 +63,8 @@ export interface HubCoreParts {
   readonly signingKeyPublic: string;
   readonly log: Logger;
   readonly registry: Registry;
+  /** How long to wait for a database that is not up yet, milliseconds; default 60 s. */
+  readonly databaseDeadlineMs?: number;
   /** Further reasons for `/readyz` to say no; each answers undefined when it is well. */
   readonly readiness?: readonly (() => string | undefined)[];
 }
@@ -78,10 +82,28 @@ export interface HubCore {
   stop(): Promise<void>;
 }
 
+const DATABASE_DEADLINE_MS = 60_000;
+
+/** A hub that comes up before its database waits for it; anything else that is wrong with it ends the start. */
+async function migrateWhenReachable(dsn: string, log: Logger, deadlineMs: number): Promise<void> {
+  const deadline = Date.now() + deadlineMs;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const applied = await migrate(dsn);
+      if (applied.length > 0) log.info({ applied }, 'the database was migrated');
+      return;
+    } catch (error) {
+      if (!isConnectionFailure(error) || Date.now() >= deadline) throw error;
+      if (attempt === 0) log.warn({ error: messageOf(error) }, 'waiting for the database');
+      await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2_000 }));
+    }
+  }
+}
+
 /** Migrates the database and assembles the core without listening. Throws `database-newer`, `database-unavailable`. */
 export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const { config, dsn, log, fleet, signingKeyPublic } = parts;
-  await migrate(dsn);
+  await migrateWhenReachable(dsn, log, parts.databaseDeadlineMs ?? DATABASE_DEADLINE_MS);
   const database = openDatabase(dsn, log);
   const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
   const databaseReady = async (): Promise<string | undefined> => ((await database.probe()) ? undefined : 'the database cannot be reached');

@@ -12,6 +12,9 @@ const BODY_LIMIT = 16 * 1024;
 /** Joins under way at once: a guesser meets 429 before the database meets the guesses. */
 const MAX_UNDER_WAY = 200;
 
+/** A user's public nkey: 32 bytes of key, a prefix and a checksum in base32. */
+const NATS_USER = /^U[A-Z2-7]{55}$/;
+
 /** Adds both routes. */
 export function registerEnrolmentRoutes(app: FastifyInstance, enrolment: Enrolment): void {
   const [enroll, renew] = [Compile(EnrollRequest), Compile(RenewRequest)];
@@ -35,7 +38,7 @@ export function registerEnrolmentRoutes(app: FastifyInstance, enrolment: Enrolme
   );
 }
 
-function fitting<T extends { readonly cluster: string }>(
+function fitting<T extends { readonly cluster: string; readonly natsUser: string }>(
   validator: { Check(value: unknown): value is T; Errors(value: unknown): { instancePath: string; message: string }[] },
   clusterName: Validator<Record<string, never>, TSchema>,
   body: unknown,
@@ -44,6 +47,8 @@ function fitting<T extends { readonly cluster: string }>(
     const first = validator.Errors(body)[0];
     throw new StatusError('BadRequest', `this is not a join request: ${first?.instancePath ?? ''} ${first?.message ?? 'invalid'}`);
   }
+  if (!NATS_USER.test(body.natsUser))
+    throw new StatusError('BadRequest', 'this is not a join request: natsUser must be the public nkey of a user');
   const texts = Object.values(body).filter((value) => typeof value === 'string');
   if (!clusterName.Check(body.cluster) || texts.some((text) => /[\0\n]/.test(text))) {
     throw new StatusError('BadRequest', 'this is not a join request: cluster must be a name (RFC 1123), and no field may hold line ends');

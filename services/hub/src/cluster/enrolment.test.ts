@@ -16,7 +16,7 @@ let postgres: TestPostgres;
 let hub: TestHub;
 let dsn: string;
 let busDown = false;
-const natsUser = 'UABC';
+const natsUser = `U${'A'.repeat(55)}`;
 const TOKENS = '/apis/hawser.dev/v1alpha1/jointokens';
 const CLUSTERS = '/apis/hawser.dev/v1alpha1/clusters';
 
@@ -159,7 +159,7 @@ describe('refused', () => {
     const { payload } = await makeToken({ cluster: 'proof' });
     const mallory = generateSigner();
     expect((await enroll('proof', payload.secret, generateSigner(), { signingKey: mallory.publicKey })).code).toBe(401);
-    expect((await enroll('proof', payload.secret, generateSigner(), { natsUser: 'UOTHER' })).code).toBe(401);
+    expect((await enroll('proof', payload.secret, generateSigner(), { natsUser: `U${'B'.repeat(55)}` })).code).toBe(401);
     expect((await enroll('proof', payload.secret, generateSigner(), { signingKey: 'nonsense' })).code).toBe(401);
     expect((await enroll('proof', payload.secret)).code).toBe(200);
   });
@@ -168,6 +168,7 @@ describe('refused', () => {
     expect((await post('/join/v1/enroll', { cluster: 'a' })).code).toBe(400);
     expect((await enroll('Not_A_Name', 's')).code).toBe(400);
     expect((await enroll('a', 's\nt')).code).toBe(400);
+    expect((await enroll('a', 's', generateSigner(), { natsUser: 'nonsense' })).code).toBe(400);
     expect((await enroll('a', 'x'.repeat(20_000))).code).toBe(413);
   });
 

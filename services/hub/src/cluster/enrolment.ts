@@ -55,9 +55,10 @@ async function enroll(
   const token = await consumeJoinToken(tx, hash, request.cluster);
   if (token === undefined) return undefined;
   const { cluster, signingKey, natsUser } = request;
+  // The Cluster first, then its member, as deleting does: two orders could wait for each other for ever.
+  const row = await findRow(tx, { kind: 'Cluster', namespace: '', name: cluster }, 'lock');
   const epoch = await storeMember(tx, { cluster, signingKey, natsUser });
   const resource = clusterResource(token.spec);
-  const row = await findRow(tx, { kind: 'Cluster', namespace: '', name: cluster }, 'lock');
   const credentials = await parts.issueNatsCredentials({ cluster, natsUser });
   // A join is a write even if the place is the same: the epoch and the key in the roster change.
   const write =

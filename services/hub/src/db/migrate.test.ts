@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { freePort, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { MIGRATIONS, migrate } from './migrate.ts';
 
 let postgres: TestPostgres;
@@ -60,6 +60,18 @@ describe('migrations', () => {
     await expect(migrate(dsn, broken)).rejects.toThrow(/nowhere/);
     expect(await migrate(dsn)).not.toEqual([]);
     await rm(broken, { recursive: true });
+  });
+
+  it('say which database cannot be opened, without its password', async () => {
+    const dsn = await postgres.database();
+    await expect(migrate(dsn.replace(/:[^:@/]+@/, ':secret@'))).rejects.toMatchObject({
+      code: 'database-refused',
+      message: expect.not.stringContaining('secret'),
+    });
+    await expect(migrate(`postgresql://x:y@127.0.0.1:${await freePort()}/hawser`)).rejects.toMatchObject({
+      code: 'database-unavailable',
+      message: expect.stringContaining('hawser of PostgreSQL at 127.0.0.1'),
+    });
   });
 
   it('refuse an applied file that was edited', async () => {

@@ -1,9 +1,10 @@
 /** Brings a database to the schema of this code: numbered SQL, once each, whoever comes first. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '@hawser/runtime/app-error.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import { Client } from 'pg';
+import { isConnectionFailure } from './database.ts';
 
 /** The migrations of this code. */
 export const MIGRATIONS = join(import.meta.dirname, '../../../../migrations');
@@ -22,13 +23,16 @@ interface Migration {
 /**
  * Applies what is missing, in one transaction under an advisory lock: of two hubs that start together one migrates
  * and the other waits. Throws `database-newer` when the database knows migrations that this code does not, and
- * `migration-changed` when an applied file was edited. Returns the numbers applied.
+ * `migration-changed` when an applied file was edited,
+ * `database-unavailable` or `database-refused` when it cannot be opened. Returns the numbers applied.
  */
 export async function migrate(dsn: string, folder = MIGRATIONS): Promise<readonly number[]> {
   const migrations = await readMigrations(folder);
   const client = new Client({ connectionString: dsn, connectionTimeoutMillis: 5_000, statement_timeout: DEADLINE_MS });
   client.on('error', () => {});
-  await client.connect();
+  await client.connect().catch((cause: unknown) => {
+    throw unreachable(dsn, cause);
+  });
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
@@ -67,6 +71,13 @@ function refuseStrangers(rows: readonly { number: number; name: string; hash: st
       throw new AppError('migration-changed', `migrations/${known.name} was changed after it was applied; restore it and add a new file`);
     }
   }
+}
+
+/** Names the place, not the password. */
+function unreachable(dsn: string, cause: unknown): AppError {
+  const { host, pathname } = new URL(dsn);
+  const message = `cannot open the database ${pathname.slice(1)} of PostgreSQL at ${host}: ${messageOf(cause)}`;
+  return new AppError(isConnectionFailure(cause) ? 'database-unavailable' : 'database-refused', message, { status: 503, cause });
 }
 
 async function readMigrations(folder: string): Promise<readonly Migration[]> {

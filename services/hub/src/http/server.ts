@@ -45,6 +45,8 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 300 },
     logger: false,
+    // Errors before routing, such as a URL that cannot be decoded, reach no error handler.
+    frameworkErrors: (error, _request, reply) => reply.code(error.statusCode ?? 400).send(statusOf(error)),
   });
   app.decorateRequest('actor', '');
   app.removeContentTypeParser('text/plain');

@@ -199,6 +199,16 @@ describe('bad input', () => {
     expect(answer.statusCode).toBe(code);
   });
 
+  it.each([
+    [`${ROOT}/namespaces/a%00b/virtualservices/x`, 400],
+    [`${ROOT}/namespaces/a/virtualservices/%ff`, 400],
+    [`${ROOT}/namespaces/a%00/virtualservices`, 400],
+    [`${ROOT}/namespaces/a/virtualservices/${'x'.repeat(290)}`, 404],
+    [`${ROOT}/namespaces/a/virtualservices/..%2f..%2fx`, 404],
+  ])('the path %s is answered in the shape of a Status', async (url, code) => {
+    expect(await hub.call('GET', url)).toMatchObject({ code, body: { kind: 'Status', status: 'Failure' } });
+  });
+
   it('an unknown path or kind gets a Status too', async () => {
     expect(await hub.call('GET', '/apis/hawser.dev/v1alpha1/nonsense')).toMatchObject({
       code: 404,

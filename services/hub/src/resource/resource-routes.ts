@@ -44,6 +44,7 @@ function addKind(app: FastifyInstance, service: ResourceService, { kind, root }:
 
 function targetOf(kind: KindDescriptor, request: FastifyRequest): Target {
   const { namespace, name } = request.params as { readonly namespace?: string; readonly name?: string };
+  if (`${namespace}${name}`.includes('\0')) throw new StatusError('BadRequest', 'the path has a NUL character');
   return { kind, namespace: namespace ?? '', name: name ?? '' };
 }
 
@@ -60,8 +61,14 @@ function listQuery(kind: KindDescriptor, request: FastifyRequest): ListQuery {
   const { labelSelector, limit, continue: token } = parameters(request, LIST_PARAMETERS);
   const selector = parseLabelSelector(labelSelector ?? '');
   if ('problem' in selector) throw new StatusError('BadRequest', `labelSelector: ${selector.problem}`);
-  const { namespace } = request.params as { readonly namespace?: string };
-  return { kind, namespace, selector, limit: limitOf(limit), after: token === undefined ? undefined : decodeContinue(token) };
+  const namespace = kind.namespaced ? targetOf(kind, request).namespace : '';
+  return {
+    kind,
+    namespace: namespace === '' ? undefined : namespace,
+    selector,
+    limit: limitOf(limit),
+    after: token === undefined ? undefined : decodeContinue(token),
+  };
 }
 
 function limitOf(text: string | undefined): number | undefined {
