@@ -38,9 +38,10 @@ export interface DemoFile {
 
 const fileIn = (stateDir: string): string => join(stateDir, 'demo.json');
 
-/** Replaces the file; only its owner may read it. */
+/** Replaces the file if it would say something else; only its owner may read it. */
 export function writeDemoFile(stateDir: string, content: DemoFile): void {
   const path = fileIn(stateDir);
+  if (JSON.stringify(readDemoFile(stateDir)) === JSON.stringify(content)) return;
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   renameSync(temporary, path);

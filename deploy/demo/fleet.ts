@@ -141,6 +141,7 @@ export class Fleet {
 
   #keep(one: Supervised): Supervised {
     this.#byName.set(one.spec.name, one);
+    this.save();
     return one;
   }
 

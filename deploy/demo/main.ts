@@ -15,6 +15,9 @@ import { demoClusters, listenersOf } from './topology.ts';
 /** Setup is done when this runs: run.mjs saw to it. */
 const started = performance.now();
 
+/** How often `demo.json` is brought up to date. */
+const RECORD_MS = 1_000;
+
 /** A reason not to start, for people. */
 class Refusal extends Error {}
 
@@ -66,6 +69,7 @@ async function runDemo(options: DemoOptions, say: Narrator): Promise<number> {
   const interrupted = onInterrupt();
   process.on('exit', () => fleet !== undefined && sweepFleet(fleet)); // also after a crash of the demo itself
   const work = async (): Promise<number> => {
+    setInterval(() => fleet?.save(), RECORD_MS).unref(); // the hub may have replaced a server of its own
     const demo = await startDemo(options, say, { started, onFleet: (made) => (fleet = made) });
     if (options.once) return (await runScenario(demo, options.report, options.only)) ? 0 : 1;
     say.plain(summary(demo));

@@ -1,6 +1,6 @@
 /** Processes that the demo and the benchmarks start: recorded so that an outsider can start them again, and never left behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '@hawser/runtime/backoff.ts';
 
@@ -189,12 +189,28 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
  * replaced itself (`setpriv … postgres …`) is not seen any more, so what runs may be the end of `argv`.
  */
 export function runsArgv(pid: number, argv: readonly string[]): boolean {
+  const command = commandOf(pid);
+  const end = argv.slice(-command.length);
+  return command.length > 1 && command.length === end.length && command.every((part, index) => part === end[index]);
+}
+
+/** Processes that run one of these commands, whoever started them: an outsider restarts by `argv`. */
+export function pidsRunning(commands: readonly (readonly string[])[]): number[] {
+  const wanted = new Set(commands.map((argv) => argv.join('\0')));
+  let pids: number[] = [];
   try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-    const end = argv.slice(-command.length);
-    return command.length > 1 && command.length === end.length && command.every((part, index) => part === end[index]);
+    pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
   } catch {
-    return false;
+    // no /proc: only what was started here is known
+  }
+  return pids.filter((pid) => wanted.has(commandOf(pid).join('\0')));
+}
+
+function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return [];
   }
 }
 

@@ -115,7 +115,8 @@ async function firstRequest(fleet: Fleet, started: number, say: Narrator): Promi
 async function startRest(fleet: Fleet, { cli, say, ingressPort }: { cli: Cli; say: Narrator; ingressPort: number }): Promise<void> {
   const [from, to] = [fleet.cluster(FIRST.from), fleet.cluster(FIRST.to)];
   const last = fleet.clusters.filter((cluster) => cluster !== from && cluster !== to);
-  await Promise.all([...last.map((cluster) => joinCluster(fleet, cli, cluster)), fleet.startGateway(from), applyBaseline(cli)]);
+  await Promise.all([...last.map((cluster) => joinCluster(fleet, cli, cluster)), fleet.startGateway(from)]);
+  await applyBaseline(cli); // it names every region, so every region is there first
   say.done(`${last.map(({ name }) => name).join(', ')} joined; failover policy and the versions of reviews are applied`);
   for (const cluster of fleet.clusters) {
     say.progress(`workloads of ${cluster.name} start, a sidecar each`);

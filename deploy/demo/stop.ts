@@ -2,7 +2,7 @@
 import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Fleet } from './fleet.ts';
 import type { Narrator } from './narrator.ts';
-import { isLiving, type ProcessRecord, runsArgv, signalGroup } from './processes.ts';
+import { isLiving, type ProcessRecord, pidsRunning, runsArgv, signalGroup } from './processes.ts';
 
 /** The hub ends PostgreSQL with a checkpoint. */
 const GRACE_MS = 12_000;
@@ -15,6 +15,7 @@ export async function stopFleet(fleet: Fleet, say: Narrator): Promise<void> {
   const patient = processes.all.filter(({ spec }) => spec.name === 'hub' || spec.name.endsWith('-agent'));
   await processes.kill(...processes.all.filter((one) => !patient.includes(one)));
   await processes.stop(patient, GRACE_MS);
+  for (const pid of pidsRunning(processes.all.map(({ record }) => record.argv))) signalGroup(pid, 'SIGKILL'); // restarted by an outsider
   const left = killServers(fleet);
   for (let waited = 0; waited < 2_000 && left.some(({ pid, argv }) => runsArgv(pid, argv)); waited += 50) await sleep(50);
   const count = processes.all.filter((one) => !isLiving(one)).length;
