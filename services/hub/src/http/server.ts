@@ -46,7 +46,8 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
     routerOptions: { maxParamLength: 300 },
     logger: false,
     // Errors before routing, such as a URL that cannot be decoded, reach no error handler.
-    frameworkErrors: (error, _request, reply) => reply.code(error.statusCode ?? 400).send(statusOf(error)),
+    frameworkErrors: (error, _request, reply) =>
+      void (reply as unknown as FastifyReply).code(error.statusCode ?? 400).send(statusOf(error)),
   });
   app.decorateRequest('actor', '');
   app.removeContentTypeParser('text/plain');
