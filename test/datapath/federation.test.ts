@@ -1,9 +1,10 @@
 /** Requests between clusters whose networks are apart: client sidecar → tunnel → gateway → server sidecar → application. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TestEnvoy } from '../kit/envoy.ts';
 import { type App, postCounts, startApp } from './kit/app.ts';
-import { type Envoy, until } from './kit/envoy.ts';
 import { burst, call, stream } from './kit/load.ts';
 import { Mesh } from './kit/mesh.ts';
+import { until } from './kit/until.ts';
 
 const CLIENT = '127.78.1.11';
 const GATEWAYS = ['127.78.2.1', '127.78.2.2'];
@@ -12,10 +13,10 @@ const HOST = 'ratings.bookinfo.svc.clusterset.local';
 const to = { via: CLIENT, host: HOST };
 
 let mesh: Mesh;
-let client: Envoy;
+let client: TestEnvoy;
 const apps: App[] = [];
-const sidecars: Envoy[] = [];
-let gateways: Envoy[];
+const sidecars: TestEnvoy[] = [];
+let gateways: TestEnvoy[];
 
 function ratings(addresses: readonly string[], exported = true): void {
   mesh.service('bookinfo/ratings', 'west', { exported, endpoints: addresses.map((address) => ({ address })) });
@@ -80,7 +81,6 @@ describe('a federated request', () => {
     ratings(SERVERS);
     await clientKnows(SERVERS);
     const after = await burst(to, 4_000);
-    console.log('shares', before.by, after.by);
     expect(after.failed).toBe(0);
     for (const address of SERVERS) expect((after.by.get(address) ?? 0) / 4_000).toBeCloseTo(1 / 4, 1);
   });
@@ -102,7 +102,7 @@ describe('without a failed GET', () => {
       () => load.tally.sent > 300,
       () => 'no load',
     );
-    await sidecars[0]?.kill();
+    await sidecars[0]?.stop();
     await apps[0]?.crash();
     const at = load.tally.sent;
     await until(
@@ -110,7 +110,6 @@ describe('without a failed GET', () => {
       () => 'no load',
     );
     const tally = await load.stop();
-    console.log('endpoint killed', tally);
     expect([...tally.failures.keys()].filter((kind) => kind.startsWith('GET'))).toEqual([]);
     expect(tally.failed).toBeLessThanOrEqual(4);
   });
@@ -121,14 +120,13 @@ describe('without a failed GET', () => {
       () => load.tally.sent > 300,
       () => 'no load',
     );
-    await gateways[0]?.kill();
+    await gateways[0]?.stop();
     const at = load.tally.sent;
     await until(
       () => load.tally.sent > at + 900,
       () => 'no load',
     );
     const tally = await load.stop();
-    console.log('gateway killed', tally);
     expect([...tally.failures.keys()].filter((kind) => kind.startsWith('GET'))).toEqual([]);
   });
 

@@ -1,12 +1,13 @@
 /** Who may speak to whom: wrong identities are refused in both directions, and by gateways. */
 import { spiffeId } from '@hawser/model/fleet.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TestEnvoy } from '../kit/envoy.ts';
 import { type App, startApp } from './kit/app.ts';
-import { type Envoy, until } from './kit/envoy.ts';
 import { call, stream } from './kit/load.ts';
 import { Mesh } from './kit/mesh.ts';
 import { ask, askTunnel } from './kit/peer.ts';
 import { createTrustDomain, type Identity } from './kit/pki.ts';
+import { until } from './kit/until.ts';
 
 const CLIENT = '127.78.3.11';
 const SERVER = '127.78.4.11';
@@ -17,7 +18,7 @@ const to = { via: CLIENT, host: HOST };
 
 let mesh: Mesh;
 let app: App;
-let client: Envoy;
+let client: TestEnvoy;
 
 beforeAll(async () => {
   mesh = await Mesh.start([
@@ -106,7 +107,7 @@ describe('a server', () => {
     ];
     mesh.service('bookinfo/ratings', 'west', { endpoints: [SERVER, ...wrong.map(([address]) => address)].map((address) => ({ address })) });
     const others = await Promise.all(wrong.map(([address]) => startApp(address, address)));
-    await Promise.all(wrong.map(([address, identity]) => mesh.sidecar('west', address, '', identity)));
+    await Promise.all(wrong.map(([address, identity], index) => mesh.sidecar('west', address, `test/wrong-${index}`, identity)));
     const statuses: number[] = [];
     for (const [address] of wrong) {
       only({ address });

@@ -102,6 +102,12 @@ function bootstrap({ xdsPort, token, node, address = '127.0.0.1' }: EnvoyOptions
   return {
     node: { id: node['name'], cluster: node['cluster'], metadata: node },
     admin: { address: socket(address, 0) },
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
+      },
+    ],
     dynamic_resources: {
       ads_config: {
         api_type: 'DELTA_GRPC',

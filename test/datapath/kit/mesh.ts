@@ -1,23 +1,22 @@
-/** A federation on loopback: worlds, translators and real Envoys, without agents and hub. */
+/** A federation on loopback: worlds, translators, the agents' real ADS servers and real Envoys; without hub and bus. */
 import { create } from '@bufbuild/protobuf';
+import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
+import type { PeerCluster, ProxyRef } from '@hawser/agent/state/world.ts';
+import { encoded } from '@hawser/agent/translate/encode.ts';
+import { createTranslator, type Dirty, type Translator } from '@hawser/agent/translate/translator.ts';
+import { type AdsServer, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
-import { spiffeId, trustDomainOf } from '@hawser/model/fleet.ts';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, spiffeId, trustDomainOf } from '@hawser/model/fleet.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
-import type { XdsResource } from '../../../services/agent/src/snapshot/resource.ts';
-import { SnapshotStore } from '../../../services/agent/src/snapshot/snapshot-store.ts';
-import type { PeerCluster, ProxyRef, World } from '../../../services/agent/src/state/world.ts';
-import { encoded } from '../../../services/agent/src/translate/encode.ts';
-import { createTranslator, type Dirty, type Translator } from '../../../services/agent/src/translate/translator.ts';
-import { type AdsServer, startAdsServer } from './ads-server.ts';
-import { type Envoy, startEnvoy } from './envoy.ts';
+import pino from 'pino';
+import { startEnvoy, type TestEnvoy } from '../../kit/envoy.ts';
 import { createTrustDomain, type Identity, type TrustDomain } from './pki.ts';
-
-const ADS_ADDRESS = '127.78.0.1';
 
 export interface ClusterOptions {
   readonly name: string;
-  readonly region?: string;
   readonly network?: string;
   readonly gateways?: readonly string[];
 }
@@ -27,13 +26,9 @@ interface Member {
   readonly domain: TrustDomain;
   readonly translator: Translator;
   readonly store: SnapshotStore;
-}
-
-interface Proxy {
-  readonly cluster: string;
-  readonly ref: ProxyRef;
-  identity: XdsResource;
-  readonly envoy: Envoy;
+  readonly ads: AdsServer;
+  /** Certificates that differ from what the account would get, by account. */
+  readonly given: Map<string, Identity>;
 }
 
 /** What a service has in one cluster. */
@@ -43,134 +38,104 @@ export interface ServiceOptions {
   readonly endpoints: readonly (Partial<Endpoint> & { readonly address: string })[];
 }
 
+type Parts = ReadonlyMap<string, EndpointShard>;
+
 export class Mesh {
   readonly #members = new Map<string, Member>();
-  readonly #proxies = new Map<string, Proxy>();
-  #shards: ReadonlyMap<string, ReadonlyMap<string, EndpointShard>> = new Map();
+  readonly #envoys: TestEnvoy[] = [];
+  readonly #seen = new Map<string, { readonly parts: Parts; readonly seen: Parts }>();
+  #clusters: ReadonlyMap<string, PeerCluster> = new Map();
+  #shards: ReadonlyMap<string, Parts> = new Map();
   #policies: ReadonlyMap<string, Resource> = new Map();
-  readonly #ads: AdsServer;
-
-  private constructor(ads: AdsServer) {
-    this.#ads = ads;
-  }
 
   static async start(clusters: readonly ClusterOptions[]): Promise<Mesh> {
-    let mesh: Mesh | undefined;
-    const ads = await startAdsServer(ADS_ADDRESS, (node) => mesh?.served(node));
-    mesh = new Mesh(ads);
-    for (const { name, region = name, network = name, gateways = [] } of clusters) {
-      const domain = await createTrustDomain(trustDomainOf(name));
-      const peer = { name, region, zone: `${region}-a`, network, trustDomain: domain.name, trustBundle: [domain.bundle], gateways };
-      mesh.#members.set(name, { peer, domain, translator: createTranslator(), store: new SnapshotStore() });
-    }
+    const mesh = new Mesh();
+    for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster));
+    mesh.#clusters = new Map([...mesh.#members].map(([name, { peer }]) => [name, peer]));
     return mesh;
   }
 
+  /** What proxies refuse at this moment. */
   get nacks(): readonly string[] {
-    return this.#ads.nacks;
+    const proxies = [...this.#members.values()].flatMap(({ ads }) => ads.proxies());
+    return proxies.flatMap(({ proxy, types }) =>
+      Object.entries(types).flatMap(([type, { state, error }]) => (state === 'NACKED' ? [`${proxy} ${type}: ${error}`] : [])),
+    );
+  }
+
+  /** Whether every proxy of a cluster has acknowledged everything. */
+  synced(cluster: string): boolean {
+    const states = this.#member(cluster)
+      .ads.proxies()
+      .flatMap(({ types }) => Object.values(types).map(({ state }) => state));
+    return states.every((state) => state === 'SYNCED' || state === 'NOT_SENT');
   }
 
   domain(cluster: string): TrustDomain {
     return this.#member(cluster).domain;
   }
 
-  /** Starts a proxy with the identity of a service account, or another one. */
-  async proxy(cluster: string, ref: ProxyRef, account: string, identity?: Identity): Promise<Envoy> {
-    const { domain, translator, store } = this.#member(cluster);
-    const [namespace = '', name = ''] = account.split('/');
-    const given = identity ?? (await domain.issue(spiffeId(domain.name, namespace, name)));
-    const node = `${cluster}/${ref.role}:${ref.address}`;
-    store.apply(translator.attach(ref));
-    const pending = { cluster, ref, identity: identitySecret(given) };
-    this.#proxies.set(node, pending as Proxy);
-    const envoy = await startEnvoy({ node, address: ref.address, ads: { address: ADS_ADDRESS, port: this.#ads.port } });
-    this.#proxies.set(node, { ...pending, envoy });
-    return envoy;
+  /** Starts a sidecar with the certificate of an account (`NAMESPACE/NAME`), or with another one. */
+  sidecar(cluster: string, address: string, account: string, identity?: Identity): Promise<TestEnvoy> {
+    return this.#proxy(cluster, { role: 'sidecar', address }, { account, identity });
   }
 
-  sidecar(cluster: string, address: string, account: string, identity?: Identity): Promise<Envoy> {
-    return this.proxy(cluster, { role: 'sidecar', address }, account, identity);
-  }
-
-  gateway(cluster: string, address: string): Promise<Envoy> {
-    return this.proxy(cluster, { role: 'gateway', address }, 'hawser-system/gateway');
-  }
-
-  /** Gives a running proxy another identity. */
-  setIdentity(cluster: string, ref: ProxyRef, identity: Identity): void {
-    const node = `${cluster}/${ref.role}:${ref.address}`;
-    const proxy = this.#proxies.get(node);
-    if (proxy === undefined) throw new Error(`${node} is not running`);
-    proxy.identity = identitySecret(identity);
-    this.#ads.push(node);
+  gateway(cluster: string, address: string): Promise<TestEnvoy> {
+    return this.#proxy(
+      cluster,
+      { role: 'gateway', address },
+      { account: `${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`, identity: undefined },
+    );
   }
 
   /** Says what a cluster has of a service; every cluster hears of it when it is exported. */
   service(key: string, cluster: string, options: ServiceOptions): void {
-    const [namespace = '', service = ''] = key.split('/');
-    const ports = [...(options.ports ?? [{ port: 80, protocol: 'http' as const }])];
-    const targetPorts = Object.fromEntries(ports.map(({ port }) => [String(port), 9080]));
-    const endpoints = options.endpoints.map((endpoint) => ({
-      targetPorts,
-      labels: {},
-      serviceAccount: service,
-      health: 'HEALTHY' as const,
-      ...endpoint,
-    }));
-    const shard = { cluster, namespace, service, exported: options.exported ?? true, ports, endpoints };
+    const shard = shardOf(key, cluster, options);
     this.#shards = new Map([...this.#shards, [key, new Map([...(this.#shards.get(key) ?? []), [cluster, shard]])]]);
-    this.sync({ services: new Set([key]) });
+    this.#sync({ services: new Set([key]) });
   }
 
   policy(resource: Resource): void {
     const key = resourceKey(resource.kind, resource.metadata.namespace, resource.metadata.name);
     this.#policies = new Map([...this.#policies, [key, resource]]);
-    this.sync('all');
+    this.#sync('all');
   }
 
   clearPolicies(): void {
     this.#policies = new Map();
-    this.sync('all');
-  }
-
-  /** Brings every translator, store and proxy up to date. */
-  sync(dirty: Dirty): void {
-    const clusters = this.#clusters;
-    for (const [self, { translator, store }] of this.#members) {
-      const shards = new Map([...this.#shards].map(([key, parts]) => [key, this.#seenFrom(self, key, parts)]));
-      const world: World = { self, clusters, shards, policies: this.#policies };
-      store.apply(translator.update(world, dirty));
-    }
-    for (const node of this.#proxies.keys()) this.#ads.push(node);
+    this.#sync('all');
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.envoy?.kill()));
-    this.#ads.stop();
+    await Promise.all(this.#envoys.map((envoy) => envoy.stop()));
+    await Promise.all([...this.#members.values()].map(({ ads }) => ads.stop()));
   }
 
-  served(node: string): ReturnType<Parameters<typeof startAdsServer>[1]> {
-    const proxy = this.#proxies.get(node);
-    if (proxy === undefined) return undefined;
-    const { store } = this.#member(proxy.cluster);
-    const layer = `${proxy.ref.role}:${proxy.ref.address}` as const;
-    return { store, layers: [proxy.ref.role, layer], own: () => [proxy.identity] };
+  async #proxy(cluster: string, ref: ProxyRef, as: { account: string; identity: Identity | undefined }): Promise<TestEnvoy> {
+    const { ads, given } = this.#member(cluster);
+    if (as.identity !== undefined) given.set(as.account, as.identity);
+    const [namespace = '', serviceAccount = ''] = as.account.split('/');
+    const name = `${ref.role}-${ref.address}`;
+    const node = { ...ref, name, namespace, serviceAccount, cluster };
+    const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount })).toString('base64');
+    const envoy = await startEnvoy({ xdsPort: ads.port, token, node });
+    this.#envoys.push(envoy);
+    return envoy;
   }
 
-  #clusterMap: ReadonlyMap<string, PeerCluster> | undefined;
-  get #clusters(): ReadonlyMap<string, PeerCluster> {
-    this.#clusterMap ??= new Map([...this.#members].map(([name, { peer }]) => [name, peer]));
-    return this.#clusterMap;
+  #sync(dirty: Dirty): void {
+    for (const [self, { translator, store }] of this.#members) {
+      const shards = new Map([...this.#shards].map(([key, parts]) => [key, this.#seenFrom(self, key, parts)]));
+      store.apply(translator.update({ self, clusters: this.#clusters, shards, policies: this.#policies }, dirty));
+    }
   }
-
-  readonly #views = new Map<string, { parts: unknown; seen: ReadonlyMap<string, EndpointShard> }>();
 
   /** Own shards and others' exported ones; the same object while nothing of the service changed. */
-  #seenFrom(self: string, key: string, parts: ReadonlyMap<string, EndpointShard>): ReadonlyMap<string, EndpointShard> {
-    const known = this.#views.get(`${self} ${key}`);
+  #seenFrom(self: string, key: string, parts: Parts): Parts {
+    const known = this.#seen.get(`${self} ${key}`);
     if (known?.parts === parts) return known.seen;
     const seen = new Map([...parts].filter(([cluster, shard]) => cluster === self || shard.exported));
-    this.#views.set(`${self} ${key}`, { parts, seen });
+    this.#seen.set(`${self} ${key}`, { parts, seen });
     return seen;
   }
 
@@ -181,16 +146,44 @@ export class Mesh {
   }
 }
 
-function identitySecret({ certificate, key }: Identity): XdsResource {
-  const secret = create(SecretSchema, {
-    name: 'identity',
-    type: {
-      case: 'tlsCertificate',
-      value: {
-        certificateChain: { specifier: { case: 'inlineString', value: certificate } },
-        privateKey: { specifier: { case: 'inlineString', value: key } },
-      },
+async function startMember({ name, network = name, gateways = [] }: ClusterOptions): Promise<Member> {
+  const domain = await createTrustDomain(trustDomainOf(name));
+  const peer = { name, region: name, zone: `${name}-a`, network, trustDomain: domain.name, trustBundle: [domain.bundle], gateways };
+  const [translator, store, given] = [createTranslator(), new SnapshotStore(), new Map<string, Identity>()];
+  const identityOf = async (account: string, namespace: string, serviceAccount: string): Promise<Identity> =>
+    given.get(account) ?? domain.issue(spiffeId(domain.name, namespace, serviceAccount));
+  const ads = await startAdsServer({
+    ...{ address: '127.0.0.1', port: 0, store, log: pino({ level: 'silent' }), registry: createRegistry() },
+    gate: {
+      authenticate: async (token) => JSON.parse(Buffer.from(token, 'base64').toString()),
+      attach: ({ role, address }) => void store.apply(translator.attach({ role, address })),
+      detach: ({ role, address }) => void store.apply(translator.detach({ role, address })),
+      ready: true,
+      onReady: (callback) => callback(),
+    },
+    identities: {
+      hold: async ({ namespace, serviceAccount }) => ({
+        current: identitySecret(await identityOf(`${namespace}/${serviceAccount}`, namespace, serviceAccount)),
+        release: () => undefined,
+      }),
     },
   });
-  return encoded('SDS', 'identity', secret, SecretSchema);
+  return { peer, domain, translator, store, ads, given };
+}
+
+function shardOf(key: string, cluster: string, options: ServiceOptions): EndpointShard {
+  const [namespace = '', service = ''] = key.split('/');
+  const ports = [...(options.ports ?? [{ port: 80, protocol: 'http' as const }])];
+  const targetPorts = Object.fromEntries(ports.map(({ port }) => [String(port), 9080]));
+  const defaults = { targetPorts, labels: {}, serviceAccount: service, health: 'HEALTHY' as const };
+  const endpoints = options.endpoints.map((endpoint) => ({ ...defaults, ...endpoint }));
+  return { cluster, namespace, service, exported: options.exported ?? true, ports, endpoints };
+}
+
+function identitySecret({ certificate, key }: Identity): XdsResource {
+  const inline = (value: string): { specifier: { case: 'inlineString'; value: string } } => ({
+    specifier: { case: 'inlineString', value },
+  });
+  const value = { certificateChain: inline(certificate), privateKey: inline(key) };
+  return encoded('SDS', 'identity', create(SecretSchema, { name: 'identity', type: { case: 'tlsCertificate', value } }), SecretSchema);
 }

@@ -53,6 +53,8 @@ export function healthChecks(): Init<typeof HealthCheckSchema>[] {
       timeout: millis(1_000),
       interval: millis(2_000),
       noTrafficInterval: millis(5_000),
+      // A new workload may be registered a moment before its sidecar listens.
+      unhealthyInterval: millis(1_000),
       intervalJitterPercent: 10,
       unhealthyThreshold: 2,
       healthyThreshold: 1,
