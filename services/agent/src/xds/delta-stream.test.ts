@@ -1,97 +1,12 @@
 /** The delta cases of RELIABILITY.md 2.5, by their numbers, and the ADS cases that are decided by the state machine. */
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { describe, expect, test } from 'vitest';
-import type { XdsResource } from '../snapshot/resource.ts';
-import type { DeltaRequest } from './delta-request.ts';
-import { DeltaStream, HOLD_MS } from './delta-stream.ts';
-import type { ResourceView } from './resource-view.ts';
-
-/** A view over a map, and a stream on it; `sends` shows everything that goes out as `TYPE +name@version -removed`. */
-class Bench {
-  readonly served = new Map<string, XdsResource>();
-  generation = 0;
-  now = 0;
-  readonly stream: DeltaStream;
-  readonly last = new Map<XdsType, string>();
-
-  constructor(silent = false) {
-    this.stream = new DeltaStream(this.view(), { silent });
-  }
-
-  view(): ResourceView {
-    const bench = this;
-    return {
-      get generation() {
-        return bench.generation;
-      },
-      get: (type, name) => this.served.get(`${type} ${name}`),
-      names: (type) => [...this.served.values()].filter((resource) => resource.type === type).map(({ name }) => name),
-    };
-  }
-
-  /** Puts resources, `TYPE name@version` each, with `names` of children as their content; or removes `-TYPE name`. */
-  change(...changes: string[]): string[] {
-    this.generation += 1;
-    const keys = changes.map((change) => {
-      const [head = '', name = '', ...children] = change.split(/[ @]/);
-      if (head.startsWith('-')) {
-        this.served.delete(`${head.slice(1)} ${name}`);
-        return { type: head.slice(1) as XdsType, name };
-      }
-      const [version = '', ...named] = children;
-      this.served.set(`${head} ${name}`, { type: head as XdsType, name, version, bytes: naming(named) });
-      return { type: head as XdsType, name };
-    });
-    for (const { type, name } of keys) this.stream.changed(type, name);
-    return this.sends();
-  }
-
-  ask(type: XdsType, request: Partial<DeltaRequest> = {}): string[] {
-    this.stream.request(type, { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: '', error: undefined, ...request });
-    return this.sends();
-  }
-
-  subscribe(type: XdsType, ...names: string[]): string[] {
-    return this.ask(type, { subscribe: names });
-  }
-
-  reconnect(type: XdsType, subscribe: string[], versions: Record<string, string>): string[] {
-    return this.ask(type, { subscribe, initialVersions: new Map(Object.entries(versions)) });
-  }
-
-  ack(type: XdsType): string[] {
-    return this.ask(type, { nonce: this.last.get(type) ?? '' });
-  }
-
-  nack(type: XdsType, error = 'bad'): string[] {
-    return this.ask(type, { nonce: this.last.get(type) ?? '', error });
-  }
-
-  sends(): string[] {
-    const lines: string[] = [];
-    for (let response = this.stream.next(this.now); response !== undefined; response = this.stream.next(this.now)) {
-      this.last.set(response.type, response.nonce);
-      const puts = response.resources.map(({ name, version }) => ` +${name}@${version}`).sort();
-      lines.push([response.type, ...puts, ...response.removed.map((name) => ` -${name}`).sort()].join(''));
-    }
-    return lines;
-  }
-
-  /** Advances to the time at which the stream wants to be asked again. */
-  wake(): string[] {
-    this.now = this.stream.wakeAt ?? Number.NaN;
-    return this.sends();
-  }
-}
-
-/** Bytes of a message whose field 1 is repeated with these strings. */
-function naming(names: string[]): Uint8Array {
-  return Buffer.concat(names.map((name) => Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)])));
-}
+import { DeltaBench } from '../../../../test/kit/delta-bench.ts';
+import { HOLD_MS } from './delta-stream.ts';
 
 /** A stream with everything of one type acknowledged. */
-function settled(type: XdsType, names: string[], subscribe: string[] = []): Bench {
-  const bench = new Bench();
+function settled(type: XdsType, names: string[], subscribe: string[] = []): DeltaBench {
+  const bench = new DeltaBench();
   bench.change(...names.map((name) => `${type} ${name}@1`));
   bench.subscribe(type, ...subscribe);
   bench.ack(type);
@@ -100,7 +15,7 @@ function settled(type: XdsType, names: string[], subscribe: string[] = []): Benc
 
 describe('subscriptions', () => {
   test('17: a first request without names is a wildcard for clusters and listeners only', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('CDS a@1', 'CDS b@1', 'EDS a@1');
     expect(bench.subscribe('CDS')).toEqual(['CDS +a@1 +b@1']);
     expect(bench.subscribe('EDS')).toEqual([]);
@@ -109,7 +24,7 @@ describe('subscriptions', () => {
   });
 
   test('17: a wildcard of nothing is answered once, so that a client need not wait for it', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     expect(bench.subscribe('CDS')).toEqual(['CDS']);
     expect(bench.ack('CDS')).toEqual([]);
   });
@@ -144,7 +59,7 @@ describe('subscriptions', () => {
   });
 
   test('21: a subscription that comes with a stale nonce is honoured, and the response in flight stays so', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('EDS a@1', 'EDS b@1');
     bench.subscribe('EDS', 'a');
     expect(bench.ask('EDS', { subscribe: ['b'], nonce: 'stale' })).toEqual([]);
@@ -164,14 +79,14 @@ describe('subscriptions', () => {
   });
 
   test('24: a missing name is told as removed once, stays subscribed and is pushed when it appears', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     expect(bench.subscribe('EDS', 'later')).toEqual(['EDS -later']);
     expect(bench.ack('EDS')).toEqual([]);
     expect(bench.change('EDS later@1')).toEqual(['EDS +later@1']);
   });
 
   test('unsubscribed names get nothing more, even while a response is in flight', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('EDS a@1', 'EDS b@1');
     bench.subscribe('EDS', 'a', 'b');
     bench.change('EDS a@2', 'EDS b@2');
@@ -182,7 +97,7 @@ describe('subscriptions', () => {
 
 describe('reconnect', () => {
   test('25: only what differs is sent; what is gone is removed', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('CDS same@1', 'CDS newer@2', 'CDS unseen@1', 'LDS l@1', 'RDS r@1');
     expect(bench.reconnect('CDS', ['*'], { same: '1', newer: '1', gone: '1' })).toEqual(['CDS +newer@2 +unseen@1']);
     bench.reconnect('LDS', [], { l: '1' });
@@ -191,7 +106,7 @@ describe('reconnect', () => {
   });
 
   test('26: the same hashes from another replica: nothing is sent', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('CDS a@1', 'EDS a@1', 'LDS l@1', 'RDS r@1');
     expect(bench.reconnect('CDS', [], { a: '1' })).toEqual([]);
     expect(bench.reconnect('EDS', ['a'], { a: '1' })).toEqual([]);
@@ -206,7 +121,7 @@ describe('reconnect', () => {
   });
 
   test('clusters that are gone wait for the routes, which have not even asked yet', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('CDS a@1', 'LDS l@1', 'RDS r@2');
     expect(bench.reconnect('CDS', [], { a: '1', gone: '1' })).toEqual([]);
     expect(bench.reconnect('LDS', [], { l: '1' })).toEqual([]);
@@ -215,14 +130,14 @@ describe('reconnect', () => {
   });
 
   test('32: endpoints of a changed cluster are sent even if the client claims them', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('CDS a@2', 'CDS b@1', 'EDS a@1', 'EDS b@1');
     expect(bench.reconnect('CDS', [], { a: '1', b: '1' })).toEqual(['CDS +a@2']);
     expect(bench.reconnect('EDS', ['a', 'b'], { a: '1', b: '1' })).toEqual(['EDS +a@1']);
   });
 
   test('33: secrets of a changed listener are sent even if the client claims them (G4)', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     bench.change('LDS l@2@identity', 'SDS identity@1', 'SDS other@1');
     expect(bench.reconnect('SDS', ['identity', 'other'], { identity: '1', other: '1' })).toEqual([]);
     expect(bench.reconnect('LDS', [], { l: '1' })).toEqual(['LDS +l@2', 'SDS +identity@1']);
@@ -265,7 +180,7 @@ describe('pushes', () => {
   });
 
   test('a silent stream keeps what is asked and answers when the agent is ready', () => {
-    const bench = new Bench(true);
+    const bench = new DeltaBench(true);
     expect(bench.subscribe('CDS')).toEqual([]);
     expect(bench.change('CDS a@1')).toEqual([]);
     bench.stream.speak();
@@ -273,7 +188,7 @@ describe('pushes', () => {
   });
 
   test('a response has a size; the rest follows its ACK', () => {
-    const bench = new Bench();
+    const bench = new DeltaBench();
     const bytes = new Uint8Array(2 * 1024 * 1024);
     for (const name of ['a', 'b', 'c']) bench.served.set(`EDS ${name}`, { type: 'EDS', name, version: '1', bytes });
     expect(bench.subscribe('EDS', 'a', 'b', 'c')).toEqual(['EDS +a@1']);
@@ -333,8 +248,8 @@ describe('refusals', () => {
 });
 
 /** A proxy as Envoy is: all types subscribed and acknowledged. */
-function running(): Bench {
-  const bench = new Bench();
+function running(): DeltaBench {
+  const bench = new DeltaBench();
   bench.change('CDS a@1', 'EDS a@1', 'SDS t@1', 'LDS l@1@r', 'RDS r@1');
   bench.subscribe('CDS');
   bench.ack('CDS');

@@ -57,8 +57,8 @@ export class TypeSubscription<Hold> {
   /** Named by a changed parent before this type's first request. */
   readonly #forcedEarly = new Set<string>();
   readonly #held = new Map<string, Hold>();
-  /** Parts of refused responses, to be tried apart. */
-  #retries: string[][] = [];
+  /** Parts of refused responses, name → version, to be tried apart. */
+  readonly #retries: ReadonlyMap<string, string>[] = [];
   #inFlight: InFlight | undefined;
   #owesFirstAnswer = false;
   #responses = 0;
@@ -149,7 +149,8 @@ export class TypeSubscription<Hold> {
 
   /** A changed parent names this: it is sent again, even if unchanged and even if the client claims it. */
   force(name: string): void {
-    if (this.#view.get(this.type, name) === undefined) return;
+    const resource = this.#view.get(this.type, name);
+    if (resource === undefined || this.#nacked.get(name)?.version === resource.version) return;
     if (!this.#started) this.#forcedEarly.add(name);
     else if (this.covers(name)) this.#owe(name);
   }
@@ -178,7 +179,7 @@ export class TypeSubscription<Hold> {
     if (inFlight || this.#dirty.has(name) || this.#held.has(name)) return 'pending';
     const nack = this.#nacked.get(name);
     if (nack === undefined) return 'acked';
-    return this.#retries.some((batch) => batch.includes(name)) ? 'pending' : { nacked: nack.message };
+    return this.#retries.some((batch) => batch.get(name) === nack.version) ? 'pending' : { nacked: nack.message };
   }
 
   #answer(request: DeltaRequest): 'ack' | 'nack' | undefined {
@@ -208,14 +209,14 @@ export class TypeSubscription<Hold> {
    * skipped, so its halves are tried apart until the bad one stands alone.
    */
   #refuse(answered: InFlight, message: string): void {
-    const names = [...answered.puts.keys()].filter((name) => this.covers(name));
-    for (const name of names) {
-      this.#nacked.set(name, { version: answered.puts.get(name) ?? UNKNOWN, message });
+    const refused = [...answered.puts].filter(([name]) => this.covers(name));
+    for (const [name, version] of refused) {
+      this.#nacked.set(name, { version, message });
       this.#have.set(name, UNKNOWN);
     }
-    if (names.length > 1) {
-      const middle = Math.ceil(names.length / 2);
-      this.#retries.push(names.slice(0, middle), names.slice(middle));
+    if (refused.length > 1) {
+      const middle = Math.ceil(refused.length / 2);
+      this.#retries.push(new Map(refused.slice(0, middle)), new Map(refused.slice(middle)));
     }
     if (answered.puts.size === 0) return;
     for (const name of answered.removed.filter((removed) => this.covers(removed))) {
@@ -317,9 +318,9 @@ export class TypeSubscription<Hold> {
 
   #collectRetry(collected: Collected): void {
     for (let batch = this.#retries.shift(); batch !== undefined; batch = this.#retries.shift()) {
-      for (const name of batch) {
+      for (const [name, version] of batch) {
         const resource = this.#view.get(this.type, name);
-        if (resource !== undefined && this.#nacked.get(name)?.version === resource.version) this.#put(collected, resource);
+        if (resource?.version === version && this.#nacked.get(name)?.version === version) this.#put(collected, resource);
       }
       if (collected.puts.length > 0) return;
     }

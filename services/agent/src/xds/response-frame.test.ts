@@ -1,0 +1,42 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
+import { expect, test } from 'vitest';
+import type { XdsResource } from '../snapshot/resource.ts';
+import { namedIn } from './named-in.ts';
+import { encodeResponse, frameOf } from './response-frame.ts';
+
+function cluster(name: string, secret: string): XdsResource {
+  // An Any within a message: the secret's name is two messages deep, behind bytes.
+  const inner = anyPack(ClusterSchema, create(ClusterSchema, { name: secret, altStatName: 'x'.repeat(600) }));
+  const message = create(ClusterSchema, { name, transportSocket: { name: 'tls', configType: { case: 'typedConfig', value: inner } } });
+  return { type: 'CDS', name, version: `v-${name}`, bytes: toBinary(ClusterSchema, message) };
+}
+
+test('a response put together from frames is what the protobuf library would have made', () => {
+  const [a, b] = [cluster('outbound|80||reviews', 'trust|bookinfo/reviews'), cluster('é', 'identity')];
+  const response = { type: 'CDS', nonce: '7', resources: [a, b], removed: ['gone', 'gone 2'] } as const;
+  const decoded = fromBinary(DeltaDiscoveryResponseSchema, new Uint8Array(encodeResponse(response)));
+  const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+  const resources = [a, b].map(({ name, version, bytes }) => ({ name, version, resource: { typeUrl, value: bytes } }));
+  expect(decoded).toEqual(create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: '7', removedResources: ['gone', 'gone 2'], resources }));
+});
+
+test('a resource is encoded once', () => {
+  const resource = cluster('a', 'identity');
+  expect(frameOf(resource)).toBe(frameOf(resource));
+});
+
+test('names are found at any depth, whole names only', () => {
+  const names = namedIn(cluster('outbound|80||reviews', 'trust|bookinfo/reviews'));
+  expect(names.has('outbound|80||reviews')).toBe(true);
+  expect(names.has('trust|bookinfo/reviews')).toBe(true);
+  expect(names.has('trust|bookinfo/review')).toBe(false);
+});
+
+test('bytes that are no message name nothing and do no harm', () => {
+  const resource = (bytes: number[]): XdsResource => ({ type: 'CDS', name: 'a', version: '1', bytes: Uint8Array.from(bytes) });
+  for (const bytes of [[], [0xff], [0x0a], [0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f], [0x0b, 1, 2], Array.from({ length: 64 }, () => 0x0a)])
+    expect(namedIn(resource(bytes)).has('identity')).toBe(false);
+});

@@ -1,0 +1,89 @@
+/** A delta stream's state machine on a bench: changes and requests in short words in, what goes out as short lines out. */
+import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
+import { DeltaStream } from '@hawser/agent/xds/delta-stream.ts';
+import type { ResourceView } from '@hawser/agent/xds/resource-view.ts';
+import type { XdsType } from '@hawser/wire/messages.ts';
+
+/** A view over a map, and a stream on it; `sends` shows everything that goes out as `TYPE +name@version -removed`. */
+export class DeltaBench {
+  readonly served = new Map<string, XdsResource>();
+  generation = 0;
+  now = 0;
+  readonly stream: DeltaStream;
+  readonly last = new Map<XdsType, string>();
+
+  constructor(silent = false) {
+    this.stream = new DeltaStream(this.view(), { silent });
+  }
+
+  view(): ResourceView {
+    const bench = this;
+    return {
+      get generation() {
+        return bench.generation;
+      },
+      get: (type, name) => this.served.get(`${type} ${name}`),
+      names: (type) => [...this.served.values()].filter((resource) => resource.type === type).map(({ name }) => name),
+    };
+  }
+
+  /** Puts resources, `TYPE name@version` each, with `names` of children as their content; or removes `-TYPE name`. */
+  change(...changes: string[]): string[] {
+    this.generation += 1;
+    const keys = changes.map((change) => {
+      const [head = '', name = '', ...children] = change.split(/[ @]/);
+      if (head.startsWith('-')) {
+        this.served.delete(`${head.slice(1)} ${name}`);
+        return { type: head.slice(1) as XdsType, name };
+      }
+      const [version = '', ...named] = children;
+      this.served.set(`${head} ${name}`, { type: head as XdsType, name, version, bytes: naming(named) });
+      return { type: head as XdsType, name };
+    });
+    for (const { type, name } of keys) this.stream.changed(type, name);
+    return this.sends();
+  }
+
+  ask(type: XdsType, request: Partial<DeltaRequest> = {}): string[] {
+    this.stream.request(type, { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: '', error: undefined, ...request });
+    return this.sends();
+  }
+
+  subscribe(type: XdsType, ...names: string[]): string[] {
+    return this.ask(type, { subscribe: names });
+  }
+
+  reconnect(type: XdsType, subscribe: string[], versions: Record<string, string>): string[] {
+    return this.ask(type, { subscribe, initialVersions: new Map(Object.entries(versions)) });
+  }
+
+  ack(type: XdsType): string[] {
+    return this.ask(type, { nonce: this.last.get(type) ?? '' });
+  }
+
+  nack(type: XdsType, error = 'bad'): string[] {
+    return this.ask(type, { nonce: this.last.get(type) ?? '', error });
+  }
+
+  sends(): string[] {
+    const lines: string[] = [];
+    for (let response = this.stream.next(this.now); response !== undefined; response = this.stream.next(this.now)) {
+      this.last.set(response.type, response.nonce);
+      const puts = response.resources.map(({ name, version }) => ` +${name}@${version}`).sort();
+      lines.push([response.type, ...puts, ...response.removed.map((name) => ` -${name}`).sort()].join(''));
+    }
+    return lines;
+  }
+
+  /** Advances to the time at which the stream wants to be asked again. */
+  wake(): string[] {
+    this.now = this.stream.wakeAt ?? Number.NaN;
+    return this.sends();
+  }
+}
+
+/** Bytes of a message whose field 1 is repeated with these strings. */
+function naming(names: string[]): Uint8Array {
+  return Buffer.concat(names.map((name) => Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)])));
+}
