@@ -1,5 +1,5 @@
 /** The agent's admin door (ADDRESS:15014): probes, metrics, what it knows, and the drain of a proxy. */
-import { messageOf } from '@hawser/runtime/app-error.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -35,8 +35,14 @@ export interface DrainAnswer {
 
 const BODY_LIMIT = 64 * 1024;
 
-/** Binds and serves; throws what the socket says when the port is taken. */
-export async function startAdminServer(parts: AdminParts): Promise<{ stop(): Promise<void> }> {
+/** A running admin door. */
+export interface AdminServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Binds and serves; throws `port-taken` naming the port. */
+export async function startAdminServer(parts: AdminParts): Promise<AdminServer> {
   const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: 10_000, logger: false });
   app.setErrorHandler((error, _request, reply) => {
     parts.log.warn({ error: messageOf(error) }, 'admin request failed');
@@ -45,8 +51,18 @@ export async function startAdminServer(parts: AdminParts): Promise<{ stop(): Pro
   addProbes(app, parts);
   addViews(app, parts);
   addDrain(app, parts);
-  await app.listen({ host: parts.address, port: parts.port });
-  return { stop: () => app.close() };
+  return { port: await listen(app, parts), stop: () => app.close() };
+}
+
+async function listen(app: FastifyInstance, { address, port }: AdminParts): Promise<number> {
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    const message = `the admin server cannot listen on ${address}:${port}: ${messageOf(error)}; free the port or choose another address`;
+    throw new AppError('port-taken', message, { cause: error });
+  }
+  const bound = app.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : port;
 }
 
 function addProbes(app: FastifyInstance, parts: AdminParts): void {

@@ -54,7 +54,7 @@ export class LastKnownGood<State> {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#write();
-    }, this.#parts.spacingMs ?? SPACING_MS);
+    }, this.#parts.spacingMs ?? SPACING_MS).unref();
   }
 
   /** Writes what is pending, now; call it before the process ends. */
@@ -77,8 +77,10 @@ export class LastKnownGood<State> {
       const content = JSON.stringify(this.#parts.current());
       const checksum = sha256(content);
       if (checksum === this.#written) return;
+      const next = join(folder, 'last-known-good.next');
+      await writeDurably(next, `${checksum}\n${content}`);
       await this.#shift();
-      await writeDurably(pathOf(folder, 0), `${checksum}\n${content}`);
+      await rename(next, pathOf(folder, 0));
       this.#written = checksum;
     } catch (error) {
       log.error({ folder, error: messageOf(error) }, 'last good state was not saved; a restart would begin from an older one');

@@ -1,0 +1,316 @@
+/** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import type { ClusterFacts } from '@hawser/model/fleet.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
+import type { AgentStatus } from '@hawser/wire/messages.ts';
+import { verifierOf } from '@hawser/wire/signing.ts';
+import { inboxPrefix } from '@hawser/wire/subjects.ts';
+import { startAdminServer } from './admin/admin-server.ts';
+import { type AgentConfig, hostPort } from './config.ts';
+import { ControlLoop } from './control-loop.ts';
+import { LocalSource } from './discover/local-source.ts';
+import { AgentFeed } from './feed/agent-feed.ts';
+import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
+import { keepRenewed, type Member } from './feed/membership.ts';
+import { RevisionCounter } from './feed/revision-counter.ts';
+import { acceptSavedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { ProxyRegistry } from './proxy-registry.ts';
+import { registerAgentMetrics } from './report/agent-metrics.ts';
+import { describeMissing, describeSnapshot, describeWorld } from './report/debug-views.ts';
+import { RolloutTracker } from './report/rollout-tracker.ts';
+import { serveProxyConfig } from './report/rpc.ts';
+import { StatusReporter } from './report/status-reporter.ts';
+import { Warnings } from './report/warnings.ts';
+import { SnapshotStore } from './snapshot/snapshot-store.ts';
+import { Federation } from './state/federation.ts';
+import { createTranslator } from './translate/translator.ts';
+import { type Authority, openAuthority } from './trust/authority.ts';
+import { proxyTokenVerifier } from './trust/proxy-tokens.ts';
+import { WorkloadCertificates } from './trust/workload-certificates.ts';
+import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
+import type { ProxyStream } from './xds/proxy-stream.ts';
+
+/** What an agent is made of. */
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly member: Member;
+  readonly log: Logger;
+  /** Every how many milliseconds endpoints are checked; 0 for never. */
+  readonly checkMs?: number;
+}
+
+/** A running agent. */
+export interface RunningAgent {
+  readonly xdsPort: number;
+  readonly adminPort: number;
+  readonly store: SnapshotStore;
+  readonly loop: ControlLoop;
+  /** Saves what it knows, then closes its streams. */
+  stop(): Promise<void>;
+}
+
+const VERSION = '0.1.0';
+/** Time that the other clusters need to hear of a draining proxy, with a busy machine in mind. */
+const SETTLE_MS = 1_000;
+
+/** Starts an agent; resolves when it listens. Hub and bus may be away: it serves what it knew last. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { member, log } = options;
+  const { cluster, epoch, trustDomain } = member.membership;
+  const revisions = await RevisionCounter.open(join(member.agentDir, 'revision'), (error) =>
+    log.error({ error: messageOf(error) }, 'revisions could not be reserved'),
+  );
+  const agent = new Agent(options, {
+    revisions,
+    authority: await openAuthority(member.agentDir, trustDomain),
+    verify: await proxyTokenVerifier(member.agentDir, cluster),
+    saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
+  });
+  try {
+    return await agent.start();
+  } catch (error) {
+    await agent.stop().catch(() => undefined);
+    throw error;
+  }
+}
+
+interface Foundations {
+  readonly revisions: RevisionCounter;
+  readonly authority: Authority;
+  readonly verify: Awaited<ReturnType<typeof proxyTokenVerifier>>;
+  readonly saved: SavedState | undefined;
+}
+
+class Agent implements RunningAgent {
+  xdsPort = 0;
+  adminPort = 0;
+  readonly store = new SnapshotStore();
+  readonly loop: ControlLoop;
+  readonly #options: AgentOptions;
+  readonly #base: Foundations;
+  readonly #registry: Registry = createRegistry();
+  readonly #warnings: Warnings;
+  readonly #federation: Federation;
+  readonly #local: LocalSource;
+  readonly #proxies: ProxyRegistry;
+  readonly #lastGood: LastKnownGood<SavedState>;
+  readonly #startedAt = new Date().toISOString();
+  readonly #instance = randomUUID();
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  #credentialsEnd: number;
+  #feed: AgentFeed | undefined;
+  #server: AdsServer | undefined;
+  #rollouts: RolloutTracker<ProxyStream> | undefined;
+  #reporter: StatusReporter | undefined;
+
+  constructor(options: AgentOptions, base: Foundations) {
+    const { config, member, log } = options;
+    const { cluster, region, zone, trustDomain, natsJwtExpiresAt } = member.membership;
+    this.#options = options;
+    this.#base = base;
+    this.#credentialsEnd = Date.parse(natsJwtExpiresAt);
+    this.#warnings = new Warnings(({ place, message }) => log.warn({ place, warning: message }, 'warning'));
+    this.#federation = new Federation({ name: cluster, region, zone, trustDomain });
+    this.#federation.setFacts(cluster, this.#facts());
+    this.loop = this.#makeLoop();
+    this.#local = new LocalSource({
+      cluster,
+      registryDir: config.registryDir,
+      saved: base.saved === undefined ? undefined : localStateOf(base.saved),
+      onShards: (shards) => {
+        this.loop.setOwnShards(shards);
+        this.#feed?.publish(shards);
+      },
+      onWarnings: (topic, messages) => this.#warnings.standing(topic, messages),
+      ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
+    });
+    this.#lastGood = new LastKnownGood({ folder: member.agentDir, log, current: () => this.#state() });
+    this.#proxies = new ProxyRegistry({
+      ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
+      onChange: () => this.#changed(),
+    });
+  }
+
+  /** Listens first, so that a taken port is the first thing found; nothing is answered before everything is known. */
+  async start(): Promise<RunningAgent> {
+    const { saved } = this.#base;
+    if (saved?.moment !== undefined) this.loop.resume(saved.moment);
+    this.#server = await this.#startXds();
+    await this.#startAdmin();
+    await this.#local.start();
+    this.#stops.push(() => this.#local.stop());
+    const bus = await this.#connect();
+    this.#report(bus, this.#server);
+    this.#startFeed(bus);
+    await this.#writeLocation();
+    this.#options.log.info({ cluster: this.#options.member.membership.cluster, fromDisk: saved !== undefined }, 'agent is up');
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.#proxies.stop();
+    if (this.loop.ready) this.#lastGood.changed();
+    await this.#lastGood.flush();
+    for (const stop of this.#stops.reverse()) await stop();
+  }
+
+  #makeLoop(): ControlLoop {
+    return new ControlLoop({
+      federation: this.#federation,
+      translator: createTranslator(),
+      store: this.store,
+      onRevision: (moment, applied) => this.#rollouts?.trackRevision(moment.epoch, moment.revision, applied),
+      onProblems: (problems) => this.#warnings.standing('translate', problems),
+      onRoster: () => this.#feed?.rosterChanged(),
+      onChange: () => this.#changed(),
+    });
+  }
+
+  #facts(): ClusterFacts {
+    return { trustBundle: [...this.#base.authority.trustBundle], gateways: [...this.#options.config.gateways] };
+  }
+
+  async #startXds(): Promise<AdsServer> {
+    const { config, log } = this.#options;
+    const identities = new WorkloadCertificates({ authority: this.#base.authority, log });
+    const { store } = this;
+    const server = await startAdsServer({
+      ...{ address: config.address, port: config.xdsPort, store, gate: this.#proxies, identities, log, registry: this.#registry },
+    });
+    this.xdsPort = server.port;
+    this.#stops.push(() => server.stop());
+    server.onChange(() => this.#reporter?.changed());
+    return server;
+  }
+
+  async #startAdmin(): Promise<void> {
+    const { config, log } = this.#options;
+    const admin = await startAdminServer({
+      ...{ address: config.address, port: config.adminPort, registry: this.#registry, log },
+      notReady: () => describeMissing(this.loop.missing, config.registryDir),
+      world: () => describeWorld(this.#federation.world(), this.#feed?.peers() ?? [], this.loop.moment),
+      snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
+      drain: async (token, proxy) => ((await this.#proxies.drain(token, proxy)) ? { settleMs: SETTLE_MS } : undefined),
+      confirmHeld: () => this.#local.confirmHeld(),
+    });
+    this.adminPort = admin.port;
+    this.#stops.push(() => admin.stop());
+  }
+
+  async #connect(): Promise<Bus> {
+    const { member, log } = this.#options;
+    const { cluster, natsUrls, natsJwt } = member.membership;
+    const credentials = (jwt: string) => ({ jwt, seed: member.natsSeed });
+    const bus = await connectBus({
+      ...{ urls: natsUrls, name: `agent ${cluster}`, credentials: credentials(natsJwt), inboxPrefix: inboxPrefix(cluster), log },
+    });
+    this.#stops.push(() => bus.close());
+    const renewal = new AbortController();
+    const renewed = keepRenewed(member, {
+      ...{ log, signal: renewal.signal },
+      onRenewed: (membership) => {
+        this.#credentialsEnd = Date.parse(membership.natsJwtExpiresAt);
+        bus.renewCredentials(credentials(membership.natsJwt));
+      },
+    });
+    this.#stops.push(async () => {
+      renewal.abort();
+      await renewed;
+    });
+    return bus;
+  }
+
+  #report(bus: Bus, server: AdsServer): void {
+    const { member } = this.#options;
+    const { cluster, epoch, hubKey } = member.membership;
+    const nextRevision = (): number => this.#base.revisions.next();
+    const reporter = new StatusReporter({ bus, cluster, epoch, signer: member.signer, nextRevision, status: () => this.#status(server) });
+    this.#reporter = reporter;
+    this.#rollouts = new RolloutTracker(server.streams, (status) => reporter.rollout(status));
+    const rpc = serveProxyConfig({
+      bus,
+      cluster,
+      hubKey: verifierOf(hubKey),
+      proxyConfig: (proxy, section) => proxyConfig(server, proxy, section),
+    });
+    registerAgentMetrics(this.#registry, {
+      ready: () => this.loop.ready,
+      busConnected: () => bus.connected,
+      proxies: () => server.proxies().length,
+      revision: () => this.loop.moment?.revision ?? 0,
+      credentialsEnd: () => this.#credentialsEnd,
+      heldLosses: () => this.#local.held,
+      shards: () => this.#federation.shards,
+      peers: () => this.#feed?.peers() ?? [],
+    });
+    this.#stops.push(() => {
+      this.#rollouts?.stop();
+      rpc.stop();
+      reporter.stop();
+    });
+  }
+
+  #startFeed(bus: Bus): void {
+    const { member, log } = this.#options;
+    const feed = new AgentFeed({
+      ...{ bus, member, facts: this.#facts(), federation: this.#federation, loop: this.loop, warnings: this.#warnings, log },
+      saved: this.#base.saved,
+      revisions: (above) => this.#base.revisions.next(above),
+      onChange: () => this.#changed(),
+    });
+    this.#feed = feed;
+    this.#stops.push(() => feed.stop());
+    feed.start();
+    if (this.#local.known) feed.publish(this.#local.shards);
+    this.loop.run();
+  }
+
+  /** Where proxies on this machine find their agent. */
+  async #writeLocation(): Promise<void> {
+    const { config, member } = this.#options;
+    const location = { xds: hostPort(config.address, this.xdsPort), admin: hostPort(config.address, this.adminPort) };
+    await writeDurably(join(member.agentDir, 'agent.json'), JSON.stringify(location));
+  }
+
+  /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
+  #changed(): void {
+    this.#reporter?.changed();
+    if (this.loop.ready) this.#lastGood.changed();
+  }
+
+  #status(server: AdsServer): AgentStatus {
+    const { epoch, revision } = this.loop.moment ?? { epoch: 0, revision: 0 };
+    return {
+      ...{ instance: this.#instance, startedAt: this.#startedAt, version: VERSION, epoch, revision, ready: this.loop.ready },
+      warnings: this.#warnings.list(),
+      proxies: server.proxies(),
+      peers: this.#feed?.peers() ?? [],
+    };
+  }
+
+  #state(): SavedState {
+    const { cluster, epoch } = this.#options.member.membership;
+    const { moment } = this.loop;
+    return {
+      ...{ version: 1 as const, cluster, epoch },
+      ...(this.#feed?.encoded() ?? { config: [], fleet: [] }),
+      ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
+      ...savedLocal(this.#local.state()),
+      proxies: this.#proxies.refs(),
+    };
+  }
+}
+
+function proxyConfig(server: AdsServer, ...[proxy, section]: Parameters<AdsServer['proxyConfig']>): readonly unknown[] | undefined {
+  try {
+    return server.proxyConfig(proxy, section);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'proxy-unknown') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,102 @@
+/** The agent's configuration: flags over `HAWSER_*` over defaults, checked once, then frozen. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { PORTS } from '@hawser/model/ports.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+
+/** Every setting of the agent. */
+export interface AgentConfig {
+  /** Join token; needed until the cluster has joined. */
+  readonly token: string | undefined;
+  readonly cluster: string | undefined;
+  /** Absolute paths. */
+  readonly registryDir: string;
+  readonly stateDir: string;
+  /** IP address that xDS and admin bind. */
+  readonly address: string;
+  /** `IP:PORT` of the cluster's gateways, sorted. */
+  readonly gateways: readonly string[];
+  /** 0 takes a free port. */
+  readonly xdsPort: number;
+  readonly adminPort: number;
+}
+
+/** Settings as flags give them: camel case; those that repeat are lists. */
+export type AgentFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+const VARIABLES: Readonly<Record<string, string>> = {
+  token: 'HAWSER_JOIN_TOKEN',
+  tokenFile: 'HAWSER_JOIN_TOKEN_FILE',
+  cluster: 'HAWSER_CLUSTER',
+  registryDir: 'HAWSER_REGISTRY_DIR',
+  stateDir: 'HAWSER_STATE_DIR',
+  address: 'HAWSER_AGENT_ADDRESS',
+  gateway: 'HAWSER_AGENT_GATEWAY',
+  xdsPort: 'HAWSER_AGENT_XDS_PORT',
+  adminPort: 'HAWSER_AGENT_ADMIN_PORT',
+};
+
+/** Reads the configuration; throws `config-invalid` naming the flag. */
+export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = process.env): AgentConfig {
+  const unknown = Object.keys(flags).find((flag) => !Object.hasOwn(VARIABLES, flag));
+  if (unknown !== undefined) throw new AppError('config-invalid', `--${kebab(unknown)} is not a setting of the agent`);
+  const list = (name: string): readonly string[] => listOf(flags[name] ?? env[VARIABLES[name] ?? '']);
+  const text = (name: string): string | undefined => list(name)[0];
+  const registryDir = text('registryDir');
+  if (registryDir === undefined)
+    throw new AppError(
+      'config-invalid',
+      '--registry-dir is missing: name the folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files',
+    );
+  const address = text('address') ?? '127.0.0.1';
+  if (isIP(address) === 0) throw new AppError('config-invalid', `--address is ${JSON.stringify(address)}, which is not an IP address`);
+  const gateways = list('gateway');
+  return Object.freeze({
+    token: text('token') ?? fromFile(text('tokenFile')),
+    cluster: text('cluster'),
+    registryDir: resolve(registryDir),
+    stateDir: resolve(text('stateDir') ?? '.hawser'),
+    address,
+    gateways: (gateways.length > 0 ? gateways : [hostPort(address, PORTS.gateway)]).map(checkedGateway).sort(),
+    xdsPort: portOf('xds-port', text('xdsPort') ?? String(PORTS.agentXds)),
+    adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
+  });
+}
+
+/** `IP:PORT`, with brackets around IPv6. */
+export function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  const values = typeof value === 'string' ? value.split(',') : (value ?? []);
+  return values.map((one) => one.trim()).filter((one) => one !== '');
+}
+
+function fromFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new AppError('config-invalid', `--token-file: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function checkedGateway(text: string): string {
+  const [, address = '', port = ''] = /^\[?([^\]]*)\]?:(\d+)$/.exec(text) ?? [];
+  if (isIP(address) === 0 || portOf('gateway', port === '' ? 'none' : port) === 0)
+    throw new AppError('config-invalid', `--gateway is ${JSON.stringify(text)}; expected IP:PORT`);
+  return text;
+}
+
+function portOf(flag: string, text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new AppError('config-invalid', `--${flag} is ${JSON.stringify(text)}, which is not a port`);
+  return port;
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,124 @@
+/** Everything between the bus and the control loop: the hub's documents, the other clusters', and what is published. */
+import type { Bus } from '@hawser/bus/bus.ts';
+import type { ClusterFacts } from '@hawser/model/fleet.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { PeerStatus } from '@hawser/wire/messages.ts';
+import { verifierOf } from '@hawser/wire/signing.ts';
+import type { ControlLoop } from '../control-loop.ts';
+import type { Warnings } from '../report/warnings.ts';
+import type { Shards } from '../state/endpoint-brake.ts';
+import type { Federation } from '../state/federation.ts';
+import { ConfigWatcher } from './config-watcher.ts';
+import { FleetPublisher } from './fleet-publisher.ts';
+import type { Member } from './membership.ts';
+import { decoded, type SavedState } from './saved-state.ts';
+import { ShardWatcher } from './shard-watcher.ts';
+
+/** What it works with. */
+export interface AgentFeedParts {
+  readonly bus: Bus;
+  readonly member: Member;
+  readonly facts: ClusterFacts;
+  readonly federation: Federation;
+  readonly loop: ControlLoop;
+  readonly warnings: Warnings;
+  readonly log: Logger;
+  readonly saved: SavedState | undefined;
+  readonly revisions: (above: number) => number;
+  /** What would be saved, or what an operator sees, differs. */
+  readonly onChange: () => void;
+}
+
+/** How long a first start waits for what members have published, after the stream was listed, before it does without. */
+const COMPLETE_GRACE_MS = 10_000;
+const FLUSH_MS = 1_000;
+
+/** Starts with what was saved, and follows the bus. */
+export class AgentFeed {
+  readonly #parts: AgentFeedParts;
+  #config: ConfigWatcher | undefined;
+  readonly #publisher: FleetPublisher;
+  #shards: ShardWatcher | undefined;
+  #listed = false;
+  #grace: NodeJS.Timeout | undefined;
+
+  constructor(parts: AgentFeedParts) {
+    const { bus, member, facts, log, revisions } = parts;
+    const { cluster, epoch } = member.membership;
+    this.#parts = parts;
+    this.#publisher = new FleetPublisher({ bus, cluster, epoch, signer: member.signer, facts, revisions, log });
+  }
+
+  /** Takes what was saved, in this turn, and begins to listen. */
+  start(): void {
+    const { bus, member, loop, warnings, log, saved, onChange } = this.#parts;
+    const { cluster, hubKey } = member.membership;
+    const seed = decoded(saved?.config ?? []);
+    this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange });
+    // Without a roster the saved state knows nobody, and everything has to be heard first.
+    if (this.#shards !== undefined && saved !== undefined) loop.fulfil('fleet');
+  }
+
+  /** The members, or their keys, are others now. */
+  rosterChanged(): void {
+    if (this.#shards !== undefined) {
+      this.#shards.relist();
+      return;
+    }
+    const { bus, member, federation, warnings, log, saved, loop, onChange } = this.#parts;
+    const seed = decoded(saved?.fleet ?? []);
+    this.#shards = new ShardWatcher({
+      ...{ bus, cluster: member.membership.cluster, federation, warnings, log, seed },
+      onChange: () => loop.wake(),
+      onListed: () => this.#fleetListed(),
+      onPeer: () => this.#peerChanged(onChange),
+    });
+    loop.wake();
+  }
+
+  /** The own shards in force. */
+  publish(shards: Shards): void {
+    this.#publisher.publish(shards);
+  }
+
+  peers(): PeerStatus[] {
+    return this.#shards?.peers() ?? [];
+  }
+
+  /** Sealed messages for the last good state. */
+  encoded(): { readonly config: string[]; readonly fleet: string[] } {
+    return { config: this.#config?.encoded() ?? [], fleet: this.#shards?.encoded() ?? [] };
+  }
+
+  /** Resolves when what was published is on the stream, or after a second. */
+  async flushed(): Promise<void> {
+    const done = new AbortController();
+    await Promise.race([this.#publisher.drained(), sleep(FLUSH_MS, done.signal)]);
+    done.abort();
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#grace);
+    this.#config?.stop();
+    this.#shards?.stop();
+    if (this.#parts.bus.connected) await this.flushed();
+    await this.#publisher.stop();
+  }
+
+  /** A member may be down for good: the others must not wait for it for ever. */
+  #fleetListed(): void {
+    if (this.#listed) return;
+    this.#listed = true;
+    this.#grace = setTimeout(() => this.#parts.loop.fulfil('fleet'), COMPLETE_GRACE_MS).unref();
+    this.#peerChanged(() => undefined);
+  }
+
+  #peerChanged(then: () => void): void {
+    if (this.#listed && this.#shards?.complete === true) {
+      clearTimeout(this.#grace);
+      this.#parts.loop.fulfil('fleet');
+    }
+    then();
+  }
+}

@@ -1,0 +1,62 @@
+/** The last good state as it is on disk: sealed documents, which prove themselves, and what only this agent knows. */
+import { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { serviceKey } from '@hawser/model/service-host.ts';
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { LocalState } from '../discover/local-source.ts';
+import { REGISTRY_KINDS, type RegistryObject } from '../discover/registry-kinds.ts';
+
+/** Version 1 of the file. Messages are base64. */
+export const SavedState = Type.Object({
+  version: Type.Literal(1),
+  cluster: Type.String(),
+  /** Epoch of the own documents: another enrolment starts anew. */
+  epoch: Type.Integer(),
+  config: Type.Array(Type.String()),
+  fleet: Type.Array(Type.String()),
+  /** The hub's revision that was served. */
+  moment: Type.Optional(Type.Object({ epoch: Type.Integer(), revision: Type.Integer() })),
+  files: Type.Array(
+    Type.Object({ file: Type.String(), objects: Type.Array(Type.Unsafe<RegistryObject>(Type.Union([...REGISTRY_KINDS.values()]))) }),
+  ),
+  shards: Type.Array(EndpointShard),
+  failing: Type.Array(Type.String()),
+  draining: Type.Array(Type.String()),
+  proxies: Type.Array(Type.Object({ role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway')]), address: Type.String() })),
+});
+export type SavedState = Static<typeof SavedState>;
+
+const shape = Compile(SavedState);
+
+/** Reads one generation; throws when it is not a state of this cluster's present enrolment. */
+export function acceptSavedState(content: unknown, cluster: string, epoch: number): SavedState {
+  if (!shape.Check(content)) throw new Error('it has not the shape of a saved state');
+  if (content.cluster !== cluster) throw new Error(`it is of cluster ${content.cluster}`);
+  if (content.epoch !== epoch) throw new Error(`it is of epoch ${content.epoch}, before the cluster joined again`);
+  return content;
+}
+
+/** The local part of a state. */
+export function localStateOf(saved: SavedState): LocalState {
+  return {
+    files: new Map(saved.files.map(({ file, objects }) => [file, objects])),
+    shards: new Map(saved.shards.map((shard) => [serviceKey(shard), shard])),
+    failing: saved.failing,
+    draining: saved.draining,
+  };
+}
+
+/** The local part as it is saved. */
+export function savedLocal(local: LocalState): Pick<SavedState, 'files' | 'shards' | 'failing' | 'draining'> {
+  return {
+    files: [...local.files].map(([file, objects]) => ({ file, objects: [...objects] })),
+    shards: [...local.shards.values()],
+    failing: [...local.failing],
+    draining: [...local.draining],
+  };
+}
+
+/** Base64 messages as bytes. */
+export function decoded(messages: readonly string[]): Uint8Array[] {
+  return messages.map((message) => Buffer.from(message, 'base64'));
+}

@@ -1,0 +1,110 @@
+/** The proxies of this agent: who they are, which layers they need, and which of them are leaving. */
+import type { ControlLoop } from './control-loop.ts';
+import type { LocalSource } from './discover/local-source.ts';
+import type { ProxyRef } from './state/world.ts';
+import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
+import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
+
+/** What it works with. */
+export interface ProxyRegistryParts {
+  readonly verify: ProxyTokenVerifier;
+  readonly loop: ControlLoop;
+  readonly local: LocalSource;
+  /** Proxies of the last good state: their layers are made before they connect again. */
+  readonly saved: readonly ProxyRef[];
+  /** The proxies to be saved differ. */
+  readonly onChange: () => void;
+}
+
+/** Saved proxies that have not come back by then are forgotten. */
+const FORGET_MS = 600_000;
+
+/** Decides who gets configuration. */
+export class ProxyRegistry implements ProxyGate {
+  readonly #parts: ProxyRegistryParts;
+  readonly #layers = new Map<string, ProxyRef>();
+  readonly #connected = new Map<string, ConnectedProxy>();
+  readonly #forget: NodeJS.Timeout;
+  #stopping = false;
+
+  constructor(parts: ProxyRegistryParts) {
+    this.#parts = parts;
+    for (const { role, address } of parts.saved) {
+      this.#layers.set(`${role}:${address}`, { role, address });
+      parts.loop.attach({ role, address });
+    }
+    this.#forget = setTimeout(() => this.#forgetAbsent(), FORGET_MS).unref();
+  }
+
+  get ready(): boolean {
+    return this.#parts.loop.ready;
+  }
+
+  onReady(callback: () => void): void {
+    this.#parts.loop.onReady(callback);
+  }
+
+  authenticate(token: string): ReturnType<ProxyTokenVerifier> {
+    return this.#parts.verify(token);
+  }
+
+  attach(proxy: ConnectedProxy): void {
+    const { role, address, name } = proxy;
+    const before = this.#connected.get(name);
+    this.#connected.set(name, proxy);
+    this.#layers.set(`${role}:${address}`, { role, address });
+    this.#parts.loop.attach({ role, address });
+    if (role === 'sidecar') this.#parts.local.clearDraining(address);
+    if (before?.address !== address) this.#parts.onChange();
+  }
+
+  detach(proxy: ConnectedProxy): void {
+    // Stopping ends all streams: the proxies are still there, and come back.
+    if (this.#stopping) return;
+    const { role, address } = proxy;
+    for (const [name, other] of this.#connected) if (other.role === role && other.address === address) this.#connected.delete(name);
+    this.#layers.delete(`${role}:${address}`);
+    this.#parts.loop.detach({ role, address });
+    this.#parts.onChange();
+  }
+
+  /** Marks the proxy's endpoints as DRAINING; false when the token does not prove to be that proxy. */
+  async drain(token: string, proxy: { readonly name: string; readonly address: string }): Promise<boolean> {
+    const identity = await this.#parts.verify(token);
+    if (identity === undefined || (identity.name !== undefined && identity.name !== proxy.name)) return false;
+    const { namespace, serviceAccount } = identity;
+    const connected = this.#connected.get(proxy.name);
+    if (connected?.address === proxy.address && connected.namespace === namespace && connected.serviceAccount === serviceAccount) {
+      if (connected.role === 'sidecar') this.#parts.local.markDraining(proxy.address);
+      return true;
+    }
+    // Not connected, as while this agent was restarted: then its endpoint must bear the identity.
+    const shards = [...this.#parts.local.shards.values()].filter((shard) => shard.namespace === namespace);
+    const isIts = shards.some((shard) =>
+      shard.endpoints.some((endpoint) => endpoint.address === proxy.address && endpoint.serviceAccount === serviceAccount),
+    );
+    if (isIts) this.#parts.local.markDraining(proxy.address);
+    return isIts;
+  }
+
+  /** What is saved: proxies that are connected, or were when the agent started. */
+  refs(): ProxyRef[] {
+    return [...this.#layers.values()].sort((a, b) => (`${a.role}:${a.address}` < `${b.role}:${b.address}` ? -1 : 1));
+  }
+
+  /** The streams are about to be closed by this side. */
+  stop(): void {
+    this.#stopping = true;
+    clearTimeout(this.#forget);
+  }
+
+  #forgetAbsent(): void {
+    const present = new Set([...this.#connected.values()].map(({ role, address }) => `${role}:${address}`));
+    for (const [layer, proxy] of this.#layers) {
+      if (present.has(layer)) continue;
+      this.#layers.delete(layer);
+      this.#parts.loop.detach(proxy);
+    }
+    this.#parts.onChange();
+  }
+}

@@ -1,0 +1,38 @@
+/** What the agent knows and serves, for people: the bodies of `/debug/…` and `/readyz`. */
+import type { PeerStatus, XdsType } from '@hawser/wire/messages.ts';
+import type { Moment, Prerequisite } from '../control-loop.ts';
+import type { LayerName } from '../snapshot/resource.ts';
+import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
+import type { ProxyRef, World } from '../state/world.ts';
+
+/** What is not ready, a sentence each. */
+export function describeMissing(missing: readonly Prerequisite[], registryDir: string): string[] {
+  const sentences: Readonly<Record<Prerequisite, string>> = {
+    registry: `the registry ${registryDir} has not been read yet, and none was saved`,
+    config: 'the hub’s roster and policies have not been heard yet, and none were saved',
+    fleet: 'the other clusters have not been heard yet, and none were saved',
+  };
+  return missing.map((one) => sentences[one]);
+}
+
+/** The world as compiled. */
+export function describeWorld(world: World, peers: readonly PeerStatus[], moment: Moment | undefined): unknown {
+  return {
+    self: world.self,
+    ...(moment === undefined ? {} : { moment }),
+    clusters: [...world.clusters.values()],
+    peers,
+    policies: [...world.policies.values()],
+    shards: Object.fromEntries([...world.shards].map(([key, clusters]) => [key, [...clusters.values()]])),
+  };
+}
+
+const TYPES: readonly XdsType[] = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'];
+
+/** Counts of what is served, by layer and type. */
+export function describeSnapshot(store: SnapshotStore, proxies: readonly ProxyRef[]): unknown {
+  const own = proxies.map(({ role, address }): LayerName => `${role}:${address}`);
+  const layers: LayerName[] = ['sidecar', 'gateway', ...own];
+  const counts = (layer: LayerName) => Object.fromEntries(TYPES.map((type) => [type, store.all(layer, type).size]));
+  return { generation: store.generation, layers: Object.fromEntries(layers.map((layer) => [layer, counts(layer)])) };
+}
