@@ -76,6 +76,16 @@ describe('brake', () => {
     expect(addresses(inForce)).toEqual(['ns/s|10.0.0.9|HEALTHY']);
   });
 
+  it('counts an endpoint that flaps once', () => {
+    let memory = NO_MEMORY;
+    let inForce = ten;
+    for (const step of range(0, 40)) {
+      const next = step % 2 === 0 ? shards(shard('s', range(0, 9))) : ten;
+      ({ apply: inForce, memory } = brake(input(inForce, next, 'live', { now: 1_000_000 + step, memory })));
+      expect(addresses(inForce)).toEqual(addresses(next));
+    }
+  });
+
   it('lets through what comes with a held loss, and forgets what came back', () => {
     const next = shards(shard('s', [0, 1, 2, 20]), shard('t', [30]));
     const first = brake(input(ten, next, 'relist'));

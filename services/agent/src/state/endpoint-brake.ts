@@ -24,11 +24,11 @@ export interface HeldLoss {
 export interface BrakeMemory {
   /** By `SERVICE_KEY|ADDRESS`. */
   readonly held: ReadonlyMap<string, HeldLoss>;
-  /** Losses let through within the last second: when, and how many. */
-  readonly recent: readonly { readonly at: number; readonly count: number }[];
+  /** Losses let through within the last second, and when; one that came back is none. */
+  readonly recent: ReadonlyMap<string, number>;
 }
 
-export const NO_MEMORY: BrakeMemory = { held: new Map(), recent: [] };
+export const NO_MEMORY: BrakeMemory = { held: new Map(), recent: new Map() };
 
 /** One account to be judged. */
 export interface BrakeInput {
@@ -58,18 +58,18 @@ const BURST_WINDOW_MS = 1000;
 export function brake(input: BrakeInput): BrakeVerdict {
   const { inForce, next, now, memory, source } = input;
   const losses = lossesOf(inForce, next);
-  const recent = memory.recent.filter((loss) => now - loss.at < BURST_WINDOW_MS);
+  const recent = stillLost(memory.recent, next, now);
   const fresh = [...losses].filter(([key]) => !memory.held.has(key));
-  const hold = input.confirmed !== true && excessive(fresh.length, total(inForce), recent, source);
+  const hold = input.confirmed !== true && excessive(fresh.length, total(inForce), recent.size, source);
   const held = new Map<string, HeldLoss>();
   for (const [key, kind] of losses) {
     const before = memory.held.get(key);
     if (before === undefined ? hold : !isConfirmed(before, kind, input)) held.set(key, { kind, since: before?.since ?? now });
   }
-  const passed = hold ? 0 : fresh.length;
+  if (!hold) for (const [key] of fresh) recent.set(key, now);
   return {
     apply: held.size === 0 ? next : withHeld(inForce, next, held),
-    memory: { held, recent: passed === 0 ? recent : [...recent, { at: now, count: passed }] },
+    memory: { held, recent },
   };
 }
 
@@ -93,11 +93,21 @@ function lossesOf(inForce: Shards, next: Shards): Map<string, HeldLoss['kind']> 
   return losses;
 }
 
-function excessive(fresh: number, present: number, recent: BrakeMemory['recent'], source: BrakeSource): boolean {
+function excessive(fresh: number, present: number, recent: number, source: BrakeSource): boolean {
   if (fresh === 0) return false;
   if (source === 'relist') return fresh > SHARE * present;
-  const before = recent.reduce((sum, loss) => sum + loss.count, 0);
-  return before + fresh >= BURST && before + fresh > SHARE * (present + before);
+  return recent + fresh >= BURST && recent + fresh > SHARE * (present + recent);
+}
+
+/** Losses of the last second that have not come back: an endpoint that flaps is one endpoint, not many. */
+function stillLost(recent: BrakeMemory['recent'], next: Shards, now: number): Map<string, number> {
+  const lost = [...recent].filter(([key, at]) => {
+    if (now - at >= BURST_WINDOW_MS) return false;
+    const bar = key.lastIndexOf('|');
+    const found = next.get(key.slice(0, bar))?.endpoints.find((endpoint) => endpoint.address === key.slice(bar + 1));
+    return found === undefined || found.health === 'UNHEALTHY';
+  });
+  return new Map(lost);
 }
 
 /** A full read confirms what is gone; the checks confirm what is unhealthy. */
