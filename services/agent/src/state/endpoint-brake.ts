@@ -24,11 +24,11 @@ export interface HeldLoss {
 export interface BrakeMemory {
   /** By `SERVICE_KEY|ADDRESS`. */
   readonly held: ReadonlyMap<string, HeldLoss>;
-  /** Losses let through within the last second, and when; one that came back is none. */
-  readonly recent: ReadonlyMap<string, number>;
+  /** How many endpoints were usable until when, for changes within the last second. */
+  readonly levels: readonly { readonly until: number; readonly usable: number }[];
 }
 
-export const NO_MEMORY: BrakeMemory = { held: new Map(), recent: new Map() };
+export const NO_MEMORY: BrakeMemory = { held: new Map(), levels: [] };
 
 /** One account to be judged. */
 export interface BrakeInput {
@@ -58,19 +58,26 @@ const BURST_WINDOW_MS = 1000;
 export function brake(input: BrakeInput): BrakeVerdict {
   const { inForce, next, now, memory, source } = input;
   const losses = lossesOf(inForce, next);
-  const recent = stillLost(memory.recent, next, now);
+  const levels = memory.levels.filter((level) => now - level.until < BURST_WINDOW_MS);
   const fresh = [...losses].filter(([key]) => !memory.held.has(key));
-  const hold = input.confirmed !== true && excessive(fresh.length, total(inForce), recent.size, source);
+  const before = usable(inForce);
+  const peak = Math.max(before, ...levels.map((level) => level.usable));
+  const lost = peak - usable(next) - memory.held.size;
+  const hold =
+    input.confirmed !== true && fresh.length > 0 && (source === 'relist' ? isLargeRelist(fresh.length, inForce) : isBurst(lost, peak));
   const held = new Map<string, HeldLoss>();
   for (const [key, kind] of losses) {
-    const before = memory.held.get(key);
-    if (before === undefined ? hold : !isConfirmed(before, kind, input)) held.set(key, { kind, since: before?.since ?? now });
+    const known = memory.held.get(key);
+    if (known === undefined ? hold : !isConfirmed(known, kind, input)) held.set(key, { kind, since: known?.since ?? now });
   }
-  if (!hold) for (const [key] of fresh) recent.set(key, now);
-  return {
-    apply: held.size === 0 ? next : withHeld(inForce, next, held),
-    memory: { held, recent },
-  };
+  const apply = held.size === 0 ? next : withHeld(inForce, next, held);
+  return { apply, memory: { held, levels: levelsAfter() } };
+
+  // A loss that was confirmed is settled: it must not make the next one look like a part of a burst.
+  function levelsAfter(): BrakeMemory['levels'] {
+    if (input.confirmed === true || [...losses.keys()].some((key) => memory.held.has(key) && !held.has(key))) return [];
+    return usable(apply) < before ? [...levels, { until: now, usable: before }] : levels;
+  }
 }
 
 /** When the oldest held loss may be confirmed; undefined when nothing is held. */
@@ -93,21 +100,13 @@ function lossesOf(inForce: Shards, next: Shards): Map<string, HeldLoss['kind']> 
   return losses;
 }
 
-function excessive(fresh: number, present: number, recent: number, source: BrakeSource): boolean {
-  if (fresh === 0) return false;
-  if (source === 'relist') return fresh > SHARE * present;
-  return recent + fresh >= BURST && recent + fresh > SHARE * (present + recent);
+function isLargeRelist(fresh: number, inForce: Shards): boolean {
+  return fresh > SHARE * total(inForce);
 }
 
-/** Losses of the last second that have not come back: an endpoint that flaps is one endpoint, not many. */
-function stillLost(recent: BrakeMemory['recent'], next: Shards, now: number): Map<string, number> {
-  const lost = [...recent].filter(([key, at]) => {
-    if (now - at >= BURST_WINDOW_MS) return false;
-    const bar = key.lastIndexOf('|');
-    const found = next.get(key.slice(0, bar))?.endpoints.find((endpoint) => endpoint.address === key.slice(bar + 1));
-    return found === undefined || found.health === 'UNHEALTHY';
-  });
-  return new Map(lost);
+/** Counted net over a second: an endpoint that flaps, or is replaced by another, is no loss. */
+function isBurst(lost: number, peak: number): boolean {
+  return lost >= BURST && lost > SHARE * peak;
 }
 
 /** A full read confirms what is gone; the checks confirm what is unhealthy. */
@@ -139,6 +138,12 @@ function keptAs(endpoint: Endpoint, shard: EndpointShard): Endpoint {
 function total(shards: Shards): number {
   let count = 0;
   for (const shard of shards.values()) count += shard.endpoints.length;
+  return count;
+}
+
+function usable(shards: Shards): number {
+  let count = 0;
+  for (const shard of shards.values()) for (const endpoint of shard.endpoints) if (endpoint.health !== 'UNHEALTHY') count += 1;
   return count;
 }
 
