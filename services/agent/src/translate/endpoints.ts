@@ -25,7 +25,10 @@ const OVERPROVISIONING = { gradual: 140, strict: 100_000 } as const;
 /** The assignment of an upstream. Locality priorities are contiguous, weights at least 1 (Envoy refuses 0). */
 export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet): ClusterLoadAssignment {
   const chosen = new Map(
-    upstream.host.parts.map(({ cluster, shard }) => [cluster.name, { cluster, endpoints: shard.endpoints.filter(servesFor(upstream)) }]),
+    upstream.host.parts.map(({ cluster, shard }) => [
+      cluster.name,
+      { cluster, endpoints: inOrder(shard.endpoints).filter(servesFor(upstream)) },
+    ]),
   );
   const serving = [...chosen.values()].filter((part) => part.endpoints.length > 0);
   const order = localityPriorities({
@@ -50,6 +53,12 @@ export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet):
     endpoints: localities,
     policy: { overprovisioningFactor: OVERPROVISIONING[view.policies.failover?.spillover ?? 'gradual'] },
   });
+}
+
+/** Shards come sorted by address; one that does not is put in order, so that equal sets give equal bytes. */
+export function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const isSorted = endpoints.every((endpoint, index) => index === 0 || (endpoints[index - 1]?.address ?? '') <= endpoint.address);
+  return isSorted ? endpoints : [...endpoints].sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 /** Clusters of one region stay apart at one priority: Envoy merges equal localities. */

@@ -6,6 +6,8 @@ import { parseHostPort } from './wire-values.ts';
 /** The federation seen from the own cluster. */
 export interface Fleet {
   readonly self: PeerCluster;
+  /** All members: what they export exists, even while they cannot be trusted or reached yet. */
+  readonly members: ReadonlySet<string>;
   /** Clusters whose trust bundle is known, the own one included, by name. */
   readonly trusted: ReadonlyMap<string, PeerCluster>;
 }
@@ -15,7 +17,7 @@ export function fleetOf(world: World): Fleet | undefined {
   const known = [...world.clusters.values()].map(usable).filter((cluster) => cluster.trustBundle.length > 0);
   const trusted = new Map(known.sort(byName).map((cluster) => [cluster.name, cluster]));
   const self = trusted.get(world.self);
-  return self === undefined ? undefined : { self, trusted };
+  return self === undefined ? undefined : { self, trusted, members: new Set(world.clusters.keys()) };
 }
 
 /** How a sidecar of the own cluster reaches endpoints of another. */

@@ -17,6 +17,7 @@ import { HeaderBasedSessionStateSchema } from '@hawser/xds/generated/envoy/exten
 import type { XdsResource } from '../snapshot/resource.ts';
 import { dynamic } from './clusters.ts';
 import { encoded } from './encode.ts';
+import { inOrder } from './endpoints.ts';
 import { GATEWAY, gatewayClusterName, INBOUND_TRUST, tunnelAuthority } from './names.ts';
 import type { ServiceView } from './service-view.ts';
 import { serverTls } from './tls.ts';
@@ -103,7 +104,7 @@ export function gatewayCluster(port: number, name: ServiceName): XdsResource {
 
 /** The allow-list of an exported port. Health is the client's business: it asked for this very endpoint. */
 export function gatewayAssignment(port: number, view: ServiceView): ClusterLoadAssignment {
-  const endpoints = (view.own?.endpoints ?? []).filter((endpoint) => endpoint.targetPorts[String(port)] !== undefined);
+  const endpoints = inOrder(view.own?.endpoints ?? []).filter((endpoint) => endpoint.targetPorts[String(port)] !== undefined);
   const lbEndpoints = endpoints.map((endpoint) => ({
     hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(endpoint.address, PORTS.inbound) } },
   }));

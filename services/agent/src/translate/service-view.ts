@@ -18,7 +18,7 @@ export interface HostView {
   /** Whether `SERVICE.NAMESPACE` and `SERVICE.NAMESPACE.svc` mean this host. */
   readonly short: boolean;
   readonly ports: readonly ServicePort[];
-  /** Sorted by cluster. */
+  /** Those of clusters that can be trusted and reached, sorted by cluster. */
   readonly parts: readonly Part[];
 }
 
@@ -53,8 +53,11 @@ export interface ServiceInput {
 export function serviceView(input: ServiceInput, fleet: Fleet): ServiceView {
   const name = parseServiceKey(input.key);
   const own = input.shards.get(fleet.self.name);
-  const parts = usableParts(input.shards, fleet);
-  const hosts = hostViews(name, parts, fleet.self.name);
+  const shards = [...input.shards.values()]
+    .filter((shard) => fleet.members.has(shard.cluster))
+    .sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
+  const parts = usableParts(shards, fleet);
+  const hosts = hostViews(name, { shards, parts }, fleet.self.name);
   const serving = parts.filter((part) => part.shard.exported || part.cluster.name === fleet.self.name);
   return { key: input.key, name, hosts, servers: serving.map(serversOf), subsets: input.policies.subsets, own, policies: input.policies };
 }
@@ -68,43 +71,42 @@ export function shapeOf(view: ServiceView): string {
   ]);
 }
 
-function usableParts(shards: ReadonlyMap<string, EndpointShard>, fleet: Fleet): Part[] {
-  const parts: Part[] = [];
-  for (const [clusterName, shard] of shards) {
-    const cluster = fleet.trusted.get(clusterName);
-    if (cluster !== undefined && reachOf(fleet, cluster) !== 'unreachable') parts.push({ cluster, shard });
-  }
-  return parts.sort((a, b) => (a.cluster.name < b.cluster.name ? -1 : 1));
+function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {
+  return shards.flatMap((shard) => {
+    const cluster = fleet.trusted.get(shard.cluster);
+    return cluster === undefined || reachOf(fleet, cluster) === 'unreachable' ? [] : [{ cluster, shard }];
+  });
 }
 
-function hostViews(name: ServiceName, parts: readonly Part[], self: string): HostView[] {
-  const exported = parts.filter((part) => part.shard.exported);
-  const own = parts.filter((part) => part.cluster.name === self);
-  const isFederated = exported.length > 0;
+interface Known {
+  readonly shards: readonly EndpointShard[];
+  readonly parts: readonly Part[];
+}
+
+/** A host exists by the word of any member; an unreachable one has no endpoints, and answers 503 rather than 404. */
+function hostViews(name: ServiceName, known: Known, self: string): HostView[] {
+  const own = known.shards.filter((shard) => shard.cluster === self);
+  const isFederated = known.shards.some((shard) => shard.exported);
   // A service that the own cluster keeps to itself is what its short name means there, even if others export one.
-  const shortIsLocal = !isFederated || own.some((part) => !part.shard.exported);
-  const clusterset: HostView = {
-    scope: 'clusterset',
-    host: clustersetHost(name),
-    short: !shortIsLocal,
-    ports: mergedPorts(exported, self),
-    parts: exported,
-  };
-  const local: HostView = {
-    scope: 'local',
-    host: clusterLocalHost(name),
-    short: shortIsLocal,
-    ports: mergedPorts(own, self),
-    parts: own,
-  };
-  return [...(isFederated ? [clusterset] : []), ...(own.length > 0 ? [local] : [])];
+  const shortIsLocal = !isFederated || own.some((shard) => !shard.exported);
+  const view = (scope: HostView['scope'], host: string, belongs: (shard: EndpointShard) => boolean): HostView => ({
+    scope,
+    host,
+    short: (scope === 'local') === shortIsLocal,
+    ports: mergedPorts(known.shards.filter(belongs), self),
+    parts: known.parts.filter((part) => belongs(part.shard)),
+  });
+  return [
+    ...(isFederated ? [view('clusterset', clustersetHost(name), (shard) => shard.exported)] : []),
+    ...(own.length > 0 ? [view('local', clusterLocalHost(name), (shard) => shard.cluster === self)] : []),
+  ];
 }
 
 /** The union of ports; where clusters differ about one, the own cluster is right, then the first by name. */
-function mergedPorts(parts: readonly Part[], self: string): ServicePort[] {
+function mergedPorts(shards: readonly EndpointShard[], self: string): ServicePort[] {
   const ports = new Map<number, ServicePort>();
-  const ownFirst = [...parts.filter((part) => part.cluster.name === self), ...parts.filter((part) => part.cluster.name !== self)];
-  for (const { shard } of ownFirst) for (const port of shard.ports) if (!ports.has(port.port)) ports.set(port.port, port);
+  const ownFirst = [...shards.filter((shard) => shard.cluster === self), ...shards.filter((shard) => shard.cluster !== self)];
+  for (const shard of ownFirst) for (const port of shard.ports) if (!ports.has(port.port)) ports.set(port.port, port);
   return [...ports.values()].sort((a, b) => a.port - b.port);
 }
 

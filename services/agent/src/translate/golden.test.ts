@@ -1,0 +1,81 @@
+/** Every case of `testdata/in` becomes its golden of `testdata/out`, and a real Envoy accepts it. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { envoyBinary } from '@hawser/runtime/binaries.ts';
+import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { createTrustDomain } from '../../../../test/datapath/kit/pki.ts';
+import {
+  type GoldenCase,
+  jsonOf,
+  names,
+  proxiesOf,
+  readCase,
+  resourcesAfter,
+  rootOf,
+  TESTDATA,
+  worldOf,
+} from '../../../../test/kit/golden-case.ts';
+import { staticBootstrap } from '../../../../test/kit/static-bootstrap.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
+import type { ProxyRef } from '../state/world.ts';
+import { createTranslator } from './translator.ts';
+
+const isUpdate = process.env['HAWSER_UPDATE_GOLDEN'] === '1';
+
+/** Proxies that a case does not name get their shared layers checked all the same. */
+const EVERY_ROLE: readonly ProxyRef[] = [
+  { role: 'sidecar', address: '10.0.1.99' },
+  { role: 'gateway', address: '10.0.1.1' },
+];
+
+function compile(input: GoldenCase, proxies: readonly ProxyRef[]): ReadonlyMap<string, XdsResource> {
+  const translator = createTranslator();
+  for (const proxy of proxies) translator.attach(proxy);
+  return resourcesAfter(translator.update(worldOf(input), 'all'));
+}
+
+/** The resources as the golden shows them: roots by name, because they are long. */
+function shown(input: GoldenCase): string {
+  const wanted = input.show;
+  const resources = [...compile(input, proxiesOf(input))].filter(([, resource]) => wanted === undefined || wanted.includes(resource.type));
+  const document = Object.fromEntries(resources.map(([id, resource]) => [id, { version: resource.version, resource: jsonOf(resource) }]));
+  const text = JSON.stringify(document);
+  const short = names('roots').reduce(
+    (all, root) => all.replaceAll(JSON.stringify(rootOf(root)).slice(1, -1), `(roots/${root}.pem)`),
+    text,
+  );
+  return stringify(JSON.parse(short), { lineWidth: 160, aliasDuplicateObjects: false });
+}
+
+describe.each(names('in'))('case %s', (name) => {
+  test('becomes its golden', () => {
+    const file = join(TESTDATA, 'out', `${name}.yaml`);
+    const text = shown(readCase(name));
+    if (isUpdate) writeFileSync(file, text);
+    expect(existsSync(file), `${file} is missing: npm run golden writes it`).toBe(true);
+    expect(text).toBe(readFileSync(file, 'utf8'));
+  });
+
+  test('is accepted by Envoy', async () => {
+    const input = readCase(name);
+    const identity = await (await createTrustDomain('us-east.hawser')).issue('spiffe://us-east.hawser/ns/a/sa/b');
+    const folder = mkdtempSync(join(tmpdir(), 'hawser-golden-'));
+    for (const proxy of [...proxiesOf(input), ...EVERY_ROLE]) {
+      const layers = [proxy.role, `${proxy.role}:${proxy.address}`];
+      const all = compile(input, [proxy]);
+      const own = [...all].filter(([id]) => layers.includes(id.slice(0, id.indexOf(' ')))).map(([, resource]) => resource);
+      const file = join(folder, `${proxy.role}.json`);
+      writeFileSync(file, JSON.stringify(staticBootstrap(own, proxy, identity)));
+      await promisify(execFile)(envoyBinary(), ['--mode', 'validate', '-c', file, '--log-level', 'error']);
+    }
+    rmSync(folder, { recursive: true });
+  });
+});
+
+test('no golden is left over from a case that is gone', () => {
+  expect(names('out').filter((name) => !names('in').includes(name))).toEqual([]);
+});

@@ -1,0 +1,120 @@
+/** Golden cases: a world in a file, and the resources it must become. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import type { Change, XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { PeerCluster, ProxyRef, World } from '@hawser/agent/state/world.ts';
+import { typeRegistry } from '@hawser/agent/xds/type-registry.ts';
+import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { trustDomainOf } from '@hawser/model/fleet.ts';
+import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+import type { XdsType } from '@hawser/wire/messages.ts';
+import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
+import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
+import { parse } from 'yaml';
+
+export const TESTDATA = join(import.meta.dirname, '../../services/agent/src/translate/testdata');
+
+interface CaseCluster {
+  readonly name: string;
+  readonly region: string;
+  readonly network?: string;
+  readonly gateways?: readonly string[];
+  /** Whose file of `roots` is its bundle; `none` for an unknown one. */
+  readonly root?: string;
+}
+
+interface CaseShard {
+  readonly ports?: readonly ServicePort[];
+  readonly exported?: boolean;
+  readonly endpoints: readonly (Partial<Endpoint> & { readonly address: string })[];
+}
+
+/** A case as it is written. */
+export interface GoldenCase {
+  readonly about: string;
+  readonly self: string;
+  /** Types that the golden shows; all of them unless given. */
+  readonly show?: readonly XdsType[];
+  readonly clusters: readonly CaseCluster[];
+  readonly services: Readonly<Record<string, Readonly<Record<string, CaseShard>>>>;
+  readonly policies: readonly Omit<Resource, 'apiVersion'>[];
+  readonly proxies: readonly string[];
+}
+
+/** Names of files in a folder of `testdata`, without their ending. */
+export function names(folder: string): string[] {
+  return readdirSync(join(TESTDATA, folder))
+    .map((file) => file.replace(/\.[a-z]+$/, ''))
+    .sort();
+}
+
+export function readCase(name: string): GoldenCase {
+  return parse(readFileSync(join(TESTDATA, 'in', `${name}.yaml`), 'utf8')) as GoldenCase;
+}
+
+/** A root certificate of `testdata/roots`. */
+export function rootOf(name: string): string {
+  return readFileSync(join(TESTDATA, 'roots', `${name}.pem`), 'utf8');
+}
+
+export function worldOf(input: GoldenCase): World {
+  const clusters = new Map(input.clusters.map((cluster) => [cluster.name, peerOf(cluster)]));
+  const shards = Object.entries(input.services).map(([key, parts]) => {
+    const byCluster = Object.entries(parts).map(([cluster, shard]) => [cluster, shardOf(key, cluster, shard)] as const);
+    return [key, new Map(byCluster)] as const;
+  });
+  const policies = input.policies.map((policy) => {
+    const resource = { apiVersion: 'test', ...policy };
+    return [resourceKey(policy.kind, policy.metadata.namespace, policy.metadata.name), resource] as const;
+  });
+  return { self: input.self, clusters, shards: new Map(shards), policies: new Map(policies) };
+}
+
+export function proxiesOf(input: GoldenCase): ProxyRef[] {
+  return input.proxies.map((text) => {
+    const colon = text.indexOf(':');
+    return { role: text.slice(0, colon) === 'gateway' ? 'gateway' : 'sidecar', address: text.slice(colon + 1) };
+  });
+}
+
+/** The state after changes, in the order of layer, type and name. */
+export function resourcesAfter(changes: readonly Change[], before: ReadonlyMap<string, XdsResource> = new Map()): Map<string, XdsResource> {
+  const state = new Map(before);
+  for (const change of changes) {
+    if ('put' in change) state.set(`${change.layer} ${change.put.type} ${change.put.name}`, change.put);
+    else state.delete(`${change.layer} ${change.remove.type} ${change.remove.name}`);
+  }
+  return new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const SCHEMAS: Readonly<Record<XdsType, DescMessage>> = {
+  CDS: ClusterSchema,
+  EDS: ClusterLoadAssignmentSchema,
+  LDS: ListenerSchema,
+  RDS: RouteConfigurationSchema,
+  SDS: SecretSchema,
+};
+
+/** A resource in protobuf JSON. */
+export function jsonOf(resource: XdsResource): JsonValue {
+  const schema = SCHEMAS[resource.type];
+  return toJson(schema, fromBinary(schema, resource.bytes), { registry: typeRegistry(), useProtoFieldName: true });
+}
+
+function peerOf({ name, region, network = name, gateways = [], root = name }: CaseCluster): PeerCluster {
+  const trustBundle = root === 'none' ? [] : [rootOf(root)];
+  return { name, region, zone: `${region}-a`, network, trustDomain: trustDomainOf(name), trustBundle, gateways };
+}
+
+function shardOf(key: string, cluster: string, shard: CaseShard): EndpointShard {
+  const [namespace = '', service = ''] = key.split('/');
+  const ports = [...(shard.ports ?? [{ port: 80, protocol: 'http' as const }])];
+  const targetPorts = Object.fromEntries(ports.map(({ port }) => [String(port), 9080]));
+  const defaults = { targetPorts, labels: {}, serviceAccount: service, health: 'HEALTHY' as const };
+  const endpoints = shard.endpoints.map((endpoint) => ({ ...defaults, ...endpoint }));
+  return { cluster, namespace, service, exported: shard.exported ?? true, ports, endpoints };
+}

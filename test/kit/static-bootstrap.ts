@@ -1,0 +1,60 @@
+/** Turns what one proxy gets into a static bootstrap, so that `envoy --mode validate` reads every resource. */
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { ProxyRef } from '@hawser/agent/state/world.ts';
+import { jsonOf } from './golden-case.ts';
+
+/** A certificate for the secret `identity`. */
+export interface TestIdentity {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export function staticBootstrap(resources: readonly XdsResource[], proxy: ProxyRef, identity: TestIdentity): JsonObject {
+  const of = (type: string): Map<string, JsonObject> =>
+    new Map(resources.filter((resource) => resource.type === type).map((resource) => [resource.name, object(jsonOf(resource))]));
+  const [assignments, routes] = [of('EDS'), of('RDS')];
+  const identitySecret = {
+    name: 'identity',
+    tls_certificate: { certificate_chain: { inline_string: identity.certificate }, private_key: { inline_string: identity.key } },
+  };
+  return {
+    node: { id: proxy.address, cluster: proxy.role },
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
+      },
+    ],
+    static_resources: {
+      clusters: [...of('CDS').values()].map((cluster) => object(inlined(withEndpoints(cluster, assignments), routes))),
+      listeners: [...of('LDS').values()].map((listener) => object(inlined(listener, routes))),
+      secrets: [...of('SDS').values(), identitySecret],
+    },
+  };
+}
+
+function withEndpoints(cluster: JsonObject, assignments: ReadonlyMap<string, JsonObject>): JsonObject {
+  if (cluster['eds_cluster_config'] === undefined) return cluster;
+  const { eds_cluster_config: _eds, ...rest } = cluster;
+  const assignment = assignments.get(String(cluster['name']));
+  if (assignment === undefined) throw new Error(`${cluster['name']} has no assignment`);
+  return { ...rest, type: 'STATIC', load_assignment: assignment };
+}
+
+/** Without ADS: secrets by name, routes in place. */
+function inlined(value: JsonValue, routes: ReadonlyMap<string, JsonObject>): JsonValue {
+  if (Array.isArray(value)) return value.map((item) => inlined(item, routes));
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).flatMap(([key, inner]): [string, JsonValue][] => {
+    if (key === 'sds_config') return [];
+    if (key === 'rds') return [['route_config', routes.get(String(object(inner)['route_config_name'])) ?? {}]];
+    return [[key, inlined(inner, routes)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+function object(value: JsonValue | undefined): JsonObject {
+  if (value === undefined || value === null || typeof value !== 'object' || Array.isArray(value)) throw new Error('not an object');
+  return value;
+}
