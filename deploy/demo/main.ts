@@ -78,8 +78,7 @@ async function runDemo(options: DemoOptions, say: Narrator): Promise<number> {
   try {
     return await Promise.race([work(), interrupted]);
   } finally {
-    if (fleet !== undefined) await stopFleet(fleet, say);
-    removeDemoFile(options.stateDir);
+    if (fleet !== undefined) await stopFleet(fleet, say); // demo.json stays: who reads it now finds that none of it lives
   }
 }
 
