@@ -14,6 +14,7 @@ export interface ApplyFlags extends GlobalFlags {
   readonly filename: string[];
   readonly namespace?: string;
   readonly dryRun?: boolean;
+  readonly allowUnresolved?: boolean;
   readonly wait?: boolean;
   readonly timeout: string;
   readonly output?: 'json';
@@ -29,6 +30,7 @@ export async function applyCommand(flags: ApplyFlags): Promise<ExitCode> {
   const progress = progressLine();
   const outcome = await applyAll(hub, manifests, {
     dryRun: flags.dryRun === true,
+    allowUnresolved: flags.allowUnresolved === true,
     wait: flags.wait === true ? { timeoutMs, progress: progress.show, lively: progress.lively } : undefined,
     onResult: (result, found) => {
       process.stderr.write(problemText(found));

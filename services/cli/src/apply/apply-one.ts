@@ -13,22 +13,30 @@ export interface Applied {
   readonly revision: number;
 }
 
+/** How to write. */
+export interface WriteOptions {
+  /** Check everything, store nothing. */
+  readonly dryRun: boolean;
+  /** Store what refers to services, subsets or regions that are not there (yet). */
+  readonly allowUnresolved: boolean;
+}
+
 /** Writes one resource. Rejects with `HubRefusal` or `AppError`; repeating it is harmless. */
-export async function applyOne(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<Applied> {
+export async function applyOne(hub: HubClient, manifest: Manifest, options: WriteOptions): Promise<Applied> {
   try {
-    return await attempt(hub, manifest, dryRun);
+    return await attempt(hub, manifest, options);
   } catch (error) {
     // Somebody else wrote between our read and our write: read once more. A resourceVersion in the file is the user's own condition.
     const conflict = error instanceof HubRefusal && error.status === 409 && manifest.resource.metadata.resourceVersion === undefined;
     if (!conflict) throw error;
-    return attempt(hub, manifest, dryRun);
+    return attempt(hub, manifest, options);
   }
 }
 
-async function attempt(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<Applied> {
+async function attempt(hub: HubClient, manifest: Manifest, options: WriteOptions): Promise<Applied> {
   const address = addressOf(manifest);
   const existing = (await hub.find(resourcePath(address))) as Resource | undefined;
-  const query = dryRun ? '?dryRun=All' : '';
+  const query = writeQuery(options);
   const desired = manifest.resource;
   if (existing === undefined) {
     const created = await hub.send({ method: 'POST', path: `${resourcePath({ ...address, name: undefined })}${query}`, body: desired });
@@ -40,9 +48,14 @@ async function attempt(hub: HubClient, manifest: Manifest, dryRun: boolean): Pro
   const stored = (await hub.send({ method: 'PUT', path: `${resourcePath(address)}${query}`, body: { ...desired, metadata } })) as Resource;
   // The hub may fill in defaults; a write that changed nothing keeps its revision.
   return {
-    action: !dryRun && stored.metadata.resourceVersion === resourceVersion ? 'unchanged' : 'configured',
+    action: !options.dryRun && stored.metadata.resourceVersion === resourceVersion ? 'unchanged' : 'configured',
     revision: revisionOf(stored),
   };
+}
+
+function writeQuery({ dryRun, allowUnresolved }: WriteOptions): string {
+  const query = new URLSearchParams({ ...(dryRun ? { dryRun: 'All' } : {}), ...(allowUnresolved ? { allowUnresolved: 'true' } : {}) });
+  return query.size === 0 ? '' : `?${query}`;
 }
 
 /** Where a manifest's resource lives. */

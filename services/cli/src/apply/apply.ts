@@ -3,13 +3,12 @@ import type { HubClient } from '../client/hub-client.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { applyOrder } from '../manifest/apply-order.ts';
 import type { Manifest, Problem } from '../manifest/manifest.ts';
-import { applyOne } from './apply-one.ts';
+import { applyOne, type WriteOptions } from './apply-one.ts';
 import { type ApplyResult, failedResult, problemsOf } from './apply-result.ts';
 import { type WaitOptions, waitForRollouts } from './rollout-wait.ts';
 
 /** How to apply. */
-export interface ApplyOptions {
-  readonly dryRun: boolean;
+export interface ApplyOptions extends WriteOptions {
   /** Undefined: do not wait. */
   readonly wait?: WaitOptions | undefined;
   /** Called as soon as a resource was written or refused. */
@@ -28,7 +27,7 @@ export interface ApplyOutcome {
 export async function applyAll(hub: HubClient, manifests: readonly Manifest[], options: ApplyOptions): Promise<ApplyOutcome> {
   const results: ApplyResult[] = [];
   for (const manifest of applyOrder(manifests)) {
-    const [result, problems] = await resultOf(hub, manifest, options.dryRun);
+    const [result, problems] = await resultOf(hub, manifest, options);
     results.push(result);
     options.onResult(result, problems);
   }
@@ -37,10 +36,10 @@ export async function applyAll(hub: HubClient, manifests: readonly Manifest[], o
   return withRollouts(hub, results, options.wait);
 }
 
-async function resultOf(hub: HubClient, manifest: Manifest, dryRun: boolean): Promise<[ApplyResult, readonly Problem[]]> {
+async function resultOf(hub: HubClient, manifest: Manifest, options: WriteOptions): Promise<[ApplyResult, readonly Problem[]]> {
   const { kind, metadata } = manifest.resource;
   try {
-    const applied = await applyOne(hub, manifest, dryRun);
+    const applied = await applyOne(hub, manifest, options);
     return [{ kind, namespace: metadata.namespace ?? '', name: metadata.name, ...applied }, []];
   } catch (error) {
     const problems = problemsOf(manifest, error);

@@ -16,7 +16,7 @@ export interface WaitOptions {
 }
 
 const LIVELY_MS = 500;
-const LONGEST_POLL_MS = 30_000;
+const LONGEST_POLL_MS = 20_000;
 /** The hub answers at its own deadline; ours comes after it. */
 const GRACE_MS = 5000;
 const AGAIN = { baseMs: 100, maxMs: 2000 };

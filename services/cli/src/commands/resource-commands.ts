@@ -27,6 +27,7 @@ function addApply(program: Command, run: Run): void {
     .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('-n, --namespace <name>', 'for resources that name none', 'default')
     .option('--dry-run', 'let the hub check everything and change nothing')
+    .option('--allow-unresolved', 'also what refers to services, subsets or regions that are not there yet')
     .option('--wait', 'until every proxy it concerns has acknowledged')
     .option('--timeout <duration>', 'how long to wait', '30s')
     .addOption(new Option('-o, --output <format>', 'print the results as JSON').choices(['json']))
@@ -86,6 +87,8 @@ function addDelete(program: Command, run: Run): void {
     .option('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('-n, --namespace <name>', 'namespace (default: default)')
     .option('--ignore-not-found', 'what is not there is no error')
+    .option('--wait', 'until every proxy it concerns has acknowledged')
+    .option('--timeout <duration>', 'how long to wait', '30s')
     .addHelpText('after', '\nExamples:\n  hawser delete vs reviews -n bookinfo\n  hawser delete -f policy.yaml')
     .action((kind: string | undefined, names: string[], _flags: unknown, command: Command) =>
       run(async () => (await import('../resources/delete-command.ts')).deleteCommand(kind, names, command.optsWithGlobals<DeleteFlags>())),
