@@ -3,6 +3,7 @@
  * compiles all; what comes while it is busy goes together in the next turn. Nothing is served before everything is known.
  */
 import { setImmediate } from 'node:timers';
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { Roster } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
@@ -52,8 +53,9 @@ export class ControlLoop {
   #scheduled = false;
   #ready = false;
   #wanted: ReadonlyMap<string, Resource> = new Map();
-  /** The policies of the last compilation that worked. */
-  #good: ReadonlyMap<string, Resource> = new Map();
+  /** What compiled: policies, and shards by service. */
+  #goodPolicies: ReadonlyMap<string, Resource> = new Map();
+  readonly #goodShards = new Map<string, ReadonlyMap<string, EndpointShard>>();
   #pending: Moment | undefined;
   #moment: Moment | undefined;
 
@@ -140,6 +142,11 @@ export class ControlLoop {
     if (this.#missing.size > 0) return;
     const dirty = federation.takeDirty();
     const changes = dirty === undefined ? [] : this.#compile(dirty);
+    // A world that could not be compiled at all is tried again with the next change; nobody is told that it is served.
+    if (changes === undefined) {
+      federation.markAll();
+      return;
+    }
     const applied = store.apply(changes);
     this.#becomeReady();
     const moment = this.#pending;
@@ -153,48 +160,73 @@ export class ControlLoop {
   #becomeReady(): void {
     if (this.#ready) return;
     this.#ready = true;
+    this.#parts.onChange();
     for (const callback of this.#onReady.splice(0)) callback();
   }
 
-  /** What cannot be compiled stays as it was, and does not hold up the rest. */
-  #compile(dirty: Dirty): Change[] {
+  /** What cannot be compiled stays as it was, and does not hold up the rest; undefined when nothing can. */
+  #compile(dirty: Dirty): Change[] | undefined {
     const { federation, translator, onProblems } = this.#parts;
+    const world = federation.world();
     try {
-      const changes = translator.update(federation.world(), dirty);
-      this.#good = federation.policies;
+      const changes = translator.update(world, dirty);
+      this.#goodPolicies = world.policies;
+      this.#noteGood(world, dirty === 'all' ? undefined : dirty.services);
       if (dirty === 'all') onProblems([]);
       return changes;
     } catch (error) {
       const problems = [messageOf(error)];
-      const changes = dirty === 'all' ? this.#compilePolicies(problems) : this.#compileServices(dirty.services, problems);
+      const changes = dirty === 'all' ? this.#compileAll(world, problems) : this.#compileServices(world, dirty.services, problems);
       onProblems(problems);
       return changes;
     }
   }
 
-  /** Each service by itself. */
-  #compileServices(services: ReadonlySet<string>, problems: string[]): Change[] {
-    const { federation } = this.#parts;
-    const world = federation.world();
-    return [...services].sort().flatMap((key) => this.#try(world, { services: new Set([key]) }, `endpoints of ${key}`, problems));
+  #noteGood(world: World, services: ReadonlySet<string> | undefined): void {
+    if (services === undefined) this.#goodShards.clear();
+    for (const key of services ?? world.shards.keys()) {
+      const shards = world.shards.get(key);
+      if (shards === undefined) this.#goodShards.delete(key);
+      else this.#goodShards.set(key, shards);
+    }
   }
 
-  /** The policies of before, then each new one by itself: those that break something are left out and named. */
-  #compilePolicies(problems: string[]): Change[] {
-    const { federation } = this.#parts;
-    const world = federation.world();
-    const changes = this.#try({ ...world, policies: this.#good }, 'all', 'configuration', problems);
-    for (const key of [...new Set([...this.#good.keys(), ...this.#wanted.keys()])].sort()) {
+  /** What compiled before, then each new policy and each changed service by itself: those that break something are left out and named. */
+  #compileAll(world: World, problems: string[]): Change[] | undefined {
+    const baseline = { ...world, policies: this.#goodPolicies, shards: new Map(this.#goodShards) };
+    const failed = problems.length;
+    const changes = this.#try(baseline, 'all', 'configuration', problems);
+    if (problems.length > failed) return undefined;
+    changes.push(...this.#compilePolicies(baseline, problems));
+    const differing = [...world.shards].filter(([key, shards]) => this.#goodShards.get(key) !== shards).map(([key]) => key);
+    const gone = [...this.#goodShards.keys()].filter((key) => !world.shards.has(key));
+    const services = new Set([...differing, ...gone]);
+    return [...changes, ...this.#compileServices({ ...world, policies: this.#goodPolicies }, services, problems)];
+  }
+
+  /** Each service by itself. */
+  #compileServices(world: World, services: ReadonlySet<string>, problems: string[]): Change[] {
+    return [...services].sort().flatMap((key) => {
+      const failed = problems.length;
+      const changes = this.#try(world, { services: new Set([key]) }, `endpoints of ${key} are kept as they were`, problems);
+      if (problems.length === failed) this.#noteGood(world, new Set([key]));
+      return changes;
+    });
+  }
+
+  #compilePolicies(world: World, problems: string[]): Change[] {
+    const changes: Change[] = [];
+    for (const key of [...new Set([...this.#goodPolicies.keys(), ...this.#wanted.keys()])].sort()) {
       const policy = this.#wanted.get(key);
-      if (policy === this.#good.get(key)) continue;
-      const candidate = new Map(this.#good);
+      if (policy === this.#goodPolicies.get(key)) continue;
+      const candidate = new Map(this.#goodPolicies);
       if (policy === undefined) candidate.delete(key);
       else candidate.set(key, policy);
       const failed = problems.length;
       changes.push(...this.#try({ ...world, policies: candidate }, 'all', `${key} is kept as it was`, problems));
-      if (problems.length === failed) this.#good = candidate;
+      if (problems.length === failed) this.#goodPolicies = candidate;
     }
-    federation.adoptPolicies(this.#good);
+    this.#parts.federation.adoptPolicies(this.#goodPolicies);
     return changes;
   }
 

@@ -125,6 +125,11 @@ export class Federation {
     return services.size > 0 ? { services } : undefined;
   }
 
+  /** Everything is to be compiled again. */
+  markAll(): void {
+    this.#all = true;
+  }
+
   #setShard(cluster: string, key: string, shard: EndpointShard | undefined): void {
     const own = this.#byCluster.get(cluster) ?? new Map<string, EndpointShard>();
     if (own.get(key) === shard) return;
