@@ -62,7 +62,7 @@ export class HubProcess {
     for (const end = Date.now() + START_DEADLINE_MS; Date.now() < end; await sleep(50)) {
       if (child.exitCode !== null) throw new Error(`the hub ended: ${this.output}`);
       if (
-        await fetch(`${this.url}/livez`).then(
+        await fetch(`${this.url}/livez`, { signal: AbortSignal.timeout(1000) }).then(
           (answer) => answer.ok,
           () => false,
         )
@@ -118,7 +118,7 @@ export interface FakeCluster {
   readonly bus: Bus;
 }
 
-/** Joins a cluster by token, as its agent does. */
+/** Joins a cluster by token, as its agent does; the connection to NATS follows. */
 export async function joinCluster(hub: HubProcess, cluster: string, region = cluster): Promise<FakeCluster> {
   const made = await hub.call<Resource<unknown, { token: string }>>('POST', '/apis/hawser.dev/v1alpha1/jointokens', {
     apiVersion: 'hawser.dev/v1alpha1',
@@ -135,7 +135,6 @@ export async function joinCluster(hub: HubProcess, cluster: string, region = clu
   if (status !== 200) throw new Error(`enrolment: ${status} ${JSON.stringify(body)}`);
   const credentials = { jwt: body.natsJwt, seed: user.seed };
   const bus = await connectBus({ urls: body.natsUrls, name: cluster, credentials, inboxPrefix: inboxPrefix(cluster), log: silent });
-  await bus.ready();
   return { membership: body, signer, bus };
 }
 
