@@ -22,7 +22,7 @@ function endQuietly(error: NodeJS.ErrnoException): void {
 }
 
 function report(error: unknown): number {
-  const usage = error instanceof AppError && error.code === 'usage';
+  const usage = error instanceof AppError && ['usage', 'config-invalid'].includes(error.code);
   const known = error instanceof AppError || (error instanceof Error && error.name === 'HubRefusal');
   const text = error instanceof Error ? error.message : String(error);
   // A fault of the program itself shows where it is; a refusal needs no stack.

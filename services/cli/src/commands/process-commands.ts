@@ -1,9 +1,7 @@
 /** Commands that run the services: hub and agent, each in this process. */
 import type { Command } from 'commander';
 import type { Run } from './program.ts';
-
-/** Flags as the services read them: camel case, all text. */
-type ServiceFlags = Readonly<Record<string, string | undefined>>;
+import type { ServiceFlags } from './service-processes.ts';
 
 /** Adds them. */
 export function addProcessCommands(program: Command, run: Run): void {
@@ -43,6 +41,8 @@ function addAgent(program: Command, run: Run): void {
     .option('--cluster <name>', 'which cluster, when this state folder has joined several')
     .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
     .option('--address <ip>', 'address of xDS and admin (default: 127.0.0.1)')
+    .option('--xds-port <port>', 'default: 15010')
+    .option('--admin-port <port>', 'default: 15014')
     .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")
     .addHelpText('after', '\nExample:\n  hawser agent run --token "$(cat token)" --registry-dir ./registry --address 127.77.1.1')
     .action((_flags: unknown, command: Command) =>

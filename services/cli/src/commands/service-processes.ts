@@ -1,8 +1,8 @@
 /** Starts the services; the one place where the command line meets them. */
-import { AppError } from '@hawser/runtime/app-error.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 
-type ServiceFlags = Readonly<Record<string, string | undefined>>;
+/** Flags as the services read them: camel case, text. */
+export type ServiceFlags = Readonly<Record<string, string | undefined>>;
 
 /** `hawser hub run`; resolves when the hub has stopped. */
 export async function hubRun(flags: ServiceFlags): Promise<ExitCode> {
@@ -19,10 +19,7 @@ export async function hubNatsConfig(flags: ServiceFlags): Promise<ExitCode> {
 }
 
 /** `hawser agent run`; resolves when the agent has stopped. */
-export async function agentRun(flags: ServiceFlags): Promise<ExitCode> {
-  const module: string = '@hawser/agent/main.ts';
-  const { runAgent } = (await import(module)) as { runAgent?: (flags: ServiceFlags) => Promise<unknown> };
-  if (runAgent === undefined) throw new AppError('not-implemented', `${module} has no runAgent`);
-  await runAgent(flags);
-  return EXIT.done;
+export async function agentRun(flags: ServiceFlags): Promise<number> {
+  const { runAgent } = await import('@hawser/agent/main.ts');
+  return runAgent(flags);
 }

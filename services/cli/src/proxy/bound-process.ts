@@ -12,15 +12,20 @@ export interface BoundProcess {
 /** What ends the child with us. */
 export type Binding = 'kernel' | 'watchdog';
 
+/** Waits for our word before it becomes the program: if we end before everything is bound, it reads the end of the pipe and ends too. */
+const GATE = ['sh', '-c', 'read -r go && exec "$@" </dev/null', 'sh'];
+
 /**
  * Starts a program in a session of its own (a Ctrl-C in the terminal reaches this process alone, which then drains it), bound to this
  * process's life: by the kernel's parent-death signal where `setpriv` can set it, else by a watchdog that waits for the end of a pipe.
  */
 export function startBound(command: string, args: readonly string[], binding: Binding = availableBinding()): BoundProcess {
   const kernel = binding === 'kernel';
-  const [program, ...rest] = kernel ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
-  const child = spawn(program ?? command, rest, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
+  const [program = '', ...rest] = [...(kernel ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []), ...GATE, command, ...args];
+  const child = spawn(program, rest, { detached: true, stdio: ['pipe', 'inherit', 'inherit'] });
   const watchdog = kernel || child.pid === undefined ? undefined : startWatchdog(child.pid);
+  child.stdin.on('error', () => {}); // it ended first, which `exited` tells
+  child.stdin.end('go\n');
   const exited = new Promise<number>((resolve, reject) => {
     child.once('error', (error) => reject(new Error(`${command} did not start: ${error.message}`)));
     child.once('exit', (code, signal) => {
