@@ -7,7 +7,7 @@ import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
-import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
+import { externalNatsConfig, natsCredentialsIssuer, writeNatsConfig } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
 import { isPast, newestOnBus } from './distribute/bus-history.ts';
 import { ClusterPublishers } from './distribute/cluster-publishers.ts';
@@ -44,9 +44,11 @@ export async function runHub(flags: HubFlags): Promise<void> {
   await group.stopped;
 }
 
-/** `hawser hub nats-config`: prints what an external nats-server must be configured with. */
-export async function printNatsConfig(flags: HubFlags): Promise<void> {
-  process.stdout.write(await externalNatsConfig(loadHubConfig(flags).stateDir));
+/** `hawser hub nats-config [--out FILE]`: prints or writes what an external nats-server must be configured with. */
+export async function printNatsConfig({ out, ...flags }: HubFlags): Promise<void> {
+  const { stateDir } = loadHubConfig(flags);
+  if (out === undefined) process.stdout.write(await externalNatsConfig(stateDir));
+  else await writeNatsConfig(stateDir, out);
 }
 
 interface Run {
