@@ -1,7 +1,9 @@
 /** An agent restarts and nothing has changed → its proxies are sent nothing, by their own count. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { PORTS } from '@hawser/model/ports.ts';
+import { mustRun } from '../../deploy/demo/cli.ts';
 import type { FigureBook } from '../../deploy/demo/figures.ts';
+import { hostOf, NAMESPACE } from '../../deploy/demo/topology.ts';
 import { waitFor } from '../../deploy/demo/wait.ts';
 import type { Bench } from './bench.ts';
 import { type Federation, inFederation } from './federation.ts';
@@ -41,7 +43,24 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
     }
     say.done(`round ${round}: ${samples.filter((one) => one.round === round).reduce((sum, one) => sum + one.pushes, 0)} pushes`);
   }
+  await countersSee(federation);
   book.note('pushes', { value: samples.reduce((sum, one) => sum + one.pushes, 0), unit: 'pushes', samples: samples.length }, samples);
+}
+
+/** The control: a change that is one must show in the counters, or their zero means nothing. */
+async function countersSee({ fleet, cli, say }: Federation): Promise<void> {
+  const { address } = fleet.workload('us-east', 'client-v1');
+  const before = await pushes(address);
+  const spec = { hosts: [hostOf('details')], http: [{ timeout: '9s', route: [{ destination: { host: hostOf('details') } }] }] };
+  const metadata = { namespace: NAMESPACE, name: 'control' };
+  await mustRun(
+    cli,
+    ['apply', '-f', '-', '--wait'],
+    JSON.stringify({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec }),
+  );
+  const seen = (await pushes(address)) - before;
+  if (seen < 1) throw new Error('a VirtualService was applied, yet no counter of Envoy rose: the benchmark measures nothing');
+  say.done(`control: a VirtualService is ${seen} push to a sidecar`);
 }
 
 /** Stops an agent, in one round of three by SIGKILL, and starts it again. */

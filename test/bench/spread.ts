@@ -30,7 +30,7 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
   const { fleet, options, say } = federation;
   const folder = clusterFiles(options.stateDir, 'us-west').registryDir;
   const [path, aside] = [join(folder, 'workload-details-v3.yaml'), join(options.stateDir, 'workload-details-v3.yaml')];
-  const rounds: { round: number; seconds: number; failed: number }[] = [];
+  const rounds: { round: number; seconds: number; failed: number; shares: number[] }[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     renameSync(path, aside);
     await wait(2_000); // its connections have ended: it begins as an unknown one
@@ -42,20 +42,25 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
     const entries = await run.stop();
     const seconds = fairAfter(entries, appeared, 'v3');
     const failed = entries.filter(({ status }) => status !== 200).length;
-    rounds.push({ round, seconds, failed });
+    rounds.push({ round, seconds, failed, shares: sharesAfter(entries, appeared, 'v3') });
     say.done(`round ${round}: fair after ${seconds} s; ${failed} of ${entries.length} requests failed`);
   }
   rmSync(aside, { force: true });
   book.note('share_s', { value: Math.max(...rounds.map(({ seconds }) => seconds)), unit: 's', samples: rounds.length }, rounds);
 }
 
+/** The share of a version, window by window, from `since` on. */
+function sharesAfter(entries: readonly LoadEntry[], since: number, version: string): number[] {
+  const starts = Array.from({ length: MOST_MS / WINDOW_MS }, (_, index) => since + index * WINDOW_MS);
+  return starts.map((from) => sharesBy(within(entries, { from, to: from + WINDOW_MS }), 'version').get(version) ?? 0);
+}
+
 /** Seconds from `since` to the end of the first of three windows in a row whose share is fair; infinite when there is none. */
 export function fairAfter(entries: readonly LoadEntry[], since: number, version: string): number {
   let inRow = 0;
-  for (let from = since; from + WINDOW_MS <= since + MOST_MS; from += WINDOW_MS) {
-    const share = sharesBy(within(entries, { from, to: from + WINDOW_MS }), 'version').get(version) ?? 0;
+  for (const [index, share] of sharesAfter(entries, since, version).entries()) {
     inRow = Math.abs(share - FAIR) <= FAIR * 0.2 ? inRow + 1 : 0;
-    if (inRow === 3) return (from - since - WINDOW_MS) / 1_000;
+    if (inRow === 3) return ((index - 1) * WINDOW_MS) / 1_000;
   }
   return Number.POSITIVE_INFINITY;
 }
