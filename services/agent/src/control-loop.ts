@@ -3,15 +3,14 @@
  * compiles all; what comes while it is busy goes together in the next turn. Nothing is served before everything is known.
  */
 import { setImmediate } from 'node:timers';
-import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { Roster } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { messageOf } from '@hawser/runtime/app-error.ts';
+import { GuardedCompiler } from './guarded-compiler.ts';
 import type { Change } from './snapshot/resource.ts';
 import type { Applied, SnapshotStore } from './snapshot/snapshot-store.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 import type { Dirty, Federation } from './state/federation.ts';
-import type { ProxyRef, World } from './state/world.ts';
+import type { ProxyRef } from './state/world.ts';
 import type { Translator } from './translate/translator.ts';
 
 /** A point in the hub's history. */
@@ -48,19 +47,18 @@ export type Prerequisite = 'registry' | 'config' | 'fleet';
 /** Compiles. */
 export class ControlLoop {
   readonly #parts: ControlLoopParts;
+  readonly #compiler: GuardedCompiler;
   readonly #missing = new Set<Prerequisite>(['registry', 'config', 'fleet']);
   readonly #onReady: (() => void)[] = [];
   #scheduled = false;
   #ready = false;
   #wanted: ReadonlyMap<string, Resource> = new Map();
-  /** What compiled: policies, and shards by service. */
-  #goodPolicies: ReadonlyMap<string, Resource> = new Map();
-  readonly #goodShards = new Map<string, ReadonlyMap<string, EndpointShard>>();
   #pending: Moment | undefined;
   #moment: Moment | undefined;
 
   constructor(parts: ControlLoopParts) {
     this.#parts = parts;
+    this.#compiler = new GuardedCompiler(parts.translator);
   }
 
   /** Whether everything was known once and is compiled. */
@@ -164,79 +162,12 @@ export class ControlLoop {
     for (const callback of this.#onReady.splice(0)) callback();
   }
 
-  /** What cannot be compiled stays as it was, and does not hold up the rest; undefined when nothing can. */
-  #compile(dirty: Dirty): Change[] | undefined {
-    const { federation, translator, onProblems } = this.#parts;
-    const world = federation.world();
-    try {
-      const changes = translator.update(world, dirty);
-      this.#goodPolicies = world.policies;
-      this.#noteGood(world, dirty === 'all' ? undefined : dirty.services);
-      if (dirty === 'all') onProblems([]);
-      return changes;
-    } catch (error) {
-      const problems = [messageOf(error)];
-      const changes = dirty === 'all' ? this.#compileAll(world, problems) : this.#compileServices(world, dirty.services, problems);
-      onProblems(problems);
-      return changes;
-    }
-  }
-
-  #noteGood(world: World, services: ReadonlySet<string> | undefined): void {
-    if (services === undefined) this.#goodShards.clear();
-    for (const key of services ?? world.shards.keys()) {
-      const shards = world.shards.get(key);
-      if (shards === undefined) this.#goodShards.delete(key);
-      else this.#goodShards.set(key, shards);
-    }
-  }
-
-  /** What compiled before, then each new policy and each changed service by itself: those that break something are left out and named. */
-  #compileAll(world: World, problems: string[]): Change[] | undefined {
-    const baseline = { ...world, policies: this.#goodPolicies, shards: new Map(this.#goodShards) };
-    const failed = problems.length;
-    const changes = this.#try(baseline, 'all', 'configuration', problems);
-    if (problems.length > failed) return undefined;
-    changes.push(...this.#compilePolicies(baseline, problems));
-    const differing = [...world.shards].filter(([key, shards]) => this.#goodShards.get(key) !== shards).map(([key]) => key);
-    const gone = [...this.#goodShards.keys()].filter((key) => !world.shards.has(key));
-    const services = new Set([...differing, ...gone]);
-    return [...changes, ...this.#compileServices({ ...world, policies: this.#goodPolicies }, services, problems)];
-  }
-
-  /** Each service by itself. */
-  #compileServices(world: World, services: ReadonlySet<string>, problems: string[]): Change[] {
-    return [...services].sort().flatMap((key) => {
-      const failed = problems.length;
-      const changes = this.#try(world, { services: new Set([key]) }, `endpoints of ${key} are kept as they were`, problems);
-      if (problems.length === failed) this.#noteGood(world, new Set([key]));
-      return changes;
-    });
-  }
-
-  #compilePolicies(world: World, problems: string[]): Change[] {
-    const changes: Change[] = [];
-    for (const key of [...new Set([...this.#goodPolicies.keys(), ...this.#wanted.keys()])].sort()) {
-      const policy = this.#wanted.get(key);
-      if (policy === this.#goodPolicies.get(key)) continue;
-      const candidate = new Map(this.#goodPolicies);
-      if (policy === undefined) candidate.delete(key);
-      else candidate.set(key, policy);
-      const failed = problems.length;
-      changes.push(...this.#try({ ...world, policies: candidate }, 'all', `${key} is kept as it was`, problems));
-      if (problems.length === failed) this.#goodPolicies = candidate;
-    }
-    this.#parts.federation.adoptPolicies(this.#goodPolicies);
+  #compile(dirty: Dirty): readonly Change[] | undefined {
+    const { federation, onProblems } = this.#parts;
+    const { changes, problems, policies } = this.#compiler.compile(federation.world(), dirty, this.#wanted);
+    federation.adoptPolicies(policies);
+    if (dirty === 'all' || problems.length > 0) onProblems(problems);
     return changes;
-  }
-
-  #try(world: World, dirty: Dirty, place: string, problems: string[]): Change[] {
-    try {
-      return this.#parts.translator.update(world, dirty);
-    } catch (error) {
-      problems.push(`${place}: ${messageOf(error)}`);
-      return [];
-    }
   }
 }
 

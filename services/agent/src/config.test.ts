@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { loadAgentConfig } from './config.ts';
+
+describe('loadAgentConfig', () => {
+  it('fills in what is not said, and lets flags win over the environment', () => {
+    const config = loadAgentConfig(
+      { registryDir: '/r', address: '127.77.2.1' },
+      { HAWSER_AGENT_ADDRESS: '127.0.0.9', HAWSER_STATE_DIR: '/s' },
+    );
+    expect(config).toEqual({
+      ...{ token: undefined, cluster: undefined, registryDir: '/r', stateDir: '/s', address: '127.77.2.1' },
+      ...{ gateways: ['127.77.2.1:15443'], xdsPort: 15010, adminPort: 15014 },
+    });
+    const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };
+    expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
+  });
+
+  const faults: [Record<string, string>, string][] = [
+    [{}, '--registry-dir is missing'],
+    [{ registryDir: '/r', address: 'localhost' }, '--address is "localhost", which is not an IP address'],
+    [{ registryDir: '/r', gateway: '10.0.0.1' }, '--gateway is "10.0.0.1"; expected IP:PORT'],
+    [{ registryDir: '/r', gateway: '10.0.0.1:0' }, '--gateway is "10.0.0.1:0"; expected IP:PORT'],
+    [{ registryDir: '/r', xdsPort: '70000' }, '--xds-port is "70000", which is not a port'],
+    [{ registryDir: '/r', tokenFile: '/nowhere/token' }, '--token-file: ENOENT'],
+    [{ registryDir: '/r', gatewayPort: '1' }, '--gateway-port is not a setting of the agent'],
+  ];
+  it.each(faults)('refuses %j', (flags, message) => {
+    expect(() => loadAgentConfig(flags, {})).toThrow(message);
+  });
+});
