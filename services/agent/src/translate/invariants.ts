@@ -1,7 +1,5 @@
 /** What must hold of every result before it is given: each rule stands for an outage somebody had. Pure. */
-import { fromBinary } from '@bufbuild/protobuf';
-import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { Placed } from './resource-ledger.ts';
 import type { EncodedHost } from './route-config.ts';
 
@@ -14,16 +12,11 @@ export function unpairedClusters(unit: readonly Placed[]): string[] {
 }
 
 /** Priorities without gaps and weights of at least 1: Envoy refuses the whole update otherwise. */
-export function brokenAssignment(resource: XdsResource): string[] {
-  if (resource.type !== 'EDS') return [];
-  const { endpoints } = fromBinary(ClusterLoadAssignmentSchema, resource.bytes);
+export function brokenAssignment({ clusterName, endpoints }: ClusterLoadAssignment): string[] {
   const priorities = new Set(endpoints.map((locality) => locality.priority));
-  const problems = [...priorities]
-    .filter((priority) => priority > 0 && !priorities.has(priority - 1))
-    .map((priority) => `${resource.name} has priority ${priority} without ${priority - 1}`);
-  if (endpoints.length > 0 && !priorities.has(0)) problems.push(`${resource.name} has no priority 0`);
-  if (endpoints.some((locality) => locality.loadBalancingWeight === 0)) problems.push(`${resource.name} has a weight of 0`);
-  return problems;
+  const gaps = [...priorities].filter((priority) => priority > 0 && !priorities.has(priority - 1));
+  const problems = gaps.map((priority) => `${clusterName} has priority ${priority} without ${priority - 1}`);
+  return endpoints.some((locality) => locality.loadBalancingWeight === 0) ? [...problems, `${clusterName} has a weight of 0`] : problems;
 }
 
 /** Every route leads to a cluster that is there: Envoy does not check, and answers 503 (RELIABILITY.md 2.1). */

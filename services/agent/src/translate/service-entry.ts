@@ -6,7 +6,7 @@ import type { ServedPort } from './inbound.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, encodedHost } from './route-config.ts';
 import { virtualHosts } from './routes.ts';
-import { type ServiceShape, type Shared, serviceEndpoints, serviceShape } from './service-resources.ts';
+import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
 import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
 
 export interface ServiceEntry {
@@ -15,7 +15,7 @@ export interface ServiceEntry {
   readonly view: ServiceView;
   readonly shapeKey: string;
   readonly shape: ServiceShape;
-  readonly endpoints: Shared;
+  readonly endpoints: ServiceEndpoints;
   /** Services its rules lead to: their shape decides about its routes. */
   readonly leadsTo: ReadonlySet<string>;
   /** Address of an own endpoint → what it serves. */
@@ -35,10 +35,16 @@ export function serviceEntry(input: ServiceInput, fleet: Fleet, before: ServiceE
     view,
     shapeKey,
     shape,
-    endpoints: serviceEndpoints(view, fleet, shape),
+    endpoints:
+      isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
     leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : foreignDestinations(input.policies.rules, input.key),
     served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
   };
+}
+
+/** Whether two inputs of one shape give the same assignments: rules have no part in them. */
+function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
+  return a.shards === b.shards && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
 }
 
 /** The resources of an entry in the shared layers. */

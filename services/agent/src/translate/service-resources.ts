@@ -1,13 +1,13 @@
 /** All that one service contributes to the shared layers: the constant part, and the part that moves with its endpoints. */
 
-import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { unavailableCluster, upstreamCluster, upstreamsOf } from './clusters.ts';
 import { encoded, tiedTo } from './encode.ts';
 import { assignment } from './endpoints.ts';
 import { type Fleet, tunnelledClusters } from './fleet.ts';
 import { exportedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from './gateway.ts';
-import { gatewayClusterName } from './names.ts';
+import { brokenAssignment } from './invariants.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, encodedHost } from './route-config.ts';
 import type { ServiceView } from './service-view.ts';
@@ -35,16 +35,28 @@ export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
   };
 }
 
-/** The assignments, each tied to its cluster of `shape`. */
-export function serviceEndpoints(view: ServiceView, fleet: Fleet, shape: ServiceShape): Shared {
-  const tied = (clusters: readonly XdsResource[], name: string, message: ReturnType<typeof assignment>): XdsResource[] => {
-    const cluster = clusters.find((candidate) => candidate.type === 'CDS' && candidate.name === name);
-    return cluster === undefined ? [] : [tiedTo(cluster, encoded('EDS', name, message, ClusterLoadAssignmentSchema))];
-  };
+/** The assignments, each tied to its cluster of `shape`, and what is wrong with them. */
+export interface ServiceEndpoints extends Shared {
+  readonly problems: readonly string[];
+}
+
+/** What changes with a service's endpoints. */
+export function serviceEndpoints(view: ServiceView, fleet: Fleet, shape: ServiceShape): ServiceEndpoints {
+  const sidecar = upstreamsOf(view).map((upstream) => assignment(upstream, view, fleet));
+  const gateway = exportedPorts(view).map((port) => gatewayAssignment(port, view));
   return {
-    sidecar: upstreamsOf(view).flatMap((upstream) => tied(shape.sidecar, upstream.name, assignment(upstream, view, fleet))),
-    gateway: exportedPorts(view).flatMap((port) => tied(shape.gateway, gatewayClusterName(port, view.name), gatewayAssignment(port, view))),
+    sidecar: tied(shape.sidecar, sidecar),
+    gateway: tied(shape.gateway, gateway),
+    problems: [...sidecar, ...gateway].flatMap(brokenAssignment),
   };
+}
+
+function tied(clusters: readonly XdsResource[], assignments: readonly ClusterLoadAssignment[]): XdsResource[] {
+  const byName = new Map(clusters.filter(({ type }) => type === 'CDS').map((cluster) => [cluster.name, cluster]));
+  return assignments.flatMap((message) => {
+    const cluster = byName.get(message.clusterName);
+    return cluster === undefined ? [] : [tiedTo(cluster, encoded('EDS', message.clusterName, message, ClusterLoadAssignmentSchema))];
+  });
 }
 
 /** What depends on the clusters alone: trust in callers, and the tunnels. */

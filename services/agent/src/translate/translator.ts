@@ -4,7 +4,7 @@ import type { Change, LayerName } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
-import { brokenAssignment, danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
+import { danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
 import { GATEWAY, OUTBOUND } from './names.ts';
 import { indexPolicies, type PolicyIndex, samePolicies } from './policy-index.ts';
 import { proxyResources } from './proxy-resources.ts';
@@ -156,7 +156,7 @@ class IncrementalTranslator implements Translator {
     const problems = [
       ...this.#ledger.conflicts(draft.units),
       ...services.flatMap(unpairedClusters),
-      ...services.flatMap((unit) => unit.flatMap((item) => brokenAssignment(item.resource))),
+      ...[...draft.entries.values()].flatMap((entry) => entry?.endpoints.problems ?? []),
       ...(draft.units.has('routes') ? this.#routeProblems(draft) : []),
     ];
     if (problems.length === 0) return;

@@ -30,7 +30,7 @@ function tunnelCluster(cluster: PeerCluster): XdsResource {
     connectTimeout: millis(1_000),
     outlierDetection: outlierDetection(),
     transportSocket: clientTls(gatewayTrustName(cluster.name), `gateway.${cluster.name}`, ['h2']),
-    typedExtensionProtocolOptions: http2Upstream({ idleMs: 300_000, pingMs: 5_000, pingTimeoutMs: 2_000 }),
+    typedExtensionProtocolOptions: http2Upstream({ idleMs: 300_000, pingMs: 2_000, pingTimeoutMs: 2_000 }),
   });
   return encoded('CDS', name, message, ClusterSchema);
 }
