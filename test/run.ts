@@ -1,6 +1,7 @@
 /**
  * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped tests are named, and a
- * process that a test leaves behind is a failure. `--update` rewrites goldens (`npm run golden`).
+ * process that a test leaves behind is a failure. `--update` rewrites goldens (`npm run golden`). What measures whole
+ * federations (`test/e2e`) runs last and alone, a file at a time: two cores are not enough for more.
  */
 import { join } from 'node:path';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
@@ -10,6 +11,7 @@ import { watchDescendants } from './kit/descendants.ts';
 const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
 const update = args.includes('--update');
+const E2E = 'test/e2e/**/*.test.ts';
 const filters = args.filter((arg) => !arg.startsWith('-'));
 
 /** What the run came to. */
@@ -45,8 +47,11 @@ function countTest(test: TestCase, tally: Tally): void {
 
 const tally: Tally = { passed: 0, failed: 0, skipped: [] };
 const descendants = watchDescendants(process.pid);
-const vitest = await startVitest('test', filters, { root, run: true, watch: false, update, reporters: ['default', countInto(tally)] });
-await vitest?.close();
+for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }]) {
+  const reporters: ['default', Reporter] = ['default', countInto(tally)];
+  const vitest = await startVitest('test', filters, { root, run: true, watch: false, update, passWithNoTests: true, reporters, ...phase });
+  await vitest.close();
+}
 const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
 if (tally.skipped.length > 0) console.log(`skipped:\n${tally.skipped.map((name) => `  ${name}`).join('\n')}`);
