@@ -30,7 +30,7 @@ describe('figures', () => {
       name: 'demo',
       figures: { failed: { value: 0, unit: 'requests', samples: 2 } },
     });
-    expect(samplesFile(file)).toBe(join(folder, 'report.samples.jsonl'));
+    expect(samplesFile(file)).toBe(join(folder, 'report.json.samples.jsonl'));
     expect(readFileSync(samplesFile(file), 'utf8')).toBe('{"figure":"failed","t":1}\n{"figure":"failed","t":2}\n');
   });
 

@@ -53,7 +53,7 @@ export class FigureBook {
     return columns([['figure', 'value', 'must', 'samples', ''], ...rows]);
   }
 
-  /** Writes `FILE` and, with its ending replaced by `.samples.jsonl`, the raw samples. */
+  /** Writes `FILE`, and the raw samples to `FILE.samples.jsonl`. */
   async write(file: string): Promise<void> {
     writeFileSync(file, `${JSON.stringify({ name: this.#name, figures: Object.fromEntries(this.#figures) }, null, 2)}\n`);
     const out = createWriteStream(samplesFile(file));
@@ -65,9 +65,9 @@ export class FigureBook {
   }
 }
 
-/** `report.json` → `report.samples.jsonl`. */
+/** Beside the report: `report.json` → `report.json.samples.jsonl`. */
 export function samplesFile(file: string): string {
-  return `${file.replace(/\.[^./\\]+$/, '')}.samples.jsonl`;
+  return `${file}.samples.jsonl`;
 }
 
 function missedBar(figure: Figure | undefined, bar: Bar | undefined): string | undefined {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoFile, readDemoFile } from '../../deploy/demo/demo-file.ts';
-import { freePort } from '../kit/postgres.ts';
+import { freePort } from '../kit/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

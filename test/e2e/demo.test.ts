@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerBinary } from '@hawser/runtime/binaries.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort, startTestPostgres } from '../kit/postgres.ts';
+import { freePort } from '../kit/ports.ts';
+import { startTestPostgres } from '../kit/postgres.ts';
 import { demoState, living, startDemoProcess } from './demo-process.ts';
 
 const HAWSER = join(import.meta.dirname, '../../services/cli/src/main.ts');

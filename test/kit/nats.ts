@@ -1,7 +1,7 @@
 /** A real nats-server in operator mode for a test file, which can be killed, wiped and brought back. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, type BusCredentials, connectBus } from '@hawser/bus/bus.ts';
@@ -19,6 +19,7 @@ import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { encodeUser } from '@nats-io/jwt';
 import { fromSeed } from '@nats-io/nkeys';
 import pino from 'pino';
+import { freePort } from './ports.ts';
 
 /** A running server and the keys to it. */
 export interface TestNats {
@@ -136,16 +137,5 @@ function answers(port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', () => resolve(false));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }

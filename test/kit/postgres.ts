@@ -1,7 +1,6 @@
 /** A real PostgreSQL for a test file, and a database of its own for every test that asks. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabaseIfMissing, reachable } from '@hawser/hub/db/connect.ts';
@@ -10,6 +9,7 @@ import { postgresBinaries } from '@hawser/hub/postgres/binaries.ts';
 import { dataPath, openDataFolder, SUPERUSER } from '@hawser/hub/postgres/data-folder.ts';
 import { serverCommand, startServer, stopServer } from '@hawser/hub/postgres/postmaster.ts';
 import { serverUser } from '@hawser/hub/postgres/server-user.ts';
+import { freePort } from './ports.ts';
 
 /** A server on a free port of 127.0.0.1 whose data goes with it. */
 export interface TestPostgres {
@@ -51,16 +51,4 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     return dsn(name);
   };
   return { port, database, stop };
-}
-
-/** A port of 127.0.0.1 that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ port: 0, host: '127.0.0.1' }, () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
-    });
-  });
 }

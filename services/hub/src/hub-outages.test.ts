@@ -9,8 +9,9 @@ import { natsServerBinary } from '@hawser/runtime/binaries.ts';
 import { isAlive } from '@hawser/runtime/process-record.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../test/kit/ports.ts';
 import { externalNatsConfig } from './bus/nats-access.ts';
-import { freePort, HubProcess, joinCluster, silent } from './hub-process-fixture.ts';
+import { HubProcess, joinCluster, silent } from './hub-process-fixture.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
 
 const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
@@ -71,8 +72,8 @@ async function published(hub: HubProcess, revision: number): Promise<void> {
 
 describe('a hub through outages', () => {
   it('serves its API with an external NATS down, and publishes when that comes', async () => {
-    postgres = await startEmbeddedPostgres({ stateDir: join(folder, 'database'), port: Number(await freePort()), log: silent });
-    const natsPort = await freePort();
+    postgres = await startEmbeddedPostgres({ stateDir: join(folder, 'database'), port: await freePort(), log: silent });
+    const natsPort = String(await freePort());
     const hub = await startHub({ databaseUrl: postgres.dsn, natsUrl: `nats://127.0.0.1:${natsPort}`, natsPort });
     expect((await fetch(`${hub.url}/readyz`)).status).toBe(503);
     const cluster = await joinCluster(hub, 'us-east');
@@ -115,7 +116,7 @@ describe('a hub through outages', () => {
 
   it('says which port is taken before it starts anything', async () => {
     const stranger = createServer((socket) => socket.destroy());
-    const port = await freePort();
+    const port = String(await freePort());
     await new Promise<void>((resolve) => stranger.listen(Number(port), '127.0.0.1', resolve));
     await expect(startHub({ port })).rejects.toThrow(new RegExp(`port ${port} on 127.0.0.1, which the hub's API needs, is taken`));
     await new Promise((resolve) => stranger.close(resolve));

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { createUserKey, hubCredentials } from '@hawser/bus/nats-accounts.ts';
@@ -14,6 +13,7 @@ import { decodeJoinToken, enrollProof, type JoinTokenPayload, type Membership } 
 import { generateSigner, type Signer, sign } from '@hawser/wire/signing.ts';
 import { CONFIG_STREAM, inboxPrefix } from '@hawser/wire/subjects.ts';
 import pino from 'pino';
+import { freePort } from '../../../test/kit/ports.ts';
 import { loadHubKeys } from './bus/hub-keys.ts';
 import type { HubProcesses } from './process-records.ts';
 
@@ -37,7 +37,11 @@ export class HubProcess {
 
   /** Starts one on free ports. */
   static async start(stateDir: string, flags: Readonly<Record<string, string>> = {}): Promise<HubProcess> {
-    const [port, postgresPort, natsPort] = await Promise.all([freePort(), freePort(), freePort()]);
+    const [port, postgresPort, natsPort] = (await Promise.all([freePort(), freePort(), freePort()])).map(String) as [
+      string,
+      string,
+      string,
+    ];
     const hub = new HubProcess(stateDir, { port, postgresPort, natsPort, ...flags });
     await hub.start();
     return hub;
@@ -136,15 +140,4 @@ export async function joinCluster(hub: HubProcess, cluster: string, region = clu
   const credentials = { jwt: body.natsJwt, seed: user.seed };
   const bus = await connectBus({ urls: body.natsUrls, name: cluster, credentials, inboxPrefix: inboxPrefix(cluster), log: silent });
   return { membership: body, signer, bus };
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<string> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(String(typeof address === 'object' && address !== null ? address.port : 0)));
-    });
-  });
 }

@@ -1,7 +1,7 @@
-import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestNats } from '../../../test/kit/nats.ts';
+import { freePort } from '../../../test/kit/ports.ts';
 import { type Bus, type BusMessage, connectBus } from './bus.ts';
 import { clusterUserJwt, createUserKey } from './nats-accounts.ts';
 import { ensureStreams } from './streams.ts';
@@ -196,13 +196,3 @@ describe('subjectMatches', () => {
     expect(subjectMatches(pattern, subject)).toBe(expected);
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}

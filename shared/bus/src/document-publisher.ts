@@ -204,7 +204,10 @@ export class DocumentPublisher {
     if (listed === undefined) throw new AppError('stream-missing', `there is no stream ${stream}: the hub makes it`);
     const stored = readStored(listed.messages, { prefix, from, epoch, verifier: verifierOf(signer.publicKey) });
     for (const document of stored.values()) this.#newestStored = Math.max(this.#newestStored, document.revision);
-    this.#raise(stored.get(DIGEST_KEY)?.revision ?? 0);
+    const digested = stored.get(DIGEST_KEY)?.revision ?? 0;
+    this.#raise(digested);
+    // A digest older than the stored one would be refused as replayed.
+    this.#drainedRevision = Math.max(this.#drainedRevision, digested);
     stored.delete(DIGEST_KEY);
     this.#desired.reconcile(stored, this.#complete);
     this.#streamCreated = listed.created;

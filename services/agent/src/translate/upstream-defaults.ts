@@ -52,8 +52,9 @@ export function healthChecks(): Init<typeof HealthCheckSchema>[] {
     {
       timeout: millis(1_000),
       interval: millis(2_000),
-      noTrafficInterval: millis(5_000),
-      // A new workload may be registered a moment before its sidecar listens.
+      // A new workload may be registered a moment before its sidecar listens: what fails is looked at again soon, traffic or not.
+      noTrafficInterval: millis(1_000),
+      noTrafficHealthyInterval: millis(5_000),
       unhealthyInterval: millis(1_000),
       intervalJitterPercent: 10,
       unhealthyThreshold: 2,

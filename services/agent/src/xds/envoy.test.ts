@@ -13,6 +13,7 @@ import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/rou
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startAdsAgent, type TestAdsAgent } from '../../../../test/kit/ads-agent.ts';
 import { startEnvoy, type TestEnvoy } from '../../../../test/kit/envoy.ts';
+import { freePort } from '../../../../test/kit/ports.ts';
 import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
 import { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { typeRegistry } from './type-registry.ts';
@@ -246,13 +247,4 @@ async function until(condition: () => boolean): Promise<void> {
   check();
   await promise;
   stop();
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return free;
 }

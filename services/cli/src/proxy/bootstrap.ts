@@ -85,8 +85,8 @@ function nodeOf(options: BootstrapOptions): Json {
 
 /** Delta ADS for listeners and clusters; what they refer to follows on the same stream. */
 function dynamicResources(token: string): Json {
-  // No timeout: a proxy that has not heard its agent is not ready, rather than ready with nothing (unknown is not empty).
-  const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  // The default timeout of 15 s stays: with none, one missing resource blocks all xDS (envoy #47066).
+  const fromAds = { ads: {}, resource_api_version: 'V3' };
   return {
     lds_config: fromAds,
     cds_config: fromAds,

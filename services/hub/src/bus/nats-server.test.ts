@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { isAlive, type ProcessRecord } from '@hawser/runtime/process-record.ts';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../../test/kit/ports.ts';
 import { probeNats } from './nats-probe.ts';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts';
 
@@ -105,13 +106,3 @@ describe('startNatsServer', () => {
     await expect(startNatsServer(options({ config: 'listen: nonsense {' }))).rejects.toMatchObject({ code: 'nats-not-started' });
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { freePort } from '../../../../test/kit/ports.ts';
+import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { MIGRATIONS, migrate } from './migrate.ts';
 
 let postgres: TestPostgres;

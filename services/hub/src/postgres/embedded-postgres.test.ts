@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createLogger } from '@hawser/runtime/logger.ts';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../../../test/kit/postgres.ts';
+import { freePort } from '../../../../test/kit/ports.ts';
 import { reachable } from '../db/connect.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { findServer } from './postmaster.ts';

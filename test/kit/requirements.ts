@@ -1,0 +1,25 @@
+/** What some tests need of the machine. Absent, they are skipped and say so; `HAWSER_REQUIRE=go,root,chromium` forbids the skip. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** A thing that not every machine has. */
+export type Requirement = 'go' | 'root' | 'chromium';
+
+/** Whether the machine has it. Throws when it has not and `HAWSER_REQUIRE` names it. */
+export function available(requirement: Requirement): boolean {
+  const has = requirement === 'root' ? process.getuid?.() === 0 : onPath(requirement);
+  const required = (process.env['HAWSER_REQUIRE'] ?? '').split(',').includes(requirement);
+  if (!has && required) throw new Error(`HAWSER_REQUIRE names ${requirement}, which this machine does not have`);
+  return has;
+}
+
+function onPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
