@@ -48,6 +48,7 @@ export function watchDescendants(root: number): { endAll(graceMs: number): Promi
           // it went by itself meanwhile
         }
       }
+      while (living().length > 0) await wait(20); // SIGKILL is obeyed, though not at once
       return leaks;
     },
   };
