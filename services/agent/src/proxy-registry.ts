@@ -54,7 +54,7 @@ export class ProxyRegistry implements ProxyGate {
     this.#connected.set(name, proxy);
     this.#layers.set(`${role}:${address}`, { role, address });
     this.#parts.loop.attach({ role, address });
-    if (role === 'sidecar') this.#parts.local.clearDraining(address);
+    if (role === 'sidecar') this.#parts.local.sidecarConnected(address);
     if (before?.address !== address) this.#parts.onChange();
   }
 
@@ -65,6 +65,7 @@ export class ProxyRegistry implements ProxyGate {
     for (const [name, other] of this.#connected) if (other.role === role && other.address === address) this.#connected.delete(name);
     this.#layers.delete(`${role}:${address}`);
     this.#parts.loop.detach({ role, address });
+    if (role === 'sidecar') this.#parts.local.sidecarGone(address);
     this.#parts.onChange();
   }
 

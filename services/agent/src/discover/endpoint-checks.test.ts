@@ -51,6 +51,29 @@ describe('EndpointChecks', () => {
     expect(await once.round({})).toBe('UNHEALTHY');
   });
 
+  it('waits for the inbound port of a connected sidecar before a new endpoint is healthy', async () => {
+    const healthy = Promise.withResolvers<void>();
+    let isOpen = false;
+    const checks = new EndpointChecks({
+      onChange: () => healthy.resolve(),
+      onRound: () => undefined,
+      hasSidecar: (address) => address === '127.79.6.1',
+      probe: async ({ port }) => (port !== 15006 || isOpen ? 'up' : 'down'),
+      sidecarPort: 15006,
+      periodMs: 60_000,
+    });
+    checks.start();
+    const other = { ...target(9080), address: '127.79.6.2' };
+    expect(checks.setTargets([target(9080), other])).toBe(true);
+    expect(checks.healthOf('127.79.6.1', [9080])).toBe('UNHEALTHY');
+    expect(checks.healthOf('127.79.6.2', [9080])).toBeUndefined();
+    expect(checks.setTargets([target(9080), other])).toBe(false);
+    isOpen = true;
+    await healthy.promise;
+    expect(checks.healthOf('127.79.6.1', [9080])).toBeUndefined();
+    checks.stop();
+  });
+
   it('learns nothing from its own faults', async () => {
     const { round } = scripted();
     await round({ 9080: 'down' });

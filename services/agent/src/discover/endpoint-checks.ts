@@ -1,9 +1,13 @@
 /**
  * Health of the local endpoints: every application port, and the sidecar's once it has been seen up, every second. Two
  * failures in a row make an endpoint UNHEALTHY, one success makes it HEALTHY again; a new one is healthy until found otherwise.
+ * A new one whose sidecar is connected is the exception: that sidecar learns of it in this very moment, so it takes no traffic
+ * until its inbound port opens, some milliseconds later. Clients that came earlier would be refused, and eject it for 15 s.
  */
+
 import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
 import type { CheckTarget } from './local-shards.ts';
 import { httpProbe, type ProbeResult, tcpProbe } from './probe.ts';
 
@@ -15,6 +19,8 @@ export interface EndpointChecksOptions {
   readonly onRound: () => void;
   /** `ADDRESS|PORT` that were failing when the last good state was saved. */
   readonly failing?: readonly string[];
+  /** Whether the sidecar at this address is connected; it is then waited for. */
+  readonly hasSidecar?: (address: string) => boolean;
   readonly periodMs?: number;
   readonly sidecarPort?: number;
   readonly probe?: (target: CheckTarget) => Promise<ProbeResult>;
@@ -33,6 +39,10 @@ const FAILURES = 2;
 const CONCURRENCY = 64;
 /** With more targets the period is stretched, so that checking stays a small part of one core's work. */
 const MAX_PER_SECOND = 500;
+/** When a port that is about to open is looked at, each counted from the look before. Then the rounds go on. */
+const OPENING_MS = [5, 10, 20, 40, 80, 160, 320];
+/** Ports waited for at once; further ones are left to the next round. */
+const MAX_OPENING = 256;
 /** A round that starts this late says more about this process than about others: it is left out. */
 const LATE_MS = 500;
 
@@ -42,6 +52,7 @@ export class EndpointChecks {
   readonly #failingAtStart: Set<string>;
   #checked = new Map<string, Checked>();
   #timer: NodeJS.Timeout | undefined;
+  #opening = 0;
   #stopped = false;
 
   constructor(options: EndpointChecksOptions) {
@@ -49,15 +60,22 @@ export class EndpointChecks {
     this.#failingAtStart = new Set(options.failing);
   }
 
-  /** Replaces what is checked; what stays keeps its health. */
-  setTargets(targets: readonly CheckTarget[]): void {
+  /** Replaces what is checked; what stays keeps its health. Returns whether a new one is not healthy yet. */
+  setTargets(targets: readonly CheckTarget[]): boolean {
     const { sidecarPort = PORTS.inbound } = this.#options;
     const next = new Map<string, Checked>();
     for (const target of targets) {
       this.#keep(next, target, true);
       this.#keep(next, { address: target.address, port: sidecarPort, check: { kind: 'tcp' } }, false);
     }
+    const opening = [...next].filter(([key, { target }]) => !this.#checked.has(key) && this.#isOpening(target, sidecarPort));
     this.#checked = next;
+    for (const [, checked] of opening) {
+      checked.failing = true;
+      checked.counts = true;
+      void this.#watchOpening(checked);
+    }
+    return opening.length > 0;
   }
 
   /** What the checks have against the endpoint, if anything. */
@@ -97,6 +115,21 @@ export class EndpointChecks {
     const before = this.#checked.get(key);
     const failing = before?.failing ?? this.#failingAtStart.delete(key);
     next.set(key, { target, failing, failures: before?.failures ?? 0, counts: counts || failing || before?.counts === true });
+  }
+
+  #isOpening({ address, port }: CheckTarget, sidecarPort: number): boolean {
+    return port === sidecarPort && this.#timer !== undefined && this.#options.hasSidecar?.(address) === true;
+  }
+
+  async #watchOpening(checked: Checked): Promise<void> {
+    if (this.#opening >= MAX_OPENING) return;
+    this.#opening += 1;
+    for (const delayMs of OPENING_MS) {
+      await sleep(delayMs);
+      if (this.#stopped || !checked.failing) break;
+      if ((await this.#probe(checked.target)) === 'up') this.#judge(checked, 'up');
+    }
+    this.#opening -= 1;
   }
 
   #schedule(delayMs: number): void {

@@ -36,6 +36,8 @@ export class LocalSource {
   readonly #registry: RegistryDirectory;
   readonly #checks: EndpointChecks;
   readonly #draining: Set<string>;
+  /** Addresses of the sidecars that are connected. */
+  readonly #sidecars = new Set<string>();
   #files: ObjectsByFile;
   #objects: readonly RegistryObject[];
   #inForce: Shards;
@@ -62,6 +64,7 @@ export class LocalSource {
       onChange: () => this.#soon(),
       onRound: () => this.#memory.held.size > 0 && this.#judge('checks'),
       failing: saved?.failing ?? [],
+      hasSidecar: (address) => this.#sidecars.has(address),
       ...(checkMs === undefined ? {} : { periodMs: checkMs }),
     });
   }
@@ -97,9 +100,15 @@ export class LocalSource {
     this.#judge('live');
   }
 
-  /** The proxy at this address is back. */
-  clearDraining(address: string): void {
+  /** The sidecar at this address is connected: whatever it was leaving for, it is back. */
+  sidecarConnected(address: string): void {
+    this.#sidecars.add(address);
     if (this.#draining.delete(address)) this.#judge('live');
+  }
+
+  /** The sidecar at this address has no stream any more; what it serves is for the checks to find out. */
+  sidecarGone(address: string): void {
+    this.#sidecars.delete(address);
   }
 
   /** An operator's word: what is held goes through. Returns how many losses that were. */
@@ -137,8 +146,9 @@ export class LocalSource {
 
   #judge(source: BrakeSource, confirmed = false): void {
     const { cluster, onShards, onWarnings } = this.#options;
-    const { shards, targets, warnings } = localServices(cluster, this.#objects, (address, ports) => this.#healthOf(address, ports));
-    this.#checks.setTargets(targets);
+    const services = () => localServices(cluster, this.#objects, (address, ports) => this.#healthOf(address, ports));
+    const found = services();
+    const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;
     const verdict = brake({ inForce: this.#inForce, next: shards, source, now: performance.now(), memory: before, confirmed });
     this.#memory = verdict.memory;

@@ -31,7 +31,8 @@ export function outlierDetection(): Init<typeof OutlierDetectionSchema> {
   return {
     interval: millis(1_000),
     baseEjectionTime: millis(15_000),
-    maxEjectionTime: millis(60_000),
+    // No longer the second time: a region that comes back serves again within this time, and what is still dead costs a retry.
+    maxEjectionTime: millis(15_000),
     maxEjectionPercent: 100,
     splitExternalLocalOriginErrors: true,
     consecutiveGatewayFailure: 3,
