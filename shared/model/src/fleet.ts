@@ -1,6 +1,9 @@
 /** The federation as its members see it: who belongs to it, by the hub's word, and what each cluster says of itself. */
 import Type, { type Static } from 'typebox';
 
+/** The hub's name as publisher and addressee of documents; no cluster may be called so. */
+export const HUB = 'hub';
+
 /** A member, as the hub vouches for it. */
 export const RosterMember = Type.Object({
   name: Type.String(),

@@ -33,7 +33,7 @@ export function clusterLocalHost(name: ServiceName): string {
  */
 export function parseServiceHost(host: string, namespace: string): ServiceName | undefined {
   const parts = host.split('.');
-  if (parts.some((part) => !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part))) return undefined;
+  if (parts.some((part) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(part))) return undefined;
   const [service, inNamespace, ...rest] = parts;
   if (service === undefined) return undefined;
   const suffix = rest.join('.');

@@ -1,5 +1,6 @@
 /** Rules of specs that a schema cannot say: sums, duplicates, hosts, expressions. They run on specs that fit their schema. Pure. */
 import { parseDuration } from './duration.ts';
+import { HUB } from './fleet.ts';
 import type { DestinationRuleSpec, HttpRouteSpec, JoinTokenSpec, StringMatch, TrafficShiftSpec, VirtualServiceSpec } from './kind-specs.ts';
 import { isLabelKey, isLabelValue } from './label-selector.ts';
 import { regexProblem } from './regex.ts';
@@ -28,6 +29,7 @@ export function meaningProblems(kind: string, spec: unknown, namespace: string):
 function joinToken(spec: JoinTokenSpec): readonly SchemaProblem[] {
   const ttl = spec.ttl === undefined ? 1 : (parseDuration(spec.ttl) ?? 0);
   const problems: SchemaProblem[] = [];
+  if (spec.cluster === HUB) problems.push(invalid(['cluster'], `is ${HUB}, the hub's own name on the bus: choose another`));
   if (ttl <= 0 || ttl > DAY_MS) problems.push(invalid(['ttl'], `is ${spec.ttl}; it must be more than nothing and at most 24h`));
   return [...problems, ...labelProblems(['labels'], spec.labels)];
 }

@@ -1,4 +1,5 @@
 /** The rules of metadata that all kinds share (Kubernetes API conventions). Pure. */
+import { HUB } from './fleet.ts';
 import type { KindDescriptor } from './kinds.ts';
 import { isLabelKey, isLabelValue } from './label-selector.ts';
 import type { Issue, Metadata } from './resource.ts';
@@ -55,6 +56,8 @@ function nameIssues(name: unknown, kind: KindDescriptor): readonly Issue[] {
   if (name === undefined || name === '') return [{ path, code: 'FieldValueRequired', message: 'is required' }];
   if (typeof name !== 'string') return [{ path, code: 'FieldValueInvalid', message: 'must be text' }];
   const label = kind.kind === 'Cluster';
+  if (label && name === HUB)
+    return [{ path, code: 'FieldValueInvalid', message: `is ${HUB}, the hub's own name on the bus: choose another` }];
   if (label ? NAMESPACE.test(name) : NAME.test(name) && name.length <= NAME_LENGTH) return [];
   const rule = label ? 'letters, digits and "-", at most 63 characters' : 'letters, digits, "-" and ".", at most 253 characters';
   return [

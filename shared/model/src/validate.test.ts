@@ -164,6 +164,13 @@ describe('other kinds', () => {
     ['fp', 'a foreign spillover', hawser('FailoverPolicy', { order: ['x'], spillover: 'fast' }), ['spec.spillover FieldValueNotSupported']],
     ['cluster', 'a namespace', hawser('Cluster', { region: 'x' }), ['metadata.namespace FieldValueForbidden']],
     ['cluster', 'a dotted name', hawser('Cluster', { region: 'x' }, { name: 'a.b' }), ['metadata.name FieldValueInvalid']],
+    ['cluster', "the hub's name", hawser('Cluster', { region: 'x' }, { name: 'hub' }), ['metadata.name FieldValueInvalid']],
+    [
+      'jointoken',
+      "the hub's name",
+      hawser('JoinToken', { cluster: 'hub', region: 'b' }, { name: 'x' }),
+      ['spec.cluster FieldValueInvalid'],
+    ],
     [
       'jointoken',
       'two days',
@@ -178,6 +185,26 @@ describe('other kinds', () => {
     ],
   ])('%s with %s', (name, _title, input, expected) => {
     expect(issuesOf(input, name)).toEqual(expected);
+  });
+
+  /** RFC 1123: at most 63 letters, digits and inner hyphens. `hawser.dev` names may hold dots, those of clusters may not. */
+  const labels = {
+    good: ['a', '1', 'a-1', '0'.repeat(63), 'x--y'],
+    bad: ['', '-a', 'a-', 'A', 'a_b', 'a.b', 'ä', 'a\n', '../a', 'a'.repeat(64)],
+  };
+  it.each<[string, (label: string) => object]>([
+    ['cluster', (name) => hawser('Cluster', { region: 'x' }, { name })],
+    ['cluster', (region) => hawser('Cluster', { region }, { name: 'x' })],
+    ['jointoken', (cluster) => hawser('JoinToken', { cluster, region: 'x' }, { name: 'x' })],
+    ['fp', (region) => hawser('FailoverPolicy', { order: [region] })],
+    ['fp', (service) => hawser('FailoverPolicy', { order: ['x'], services: [service] })],
+    ['fp', (namespace) => hawser('FailoverPolicy', { order: ['x'] }, { name: 'x', namespace })],
+    ['ts', (region) => hawser('TrafficShift', { services: ['x'], regions: { [region]: 100 } })],
+    ['vs', (service) => virtualService({ hosts: [`${service}.bookinfo.svc.clusterset.local`] })],
+    ['vs', (namespace) => virtualService({ hosts: [`reviews.${namespace}.svc.clusterset.local`] })],
+  ])('%s: %s takes DNS labels alone', (name, make) => {
+    for (const label of labels.good) expect([label, issuesOf(make(label), name)]).toEqual([label, []]);
+    for (const label of labels.bad) expect([label, issuesOf(make(label), name).length]).toEqual([label, 1]);
   });
 
   it('messages name the way out', () => {

@@ -11,8 +11,7 @@ export const PROTOCOL = 1;
 /** The largest message published; larger documents go in numbered parts. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
 
-/** The hub's name as publisher and addressee; no cluster may be called so. */
-export const HUB = 'hub';
+export { HUB } from '@hawser/model/fleet.ts';
 
 const SIGNATURE_BYTES = 64;
 
