@@ -18,6 +18,7 @@ describe('loadAgentConfig', () => {
   const faults: [Record<string, string>, string][] = [
     [{}, '--registry-dir is missing'],
     [{ registryDir: '/r', address: 'localhost' }, '--address is "localhost", which is not an IP address'],
+    [{ registryDir: '/r', cluster: '../us-east' }, '--cluster is "../us-east"; expected lower-case letters'],
     [{ registryDir: '/r', gateway: '10.0.0.1' }, '--gateway is "10.0.0.1"; expected IP:PORT'],
     [{ registryDir: '/r', gateway: '10.0.0.1:0' }, '--gateway is "10.0.0.1:0"; expected IP:PORT'],
     [{ registryDir: '/r', xdsPort: '70000' }, '--xds-port is "70000", which is not a port'],

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { Compile } from 'typebox/compile';
 
 /** Every setting of the agent. */
 export interface AgentConfig {
@@ -37,6 +39,8 @@ const VARIABLES: Readonly<Record<string, string>> = {
   adminPort: 'HAWSER_AGENT_ADMIN_PORT',
 };
 
+const clusterName = Compile(DnsLabel);
+
 /** Reads the configuration; throws `config-invalid` naming the flag. */
 export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = process.env): AgentConfig {
   const unknown = Object.keys(flags).find((flag) => !Object.hasOwn(VARIABLES, flag));
@@ -54,7 +58,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
   const gateways = list('gateway');
   return Object.freeze({
     token: text('token') ?? fromFile(text('tokenFile')),
-    cluster: text('cluster'),
+    cluster: checkedCluster(text('cluster')),
     registryDir: resolve(registryDir),
     stateDir: resolve(text('stateDir') ?? '.hawser'),
     address,
@@ -81,6 +85,12 @@ function fromFile(path: string | undefined): string | undefined {
   } catch (error) {
     throw new AppError('config-invalid', `--token-file: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** A cluster's name is the name of its folder, too. */
+function checkedCluster(name: string | undefined): string | undefined {
+  if (name === undefined || clusterName.Check(name)) return name;
+  throw new AppError('config-invalid', `--cluster is ${JSON.stringify(name)}; expected lower-case letters, digits and "-" (RFC 1123)`);
 }
 
 function checkedGateway(text: string): string {

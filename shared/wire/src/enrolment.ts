@@ -1,11 +1,13 @@
 /** The join of a cluster: token, proof of possession, credentials. HTTP, agent → hub. */
+import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import Type, { type Static } from 'typebox';
 
 /** What a join token carries: base64url of this JSON. `pin` is the hub's document-signing public key. */
 export const JoinTokenPayload = Type.Object({
   v: Type.Literal(1),
   hub: Type.String(),
-  cluster: Type.String(),
+  /** Becomes the name of a folder. */
+  cluster: DnsLabel,
   secret: Type.String(),
   pin: Type.String(),
 });

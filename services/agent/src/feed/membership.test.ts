@@ -3,7 +3,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EnrollRequest, encodeJoinToken, enrollProof, type Membership, RenewRequest, renewProof } from '@hawser/wire/enrolment.ts';
+import {
+  EnrollRequest,
+  encodeJoinToken,
+  enrollProof,
+  type JoinTokenPayload,
+  type Membership,
+  RenewRequest,
+  renewProof,
+} from '@hawser/wire/enrolment.ts';
 import { verifierOf, verify } from '@hawser/wire/signing.ts';
 import pino from 'pino';
 import { Compile } from 'typebox/compile';
@@ -77,11 +85,24 @@ describe('membership', () => {
     await expect(join_({ token: token() })).rejects.toThrow('is not the one that made this token');
     answer = { status: 200, body: 'hello' };
     await expect(join_({ token: token() })).rejects.toThrow('is it a Hawser hub?');
+    answer = { status: 200, body: { ...membership(), cluster: 'us-west' } };
+    await expect(join_({ token: token() })).rejects.toThrow("answered for another cluster than the token's, us-east");
     await expect(join_({ cluster: 'us-east' })).rejects.toThrow('has not joined');
     answer = { status: 200, body: membership() };
     const member = await join_({ token: token() });
     const keys = new Set(asked.map(({ body }) => (body as { signingKey: string }).signingKey));
     expect([...keys]).toEqual([member.signer.publicKey]);
+  });
+
+  it.each([
+    ...['../us-east', '..', '.', '/tmp/x', 'a/b', 'a\\b', 'US-East', '', 'a'.repeat(64), 'a\0', 7].map((cluster) => ({ cluster })),
+    ...['nonsense', '', '127.0.0.1:8080'].map((hub) => ({ hub })),
+    ...[{ v: 2 }, { secret: undefined }],
+  ])('takes no token of %j, and makes no folder for it', async (forged) => {
+    const payload = { v: 1, hub: url, cluster: 'us-east', secret: 's3cret', pin: PIN, ...forged } as JoinTokenPayload;
+    await expect(join_({ token: encodeJoinToken(payload) })).rejects.toThrow('this is not a join token; use the whole line');
+    expect(readdirSync(stateDir)).toEqual([]);
+    expect(asked).toEqual([]);
   });
 
   it('says that the hub cannot be reached', async () => {

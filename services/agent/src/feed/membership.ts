@@ -92,6 +92,8 @@ async function enroll(payload: JoinTokenPayload, agentDir: string, log: Logger):
   const membership = await post(`${payload.hub}/join/v1/enroll`, { ...request, proof } satisfies EnrollRequest);
   if (membership.hubKey !== payload.pin)
     throw new AppError('wrong-hub', `the hub at ${payload.hub} is not the one that made this token: its key differs from the token's pin`);
+  if (membership.cluster !== payload.cluster)
+    throw new AppError('join-refused', `the hub at ${payload.hub} answered for another cluster than the token's, ${payload.cluster}`);
   await store(agentDir, payload.hub, membership);
   log.info({ cluster: payload.cluster, epoch: membership.epoch }, 'enrolled');
   return { agentDir, hubUrl: payload.hub, membership, ...keys };
@@ -189,7 +191,7 @@ async function issuedAtOf(agentDir: string): Promise<number> {
 
 function readToken(token: string): JoinTokenPayload {
   const payload = decodeJoinToken(token);
-  if (!tokenPayload.Check(payload))
+  if (!tokenPayload.Check(payload) || !URL.canParse(payload.hub))
     throw new AppError('token-malformed', 'this is not a join token; use the whole line that hawser cluster join printed');
   return payload;
 }
