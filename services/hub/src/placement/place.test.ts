@@ -9,7 +9,7 @@ import { type Documents, place } from './place.ts';
 const MEMBERS: readonly RosterMember[] = [
   memberOf('a1', { region: 'a', labels: { tier: 'gold' } }),
   memberOf('a2', { region: 'a', zone: '' }),
-  memberOf('b1', { region: 'b', provider: 'aws', labels: { region: 'forged' } }),
+  memberOf('b1', { region: 'b', provider: 'aws', labels: { region: 'forged', cluster: 'forged' } }),
 ];
 
 function shift(name: string, clusters?: string): Resource {
@@ -30,6 +30,9 @@ describe('place', () => {
     ['by region, which a label cannot forge', 'region=forged', []],
     ['by label', 'tier=gold', ['a1']],
     ['by name', 'name in (a1,b1)', ['a1', 'b1']],
+    ['by cluster', 'cluster=a1', ['a1']],
+    ['by cluster and region, both', 'cluster=a1,region=b', []],
+    ['by a cluster that is none', 'cluster=forged', []],
     ['by exclusion', 'provider!=aws', ['a1', 'a2']],
     ['by the absence of a zone', '!zone', ['a2']],
     ['nowhere when the selector cannot be read', 'region=(', []],

@@ -35,10 +35,10 @@ export function isPlacedOn(resource: Resource, member: RosterMember): boolean {
   return selectorOf(resource)(member);
 }
 
-/** The labels that selectors see: a cluster's own, and its name, region, zone and provider, which win. */
+/** The labels that selectors see: a cluster's own, and its name (as `cluster` and `name`), region, zone and provider, which win. */
 export function placementLabels(member: RosterMember): Readonly<Record<string, string>> {
   const { name, region, zone, provider } = member;
-  return { ...member.labels, name, region, ...(zone === '' ? {} : { zone }), ...(provider === '' ? {} : { provider }) };
+  return { ...member.labels, cluster: name, name, region, ...(zone === '' ? {} : { zone }), ...(provider === '' ? {} : { provider }) };
 }
 
 /** The kinds that are placed, by name. */
