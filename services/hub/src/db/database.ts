@@ -40,11 +40,12 @@ const POOL: PoolConfig = {
 export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {}): Database {
   const pool = new Pool({ ...POOL, ...overrides, connectionString: dsn });
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
-  const db = drizzle(pool);
+  // The pool listens to idle connections only: without this, a server that dies between two statements would end the hub.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   let reached = false;
   const transaction: Database['transaction'] = async (work, options) => {
     try {
-      const result = await db.transaction(work, options);
+      const result = await onOneConnection(pool, (db) => db.transaction(work, options));
       reached = true;
       return result;
     } catch (error) {
@@ -67,6 +68,20 @@ export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {
   };
 }
 
+/** Lends a connection and takes it back whatever happens, also when BEGIN fails; one that failed is not lent again. */
+async function onOneConnection<T>(pool: Pool, work: (db: NodePgDatabase) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let hasFailed = false;
+  try {
+    return await work(drizzle(client));
+  } catch (error) {
+    hasFailed = isConnectionFailure(error);
+    throw error;
+  } finally {
+    client.release(hasFailed);
+  }
+}
+
 function unavailable(cause: unknown): AppError {
   return new AppError('database-unavailable', 'the hub cannot reach its database; what is applied stays in force; try again shortly', {
     status: 503,
@@ -80,7 +95,9 @@ export function isConnectionFailure(error: unknown): boolean {
     if (at instanceof AppError) return at.code === 'database-unavailable';
     const code = sqlState(at);
     if (code !== undefined && /^(08|53|57P|25P03|57014|55P03|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code)) return true;
-    if (/timeout exceeded when trying to connect|Connection terminated|Query read timeout|Cannot use a pool/.test(messageOf(at)))
+    if (
+      /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Cannot use a pool/.test(messageOf(at))
+    )
       return true;
   }
   return false;
