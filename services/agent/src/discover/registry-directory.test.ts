@@ -105,7 +105,38 @@ describe('RegistryDirectory', () => {
     mkdirSync(join(root, 'a.yaml'));
     await seen.until(() => seen.last?.warnings.length === 1);
     expect(seen.last?.warnings[0]?.message).toBe('a.yaml: is a directory, not a file');
-    expect(seen.keys()).toContain('Service/default/b');
+    expect(seen.keys()).toEqual(['Service/default/a', 'Service/default/b']);
+    await registry.rescan();
+    expect(seen.keys()).toEqual(['Service/default/a', 'Service/default/b']);
+  });
+
+  it('takes back what it took for a removal when a directory or a broken file follows', async () => {
+    const follows: [string, () => void][] = [
+      ['a', () => mkdirSync(join(root, 'a.yaml'))],
+      ['b', () => put('b.yaml', 'kind: [\n')],
+    ];
+    for (const [name, replace] of follows) {
+      unlinkSync(join(root, `${name}.yaml`));
+      await seen.until(() => !seen.keys().includes(`Service/default/${name}`));
+      replace();
+      await seen.until(() => seen.keys().includes(`Service/default/${name}`));
+      expect(seen.last?.warnings.at(-1)?.message).toMatch(new RegExp(`^${name}\\.yaml`));
+    }
+    expect(seen.keys()).toEqual(['Service/default/a', 'Service/default/b']);
+  });
+
+  it('keeps what a file held that stops in the middle of it, though it is good YAML', async () => {
+    const whole = 'apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports:\n    - port: 8080\n';
+    put('a.yaml', whole);
+    const ports = (): unknown => seen.last?.objects[0]?.kind === 'Service' && seen.last.objects[0].spec.ports;
+    await seen.until(() => JSON.stringify(ports()) === '[{"port":8080}]');
+    put('a.yaml', whole.slice(0, -3)); // port: 80
+    await seen.until(() => seen.last?.warnings.length === 1);
+    expect(seen.last?.warnings[0]?.message).toMatch(/^a\.yaml: ends in the middle of what it held before/);
+    expect(ports()).toEqual([{ port: 8080 }]);
+    put('a.yaml', whole.trimEnd()); // only its last line end is missing
+    await seen.until(() => seen.last?.warnings.length === 0);
+    expect(ports()).toEqual([{ port: 8080 }]);
   });
 
   it('lets the first file of two win', async () => {

@@ -5,6 +5,7 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
 import { DirectoryWatch, isRegistryFile } from './directory-watch.ts';
 import { type FileWarning, type ObjectsByFile, RegistryFiles } from './registry-files.ts';
 import type { RegistryObject } from './registry-kinds.ts';
@@ -32,9 +33,16 @@ export interface RegistryOptions {
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** A faulty or perhaps unfinished file is read once more after this time, should no event come. */
 const RETRY_MS = 100;
+/** A file that is gone is looked for once more after this time: something may be taking its place. */
+const SECOND_LOOK_MS = 5;
+/** For this time after a removal, a directory or a faulty file under the same name is no removal after all. */
+const MOMENT_MS = 1000;
 /** How often the directory's identity is looked at, and every how many looks everything is read. */
 const LOOK_MS = 1000;
 const LOOKS_PER_SCAN = 30;
+
+/** What reading a file came to. */
+type Outcome = 'changed' | 'same' | 'gone';
 
 /** Watches one directory and its sub-folders of one level. */
 export class RegistryDirectory {
@@ -127,18 +135,18 @@ export class RegistryDirectory {
   async #readAll(): Promise<void> {
     const found = new Set(await this.#list());
     for (const file of found) await this.#readFile(file);
-    for (const file of this.#files.names()) if (!found.has(file)) this.#files.remove(file);
+    for (const file of this.#files.names()) if (!found.has(file)) this.#remove(file);
   }
 
   /** Reads the files that events named; false when there is nothing to tell, or everything has to be read instead. */
   async #readSome(paths: readonly string[]): Promise<boolean> {
     let changed = false;
     let removed = 0;
-    for (const path of paths) {
-      const outcome = await this.#readFile(path);
+    const outcomes = await this.#readTwice(paths);
+    for (const [path, outcome] of outcomes) {
       if (outcome === 'gone') {
         if (!(await this.#watch.isUnchanged())) this.#relist = true;
-        else if (this.#files.remove(path)) removed += 1;
+        else if (this.#remove(path)) removed += 1;
       }
       changed ||= outcome !== 'same';
     }
@@ -147,7 +155,22 @@ export class RegistryDirectory {
     return changed && !this.#relist;
   }
 
-  async #readFile(file: string): Promise<'changed' | 'same' | 'gone'> {
+  /** Reads files, those that are gone a second time. */
+  async #readTwice(paths: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
+    const outcomes = new Map<string, Outcome>();
+    for (const path of paths) outcomes.set(path, await this.#readFile(path));
+    const gone = paths.filter((path) => outcomes.get(path) === 'gone');
+    if (gone.length > 0) await sleep(SECOND_LOOK_MS);
+    for (const path of gone) outcomes.set(path, await this.#readFile(path));
+    return outcomes;
+  }
+
+  #remove(path: string): boolean {
+    setTimeout(() => this.#files.forget(path), MOMENT_MS).unref();
+    return this.#files.remove(path);
+  }
+
+  async #readFile(file: string): Promise<Outcome> {
     const path = join(this.#options.root, file);
     const wasFaulty = this.#files.isFaulty(file);
     try {

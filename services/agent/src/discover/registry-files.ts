@@ -20,11 +20,20 @@ export function describeIssues(file: string, issues: readonly FileIssue[]): stri
   return `${file}:${first.line}: ${field}${first.message}${more}`;
 }
 
+const CUT_SHORT = 'ends in the middle of what it held before, as a file does that is being written';
+
+/** A text that stops within a line of the one before it was not finished, even if it is good YAML. */
+function isCutShort(text: string, before: string | undefined): boolean {
+  return before?.startsWith(text) === true && !text.endsWith('\n') && before.slice(text.length).trim() !== '';
+}
+
 /** The files' state, changed by reads and removals of single files. */
 export class RegistryFiles {
   readonly #objects: Map<string, readonly RegistryObject[]>;
   readonly #texts = new Map<string, string>();
   readonly #faults = new Map<string, string>();
+  /** What files held that were removed a moment ago. */
+  readonly #removed = new Map<string, readonly RegistryObject[]>();
 
   /** `seed`: what the files held when the last good state was saved. */
   constructor(seed: ObjectsByFile = new Map()) {
@@ -33,10 +42,11 @@ export class RegistryFiles {
 
   /** Takes a file's text. Returns whether its objects may have changed. */
   read(file: string, text: string): boolean {
-    if (this.#texts.get(file) === text) return false;
+    const before = this.#texts.get(file);
+    if (before === text && !this.#faults.has(file)) return false;
     const parsed = parseRegistryFile(text);
-    if ('issues' in parsed) {
-      this.fault(file, describeIssues(file, parsed.issues));
+    if ('issues' in parsed || isCutShort(text, before)) {
+      this.fault(file, 'issues' in parsed ? describeIssues(file, parsed.issues) : `${file}: ${CUT_SHORT}`);
       return false;
     }
     this.#texts.set(file, text);
@@ -45,17 +55,25 @@ export class RegistryFiles {
     return true;
   }
 
-  /** Notes that a file could not be read; its last good objects stay. */
+  /** Notes that a file could not be read; its last good objects stay, and come back if it was removed a moment ago. */
   fault(file: string, message: string): void {
     this.#faults.set(file, message);
-    this.#texts.delete(file);
+    const held = this.#removed.get(file);
+    if (held !== undefined && !this.#objects.has(file)) this.#objects.set(file, held);
   }
 
-  /** Forgets a file that its owner removed. Returns whether it held anything. */
+  /** Takes out a file that its owner removed. Returns whether it held anything. */
   remove(file: string): boolean {
     this.#texts.delete(file);
     this.#faults.delete(file);
+    const held = this.#objects.get(file);
+    if (held !== undefined) this.#removed.set(file, held);
     return this.#objects.delete(file);
+  }
+
+  /** Ends the moment after a removal: whatever comes under this name now is something new. */
+  forget(file: string): void {
+    this.#removed.delete(file);
   }
 
   /** Paths known so far, faulty ones included. */
