@@ -14,7 +14,7 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
   return {
     streams: new Gauge({ name: 'agent_xds_streams', help: 'Streams of proxies that are connected and authenticated.', registers }),
     responses: new Counter({
-      name: 'agent_xds_responses_total',
+      name: 'agent_xds_pushes_total',
       help: 'Responses sent to proxies, by xDS type.',
       labelNames: ['type'],
       registers,
