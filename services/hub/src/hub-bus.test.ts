@@ -212,6 +212,9 @@ describe('the hub and its bus', () => {
   it('goes on after PostgreSQL and NATS were killed under it', async () => {
     const { postgres, nats } = hub.processes;
     for (const one of [postgres, nats]) if (one !== undefined) process.kill(one.pid, 'SIGKILL');
+    // Backends may answer for a moment after their postmaster died: what answers after this is the new one.
+    await expect.poll(() => hub.processes.postgres?.pid, { timeout: 20_000 }).not.toBe(postgres?.pid);
+    await expect.poll(() => hub.processes.nats?.pid, { timeout: 20_000 }).not.toBe(nats?.pid);
     await expect.poll(async () => (await hub.call('GET', `${SERVICES}/reviews`)).status, { timeout: 20_000 }).toBe(200);
     const written = await write('3s');
     await arrived(written, '3s');

@@ -1,7 +1,7 @@
 /** A hub as a process of its own, and a fake cluster that joins it, for feature tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { createUserKey, hubCredentials } from '@hawser/bus/nats-accounts.ts';
@@ -51,11 +51,15 @@ export class HubProcess {
     return `http://127.0.0.1:${this.#flags['port']}`;
   }
 
-  get processes(): HubProcesses {
-    return JSON.parse(readFileSync(join(this.#stateDir, 'hub', 'processes.json'), 'utf8')) as HubProcesses;
+  get #processesFile(): string {
+    return join(this.#stateDir, 'hub', 'processes.json');
   }
 
-  /** Resolves when the API answers. */
+  get processes(): HubProcesses {
+    return JSON.parse(readFileSync(this.#processesFile, 'utf8')) as HubProcesses;
+  }
+
+  /** Resolves when the API answers and `processes` tells of this life. */
   async start(): Promise<void> {
     const script = `import(${JSON.stringify(MAIN)}).then((main) => main.runHub(${JSON.stringify(this.#flags)})).catch((error) => { console.error(error); process.exit(1); })`;
     const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -65,15 +69,20 @@ export class HubProcess {
     this.#child = child;
     for (const end = Date.now() + START_DEADLINE_MS; Date.now() < end; await sleep(50)) {
       if (child.exitCode !== null) throw new Error(`the hub ended: ${this.output}`);
-      if (
-        await fetch(`${this.url}/livez`, { signal: AbortSignal.timeout(1000) }).then(
-          (answer) => answer.ok,
-          () => false,
-        )
-      )
-        return;
+      if ((await this.#answers()) && this.#recordedPid() === child.pid) return;
     }
     throw new Error(`the hub did not start: ${this.output}`);
+  }
+
+  async #answers(): Promise<boolean> {
+    return await fetch(`${this.url}/livez`, { signal: AbortSignal.timeout(1000) }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  }
+
+  #recordedPid(): number | undefined {
+    return existsSync(this.#processesFile) ? this.processes.hub.pid : undefined;
   }
 
   async end(signal: NodeJS.Signals): Promise<void> {
