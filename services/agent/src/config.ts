@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
 
 /** Every setting of the agent. */
@@ -55,6 +56,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     );
   const address = text('address') ?? '127.0.0.1';
   if (isIP(address) === 0) throw new AppError('config-invalid', `--address is ${JSON.stringify(address)}, which is not an IP address`);
+  requireLoopback(address, '--address (HAWSER_AGENT_ADDRESS)', env);
   const gateways = list('gateway');
   return Object.freeze({
     token: text('token') ?? fromFile(text('tokenFile')),

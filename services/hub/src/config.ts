@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -58,6 +59,7 @@ export function loadHubConfig(flags: HubFlags, env: NodeJS.ProcessEnv = process.
   found['stateDir'] = resolve(String(found['stateDir']));
   found['publicUrl'] = String(found['publicUrl'] ?? `http://${urlHost(String(found['address']))}:${found['port']}`).replace(/\/+$/, '');
   if (!validator.Check(found)) throw invalid(found);
+  requireLoopback(found.address, '--address (HAWSER_HUB_ADDRESS)', env);
   return Object.freeze(found);
 }
 
