@@ -24,8 +24,8 @@ export interface TestCluster {
   readonly registryDir: string;
   /** Replaces a registry file, by rename. */
   put(file: string, text: string): void;
-  /** Starts its agent on free ports; `checkMs` 0 leaves health checks out. */
-  start(options?: { readonly checkMs?: number }): Promise<RunningAgent>;
+  /** Starts its agent on free ports; `checkMs` 0 leaves health checks out, `now` is the clock of its brake. */
+  start(options?: { readonly checkMs?: number; readonly now?: () => number }): Promise<RunningAgent>;
 }
 
 /** What tests do with it. */
@@ -70,9 +70,9 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async (options = {}) => {
+      start: async ({ checkMs = 0, ...options } = {}) => {
         const flags = { registryDir, stateDir: folder, xdsPort: '0', adminPort: '0', gateway: '127.79.0.1:15443' };
-        const agent = await startAgent({ config: loadAgentConfig(flags, {}), member, log, checkMs: options.checkMs ?? 0 });
+        const agent = await startAgent({ config: loadAgentConfig(flags, {}), member, log, checkMs, ...options });
         agents.push(agent);
         return agent;
       },

@@ -42,6 +42,8 @@ export interface AgentOptions {
   readonly log: Logger;
   /** Every how many milliseconds endpoints are checked; 0 for never. */
   readonly checkMs?: number;
+  /** The clock of the brake on sudden losses, milliseconds. */
+  readonly now?: () => number;
 }
 
 /** A running agent. */
@@ -128,6 +130,7 @@ class Agent implements RunningAgent {
       },
       onWarnings: (topic, messages) => this.#warnings.standing(topic, messages),
       ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
+      ...(options.now === undefined ? {} : { now: options.now }),
     });
     this.#lastGood = new LastKnownGood({ folder: member.agentDir, log, current: () => this.#state() });
     this.#proxies = new ProxyRegistry({

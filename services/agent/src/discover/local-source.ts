@@ -28,6 +28,8 @@ export interface LocalSourceOptions {
   readonly onWarnings: (topic: string, messages: readonly string[]) => void;
   /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
   readonly checkMs?: number;
+  /** The brake's clock: milliseconds of which only differences matter. */
+  readonly now?: () => number;
 }
 
 /** Discovers, judges and tells. */
@@ -36,6 +38,7 @@ export class LocalSource {
   readonly #registry: RegistryDirectory;
   readonly #checks: EndpointChecks;
   readonly #draining: Set<string>;
+  readonly #now: () => number;
   /** Addresses of the sidecars that are connected. */
   readonly #sidecars = new Set<string>();
   #files: ObjectsByFile;
@@ -49,6 +52,7 @@ export class LocalSource {
   constructor(options: LocalSourceOptions) {
     const { saved, checkMs, registryDir } = options;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.#files = saved?.files ?? new Map();
     this.#objects = new RegistryFiles(this.#files).merged().objects;
     this.#inForce = saved?.shards ?? new Map();
@@ -150,7 +154,7 @@ export class LocalSource {
     const found = services();
     const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;
-    const verdict = brake({ inForce: this.#inForce, next: shards, source, now: performance.now(), memory: before, confirmed });
+    const verdict = brake({ inForce: this.#inForce, next: shards, source, now: this.#now(), memory: before, confirmed });
     this.#memory = verdict.memory;
     const isFirst = !this.#known;
     this.#known = true;
@@ -172,7 +176,7 @@ export class LocalSource {
     clearTimeout(this.#confirm);
     const at = confirmableAt(this.#memory);
     if (at === undefined) return;
-    this.#confirm = setTimeout(() => void this.#registry.rescan(), Math.max(100, at - performance.now() + 10)).unref();
+    this.#confirm = setTimeout(() => void this.#registry.rescan(), Math.max(100, at - this.#now() + 10)).unref();
   }
 }
 
