@@ -1,0 +1,190 @@
+/** Hub and agents as the processes that `hawser` starts, each on ports of its own, with one folder for all their state. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { agentFolder } from '@hawser/agent/feed/membership.ts';
+import { mintProxyToken } from '@hawser/agent/trust/proxy-tokens.ts';
+import { type EnvoyOptions, startEnvoy, type TestEnvoy } from './envoy.ts';
+import { freePort } from './ports.ts';
+
+const BIN = join(import.meta.dirname, '../../services/cli/bin/hawser.mjs');
+const START_MS = 40_000;
+
+/** What a command ended with. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A service that runs. */
+export class Running {
+  readonly #child: ChildProcess;
+  #log = '';
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log += text;
+      child.emit('said');
+    });
+  }
+
+  /** Resolves when its log, from `after` on, holds a text; rejects when it ends or 40 s pass before. Returns the log's length then. */
+  async says(text: string, after = 0): Promise<number> {
+    const signal = AbortSignal.timeout(START_MS);
+    while (!this.#log.includes(text, after)) {
+      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.#log}`);
+      await once(this.#child, 'said', { signal }).catch(() => {
+        throw new Error(`it never said ${JSON.stringify(text)}: ${this.#log.slice(after)}`);
+      });
+    }
+    return this.#log.length;
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill(signal);
+    await once(this.#child, 'exit');
+  }
+}
+
+/** An agent, its registry directory, and where its proxies connect. */
+export interface RunningCluster {
+  readonly name: string;
+  readonly registryDir: string;
+  readonly xdsPort: number;
+  agent: Running;
+  /** Replaces a registry file, by rename. */
+  put(file: string, text: string): void;
+  /** Starts the agent anew, without a token. */
+  startAgain(): Promise<void>;
+  /** A real Envoy as the sidecar of `bookinfo/client` at a loopback address. */
+  sidecar(address: string): Promise<TestEnvoy>;
+}
+
+/** A hub and what joined it. */
+export class HawserProcesses {
+  readonly folder = mkdtempSync(join(tmpdir(), 'hawser-processes-'));
+  readonly #running: Running[] = [];
+  readonly #envoys: TestEnvoy[] = [];
+  hub: Running | undefined;
+  #url = '';
+
+  /** Starts a hub with its own PostgreSQL and NATS; resolves when it is ready. */
+  async startHub(): Promise<void> {
+    const [port, postgres, nats] = await Promise.all([freePort(), freePort(), freePort()]);
+    this.hub = this.#start(['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, '--nats-port', `${nats}`]);
+    await this.hub.says('hub is ready');
+    this.#url = `http://127.0.0.1:${port}`;
+  }
+
+  /** `GET` of the hub's API, as text. */
+  async api(path: string): Promise<string> {
+    const token = readFileSync(join(this.folder, '.hawser/admin.token'), 'utf8').trim();
+    return (await fetch(this.#url + path, { headers: { authorization: `Bearer ${token}` } })).text();
+  }
+
+  /** Runs a command to its end. */
+  async run(args: readonly string[], options: { readonly input?: string; readonly stateDir?: string } = {}): Promise<Ended> {
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: this.#environment(options.stateDir) });
+    const texts = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        texts[name] += text;
+      });
+    child.stdin.end(options.input ?? '');
+    const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
+    const [status] = (await once(child, 'close')) as [number | null];
+    clearTimeout(timer);
+    return { status, ...texts };
+  }
+
+  /** A join token, as `hawser cluster join` prints it. */
+  async token(cluster: string, ttl = '5m'): Promise<string> {
+    const { status, stdout, stderr } = await this.run(['cluster', 'join', cluster, '--region', cluster, '--ttl', ttl]);
+    if (status !== 0) throw new Error(stderr);
+    return stdout.trim();
+  }
+
+  /** Joins a cluster with these registry files; resolves when its agent is ready. */
+  async join(name: string, files: Readonly<Record<string, string>>): Promise<RunningCluster & { readonly token: string }> {
+    const registryDir = join(this.folder, 'registry', name);
+    mkdirSync(registryDir, { recursive: true });
+    const [xdsPort, adminPort, token] = await Promise.all([freePort(), freePort(), this.token(name)]);
+    const flags = ['--registry-dir', registryDir, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`, '--cluster', name];
+    const put = (file: string, text: string): void => {
+      writeFileSync(join(registryDir, `.${file}`), text);
+      renameSync(join(registryDir, `.${file}`), join(registryDir, file));
+    };
+    for (const [file, text] of Object.entries(files)) put(file, text);
+    const run = async (more: readonly string[]): Promise<Running> => {
+      const agent = this.#start(['agent', 'run', ...flags, ...more]);
+      await untilReady(`http://127.0.0.1:${adminPort}/readyz`);
+      return agent;
+    };
+    const cluster = {
+      ...{ name, registryDir, xdsPort, token, put },
+      agent: await run(['--token', token]),
+      startAgain: async () => {
+        cluster.agent = await run([]);
+      },
+      sidecar: (address: string) => this.#sidecar(name, xdsPort, address),
+    };
+    return cluster;
+  }
+
+  /** Ends everything and removes its state. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#envoys.map((envoy) => envoy.stop()));
+    await Promise.all(this.#running.map((one) => one.end('SIGTERM')));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #sidecar(cluster: string, xdsPort: number, address: string): Promise<TestEnvoy> {
+    const identity = { cluster, namespace: 'bookinfo', serviceAccount: 'client' };
+    const token = await mintProxyToken({ agentDir: agentFolder(join(this.folder, '.hawser'), cluster), ...identity });
+    const name = `client-${address.replaceAll('.', '-')}`;
+    const options: EnvoyOptions = { xdsPort, token, address, node: { ...identity, role: 'sidecar', name, address } };
+    const envoy = await startEnvoy(options);
+    this.#envoys.push(envoy);
+    return envoy;
+  }
+
+  #start(args: readonly string[]): Running {
+    const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe'];
+    const running = new Running(spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: this.#environment(), stdio }));
+    this.#running.push(running);
+    return running;
+  }
+
+  /** No hub but the one of the folder's own state. */
+  #environment(stateDir = '.hawser'): NodeJS.ProcessEnv {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HAWSER_') || name.endsWith('_BIN'));
+    return { ...Object.fromEntries(inherited), HAWSER_STATE_DIR: join(this.folder, stateDir) };
+  }
+}
+
+/** Versions of everything an Envoy was given, sorted. */
+export async function versionsIn(envoy: TestEnvoy): Promise<string[]> {
+  const dump = await envoy.configDump();
+  return [...dump.matchAll(/"version_info": "([^"]+)"/g)].map(([, version = '']) => version).sort();
+}
+
+/** What an Envoy counts when it is ever given something empty, something broken, or less than before: counter → value, those above 0. */
+export async function damageOf(envoy: TestEnvoy): Promise<Record<string, number>> {
+  const stats = await envoy.admin('/stats?filter=(update_empty|update_rejected|cluster_removed|listener_removed)$');
+  if (!stats.includes('update_empty: ')) throw new Error(`Envoy counts no empty updates: ${stats}`);
+  return Object.fromEntries(stats.split('\n').flatMap((line) => (/: [1-9]/.test(line) ? [line.split(': ')] : [])));
+}
+
+async function untilReady(url: string): Promise<void> {
+  for (const end = Date.now() + START_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
+    const answer = await fetch(url).catch(() => undefined);
+    await answer?.arrayBuffer();
+    if (answer?.ok === true) return;
+  }
+  throw new Error(`${url} is not ready after ${START_MS / 1000} s`);
+}
