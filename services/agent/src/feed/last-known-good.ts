@@ -19,6 +19,8 @@ export interface LastKnownGoodParts<State> {
 
 const GENERATIONS = 3;
 const SPACING_MS = 1_000;
+/** A change after a quiet time is written this soon: proxies have it first, and a crash can hardly come between. */
+const PROMPT_MS = 50;
 
 /** Reads the newest intact generation. `accept` may refuse one (throw), then the next older is tried; undefined when none is left. */
 export async function loadLastKnownGood<State>(
@@ -38,12 +40,13 @@ export async function loadLastKnownGood<State>(
   return undefined;
 }
 
-/** Writes the state at most once in `spacingMs`; each write moves the older ones one generation down. */
+/** Writes the state soon after a change, and at most once in `spacingMs`; each write moves the older ones one generation down. */
 export class LastKnownGood<State> {
   readonly #parts: LastKnownGoodParts<State>;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #written = '';
+  #notBefore = 0;
 
   constructor(parts: LastKnownGoodParts<State>) {
     this.#parts = parts;
@@ -51,10 +54,13 @@ export class LastKnownGood<State> {
 
   /** The state differs from what is on disk: it is written soon. */
   changed(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#write();
-    }, this.#parts.spacingMs ?? SPACING_MS).unref();
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#write();
+      },
+      Math.max(PROMPT_MS, this.#notBefore - performance.now()),
+    ).unref();
   }
 
   /** Writes what is pending, now; call it before the process ends. */
@@ -66,6 +72,7 @@ export class LastKnownGood<State> {
   }
 
   #write(): Promise<void> {
+    this.#notBefore = performance.now() + (this.#parts.spacingMs ?? SPACING_MS);
     this.#writing = this.#writing.then(() => this.#save());
     return this.#writing;
   }
