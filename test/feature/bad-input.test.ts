@@ -71,6 +71,11 @@ const REFUSED: readonly [string, string, RegExp][] = [
     new RegExp(`^bad\\.yaml:13:31: ${VS}: spec\\.http\\[0\\]\\.route\\[1\\]\\.destination\\.host: names the service`, 'm'),
   ],
   [
+    'a port that the service does not have',
+    ROUTE.replace('{host: reviews, subset: v2}', '{host: reviews, port: {number: 81}}'),
+    new RegExp(`^bad\\.yaml:13:55: ${VS}: spec\\.http\\[0\\]\\.route\\[1\\]\\.destination\\.port\\.number: is 81.*it has 80$`, 'm'),
+  ],
+  [
     'a subset that nobody defines',
     ROUTE.replace('subset: v2', 'subset: v9'),
     new RegExp(`^bad\\.yaml:13:48: ${VS}: spec\\.http\\[0\\]\\.route\\[1\\]\\.destination\\.subset: is v9.*they have v1, v2`, 'm'),

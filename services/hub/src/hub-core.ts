@@ -31,8 +31,8 @@ export interface Condition {
 
 /** What the core asks of the bus side. All of it is answered from memory and never waits. */
 export interface FleetView {
-  /** `NAMESPACE/SERVICE` of every service that any cluster has; undefined while that is not known (unknown is not empty). */
-  knownServices(): ReadonlySet<string> | undefined;
+  /** Every service that any cluster has by `NAMESPACE/SERVICE`, with its ports; undefined while that is not known (unknown is not empty). */
+  knownServices(): ReadonlyMap<string, ReadonlySet<number>> | undefined;
   /** Resources of read-only kinds (`ServiceImport`), derived from what clusters publish. */
   derived(kind: string): readonly Resource[];
   /** Conditions the bus side knows of a stored resource, such as `Programmed` or `Ready`; added to its status on reads. */

@@ -42,7 +42,7 @@ describe('FleetState', () => {
     fleet.heard('west', NOW);
     expect(fleet.knownServices()).toBeUndefined();
     fleet.setListed();
-    expect(fleet.knownServices()).toEqual(new Set(['bookinfo/reviews']));
+    expect(fleet.knownServices()).toEqual(new Map([['bookinfo/reviews', new Set([80])]]));
     fleet.setMembers([memberOf('east'), memberOf('west'), memberOf('new')]);
     expect(fleet.knownServices()).toBeUndefined();
   });

@@ -46,11 +46,17 @@ export class FleetState {
     return this.#clusters.get(name);
   }
 
-  /** `NAMESPACE/SERVICE` of every exported service; undefined until every member has been heard: unknown is not empty. */
-  knownServices(): ReadonlySet<string> | undefined {
+  /** Every exported service by `NAMESPACE/SERVICE`, with its ports in any cluster; undefined until every member has been heard: unknown is not empty. */
+  knownServices(): ReadonlyMap<string, ReadonlySet<number>> | undefined {
     const clusters = this.clusters();
     if (!this.#listed || clusters.length === 0 || clusters.some((cluster) => cluster.lastHeardAt === undefined)) return undefined;
-    return new Set(clusters.flatMap((cluster) => [...cluster.shards.keys()]));
+    const services = new Map<string, Set<number>>();
+    for (const [key, { ports }] of clusters.flatMap((cluster) => [...cluster.shards])) {
+      const known = services.get(key) ?? new Set();
+      services.set(key, known);
+      for (const { port } of ports) known.add(port);
+    }
+    return services;
   }
 
   /** What the stream held has been read. */

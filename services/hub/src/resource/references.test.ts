@@ -10,14 +10,20 @@ const rule = (host: string, namespace: string, ...subsets: readonly string[]) =>
   spec: { host, subsets: subsets.map((name) => ({ name })) },
 });
 const world: ReferenceWorld = {
-  services: new Set(['bookinfo/reviews', 'bookinfo/details', 'other/ratings']),
+  services: new Map(['bookinfo/reviews', 'bookinfo/details', 'other/ratings'].map((key) => [key, new Set([9080, 80])])),
   regions: new Set(['us-east', 'eu-west']),
   subsets: subsetsOf([rule('reviews', 'bookinfo', 'v1'), rule('reviews.bookinfo.svc.clusterset.local', 'other', 'v2')]),
 };
 const resource = (kind: string, spec: unknown) => ({ apiVersion: 'x/v1', kind, metadata: { name: 'x', namespace: 'bookinfo' }, spec });
-const route = (host: string, subset?: string) => ({
+const route = (host: string, subset?: string, port?: number) => ({
   hosts: ['reviews'],
-  http: [{ route: [{ destination: { host, ...(subset === undefined ? {} : { subset }) } }] }],
+  http: [
+    {
+      route: [
+        { destination: { host, ...(subset === undefined ? {} : { subset }), ...(port === undefined ? {} : { port: { number: port } }) } },
+      ],
+    },
+  ],
 });
 
 describe('references', () => {
@@ -33,6 +39,15 @@ describe('references', () => {
       'VirtualService',
       route('details', 'v1'),
       ['spec.http[0].route[0].destination.subset is v1, which no DestinationRule for bookinfo/details defines: apply one first'],
+    ],
+    ['VirtualService', route('reviews', 'v1', 9080), []],
+    [
+      'VirtualService',
+      route('reviews', 'v3', 81),
+      [
+        'spec.http[0].route[0].destination.port.number is 81, which bookinfo/reviews does not have; it has 80, 9080',
+        'spec.http[0].route[0].destination.subset is v3, which no DestinationRule for bookinfo/reviews defines: they have v1, v2',
+      ],
     ],
     [
       'VirtualService',

@@ -4,10 +4,13 @@ import type { Issue, Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { Condition } from '../hub-core.ts';
 
+/** Ports of the services of the fleet, by `NAMESPACE/SERVICE`. */
+export type KnownServices = ReadonlyMap<string, ReadonlySet<number>>;
+
 /** What there is to refer to. */
 export interface ReferenceWorld {
-  /** `NAMESPACE/SERVICE`; undefined while the fleet is not known. */
-  readonly services: ReadonlySet<string> | undefined;
+  /** `NAMESPACE/SERVICE` → its ports; undefined while the fleet is not known. */
+  readonly services: KnownServices | undefined;
   /** Regions of the clusters. */
   readonly regions: ReadonlySet<string>;
   /** `NAMESPACE/SERVICE` → subsets that DestinationRules define. */
@@ -24,7 +27,10 @@ interface Reference {
   readonly path: string;
   readonly service: ServiceName;
   readonly subset?: string | undefined;
+  readonly port?: number | undefined;
 }
+
+type Destination = VirtualServiceSpec['http'][number]['route'][number]['destination'];
 
 /** Looks up every reference of a valid policy resource. */
 export function checkReferences(resource: Resource, world: ReferenceWorld): ReferenceCheck {
@@ -59,9 +65,9 @@ export function subsetsOf(rules: Iterable<Resource>): ReadonlyMap<string, Readon
 
 function serviceReferences(resource: Resource): readonly Reference[] {
   const namespace = resource.metadata.namespace ?? '';
-  const at = (path: string, host: string, subset?: string): readonly Reference[] => {
+  const at = (path: string, host: string, { subset, port }: Partial<Destination> = {}): readonly Reference[] => {
     const service = parseServiceHost(host, namespace);
-    return service === undefined ? [] : [{ path, service, subset }];
+    return service === undefined ? [] : [{ path, service, subset, port: port?.number }];
   };
   if (resource.kind === 'VirtualService') return virtualServiceReferences(resource.spec as VirtualServiceSpec, at);
   if (resource.kind === 'DestinationRule') return at('spec.host', (resource.spec as DestinationRuleSpec).host);
@@ -72,22 +78,37 @@ function serviceReferences(resource: Resource): readonly Reference[] {
 
 function virtualServiceReferences(
   spec: VirtualServiceSpec,
-  at: (path: string, host: string, subset?: string) => readonly Reference[],
+  at: (path: string, host: string, destination?: Destination) => readonly Reference[],
 ): readonly Reference[] {
   const hosts = spec.hosts.flatMap((host, index) => at(`spec.hosts[${index}]`, host));
   const destinations = spec.http.flatMap((route, r) =>
-    route.route.flatMap(({ destination }, d) => at(`spec.http[${r}].route[${d}].destination`, destination.host, destination.subset)),
+    route.route.flatMap(({ destination }, d) => at(`spec.http[${r}].route[${d}].destination`, destination.host, destination)),
   );
   return [...hosts, ...destinations];
 }
 
-function missingReference({ path, service, subset }: Reference, world: ReferenceWorld): readonly Issue[] {
+function missingReference({ path, service, subset, port }: Reference, world: ReferenceWorld): readonly Issue[] {
   const key = serviceKey(service);
   const destination = path.endsWith('.destination');
   if (world.services !== undefined && !world.services.has(key)) {
     const message = `names the service ${key}, which no cluster has${suggestion(service, world.services)}`;
     return [{ path: destination ? `${path}.host` : path, code: 'FieldValueNotFound', message }];
   }
+  return [...missingPort(path, { key, port }, world), ...missingSubset(path, { key, subset }, world)];
+}
+
+function missingPort(path: string, { key, port }: { key: string; port: number | undefined }, world: ReferenceWorld): readonly Issue[] {
+  const ports = world.services?.get(key);
+  if (port === undefined || ports === undefined || ports.has(port)) return [];
+  const message = `is ${port}, which ${key} does not have; it has ${[...ports].sort((a, b) => a - b).join(', ')}`;
+  return [{ path: `${path}.port.number`, code: 'FieldValueNotFound', message }];
+}
+
+function missingSubset(
+  path: string,
+  { key, subset }: { key: string; subset: string | undefined },
+  world: ReferenceWorld,
+): readonly Issue[] {
   if (subset === undefined || world.subsets.get(key)?.has(subset) === true) return [];
   const known = [...(world.subsets.get(key) ?? [])].sort();
   const way = known.length === 0 ? 'apply one first' : `they have ${known.join(', ')}`;
@@ -95,10 +116,10 @@ function missingReference({ path, service, subset }: Reference, world: Reference
   return [{ path: `${path}.subset`, code: 'FieldValueNotFound', message }];
 }
 
-function suggestion({ namespace, service }: ServiceName, services: ReadonlySet<string>): string {
-  const elsewhere = [...services].filter((key) => key.endsWith(`/${service}`)).sort();
+function suggestion({ namespace, service }: ServiceName, services: KnownServices): string {
+  const elsewhere = [...services.keys()].filter((key) => key.endsWith(`/${service}`)).sort();
   if (elsewhere.length > 0) return `; there is ${elsewhere.join(', ')}`;
-  const near = [...services].filter((key) => key.startsWith(`${namespace}/`)).sort();
+  const near = [...services.keys()].filter((key) => key.startsWith(`${namespace}/`)).sort();
   return near.length === 0
     ? `; namespace ${namespace} has no service at all`
     : `; namespace ${namespace} has ${near

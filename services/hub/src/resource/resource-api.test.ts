@@ -6,7 +6,7 @@ import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postg
 let postgres: TestPostgres;
 let hub: TestHub;
 let dsn: string;
-let services: ReadonlySet<string> | undefined;
+let services: ReadonlyMap<string, ReadonlySet<number>> | undefined;
 
 beforeAll(async () => {
   postgres = await startTestPostgres();
@@ -221,14 +221,14 @@ describe('bad input', () => {
 describe('references', () => {
   it('to a service that no cluster has, or a subset that no rule defines, are refused at their field', async () => {
     const { namespace, routes, rules } = fresh();
-    services = new Set([`${namespace}/ratings`]);
+    services = new Map([[`${namespace}/ratings`, new Set([80])]]);
     const answer = await hub.call('POST', routes, route('a', { subset: 'v1' }));
     expect(answer.code).toBe(422);
     expect(answer.body.details?.causes).toMatchObject([
       { field: 'spec.hosts[0]', reason: 'FieldValueNotFound', message: expect.stringContaining('ratings') },
       { field: 'spec.http[0].route[0].destination.host', reason: 'FieldValueNotFound' },
     ]);
-    services = new Set([`${namespace}/reviews`]);
+    services = new Map([[`${namespace}/reviews`, new Set([80])]]);
     const subset = await hub.call('POST', routes, route('a', { subset: 'v1' }));
     expect(subset.body.details?.causes).toMatchObject([
       { field: 'spec.http[0].route[0].destination.subset', reason: 'FieldValueNotFound' },
@@ -239,12 +239,12 @@ describe('references', () => {
 
   it('can be accepted unresolved, and resolve when their target comes', async () => {
     const { namespace, routes } = fresh();
-    services = new Set();
+    services = new Map();
     const resolved = async () =>
       (await hub.call('GET', `${routes}/a`)).body.status?.conditions?.find(({ type }) => type === 'ResolvedRefs')?.status;
     expect((await hub.call('POST', `${routes}?allowUnresolved=true`, route('a', {}))).code).toBe(201);
     expect(await resolved()).toBe('False');
-    services = new Set([`${namespace}/reviews`]);
+    services = new Map([[`${namespace}/reviews`, new Set([80])]]);
     expect(await resolved()).toBe('True');
     services = undefined;
     expect(await resolved()).toBe('Unknown');
