@@ -34,7 +34,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** A faulty or perhaps unfinished file is read once more after this time, should no event come. */
 const RETRY_MS = 100;
 /** A file that is gone is looked for once more after this time: something may be taking its place. */
-const SECOND_LOOK_MS = 5;
+const SECOND_LOOK_MS = 2;
 /** For this time after a removal, a directory or a faulty file under the same name is no removal after all. */
 const MOMENT_MS = 1000;
 /** How often the directory's identity is looked at, and every how many looks everything is read. */
