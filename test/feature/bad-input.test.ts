@@ -63,7 +63,7 @@ const REFUSED: readonly [string, string, RegExp][] = [
   [
     'a host that belongs to no service',
     ROUTE.replace('hosts: [reviews]', 'hosts: [nobody]'),
-    new RegExp(`^bad\\.yaml:7:11: ${VS}: spec\\.hosts\\[0\\]: names the service bookinfo/nobody, which no cluster has`, 'm'),
+    new RegExp(`^bad\\.yaml:7:11: ${VS}: spec\\.hosts\\[0\\]: names the service bookinfo/nobody, which no cluster exports`, 'm'),
   ],
   [
     'a destination that is no service',

@@ -52,17 +52,17 @@ describe('references', () => {
     [
       'VirtualService',
       route('ratings'),
-      ['spec.http[0].route[0].destination.host names the service bookinfo/ratings, which no cluster has; there is other/ratings'],
+      ['spec.http[0].route[0].destination.host names the service bookinfo/ratings, which no cluster exports; there is other/ratings'],
     ],
     [
       'DestinationRule',
       { host: 'nothing' },
-      ['spec.host names the service bookinfo/nothing, which no cluster has; namespace bookinfo has details, reviews'],
+      ['spec.host names the service bookinfo/nothing, which no cluster exports; namespace bookinfo has details, reviews'],
     ],
     [
       'DestinationRule',
       { host: 'a.empty' },
-      ['spec.host names the service empty/a, which no cluster has; namespace empty has no service at all'],
+      ['spec.host names the service empty/a, which no cluster exports; namespace empty has no service at all'],
     ],
     [
       'FailoverPolicy',
@@ -73,7 +73,7 @@ describe('references', () => {
       'TrafficShift',
       { services: ['reviews', 'x'], regions: { mars: 100 } },
       [
-        'spec.services[1] names the service bookinfo/x, which no cluster has; namespace bookinfo has details, reviews',
+        'spec.services[1] names the service bookinfo/x, which no cluster exports; namespace bookinfo has details, reviews',
         'spec.regions.mars is the region mars, which no cluster is in; there are eu-west, us-east',
       ],
     ],

@@ -91,7 +91,7 @@ function missingReference({ path, service, subset, port }: Reference, world: Ref
   const key = serviceKey(service);
   const destination = path.endsWith('.destination');
   if (world.services !== undefined && !world.services.has(key)) {
-    const message = `names the service ${key}, which no cluster has${suggestion(service, world.services)}`;
+    const message = `names the service ${key}, which no cluster exports${suggestion(service, world.services)}`;
     return [{ path: destination ? `${path}.host` : path, code: 'FieldValueNotFound', message }];
   }
   return [...missingPort(path, { key, port }, world), ...missingSubset(path, { key, subset }, world)];
