@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DemoFile, readDemoFile } from '../../deploy/demo/demo-file.ts';
+import { readDemoFile, recordedProcesses } from '../../deploy/demo/demo-file.ts';
 import { freePort } from '../kit/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -53,26 +53,10 @@ export async function startDemoProcess(stateDir: string, loopbackBase: string, f
       look();
       void ended.then((code) => reject(new Error(`the demo ended with ${code} before it printed "${text}":\n${output}`)));
     });
-  return { child, stateDir, output: () => output, printed, ended, pids: () => pidsOf(readDemoFile(stateDir)) };
+  return { child, stateDir, output: () => output, printed, ended, pids: () => recordedPids(stateDir) };
 }
 
-/** Every pid in `demo.json`. */
-export function pidsOf(file: DemoFile | undefined): number[] {
-  if (file === undefined) return [];
-  const workloads = file.clusters.flatMap(({ workloads }) => workloads.flatMap(({ app, proxy }) => [app, proxy]));
-  const clusters = file.clusters.flatMap(({ agent, gateway }) => [agent, gateway]);
-  const records = [file.hub, file.postgres, file.nats, file.demo, ...clusters, ...workloads, ...file.others];
-  return records.flatMap((record) => (record === null ? [] : [record.pid]));
-}
-
-/** Those of the pids that live. */
-export function living(pids: readonly number[]): number[] {
-  return pids.filter((pid) => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+function recordedPids(stateDir: string): number[] {
+  const file = readDemoFile(stateDir);
+  return file === undefined ? [] : recordedProcesses(file).map(({ pid }) => pid);
 }

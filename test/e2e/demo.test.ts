@@ -3,10 +3,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerBinary } from '@hawser/runtime/binaries.ts';
+import { isAlive } from '@hawser/runtime/process-record.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../kit/ports.ts';
 import { startTestPostgres } from '../kit/postgres.ts';
-import { demoState, living, startDemoProcess } from './demo-process.ts';
+import { demoState, startDemoProcess } from './demo-process.ts';
 
 const HAWSER = join(import.meta.dirname, '../../services/cli/src/main.ts');
 const MINUTE = 60_000;
@@ -41,7 +42,7 @@ describe('the demo', () => {
     expect(code, demo.output()).toBe(0);
     const { figures } = JSON.parse(readFileSync(report, 'utf8')) as { figures: Record<string, unknown> };
     expect(Object.keys(figures)).toContain('outage_failed');
-    expect(living(demo.pids())).toEqual([]);
+    expect(demo.pids().filter(isAlive)).toEqual([]);
   });
 
   it('runs on an external PostgreSQL and NATS', { timeout: 8 * MINUTE }, async () => {
@@ -51,7 +52,7 @@ describe('the demo', () => {
       const servers = ['--database-url', await postgres.database({ migrated: false }), '--nats-url', nats.url];
       const demo = await startDemoProcess(state.stateDir, '127.92', ['--only', 'discovery,version-split,outage', ...servers]);
       expect(await demo.ended, demo.output()).toBe(0);
-      expect(living(demo.pids())).toEqual([]);
+      expect(demo.pids().filter(isAlive)).toEqual([]);
     } finally {
       await nats.stop();
       await postgres.stop();
@@ -62,10 +63,10 @@ describe('the demo', () => {
     const demo = await startDemoProcess(state.stateDir, '127.93', []);
     await demo.printed('Ctrl-C');
     const pids = demo.pids();
-    expect(living(pids)).toEqual(pids);
+    expect(pids.filter(isAlive)).toEqual(pids);
     expect(pids.length).toBeGreaterThan(40);
     demo.child.kill('SIGINT');
     expect(await demo.ended, demo.output()).toBe(130);
-    expect(living([...pids, ...demo.pids()])).toEqual([]);
+    expect([...pids, ...demo.pids()].filter(isAlive)).toEqual([]);
   });
 });
