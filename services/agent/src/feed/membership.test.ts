@@ -59,6 +59,24 @@ describe('membership', () => {
     rmSync(stateDir, { recursive: true, force: true });
   });
 
+  it('joins again with a new token when the hub has removed it, and goes on as it is when the token is refused', async () => {
+    const first = await join_({ token: token() });
+    const refused = { status: 403, body: { message: 'not a member' } };
+    answer = refused;
+    expect((await join_({ token: token() })).membership).toEqual(first.membership);
+    expect(asked.map(({ path }) => path)).toEqual(['/join/v1/enroll', '/join/v1/renew', '/join/v1/enroll']);
+    const later = { ...membership(), epoch: 5 };
+    hub.removeAllListeners('request');
+    hub.on('request', (request, response) => {
+      const { status, body } = request.url === '/join/v1/enroll' ? { status: 200, body: later } : refused;
+      request.resume().on('end', () => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)));
+    });
+    const again = await join_({ token: token() });
+    expect(again.membership.epoch).toBe(5);
+    expect(again.signer.publicKey).toBe(first.signer.publicKey);
+    expect((await join_({ cluster: 'us-east' })).membership.epoch).toBe(5);
+  });
+
   it('enrols with proof of possession, keeps its keys private, and needs neither token nor hub again', async () => {
     const member = await join_({ token: token() });
     const [{ path, body } = { path: '', body: undefined }] = asked;

@@ -37,6 +37,8 @@ const storedMembership = Compile(StoredMembership);
 const membershipShape = Compile(Membership);
 const tokenPayload = Compile(JoinTokenPayload);
 const TIMEOUT_MS = 10_000;
+/** A start does not wait longer for a hub that hangs. */
+const REMOVAL_CHECK_MS = 2_000;
 const RENEW_RETRY = { baseMs: 5_000, maxMs: 600_000 };
 /** `setTimeout` holds no more than 2^31 ms. */
 const MAX_TIMER_MS = 86_400_000;
@@ -46,16 +48,38 @@ export function agentFolder(stateDir: string, cluster: string): string {
   return join(stateDir, 'agents', cluster);
 }
 
-/** Loads what an earlier start left, else enrols with the token. A cluster that is enrolled ignores its (used) token. */
+/**
+ * Loads what an earlier start left, else enrols with the token. A member ignores its (used) token; a cluster that the hub says it
+ * removed joins again with it, and if it cannot, goes on with what it has: its proxies must not pay for that.
+ */
 export async function loadOrEnroll(options: JoinOptions): Promise<Member> {
   const payload = options.token === undefined ? undefined : readToken(options.token);
   const cluster = payload?.cluster ?? options.cluster ?? onlyCluster(options.stateDir);
   const agentDir = privateFolder(agentFolder(options.stateDir, cluster));
   const member = await loadMember(agentDir);
-  if (member !== undefined) return member;
+  if (member !== undefined) return payload !== undefined && (await wasRemoved(member)) ? rejoin(member, payload, options.log) : member;
   if (payload === undefined)
     throw new AppError('not-joined', `cluster ${cluster} has not joined: make a token with hawser cluster join, and start with --token`);
   return enroll(payload, agentDir, options.log);
+}
+
+/** Only the hub's own word counts; a hub that is away says nothing. */
+async function wasRemoved(member: Member): Promise<boolean> {
+  try {
+    await renew(member, member.membership, REMOVAL_CHECK_MS);
+    return false;
+  } catch (error) {
+    return error instanceof AppError && error.status === 403;
+  }
+}
+
+async function rejoin(member: Member, payload: JoinTokenPayload, log: Logger): Promise<Member> {
+  try {
+    return await enroll(payload, member.agentDir, log);
+  } catch (error) {
+    log.error({ cluster: payload.cluster, error: messageOf(error) }, 'the hub has removed this cluster and the token does not let it in');
+    return member;
+  }
 }
 
 async function loadMember(agentDir: string): Promise<Member | undefined> {
@@ -130,19 +154,19 @@ export interface RenewalParts {
   onRenewed(membership: Membership): void;
 }
 
-async function renew(member: Member, membership: Membership): Promise<Membership> {
+async function renew(member: Member, membership: Membership, timeoutMs = TIMEOUT_MS): Promise<Membership> {
   const { cluster, epoch } = membership;
   const request = { cluster, epoch, natsUser: natsUserOf(member.natsSeed), at: new Date().toISOString() };
   const proof = Buffer.from(sign(renewProof(request), member.signer)).toString('base64url');
-  const renewed = await post(`${member.hubUrl}/join/v1/renew`, { ...request, proof });
+  const renewed = await post(`${member.hubUrl}/join/v1/renew`, { ...request, proof }, timeoutMs);
   if (renewed.hubKey !== membership.hubKey)
     throw new AppError('wrong-hub', `the hub at ${member.hubUrl} has another key than the one this cluster joined`);
   await store(member.agentDir, member.hubUrl, renewed);
   return renewed;
 }
 
-async function post(url: string, body: unknown): Promise<Membership> {
-  const answer = await ask(url, body);
+async function post(url: string, body: unknown, timeoutMs = TIMEOUT_MS): Promise<Membership> {
+  const answer = await ask(url, body, timeoutMs);
   const text = await answer.text();
   if (!answer.ok)
     throw new AppError('join-refused', `the hub refused: ${problemOf(text) ?? `${answer.status} ${answer.statusText}`}`, {
@@ -154,13 +178,13 @@ async function post(url: string, body: unknown): Promise<Membership> {
   return membership;
 }
 
-async function ask(url: string, body: unknown): Promise<Response> {
+async function ask(url: string, body: unknown, timeoutMs: number): Promise<Response> {
   try {
     return await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
       redirect: 'error',
     });
   } catch (error) {
