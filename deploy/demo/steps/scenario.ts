@@ -1,10 +1,13 @@
 /** The scripted scenario: its steps in order, its bars, and what is counted over all of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Resource } from '@hawser/model/resource.ts';
+import { mustRun } from '../cli.ts';
 import { type Bar, FigureBook } from '../figures.ts';
 import { duplicates } from '../load-log.ts';
 import { clusterFiles } from '../specs.ts';
 import type { RunningDemo } from '../start.ts';
+import { NAMESPACE } from '../topology.ts';
 import { discovery } from './discovery.ts';
 import { appOnlyFailover, localFailover } from './local-failover.ts';
 import { outage } from './outage.ts';
@@ -33,6 +36,7 @@ export async function runScenario(demo: RunningDemo, report: string | undefined,
   const chosen = only.length === 0 ? STEPS : STEPS.filter(({ name }) => only.includes(name));
   const context: StepContext = { demo, book: new FigureBook('demo', BARS), kills: [], seen: [] };
   const broken: string[] = [];
+  await clearPolicies(demo);
   for (const [index, step] of chosen.entries()) {
     demo.say.part(`${index + 1}/${chosen.length}  ${step.title}`);
     try {
@@ -50,6 +54,17 @@ export async function runScenario(demo: RunningDemo, report: string | undefined,
   if (report !== undefined) await context.book.write(report);
   if (broken.length > 0) demo.say.warn(`steps that did not end well: ${broken.join(', ')}`);
   return broken.length === 0 && context.book.missed(expected).size === 0;
+}
+
+/** Routes and shifts that somebody tried in an earlier demo on this state folder would bend the figures. */
+async function clearPolicies({ cli, say }: RunningDemo): Promise<void> {
+  for (const kind of ['virtualservices', 'trafficshifts']) {
+    const { items } = JSON.parse(await mustRun(cli, ['get', kind, '-n', NAMESPACE, '-o', 'json'])) as { items: Resource[] };
+    const names = items.map(({ metadata }) => metadata.name);
+    if (names.length === 0) continue;
+    await mustRun(cli, ['delete', kind, ...names, '-n', NAMESPACE]);
+    say.done(`removed ${kind} of an earlier demo: ${names.join(', ')}`);
+  }
 }
 
 /** POSTs delivered twice, by what every workload wrote down; POSTs that failed, by kill. */
