@@ -3,16 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '@hawser/runtime/backoff.ts';
+import type { ProcessRecord as RecordedProcess } from '@hawser/runtime/process-record.ts';
 
-/** A process as `demo.json` records it: `argv` started in `cwd` with `env` gives it again. */
-export interface ProcessRecord {
-  readonly pid: number;
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly address: string;
-  readonly adminPort: number;
-}
+/** A process as `demo.json` records it: as every state folder does, always with its admin port. */
+export type ProcessRecord = Required<RecordedProcess>;
 
 /** How to start a process. */
 export interface ProcessSpec {
