@@ -46,6 +46,13 @@ async function nextProcess(known: number): Promise<ProcessRecord> {
   return processes[known] as ProcessRecord;
 }
 
+/** Stops a process with SIGSTOP and waits until all of it stands still: its other threads go on for a moment. */
+async function halt(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const state = (): string => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
+  await expect.poll(state, { interval: 5 }).toBe('T');
+}
+
 describe('startNatsServer', () => {
   it('starts the server and records how to start it again', async () => {
     const server = await start();
@@ -96,7 +103,7 @@ describe('startNatsServer', () => {
 
   it('replaces an orphan that does not answer', async () => {
     const first = await start();
-    process.kill(first.record.pid, 'SIGSTOP');
+    await halt(first.record.pid);
     const second = await start();
     expect(second.record.pid).not.toBe(first.record.pid);
     expect((await probeNats('127.0.0.1', port)).kind).toBe('nats');
