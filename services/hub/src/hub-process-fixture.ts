@@ -116,7 +116,7 @@ export class HubProcess {
     const bus = await connectBus({ urls, name: 'test', credentials: await hubCredentials(operator), log: silent });
     try {
       await bus.ready();
-      const listed = await listStream({ bus, stream: CONFIG_STREAM, filter: 'hawser.config.>', log: silent, timeoutMs: 10_000 });
+      const listed = await listStream({ bus, stream: CONFIG_STREAM, filter: 'hawser.config.*.>', log: silent, timeoutMs: 10_000 });
       return new Map((listed?.messages ?? []).map(({ subject, sequence, bytes }) => [subject, { sequence, hash: sha256(bytes) }]));
     } finally {
       await bus.close();

@@ -6,10 +6,11 @@ import { PROTOCOL, seal } from '@hawser/wire/envelope.ts';
 import { type Signer, verifierOf } from '@hawser/wire/signing.ts';
 import { DIGEST_KEY } from '@hawser/wire/subjects.ts';
 import type { Bus } from './bus.ts';
-import { DesiredDocuments, type Outgoing } from './desired-documents.ts';
+import { DesiredDocuments, type Outgoing, type OutgoingMessage } from './desired-documents.ts';
 import { publishStored, streamState } from './jetstream.ts';
 import { listStream } from './ordered-consumer.ts';
 import { readStored } from './stored-documents.ts';
+import { StreamFence } from './stream-fence.ts';
 
 /** One owner's place on a stream, and how it signs. */
 export interface PublisherOptions {
@@ -23,6 +24,11 @@ export interface PublisherOptions {
   readonly epoch: number;
   /** The next revision of a document put without one; must be greater than `above`, the newest found on the stream. */
   readonly revisions: (above: number) => number;
+  /**
+   * Whether this process speaks for the owner, asked after each doubt before anything is written, of an authority that all who
+   * could speak share. While it does not, nothing is written. Without it, the last one that started writes.
+   */
+  readonly mayPublish?: () => Promise<boolean>;
   readonly log: Logger;
   readonly heartbeatMs?: number;
   /** How often the stream is read and compared without a cause. */
@@ -50,6 +56,7 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
 export class DocumentPublisher {
   readonly #options: PublisherOptions;
   readonly #desired: DesiredDocuments;
+  readonly #fence: StreamFence;
   readonly #aborter = new AbortController();
   readonly #loaded = Promise.withResolvers<void>();
   #waiters: (() => void)[] = [];
@@ -66,12 +73,15 @@ export class DocumentPublisher {
   #digestWantedAt: number | undefined;
   #digestSending = false;
   #streamCreated = '';
+  /** How many keys are on their way at once: one, where the stream is replicated, for it takes fenced writes one by one. */
+  #inFlight = MAX_IN_FLIGHT;
   #running: Promise<void> | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     const { from, to, epoch, signer } = options;
     this.#desired = new DesiredDocuments({ from, to, epoch, signer, nextRevision: () => this.#nextRevision() });
+    this.#fence = new StreamFence({ ...options, mayPublish: options.mayPublish });
   }
 
   /** Begins to read what is there and to publish. */
@@ -167,7 +177,10 @@ export class DocumentPublisher {
         if (cause !== 'audit' && !signal.aborted) log.info({ prefix, cause }, 'what is on the stream is read again');
       } catch (error) {
         failures += 1;
-        if (bus.connected && !signal.aborted) log.warn({ prefix, error: messageOf(error) }, 'stream is not usable, trying again');
+        const standsBy = error instanceof AppError && error.code === 'not-entitled';
+        if (standsBy && failures === 1) log.info({ prefix }, 'another process publishes: standing by');
+        if (!standsBy && bus.connected && !signal.aborted)
+          log.warn({ prefix, error: messageOf(error) }, 'stream is not usable, trying again');
       }
       if (failures > 0) await sleep(backoffMs(failures, RETRY), signal);
     }
@@ -200,8 +213,10 @@ export class DocumentPublisher {
   async #audit(): Promise<void> {
     const { bus, stream, prefix, from, epoch, signer, log } = this.#options;
     const { signal } = this.#aborter;
+    await this.#fence.claim();
     const listed = await listStream({ bus, stream, filter: `${prefix}.>`, log, timeoutMs: LIST_TIMEOUT_MS, signal });
     if (listed === undefined) throw new AppError('stream-missing', `there is no stream ${stream}: the hub makes it`);
+    await this.#fence.confirm();
     const stored = readStored(listed.messages, { prefix, from, epoch, verifier: verifierOf(signer.publicKey) });
     for (const document of stored.values()) this.#newestStored = Math.max(this.#newestStored, document.revision);
     const digested = stored.get(DIGEST_KEY)?.revision ?? 0;
@@ -283,7 +298,8 @@ export class DocumentPublisher {
 
   #sendWaiting(): void {
     for (;;) {
-      const next = this.#desired.next(MAX_IN_FLIGHT);
+      if (this.#inFlight === 1 && this.#digestSending) return;
+      const next = this.#desired.next(this.#inFlight);
       if (next === undefined) return;
       void this.#send(next);
     }
@@ -291,12 +307,9 @@ export class DocumentPublisher {
 
   async #send(outgoing: Outgoing): Promise<void> {
     const generation = this.#generation;
-    const { bus, prefix } = this.#options;
     try {
-      const publish = outgoing.messages.map(({ suffix, bytes, tombstone }) =>
-        publishStored(bus, `${prefix}.${suffix}`, bytes, tombstone ? TOMBSTONE_HEADERS : undefined),
-      );
-      await Promise.all(publish);
+      if (this.#inFlight === 1) for (const message of outgoing.messages) await this.#store(message);
+      else await Promise.all(outgoing.messages.map((message) => this.#store(message)));
       if (generation !== this.#generation) return;
       this.#desired.acknowledge(outgoing);
       this.#wantDigest();
@@ -304,26 +317,42 @@ export class DocumentPublisher {
     } catch (error) {
       if (generation !== this.#generation) return;
       this.#desired.fail(outgoing);
-      this.#doubt?.(messageOf(error));
+      this.#failed(error);
     }
+  }
+
+  #store({ suffix, bytes, tombstone }: OutgoingMessage): Promise<unknown> {
+    const { bus, prefix } = this.#options;
+    return publishStored(bus, `${prefix}.${suffix}`, bytes, { ...this.#fence.headers, ...(tombstone ? TOMBSTONE_HEADERS : {}) });
+  }
+
+  /** A replicated stream that is busy has stored nothing: the write is repeated, alone. Everything else is a doubt. */
+  #failed(error: unknown): void {
+    if (error instanceof AppError && error.code === 'stream-busy') {
+      this.#inFlight = 1;
+      this.#pump();
+    } else this.#doubt?.(messageOf(error));
   }
 
   async #sendDigest(): Promise<void> {
     const generation = this.#generation;
-    const { bus, prefix, from, to, epoch, signer } = this.#options;
+    const { from, to, epoch, signer } = this.#options;
     const revision = this.#drainedRevision;
     this.#digestSending = true;
     this.#digestWantedAt = undefined;
     const body = this.#desired.live.digest();
     const message = { protocol: PROTOCOL, from, to, key: DIGEST_KEY, epoch, revision, part: 0, parts: 1, body };
     try {
-      await publishStored(bus, `${prefix}.${DIGEST_KEY}`, seal(message, signer));
+      await this.#store({ suffix: DIGEST_KEY, bytes: seal(message, signer), tombstone: false });
       if (generation !== this.#generation) return;
       this.#digestSending = false;
       this.#published = revision;
       this.#pump();
     } catch (error) {
-      if (generation === this.#generation) this.#doubt?.(messageOf(error));
+      if (generation !== this.#generation) return;
+      this.#digestSending = false;
+      this.#wantDigest();
+      this.#failed(error);
     }
   }
 }

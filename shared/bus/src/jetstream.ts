@@ -51,8 +51,17 @@ export interface ConsumerName {
   readonly filter_subject: string;
 }
 
-/** Publishes and waits for the stream's acknowledgement; `stream-missing` when no stream takes the subject. */
-export async function publishStored(bus: Bus, subject: string, bytes: Uint8Array, headers?: Record<string, string>): Promise<Stored> {
+/**
+ * Publishes and waits for the stream's acknowledgement. Throws `stream-missing` when no stream takes the subject, `stream-fenced`
+ * when the sequence that the headers expect is not the stream's any more, and `stream-busy` when a replicated stream has another
+ * write with the same expectation under way.
+ */
+export async function publishStored(
+  bus: Bus,
+  subject: string,
+  bytes: Uint8Array,
+  headers?: Readonly<Record<string, string>>,
+): Promise<Stored> {
   let answer: ApiAnswer;
   try {
     const reply = await bus.request(subject, bytes, { timeoutMs: TIMEOUT_MS, ...(headers === undefined ? {} : { headers }) });
@@ -98,6 +107,10 @@ function isMissing(error: ApiError): boolean {
   return error.errorCode === 10059 || error.code === 404;
 }
 
+/** Codes of nats-server's `errors.json`: 10071 names the sequence found, 10164 leaves it open. */
+const CODES: Readonly<Record<number, string>> = { 10071: 'stream-fenced', 10164: 'stream-busy' };
+
 function raise(what: string, error: ApiError): never {
-  throw new AppError(isMissing(error) ? 'stream-missing' : 'bus-failed', `${what}: ${error.description} (${error.errorCode})`);
+  const code = isMissing(error) ? 'stream-missing' : (CODES[error.errorCode] ?? 'bus-failed');
+  throw new AppError(code, `${what}: ${error.description} (${error.errorCode})`);
 }

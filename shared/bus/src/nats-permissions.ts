@@ -25,6 +25,7 @@ export function clusterPermissions(cluster: string): NatsPermissions {
   return {
     publish: [
       fleetSubjects(cluster),
+      `${FLEET_PREFIX}.${cluster}`,
       `hawser.status.${cluster}.>`,
       ...[CONFIG_STREAM, FLEET_STREAM].flatMap((stream) => [`$JS.API.STREAM.INFO.${stream}`, `$JS.FC.${stream}.>`]),
       `$JS.API.CONSUMER.CREATE.${CONFIG_STREAM}.*.${configSubjects(cluster)}`,

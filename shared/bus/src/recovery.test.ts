@@ -64,7 +64,13 @@ async function agree(): Promise<void> {
 }
 
 async function storedKeys(): Promise<string[]> {
-  const listed = await listStream({ bus: await nats.adminBus(), stream: 'HAWSER_FLEET', filter: 'hawser.fleet.>', log, timeoutMs: 5_000 });
+  const listed = await listStream({
+    bus: await nats.adminBus(),
+    stream: 'HAWSER_FLEET',
+    filter: 'hawser.fleet.*.>',
+    log,
+    timeoutMs: 5_000,
+  });
   return (listed?.messages ?? []).map((message) => message.subject).sort();
 }
 
