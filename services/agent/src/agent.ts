@@ -13,6 +13,7 @@ import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import { type AgentConfig, hostPort } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
+import { PolicyDiff } from './diff/policy-diff.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
 import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
@@ -23,7 +24,7 @@ import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeMissing, describeSnapshot, describeWorld } from './report/debug-views.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
-import { serveProxyConfig } from './report/rpc.ts';
+import { serveRpc } from './report/rpc.ts';
 import { StatusReporter } from './report/status-reporter.ts';
 import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
@@ -235,11 +236,13 @@ class Agent implements RunningAgent {
     const reporter = new StatusReporter({ bus, cluster, epoch, signer: member.signer, nextRevision, status: () => this.#status(server) });
     this.#reporter = reporter;
     this.#rollouts = new RolloutTracker(server.streams, (status) => reporter.rollout(status));
-    const rpc = serveProxyConfig({
+    const diff = this.#policyDiff(server);
+    const rpc = serveRpc({
       bus,
       cluster,
       hubKey: verifierOf(hubKey),
       proxyConfig: (proxy, section) => proxyConfig(server, proxy, section),
+      diff: (request) => diff.answer(request),
     });
     registerAgentMetrics(this.#registry, {
       ready: () => this.loop.ready,
@@ -254,7 +257,18 @@ class Agent implements RunningAgent {
     this.#stops.push(() => {
       this.#rollouts?.stop();
       rpc.stop();
+      diff.stop();
       reporter.stop();
+    });
+  }
+
+  #policyDiff(server: AdsServer): PolicyDiff {
+    return new PolicyDiff({
+      world: () => this.#federation.world(),
+      moment: () => this.loop.moment,
+      ready: () => this.loop.ready,
+      refs: () => this.#proxies.refs(),
+      seenBy: (change) => [...server.streams.affected({ generation: 0, changes: [change] }).keys()].map((stream) => stream.proxy.name),
     });
   }
 

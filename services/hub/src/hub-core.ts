@@ -17,7 +17,7 @@ import { createHttpServer, listen } from './http/server.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
 import { registerResourceRoutes } from './resource/resource-routes.ts';
-import { createResourceService } from './resource/resource-service.ts';
+import { createResourceService, type ResourceService } from './resource/resource-service.ts';
 import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
@@ -74,6 +74,7 @@ export interface HubCore {
   /** Routes below `/apis` and `/hawser` need a bearer token; others are open unless they set `config: { secured: true }`. */
   readonly app: FastifyInstance;
   readonly readModel: ResourceReadModel;
+  readonly resources: ResourceService;
   readonly listenOutbox: ListenOutbox;
   /** Whether the last statement reached PostgreSQL. */
   databaseUp(): boolean;
@@ -110,10 +111,12 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const app = createHttpServer({ access, log, registry: parts.registry, readiness: [databaseReady, ...(parts.readiness ?? [])] });
   let publicUrl = config.publicUrl;
   const behaviours = { Cluster: clusterBehaviour, JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic }) };
-  registerResourceRoutes(app, createResourceService({ database, fleet, behaviours }));
+  const resources = createResourceService({ database, fleet, behaviours });
+  registerResourceRoutes(app, resources);
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   return {
     app,
+    resources,
     readModel: createReadModel(database),
     listenOutbox: (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint }),
     databaseUp: () => database.up(),

@@ -9,6 +9,7 @@ import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer, writeNatsConfig } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
+import { diffRoutes } from './diff/diff-routes.ts';
 import { isPast, newestOnBus } from './distribute/bus-history.ts';
 import { ClusterPublishers } from './distribute/cluster-publishers.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
@@ -143,10 +144,11 @@ function gaugesOf(late: Late, bus: Bus): HubGauges {
   };
 }
 
-function addRoutes({ app }: HubCore, { context, onChange }: Fleet, { bus, keys, run }: Composition): void {
+function addRoutes({ app, resources }: HubCore, { context, onChange }: Fleet, { bus, keys, run }: Composition): void {
   fleetRoutes(app, context);
   rolloutRoutes(app, { context, onChange, signal: run.group.signal });
   proxyConfigRoutes(app, { context, bus, signer: keys.signer });
+  diffRoutes(app, { context, bus, signer: keys.signer, resources });
   pageRoutes(app, context);
 }
 

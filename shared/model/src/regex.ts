@@ -1,5 +1,7 @@
 /** Whether Envoy's regular expressions (RE2 syntax) will take a pattern. Pure. */
 
+import { leastProgramSize, MAX_PROGRAM_SIZE } from './regex-size.ts';
+
 const MAX_LENGTH = 1024;
 /** RE2's limit on counted repetition. */
 const MAX_REPEAT = 1000;
@@ -14,10 +16,12 @@ export function regexProblem(pattern: string): string | undefined {
   if (problem !== undefined) return problem;
   try {
     new RegExp(toJavaScript(pattern));
-    return undefined;
   } catch (error) {
     return `is not a regular expression: ${error instanceof Error ? error.message.replace(/^.*\/: /, '') : 'invalid'}`;
   }
+  const size = leastProgramSize(pattern);
+  if (size <= MAX_PROGRAM_SIZE) return undefined;
+  return `makes a program of at least ${size} instructions, and Envoy takes ${MAX_PROGRAM_SIZE}: repeat less, or match a prefix`;
 }
 
 function foreignSyntax(pattern: string): string | undefined {

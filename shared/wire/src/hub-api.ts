@@ -1,6 +1,6 @@
 /** The hub's own views, beside the resource API: what the CLI and the page ask. All `GET`, below `/hawser/v1`. */
 import Type, { type Static } from 'typebox';
-import { ProxyStatus } from './messages.ts';
+import { FieldDifference, ProxyStatus, XdsDifference } from './messages.ts';
 
 /** `GET /hawser/v1/rollouts/REVISION?timeout=30s`: answers when every connected agent has accounted for the revision and all
  * its proxies have answered, or when the time is over (`complete: false`). */
@@ -76,3 +76,75 @@ export const FleetAnswer = Type.Object({
   ),
 });
 export type FleetAnswer = Static<typeof FleetAnswer>;
+
+/** Body of `POST /hawser/v1/diff`: what would change if these were written? Nothing is. */
+export const DiffBody = Type.Object(
+  {
+    /** To be created or replaced; any served version. */
+    resources: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 1000 })),
+    delete: Type.Optional(
+      Type.Array(
+        Type.Object({ kind: Type.String(), namespace: Type.Optional(Type.String()), name: Type.String() }, { additionalProperties: false }),
+        { maxItems: 1000 },
+      ),
+    ),
+    /** Whether clusters are asked what it would do to their proxies; default true. */
+    envoy: Type.Optional(Type.Boolean()),
+    /** Clusters to ask; default all that it would change. */
+    clusters: Type.Optional(Type.Array(Type.String())),
+  },
+  { additionalProperties: false },
+);
+export type DiffBody = Static<typeof DiffBody>;
+
+/** One proposed resource against what is stored. */
+export const ResourceDifference = Type.Object({
+  kind: Type.String(),
+  namespace: Type.String(),
+  name: Type.String(),
+  action: Type.Union([
+    Type.Literal('create'),
+    Type.Literal('replace'),
+    Type.Literal('delete'),
+    Type.Literal('none'),
+    Type.Literal('refused'),
+  ]),
+  fields: Type.Array(FieldDifference),
+  /** A unified diff of the two in YAML; empty when they are equal. */
+  text: Type.String(),
+  /** Why the hub would refuse it (a `Status`). */
+  error: Type.Optional(
+    Type.Object({
+      reason: Type.String(),
+      message: Type.String(),
+      details: Type.Object({
+        causes: Type.Optional(Type.Array(Type.Object({ reason: Type.String(), message: Type.String(), field: Type.String() }))),
+      }),
+    }),
+  ),
+});
+export type ResourceDifference = Static<typeof ResourceDifference>;
+
+/** What one cluster would make of it. `unknown` is not "nothing": `reason` says why it did not answer. */
+export const ClusterDifference = Type.Object({
+  cluster: Type.String(),
+  state: Type.Union([Type.Literal('answered'), Type.Literal('unknown')]),
+  reason: Type.Optional(Type.String()),
+  /** The revision of the policies that the cluster's agent compared with. */
+  revision: Type.Integer(),
+  resources: Type.Array(XdsDifference),
+  resourcesOmitted: Type.Integer(),
+  /** Connected proxies that would get at least one resource. */
+  proxies: Type.Integer(),
+  problems: Type.Array(Type.String()),
+});
+export type ClusterDifference = Static<typeof ClusterDifference>;
+
+/** Answer of `POST /hawser/v1/diff`. */
+export const DiffAnswer = Type.Object({
+  /** Whether any resource differs. */
+  different: Type.Boolean(),
+  resources: Type.Array(ResourceDifference),
+  clusters: Type.Array(ClusterDifference),
+});
+export type DiffAnswer = Static<typeof DiffAnswer>;

@@ -99,3 +99,51 @@ export const ProxyConfigResponse = Type.Union([
   Type.Object({ error: Type.String() }),
 ]);
 export type ProxyConfigResponse = Static<typeof ProxyConfigResponse>;
+
+/** A difference in one field of a resource, as `fieldChanges` of `@hawser/model` gives it; long values are cut short. */
+export const FieldDifference = Type.Object({
+  path: Type.String(),
+  before: Type.Optional(Type.Unknown()),
+  after: Type.Optional(Type.Unknown()),
+});
+export type FieldDifference = Static<typeof FieldDifference>;
+
+/** One xDS resource that would differ. */
+export const XdsDifference = Type.Object({
+  type: XdsType,
+  name: Type.String(),
+  /** Whose: `sidecar`, `gateway`, or that of one proxy, such as `sidecar:ADDRESS`. */
+  layer: Type.String(),
+  action: Type.Union([Type.Literal('added'), Type.Literal('changed'), Type.Literal('removed')]),
+  /** Connected proxies that would get it. */
+  proxies: Type.Integer(),
+  /** In terms of protobuf JSON; at most 100. One of an added or removed resource has the path ''. */
+  fields: Type.Array(FieldDifference),
+  fieldsOmitted: Type.Integer(),
+});
+export type XdsDifference = Static<typeof XdsDifference>;
+
+/** Request `diff` (hub → agent): what would these policies do? One without `policy` is taken away. */
+export const DiffRequest = Type.Object({
+  changes: Type.Array(
+    Type.Object({ kind: Type.String(), namespace: Type.String(), name: Type.String(), policy: Type.Optional(Type.Unknown()) }),
+    { minItems: 1, maxItems: 1000 },
+  ),
+});
+export type DiffRequest = Static<typeof DiffRequest>;
+
+/** What the agent's translator makes of it, against what it has in force at (epoch, revision). */
+export const DiffAccount = Type.Object({
+  epoch: Type.Integer(),
+  revision: Type.Integer(),
+  resources: Type.Array(XdsDifference),
+  /** Resources that differ beyond those listed. */
+  resourcesOmitted: Type.Integer(),
+  /** Connected proxies that would get at least one resource. */
+  proxies: Type.Integer(),
+  /** What would not be served: policies that cannot be compiled, rules left out. */
+  problems: Type.Array(Type.String()),
+});
+export type DiffAccount = Static<typeof DiffAccount>;
+export const DiffResponse = Type.Union([DiffAccount, Type.Object({ error: Type.String() })]);
+export type DiffResponse = Static<typeof DiffResponse>;

@@ -1,7 +1,7 @@
-/** Answers the hub's questions about a proxy's configuration. Only the hub's own key is obeyed. */
+/** Answers the hub's questions. Only the hub's own key is obeyed. */
 import type { Bus, BusSubscription } from '@hawser/bus/bus.ts';
 import { HUB, open } from '@hawser/wire/envelope.ts';
-import { ProxyConfigRequest, type ProxyConfigResponse } from '@hawser/wire/messages.ts';
+import { DiffRequest, type DiffResponse, ProxyConfigRequest } from '@hawser/wire/messages.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
 import { rpcSubject } from '@hawser/wire/subjects.ts';
 import { Compile } from 'typebox/compile';
@@ -13,22 +13,54 @@ export interface RpcParts {
   readonly hubKey: Verifier;
   /** Resources in protobuf JSON, keys redacted; undefined when no such proxy is connected. */
   proxyConfig(proxy: string, section: ProxyConfigRequest['section']): readonly unknown[] | undefined;
+  /** What proposed policies would change. */
+  diff(request: DiffRequest): Promise<DiffResponse>;
 }
 
-const METHOD = 'proxy-config';
+interface Method {
+  readonly name: string;
+  /** Whether a body is a request of this method, and in words what it lacks. */
+  readonly check: (body: unknown) => string | undefined;
+  readonly answer: (body: never, parts: RpcParts) => unknown;
+}
+
 const proxyConfigRequest = Compile(ProxyConfigRequest);
+const diffRequest = Compile(DiffRequest);
 
-/** Serves `hawser.rpc.CLUSTER.proxy-config`: a sealed request, a JSON answer. */
-export function serveProxyConfig(parts: RpcParts): BusSubscription {
-  return parts.bus.serve(rpcSubject(parts.cluster, METHOD), (bytes) => Buffer.from(JSON.stringify(answer(bytes, parts))));
+const METHODS: readonly Method[] = [
+  {
+    name: 'proxy-config',
+    check: (body) => (proxyConfigRequest.Check(body) ? undefined : 'the request names no proxy and section'),
+    answer: ({ proxy, section }: ProxyConfigRequest, parts) => {
+      const resources = parts.proxyConfig(proxy, section);
+      return resources === undefined ? { error: `no proxy ${proxy} is connected to the agent of ${parts.cluster}` } : { resources };
+    },
+  },
+  {
+    name: 'diff',
+    check: (body) => (diffRequest.Check(body) ? undefined : 'the request names no policies'),
+    answer: (request: DiffRequest, parts) => parts.diff(request),
+  },
+];
+
+/** Serves `hawser.rpc.CLUSTER.METHOD`: sealed requests, JSON answers. */
+export function serveRpc(parts: RpcParts): BusSubscription {
+  const serving = METHODS.map((method) =>
+    parts.bus.serve(rpcSubject(parts.cluster, method.name), async (bytes) =>
+      Buffer.from(JSON.stringify(await answer(bytes, method, parts))),
+    ),
+  );
+  return {
+    stop: () => {
+      for (const one of serving) one.stop();
+    },
+  };
 }
 
-function answer(bytes: Uint8Array, parts: RpcParts): ProxyConfigResponse {
+async function answer(bytes: Uint8Array, method: Method, parts: RpcParts): Promise<unknown> {
   const request = open(bytes, (from) => (from === HUB ? parts.hubKey : undefined));
   if (typeof request === 'string') return { error: `the request was refused: ${request}` };
-  if (request.to !== parts.cluster || request.key !== METHOD) return { error: 'the request was refused: wrong-address' };
-  if (!proxyConfigRequest.Check(request.body)) return { error: 'the request names no proxy and section' };
-  const resources = parts.proxyConfig(request.body.proxy, request.body.section);
-  if (resources === undefined) return { error: `no proxy ${request.body.proxy} is connected to the agent of ${parts.cluster}` };
-  return { resources: [...resources] };
+  if (request.to !== parts.cluster || request.key !== method.name) return { error: 'the request was refused: wrong-address' };
+  const problem = method.check(request.body);
+  return problem === undefined ? method.answer(request.body as never, parts) : { error: problem };
 }

@@ -12,25 +12,34 @@ import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyStream } from './proxy-stream.ts';
 import { typeRegistry } from './type-registry.ts';
 
-const SECTIONS: Readonly<Record<ProxyConfigRequest['section'], { type: XdsType; schema: DescMessage }>> = {
-  clusters: { type: 'CDS', schema: ClusterSchema },
-  endpoints: { type: 'EDS', schema: ClusterLoadAssignmentSchema },
-  listeners: { type: 'LDS', schema: ListenerSchema },
-  routes: { type: 'RDS', schema: RouteConfigurationSchema },
-  secrets: { type: 'SDS', schema: SecretSchema },
+const SECTIONS: Readonly<Record<ProxyConfigRequest['section'], XdsType>> = {
+  clusters: 'CDS',
+  endpoints: 'EDS',
+  listeners: 'LDS',
+  routes: 'RDS',
+  secrets: 'SDS',
+};
+
+const SCHEMAS: Readonly<Record<XdsType, DescMessage>> = {
+  CDS: ClusterSchema,
+  EDS: ClusterLoadAssignmentSchema,
+  LDS: ListenerSchema,
+  RDS: RouteConfigurationSchema,
+  SDS: SecretSchema,
 };
 
 /** The resources of one section that the proxy subscribes to, sorted by name, private keys redacted. */
 export function proxyConfigOf(stream: ProxyStream, section: ProxyConfigRequest['section']): unknown[] {
-  const { type, schema } = SECTIONS[section];
+  const type = SECTIONS[section];
   const names = [...stream.view.names(type)].filter((name) => stream.machine.covers(type, name)).sort();
   const resources = names.map((name) => stream.view.get(type, name)).filter((resource) => resource !== undefined);
-  return resources.map((resource) => readable(resource, schema));
+  return resources.map(readable);
 }
 
-/** A resource in protobuf JSON; one that cannot be shown is named with the reason. */
-function readable(resource: XdsResource, schema: DescMessage): unknown {
+/** A resource in protobuf JSON, private keys redacted; one that cannot be shown is named with the reason. */
+export function readable(resource: XdsResource): unknown {
   try {
+    const schema = SCHEMAS[resource.type];
     const message = fromBinary(schema, resource.bytes);
     if (isMessage(message, SecretSchema)) redact(message);
     return toJson(schema, message, { registry: typeRegistry() });

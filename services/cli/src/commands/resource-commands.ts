@@ -1,6 +1,7 @@
-/** Commands over resources: apply, get, describe, delete, explain. */
+/** Commands over resources: apply, diff, get, describe, delete, explain. */
 import { type Command, Option } from 'commander';
 import type { ApplyFlags } from '../apply/apply-command.ts';
+import type { DiffFlags } from '../diff/diff-command.ts';
 import type { DeleteFlags } from '../resources/delete-command.ts';
 import type { DescribeFlags } from '../resources/describe-command.ts';
 import type { GetFlags } from '../resources/get-command.ts';
@@ -9,6 +10,7 @@ import type { Run } from './program.ts';
 /** Adds them. */
 export function addResourceCommands(program: Command, run: Run): void {
   addApply(program, run);
+  addDiff(program, run);
   addGet(program, run);
   addDescribe(program, run);
   addDelete(program, run);
@@ -43,6 +45,22 @@ Examples:
     )
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../apply/apply-command.ts')).applyCommand(command.optsWithGlobals<ApplyFlags>())),
+    );
+}
+
+function addDiff(program: Command, run: Run): void {
+  program
+    .command('diff')
+    .description('show what apply would change; exits 0 when nothing, 1 when something, 2 when that cannot be said')
+    .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
+    .option('-n, --namespace <name>', 'for resources that name none', 'default')
+    .option('--delete', 'what deleting them would change')
+    .option('--envoy', 'ask every cluster what it would change at its proxies')
+    .option('--cluster <name...>', 'ask these clusters alone (implies --envoy)')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['json', 'table']).default('table'))
+    .addHelpText('after', '\nExamples:\n  hawser diff -f policy.yaml\n  hawser diff -f policy.yaml --envoy --cluster us-east')
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../diff/diff-command.ts')).diffCommand(command.optsWithGlobals<DiffFlags>())),
     );
 }
 

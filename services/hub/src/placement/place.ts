@@ -47,7 +47,8 @@ const POLICY_KINDS: ReadonlyMap<string, KindDescriptor> = new Map(KINDS.filter((
 /** A resource that is placed again is the same document: whoever compares two placements need not look inside. */
 const bodies = new WeakMap<Resource, unknown>();
 
-function policyBody(resource: Resource): unknown {
+/** The document of a policy: what agents get of it. */
+export function policyBody(resource: Resource): unknown {
   const known = bodies.get(resource);
   if (known !== undefined) return known;
   const body = makeBody(resource);

@@ -1,0 +1,89 @@
+/** What a proposed policy would change, and one that a proxy refuses: a real hub, an agent, and two Envoys under traffic. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DiffAnswer } from '@hawser/wire/hub-api.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../datapath/kit/until.ts';
+import type { TestEnvoy } from '../kit/envoy.ts';
+import { serviceFile } from '../kit/federation.ts';
+import { HawserProcesses, type RunningCluster, versionsIn } from '../kit/hawser-processes.ts';
+
+const HOSTS = ['127.83.21.10', '127.83.21.11'] as const;
+const SERVICES = '/apis/networking.istio.io/v1/namespaces/bookinfo/virtualservices';
+
+function route(service: string, more: string): string {
+  return [
+    'apiVersion: networking.istio.io/v1',
+    'kind: VirtualService',
+    `metadata: {name: ${service}, namespace: bookinfo}`,
+    `spec: {hosts: [${service}], http: [{route: [{destination: {host: ${service}}}], ${more}}]}`,
+    '',
+  ].join('\n');
+}
+
+describe('a federation of one cluster', () => {
+  const hawser = new HawserProcesses();
+  let cluster: RunningCluster;
+  let envoys: readonly TestEnvoy[];
+  beforeAll(async () => {
+    await hawser.startHub();
+    cluster = await hawser.join('us-east', {
+      'reviews.yaml': serviceFile('reviews', ['127.83.21.21']),
+      'details.yaml': serviceFile('details', ['127.83.21.22']),
+    });
+    envoys = await Promise.all(HOSTS.map((address) => cluster.sidecar(address)));
+    const imported = async (): Promise<boolean> => {
+      const text = await hawser.api('/apis/multicluster.x-k8s.io/v1beta1/serviceimports');
+      return text.includes('reviews') && text.includes('details');
+    };
+    await until(imported, () => 'the hub never heard of the services');
+    expect(await hawser.run(['apply', '-f', '-', '--wait'], { input: route('reviews', 'timeout: 3s') })).toMatchObject({ status: 0 });
+  }, 90_000);
+  afterAll(() => hawser.stop());
+
+  const diff = (input: string, ...flags: readonly string[]) => hawser.run(['diff', '-f', '-', ...flags], { input });
+
+  it('is shown what a policy would change, in its own terms and in Envoy’s, and is left as it was', async () => {
+    const given = await Promise.all(envoys.map(versionsIn));
+    const stored = await hawser.api(SERVICES);
+    expect(await diff(route('reviews', 'timeout: 3s'))).toEqual({ status: 0, stdout: '', stderr: '' });
+
+    const changed = await diff(route('reviews', 'timeout: 4s'), '--envoy');
+    expect(changed).toMatchObject({ status: 1, stderr: '' });
+    expect(changed.stdout).toMatch(/# replace VirtualService bookinfo\/reviews\n--- stored\n\+\+\+ proposed\n/);
+    expect(changed.stdout).toMatch(/-\s+timeout: 3s\n\+\s+timeout: 4s/);
+    expect(changed.stdout).toMatch(
+      /# us-east \(at revision \d+\): 1 xDS resource at 2 proxies\n {2}changed RDS outbound \(sidecar, 2 proxies\)/,
+    );
+    expect(changed.stdout).toMatch(/virtualHosts\[reviews\.bookinfo\.svc\.clusterset\.local:80\]\.routes\[0\]\.route\.timeout: "3s"/);
+
+    const rule = `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d, namespace: bookinfo}\nspec: {host: details, subsets: [{name: v1, labels: {version: v1}}]}\n`;
+    const added = await diff(`${rule}---\n${route('nobody', 'timeout: 1s')}`, '--cluster', 'us-east', '-o', 'json');
+    const answer = JSON.parse(added.stdout) as DiffAnswer;
+    expect(answer.resources.map(({ kind, action }) => [kind, action])).toEqual([
+      ['DestinationRule', 'create'],
+      ['VirtualService', 'create'],
+    ]);
+    const [there] = answer.clusters;
+    expect(there).toMatchObject({ cluster: 'us-east', state: 'answered', proxies: 2 });
+    const names = there?.resources.map(({ action, type, name }) => `${action} ${type} ${name}`) ?? [];
+    expect(names).toContain('added CDS outbound|80|v1|details.bookinfo.svc.clusterset.local');
+    expect(names).toContain('added EDS outbound|80|v1|details.bookinfo.svc.clusterset.local');
+    expect(added.status).toBe(1);
+
+    const gone = await diff(route('reviews', ''), '--delete', '--envoy');
+    expect(gone.stdout).toMatch(/# delete VirtualService bookinfo\/reviews\n--- stored\n\+\+\+ \/dev\/null\n/);
+    expect(await hawser.api(SERVICES)).toBe(stored);
+    expect(await Promise.all(envoys.map(versionsIn))).toEqual(given);
+  });
+
+  it('says of a cluster that does not answer that it did not, and of a bad file where it is bad', async () => {
+    const nowhere = await diff(route('reviews', 'timeout: 5s'), '--cluster', 'us-north');
+    expect(nowhere.stderr).toMatch(/us-north did not say what it would change: there is no such cluster/);
+    expect(nowhere.status).toBe(2);
+    writeFileSync(join(hawser.folder, 'bad.yaml'), route('reviews', 'match: [{uri: {regex: "a{1,200}"}}]'));
+    const bad = await hawser.run(['diff', '-f', 'bad.yaml']);
+    expect(bad.stderr).toMatch(/^bad\.yaml:4:.*regex: makes a program of at least 401 instructions, and Envoy takes 100/);
+    expect(bad.status).toBe(2);
+  });
+});
