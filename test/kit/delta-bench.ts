@@ -2,46 +2,27 @@
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
 import { DeltaStream } from '@hawser/agent/xds/delta-stream.ts';
-import type { ResourceView } from '@hawser/agent/xds/resource-view.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
+import { ServedView } from './served-view.ts';
 
 /** A view over a map, and a stream on it; `sends` shows everything that goes out as `TYPE +name@version -removed`. */
 export class DeltaBench {
-  readonly served = new Map<string, XdsResource>();
-  generation = 0;
+  readonly view = new ServedView();
   now = 0;
   readonly stream: DeltaStream;
   readonly last = new Map<XdsType, string>();
 
   constructor(silent = false) {
-    this.stream = new DeltaStream(this.view(), { silent });
+    this.stream = new DeltaStream(this.view, { silent });
   }
 
-  view(): ResourceView {
-    const bench = this;
-    return {
-      get generation() {
-        return bench.generation;
-      },
-      get: (type, name) => this.served.get(`${type} ${name}`),
-      names: (type) => [...this.served.values()].filter((resource) => resource.type === type).map(({ name }) => name),
-    };
+  get served(): Map<string, XdsResource> {
+    return this.view.served;
   }
 
-  /** Puts resources, `TYPE name@version` each, with `names` of children as their content; or removes `-TYPE name`. */
+  /** Changes what is served, in the words of `ServedView.change`. */
   change(...changes: string[]): string[] {
-    this.generation += 1;
-    const keys = changes.map((change) => {
-      const [head = '', name = '', ...children] = change.split(/[ @]/);
-      if (head.startsWith('-')) {
-        this.served.delete(`${head.slice(1)} ${name}`);
-        return { type: head.slice(1) as XdsType, name };
-      }
-      const [version = '', ...named] = children;
-      this.served.set(`${head} ${name}`, { type: head as XdsType, name, version, bytes: naming(named) });
-      return { type: head as XdsType, name };
-    });
-    for (const { type, name } of keys) this.stream.changed(type, name);
+    for (const { type, name } of this.view.change(changes)) this.stream.changed(type, name);
     return this.sends();
   }
 
@@ -81,9 +62,4 @@ export class DeltaBench {
     this.now = this.stream.wakeAt ?? Number.NaN;
     return this.sends();
   }
-}
-
-/** Bytes of a message whose field 1 is repeated with these strings. */
-function naming(names: string[]): Uint8Array {
-  return Buffer.concat(names.map((name) => Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)])));
 }

@@ -31,6 +31,8 @@ export interface EnvoyOptions {
   readonly xdsPort: number;
   readonly token: string;
   readonly node: NodeMetadata;
+  /** Delta unless given. */
+  readonly variant?: 'DELTA_GRPC' | 'GRPC';
   /** Loopback address of the admin endpoint. */
   readonly address?: string;
 }
@@ -96,7 +98,7 @@ async function until(child: ChildProcess, ask: () => Promise<string>, explain: (
   }
 }
 
-function bootstrap({ xdsPort, token, node, address = '127.0.0.1' }: EnvoyOptions): unknown {
+function bootstrap({ xdsPort, token, node, variant = 'DELTA_GRPC', address = '127.0.0.1' }: EnvoyOptions): unknown {
   const socket = (at: string, port: number): unknown => ({ socket_address: { address: at, port_value: port } });
   const ads = { ads: {}, resource_api_version: 'V3' };
   return {
@@ -110,7 +112,7 @@ function bootstrap({ xdsPort, token, node, address = '127.0.0.1' }: EnvoyOptions
     ],
     dynamic_resources: {
       ads_config: {
-        api_type: 'DELTA_GRPC',
+        api_type: variant,
         transport_api_version: 'V3',
         grpc_services: [{ envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }] }],
       },

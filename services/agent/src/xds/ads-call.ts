@@ -1,8 +1,7 @@
 /** The first steps of a stream: the token, the first request, the claims in it. */
 import { type StatusObject, status } from '@grpc/grpc-js';
 import { messageOf } from '@hawser/runtime/app-error.ts';
-import type { DeltaDiscoveryRequest } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
-import { decodeRequest } from './delta-request.ts';
+import type { Dialect, DialectMessage } from './dialect.ts';
 import { checkClaims } from './node-claims.ts';
 import type { ConnectedProxy, ProxyGate, ProxyIdentity } from './proxy-gate.ts';
 import type { AdsCall } from './proxy-stream.ts';
@@ -49,17 +48,17 @@ export async function authenticateCall(call: AdsCall, gate: ProxyGate): Promise<
 }
 
 /** Decodes a message; refuses what is none. */
-export function requestOf(bytes: Uint8Array): DeltaDiscoveryRequest {
+export function messageIn<Request>(bytes: Buffer, dialect: Dialect<Request>): DialectMessage<Request> {
   try {
-    return decodeRequest(bytes);
+    return dialect.decode(bytes);
   } catch (error) {
-    throw new StreamRefusal('malformed', `not a DeltaDiscoveryRequest: ${messageOf(error)}`);
+    throw new StreamRefusal('malformed', `not a discovery request (${dialect.name}): ${messageOf(error)}`);
   }
 }
 
 /** The proxy that a stream's first request describes; refuses claims that the token does not prove. */
-export function proxyOf(first: DeltaDiscoveryRequest, identity: ProxyIdentity): ConnectedProxy {
-  const proxy = checkClaims(first.node?.metadata ?? {}, identity);
+export function proxyOf(node: DialectMessage<unknown>['node'], identity: ProxyIdentity): ConnectedProxy {
+  const proxy = checkClaims(node?.metadata ?? {}, identity);
   if (typeof proxy === 'string') throw new StreamRefusal('denied', proxy);
   return proxy;
 }

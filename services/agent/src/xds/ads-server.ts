@@ -1,4 +1,4 @@
-/** The ADS server of an agent: delta xDS with SDS for the cluster's proxies. */
+/** The ADS server of an agent: xDS with SDS, delta and state of the world, for the cluster's proxies. */
 import { Server, ServerCredentials, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
@@ -6,6 +6,7 @@ import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { AdsStreams, type StreamListener } from './ads-streams.ts';
+import { deltaDialect, sotwDialect } from './dialect.ts';
 import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
 import type { ProxyGate } from './proxy-gate.ts';
@@ -52,23 +53,27 @@ const SERVER_OPTIONS = {
 const raw = (bytes: Buffer): Buffer => bytes;
 
 /** Requests and responses pass as bytes: decoding may fail without a throw inside gRPC, and encoding happened before. */
+const STREAM = {
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: raw,
+  requestDeserialize: raw,
+  responseSerialize: raw,
+  responseDeserialize: raw,
+};
 const ADS_SERVICE: ServiceDefinition = {
-  deltaAggregatedResources: {
-    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: raw,
-    requestDeserialize: raw,
-    responseSerialize: raw,
-    responseDeserialize: raw,
-  },
+  deltaAggregatedResources: { path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources', ...STREAM },
+  streamAggregatedResources: { path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources', ...STREAM },
 };
 
 /** Starts to serve the store to proxies; resolves when it listens. */
 export async function startAdsServer(options: AdsServerOptions): Promise<AdsServer> {
   const streams = new AdsStreams({ ...options, metrics: createXdsMetrics(options.registry) });
   const server = new Server(SERVER_OPTIONS);
-  server.addService(ADS_SERVICE, { deltaAggregatedResources: (call: AdsCall) => streams.accept(call) });
+  server.addService(ADS_SERVICE, {
+    deltaAggregatedResources: (call: AdsCall) => streams.accept(call, deltaDialect()),
+    streamAggregatedResources: (call: AdsCall) => streams.accept(call, sotwDialect()),
+  });
   const port = await listen(server, options.address, options.port);
   options.log.info({ address: options.address, port }, 'xDS server listens');
   return {

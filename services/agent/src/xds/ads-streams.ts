@@ -3,14 +3,14 @@ import { status } from '@grpc/grpc-js';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
-import type { DeltaDiscoveryRequest } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
 import type { Applied, SnapshotStore } from '../snapshot/snapshot-store.ts';
-import { authenticateCall, proxyOf, requestOf, StreamRefusal } from './ads-call.ts';
-import { deltaRequestOf } from './delta-request.ts';
+import { authenticateCall, messageIn, proxyOf, StreamRefusal } from './ads-call.ts';
+import type { Dialect, DialectMachine, DialectMessage } from './dialect.ts';
 import type { HeldIdentity, IdentitySource } from './identity-source.ts';
+import { LayerSets } from './layer-sets.ts';
 import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
 import { type AdsCall, ProxyStream, type StreamEvents } from './proxy-stream.ts';
-import { IDENTITY_SECRET, layersOf, proxyView } from './resource-view.ts';
+import { IDENTITY_SECRET, layersOf, proxyView, type ResourceView } from './resource-view.ts';
 import { StreamIndex } from './stream-index.ts';
 import { typeOfUrl } from './type-urls.ts';
 import type { XdsMetrics } from './xds-metrics.ts';
@@ -32,6 +32,13 @@ interface StreamsOptions {
   readonly metrics: XdsMetrics;
 }
 
+/** What reads a stream's requests. */
+interface Reading<Request> {
+  readonly stream: ProxyStream;
+  readonly machine: DialectMachine<Request>;
+  readonly dialect: Dialect<Request>;
+}
+
 /** All streams of a server. */
 export class AdsStreams implements StreamEvents {
   readonly #options: StreamsOptions;
@@ -39,10 +46,12 @@ export class AdsStreams implements StreamEvents {
   readonly #calls = new Set<AdsCall>();
   readonly #listeners = new Set<StreamListener>();
   readonly #unsubscribe: () => void;
+  readonly #sets: LayerSets;
   #revisionOf: (stream: ProxyStream) => number = () => 0;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
+    this.#sets = new LayerSets(options.store);
     this.#unsubscribe = options.store.subscribe((applied) => this.#applied(applied));
     options.gate.onReady(() => {
       for (const stream of this.#index.all) stream.speak();
@@ -50,7 +59,7 @@ export class AdsStreams implements StreamEvents {
   }
 
   /** Takes a call and serves it to its end. */
-  accept(call: AdsCall): void {
+  accept<Request>(call: AdsCall, dialect: Dialect<Request>): void {
     this.#calls.add(call);
     const ended = new AbortController();
     for (const event of ['cancelled', 'end', 'error', 'close']) call.once(event, () => ended.abort());
@@ -58,7 +67,7 @@ export class AdsStreams implements StreamEvents {
       this.#calls.delete(call);
       call.end();
     });
-    this.#serve(call, ended.signal).catch((error: unknown) => this.#refuse(call, error));
+    this.#serve(call, dialect, ended.signal).catch((error: unknown) => this.#refuse(call, error));
   }
 
   proxies(): ProxyStatus[] {
@@ -98,6 +107,7 @@ export class AdsStreams implements StreamEvents {
 
   closeAll(reason: { code: status; details: string }): void {
     this.#unsubscribe();
+    this.#sets.stop();
     for (const call of this.#calls) call.emit('error', reason);
   }
 
@@ -116,12 +126,12 @@ export class AdsStreams implements StreamEvents {
     this.#changed();
   }
 
-  async #serve(call: AdsCall, ended: AbortSignal): Promise<void> {
+  async #serve<Request>(call: AdsCall, dialect: Dialect<Request>, ended: AbortSignal): Promise<void> {
     const identity = await authenticateCall(call, this.#options.gate);
     const first = await firstMessage(call, ended);
     if (first === undefined) return;
-    const request = requestOf(first);
-    const proxy = proxyOf(request, identity);
+    const message = messageIn(first, dialect);
+    const proxy = proxyOf(message.node, identity);
     const opened: { stream?: ProxyStream } = {};
     const held = await this.#hold(proxy, opened);
     ended.addEventListener('abort', () => {
@@ -129,8 +139,12 @@ export class AdsStreams implements StreamEvents {
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
     if (ended.aborted) return held.release();
-    opened.stream = this.#open(call, proxy, held);
-    this.#read(call, opened.stream, request);
+    const view = this.#viewOf(proxy, held);
+    const machine = dialect.open(view, { silent: !this.#options.gate.ready });
+    const stream = new ProxyStream({ proxy, view, machine, call, events: this });
+    opened.stream = stream;
+    this.#open(stream, dialect.name);
+    this.#read(call, { stream, machine, dialect }, message);
   }
 
   /** Holds the proxy's certificate; `opened` is told when it is renewed. */
@@ -144,24 +158,28 @@ export class AdsStreams implements StreamEvents {
     }
   }
 
-  #open(call: AdsCall, proxy: ConnectedProxy, held: HeldIdentity): ProxyStream {
-    const { gate, store, metrics, log } = this.#options;
+  #viewOf(proxy: ConnectedProxy, held: HeldIdentity): ResourceView {
+    const { gate, store } = this.#options;
     gate.attach(proxy);
-    const view = proxyView(store, layersOf(proxy), () => held.current);
-    const stream = new ProxyStream({ proxy, view, call, silent: !gate.ready, events: this });
+    return proxyView({ store, sets: this.#sets, layers: layersOf(proxy), identity: () => held.current });
+  }
+
+  #open(stream: ProxyStream, variant: string): void {
+    const { metrics, log } = this.#options;
+    const { name, role, address } = stream.proxy;
     this.#index.add(stream);
     metrics.streams.set(this.#index.all.size);
-    log.info({ proxy: proxy.name, role: proxy.role, address: proxy.address }, 'proxy connected');
+    log.info({ proxy: name, role, address, variant }, 'proxy connected');
     this.#changed();
-    return stream;
   }
 
   /** Reads the stream: the first message, which was taken off it, and all that follow. */
-  #read(call: AdsCall, stream: ProxyStream, first: DeltaDiscoveryRequest): void {
+  #read<Request>(call: AdsCall, reading: Reading<Request>, first: DialectMessage<Request>): void {
+    const { stream, machine, dialect } = reading;
     const unknown = new Set<string>();
-    const take = (message: DeltaDiscoveryRequest): void => {
+    const take = (message: DialectMessage<Request>): void => {
       const type = typeOfUrl(message.typeUrl);
-      if (type !== undefined) stream.request(type, deltaRequestOf(message));
+      if (type !== undefined) stream.asked(type, machine.request(type, message.request));
       if (type !== undefined || unknown.size >= 16 || unknown.has(message.typeUrl)) return;
       unknown.add(message.typeUrl);
       this.#options.log.info({ proxy: stream.proxy.name, typeUrl: message.typeUrl }, 'proxy asks for a type that is not served');
@@ -169,7 +187,7 @@ export class AdsStreams implements StreamEvents {
     take(first);
     call.on('data', (bytes: Buffer) => {
       try {
-        take(requestOf(bytes));
+        take(messageIn(bytes, dialect));
       } catch (error) {
         this.#refuse(call, error);
       }

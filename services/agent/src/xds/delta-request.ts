@@ -14,6 +14,9 @@ export interface DeltaRequest {
   readonly error: string | undefined;
 }
 
+/** Characters of a refusal that are kept: enough for the reason, little enough for a thousand resources refused at once. */
+const LONGEST_REFUSAL = 4_096;
+
 /** Decodes a message of the stream; throws when the bytes are no request. */
 export function decodeRequest(bytes: Uint8Array): DeltaDiscoveryRequest {
   return fromBinary(DeltaDiscoveryRequestSchema, bytes);
@@ -27,6 +30,11 @@ export function deltaRequestOf(message: DeltaDiscoveryRequest): DeltaRequest {
     unsubscribe: message.resourceNamesUnsubscribe,
     initialVersions: new Map(Object.entries(message.initialResourceVersions)),
     nonce: message.responseNonce,
-    error: errorDetail === undefined ? undefined : errorDetail.message || `code ${errorDetail.code}, without a message`,
+    error: errorDetail === undefined ? undefined : refusalText(errorDetail),
   };
+}
+
+/** What a client says of what it refuses; never empty. */
+export function refusalText(detail: { readonly code: number; readonly message: string }): string {
+  return detail.message.slice(0, LONGEST_REFUSAL) || `code ${detail.code}, without a message`;
 }

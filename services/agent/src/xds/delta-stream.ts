@@ -6,7 +6,7 @@ import type { XdsType } from '@hawser/wire/messages.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { namedIn } from './named-in.ts';
 import type { ResourceView } from './resource-view.ts';
-import type { DeltaResponse } from './response-frame.ts';
+import type { StreamMachine } from './stream-machine.ts';
 import { type Outcome, type Taken, TypeSubscription } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
@@ -31,7 +31,7 @@ interface Hold {
 type Subscription = TypeSubscription<Hold>;
 
 /** One stream. After each `request` and `changed`, call `next` until it returns undefined, and again at `wakeAt`. */
-export class DeltaStream {
+export class DeltaStream implements StreamMachine<DeltaRequest> {
   readonly #types: ReadonlyMap<XdsType, Subscription>;
   #nonce = 0;
   #silent: boolean;
@@ -40,9 +40,13 @@ export class DeltaStream {
   #clustersAwaitedSince: number | undefined;
   #wakeAt: number | undefined;
 
-  /** A stream starts silent while the agent does not know everything yet (RELIABILITY.md R2). */
-  constructor(view: ResourceView, options: { silent: boolean }) {
-    this.#types = new Map(PUSH_ORDER.map((type) => [type, new TypeSubscription<Hold>(type, view)]));
+  /**
+   * A stream starts silent while the agent does not know everything yet (RELIABILITY.md R2). Types in `whole` are never cut
+   * into several responses.
+   */
+  constructor(view: ResourceView, options: { silent: boolean; whole?: ReadonlySet<XdsType> }) {
+    const limitOf = (type: XdsType): number | undefined => (options.whole?.has(type) === true ? Number.POSITIVE_INFINITY : undefined);
+    this.#types = new Map(PUSH_ORDER.map((type) => [type, new TypeSubscription<Hold>(type, view, limitOf(type))]));
     this.#silent = options.silent;
   }
 
@@ -79,7 +83,7 @@ export class DeltaStream {
   }
 
   /** The next response to write at `now` (milliseconds of any steady clock); it counts as sent. */
-  next(now: number): DeltaResponse | undefined {
+  next(now: number): Taken | undefined {
     this.#wakeAt = undefined;
     if (this.#silent) return undefined;
     for (let drained = true; drained; ) {

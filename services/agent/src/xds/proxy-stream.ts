@@ -1,14 +1,13 @@
 /**
- * One proxy's stream: the state machine (`delta-stream.ts`) joined to the gRPC call. The one ordered writer: it asks the
+ * One proxy's stream: the state machine of its variant joined to the gRPC call. The one ordered writer: it asks the
  * machine for the next response only while the call takes more, so a slow proxy costs no memory and gets the latest state.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
-import type { DeltaRequest } from './delta-request.ts';
-import { DeltaStream } from './delta-stream.ts';
+import type { DialectMachine } from './dialect.ts';
 import type { ConnectedProxy } from './proxy-gate.ts';
 import type { ResourceView } from './resource-view.ts';
-import { encodeResponse } from './response-frame.ts';
+import type { StreamState } from './stream-machine.ts';
 import { typeStatuses } from './type-status.ts';
 
 /** The call as it comes from grpc-js: raw bytes both ways. */
@@ -21,42 +20,55 @@ export interface StreamEvents {
   asked(stream: ProxyStream, type: XdsType, answer: 'ack' | 'nack' | undefined): void;
 }
 
+/** What a stream is made of. */
+export interface ProxyStreamParts {
+  readonly proxy: ConnectedProxy;
+  readonly view: ResourceView;
+  readonly machine: StreamWriter;
+  readonly call: AdsCall;
+  readonly events: StreamEvents;
+}
+
+/** The machine, without the requests that its variant speaks. */
+export type StreamWriter = StreamState & Pick<DialectMachine<never>, 'changed' | 'speak' | 'wakeAt' | 'write'>;
+
 /** A connected proxy and the state of its stream. */
 export class ProxyStream {
   readonly proxy: ConnectedProxy;
   readonly view: ResourceView;
-  readonly machine: DeltaStream;
+  readonly machine: StreamState;
   readonly connectedAt = new Date().toISOString();
+  readonly #machine: StreamWriter;
   readonly #call: AdsCall;
   readonly #events: StreamEvents;
   #blocked = false;
   #closed = false;
   #wake: NodeJS.Timeout | undefined;
 
-  constructor(options: { proxy: ConnectedProxy; view: ResourceView; call: AdsCall; silent: boolean; events: StreamEvents }) {
-    this.proxy = options.proxy;
-    this.view = options.view;
-    this.machine = new DeltaStream(options.view, { silent: options.silent });
-    this.#call = options.call;
-    this.#events = options.events;
+  constructor(parts: ProxyStreamParts) {
+    this.proxy = parts.proxy;
+    this.view = parts.view;
+    this.machine = parts.machine;
+    this.#machine = parts.machine;
+    this.#call = parts.call;
+    this.#events = parts.events;
   }
 
   /** The agent is ready: answers what was asked so far. */
   speak(): void {
-    this.machine.speak();
+    this.#machine.speak();
     this.#flush();
   }
 
-  /** Takes a request in and writes what follows from it. */
-  request(type: XdsType, request: DeltaRequest): void {
-    const answer = this.machine.request(type, request);
+  /** The machine took a request in; writes what follows from it. */
+  asked(type: XdsType, answer: 'ack' | 'nack' | undefined): void {
     this.#flush();
     this.#events.asked(this, type, answer);
   }
 
   /** Takes changes of the view in and writes what follows from them, all in the same turn. */
   changed(changes: Iterable<{ readonly type: XdsType; readonly name: string }>): void {
-    for (const { type, name } of changes) this.machine.changed(type, name);
+    for (const { type, name } of changes) this.#machine.changed(type, name);
     this.#flush();
   }
 
@@ -75,9 +87,9 @@ export class ProxyStream {
 
   #flush(): void {
     while (!this.#closed && !this.#blocked) {
-      const response = this.machine.next(performance.now());
+      const response = this.#machine.write(performance.now());
       if (response === undefined) break;
-      if (!this.#call.write(encodeResponse(response))) this.#waitForDrain();
+      if (!this.#call.write(response.bytes)) this.#waitForDrain();
       this.#events.sent(this, response.type);
     }
     this.#armWake();
@@ -94,7 +106,7 @@ export class ProxyStream {
   #armWake(): void {
     clearTimeout(this.#wake);
     this.#wake = undefined;
-    const { wakeAt } = this.machine;
+    const { wakeAt } = this.#machine;
     if (wakeAt === undefined || this.#closed || this.#blocked) return;
     this.#wake = setTimeout(() => this.#flush(), Math.max(1, Math.ceil(wakeAt - performance.now())));
   }

@@ -2,6 +2,7 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
+import type { LayerSets, WholeSet } from './layer-sets.ts';
 
 /** The resources that a stream may serve at this moment. */
 export interface ResourceView {
@@ -10,6 +11,8 @@ export interface ResourceView {
   get(type: XdsType, name: string): XdsResource | undefined;
   /** Names of everything of a type. */
   names(type: XdsType): Iterable<string>;
+  /** Everything of a type encoded together, if the view is made of layers that others see too. */
+  whole?(type: XdsType): WholeSet | undefined;
 }
 
 /** The name of a proxy's own certificate; every proxy asks for the same name and gets its own. */
@@ -20,12 +23,21 @@ export function layersOf(proxy: { role: 'sidecar' | 'gateway'; address: string }
   return [proxy.role, `${proxy.role}:${proxy.address}`];
 }
 
+/** What a proxy's view is made of. */
+export interface ProxyViewOptions {
+  readonly store: SnapshotStore;
+  readonly sets: LayerSets;
+  readonly layers: readonly [LayerName, LayerName];
+  readonly identity: () => XdsResource;
+}
+
 /**
  * A proxy's two layers, of which its own wins, and its certificate. `identity` is asked each time, so a renewed certificate
  * is seen at once; the name `identity` in a layer is never served.
  */
-export function proxyView(store: SnapshotStore, layers: readonly [LayerName, LayerName], identity: () => XdsResource): ResourceView {
-  const [shared, own] = layers;
+export function proxyView(options: ProxyViewOptions): ResourceView {
+  const { store, sets, identity } = options;
+  const [shared, own] = options.layers;
   return {
     get generation() {
       return store.generation;
@@ -39,5 +51,6 @@ export function proxyView(store: SnapshotStore, layers: readonly [LayerName, Lay
       if (type === 'SDS') names.add(IDENTITY_SECRET);
       return names;
     },
+    whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, shared, own)),
   };
 }

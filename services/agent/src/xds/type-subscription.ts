@@ -5,13 +5,15 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { DeltaRequest } from './delta-request.ts';
+import { Refusals } from './refusals.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { DeltaResponse } from './response-frame.ts';
+import { VersionTable } from './version-table.ts';
 
 /** A response larger than this is cut; the rest follows its ACK. A single larger resource goes alone. */
 const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
-/** The version of a resource that the client has in some unknown state, after it refused a response. */
-const UNKNOWN = '';
+/** The version of a resource that the client has in some unknown state: it refused a response, or only says that it has one. */
+export const UNKNOWN = '';
 
 /** A response that the client has not answered. */
 interface InFlight {
@@ -43,13 +45,16 @@ export interface Taken extends DeltaResponse {
 export class TypeSubscription<Hold> {
   readonly type: XdsType;
   readonly #view: ResourceView;
+  readonly #maxBytes: number;
   #started = false;
   #wildcard = false;
   readonly #names = new Set<string>();
   /** Version last sent or claimed, by name. */
-  readonly #have = new Map<string, string>();
-  readonly #acked = new Map<string, { version: string; generation: number }>();
-  readonly #nacked = new Map<string, { version: string; message: string }>();
+  readonly #have = new VersionTable();
+  readonly #acked = new VersionTable();
+  /** The generation in which a name was last acknowledged on this stream. */
+  readonly #ackedIn = new Map<string, number>();
+  readonly #refusals = new Refusals();
   /** To be compared with the view. */
   readonly #dirty = new Set<string>();
   /** To be sent whatever the client has. */
@@ -57,16 +62,16 @@ export class TypeSubscription<Hold> {
   /** Named by a changed parent before this type's first request. */
   readonly #forcedEarly = new Set<string>();
   readonly #held = new Map<string, Hold>();
-  /** Parts of refused responses, name → version, to be tried apart. */
-  readonly #retries: ReadonlyMap<string, string>[] = [];
   #inFlight: InFlight | undefined;
   #owesFirstAnswer = false;
   #responses = 0;
   #settled = 0;
 
-  constructor(type: XdsType, view: ResourceView) {
+  /** `maxBytes` is where a response is cut; infinite for a response that must be whole. */
+  constructor(type: XdsType, view: ResourceView, maxBytes = MAX_RESPONSE_BYTES) {
     this.type = type;
     this.#view = view;
+    this.#maxBytes = maxBytes;
   }
 
   get started(): boolean {
@@ -84,7 +89,7 @@ export class TypeSubscription<Hold> {
 
   /** Whether something waits to be sent, removals on hold left out. */
   get hasWork(): boolean {
-    return this.#dirty.size > 0 || this.#retries.length > 0 || this.#owesFirstAnswer;
+    return this.#dirty.size > 0 || this.#refusals.hasParts || this.#owesFirstAnswer;
   }
 
   /** Whether there is nothing to send, nothing on hold and nothing unanswered. */
@@ -98,32 +103,47 @@ export class TypeSubscription<Hold> {
 
   /** The client refused something that is still what it should have. */
   get refused(): boolean {
-    return this.#nacked.size > 0;
+    return this.#refusals.any;
   }
 
   /** Whether a name that the client does not have is in flight or about to be sent. */
   get addsPending(): boolean {
     if (this.#inFlight?.adds === true) return true;
-    return this.#dirty.values().some((name) => !this.#have.has(name) && this.#view.get(this.type, name) !== undefined);
+    return this.#dirty.values().some((name) => this.#mayLack(name) && this.#view.get(this.type, name) !== undefined);
   }
 
   covers(name: string): boolean {
     return this.#wildcard || this.#names.has(name);
   }
 
-  /** Names that the client has or was sent, with their versions; empty for a version in doubt. */
-  get sentVersions(): ReadonlyMap<string, string> {
-    return this.#have;
+  /** What the client was sent and what it accepted, each as 16 hex digits over names and versions; empty for nothing. */
+  get digests(): { readonly sent: string; readonly acked: string } {
+    return { sent: this.#have.digest, acked: this.#acked.digest };
   }
 
-  /** Names that the client accepted, with their versions. */
-  get ackedVersions(): ReadonlyMap<string, { readonly version: string }> {
-    return this.#acked;
+  /** The version that the client has or was sent; empty when that is in doubt. */
+  sentVersion(name: string): string | undefined {
+    return this.#have.get(name);
+  }
+
+  /** The version that the client accepted last. */
+  ackedVersion(name: string): string | undefined {
+    return this.#acked.get(name);
+  }
+
+  /** What the client said when it refused what it should have of a name. */
+  refusalOf(name: string): string | undefined {
+    return this.#refusals.get(name)?.message;
+  }
+
+  /** Names asked for, the wildcard left out. */
+  get namedCount(): number {
+    return this.#names.size;
   }
 
   /** The first refusal that still stands. */
   get refusal(): string | undefined {
-    return this.#nacked.values().next().value?.message;
+    return this.#refusals.first;
   }
 
   /** Takes a request in. Returns whether it answered the response in flight, and how; a stale nonce answers nothing. */
@@ -132,7 +152,7 @@ export class TypeSubscription<Hold> {
     const first = !this.#started;
     this.#started = true;
     const legacyWildcard = first && request.subscribe.length === 0 && request.unsubscribe.length === 0 && isWildcardType(this.type);
-    if (first) for (const [name, version] of request.initialVersions) this.#claim(name, version, request, legacyWildcard);
+    if (first) this.#claimAll(request, legacyWildcard);
     for (const name of request.unsubscribe) this.#unsubscribe(name);
     for (const name of request.subscribe) this.#subscribe(name, first && request.initialVersions.has(name));
     if (legacyWildcard) this.#subscribeAll();
@@ -150,7 +170,7 @@ export class TypeSubscription<Hold> {
   /** A changed parent names this: it is sent again, even if unchanged and even if the client claims it. */
   force(name: string): void {
     const resource = this.#view.get(this.type, name);
-    if (resource === undefined || this.#nacked.get(name)?.version === resource.version) return;
+    if (resource === undefined || this.#refusals.get(name)?.version === resource.version) return;
     if (!this.#started) this.#forcedEarly.add(name);
     else if (this.covers(name)) this.#owe(name);
   }
@@ -172,14 +192,32 @@ export class TypeSubscription<Hold> {
     return { type: this.type, nonce: plan.nonce, resources: puts, removed, replaced };
   }
 
+  /**
+   * The client accepted a response that held everything, so also these, name → version, that it had refused before
+   * (state of the world, where a response is the whole set).
+   */
+  acceptRefused(versionOf: (name: string) => string | undefined): void {
+    for (const name of [...this.#refusals.names]) {
+      const version = versionOf(name);
+      if (version === undefined || version !== this.#refusals.get(name)?.version) continue;
+      this.#have.set(name, version);
+      this.#acceptOne(name, version, this.#view.generation);
+    }
+  }
+
+  /** What was refused is not tried apart. */
+  keepWhole(): void {
+    this.#refusals.dropParts();
+  }
+
   /** What the client made of a name, as it was in `generation` or later. */
   outcome(name: string, generation: number): Outcome {
-    if ((this.#acked.get(name)?.generation ?? -1) >= generation || !this.covers(name)) return 'acked';
+    if ((this.#ackedIn.get(name) ?? -1) >= generation || !this.covers(name)) return 'acked';
     const inFlight = this.#inFlight !== undefined && (this.#inFlight.puts.has(name) || this.#inFlight.removed.includes(name));
     if (inFlight || this.#dirty.has(name) || this.#held.has(name)) return 'pending';
-    const nack = this.#nacked.get(name);
-    if (nack === undefined) return 'acked';
-    return this.#retries.some((batch) => batch.get(name) === nack.version) ? 'pending' : { nacked: nack.message };
+    const refusal = this.#refusals.get(name);
+    if (refusal === undefined) return 'acked';
+    return this.#refusals.retries(name) ? 'pending' : { nacked: refusal.message };
   }
 
   #answer(request: DeltaRequest): 'ack' | 'nack' | undefined {
@@ -194,30 +232,24 @@ export class TypeSubscription<Hold> {
 
   #accept(answered: InFlight): void {
     for (const [name, version] of answered.puts) {
-      if (!this.covers(name)) continue;
-      this.#acked.set(name, { version, generation: answered.generation });
-      this.#nacked.delete(name);
+      if (this.covers(name)) this.#acceptOne(name, version, answered.generation);
     }
     for (const name of answered.removed) {
       this.#acked.delete(name);
-      this.#nacked.delete(name);
+      this.#refusals.forget(name);
     }
   }
 
-  /**
-   * A refused response of one resource is remembered and not sent again. One of several may hold good ones that the client
-   * skipped, so its halves are tried apart until the bad one stands alone.
-   */
+  #acceptOne(name: string, version: string, generation: number): void {
+    this.#acked.set(name, version);
+    this.#ackedIn.set(name, generation);
+    this.#refusals.forget(name);
+  }
+
   #refuse(answered: InFlight, message: string): void {
     const refused = [...answered.puts].filter(([name]) => this.covers(name));
-    for (const [name, version] of refused) {
-      this.#nacked.set(name, { version, message });
-      this.#have.set(name, UNKNOWN);
-    }
-    if (refused.length > 1) {
-      const middle = Math.ceil(refused.length / 2);
-      this.#retries.push(new Map(refused.slice(0, middle)), new Map(refused.slice(middle)));
-    }
+    for (const [name] of refused) this.#have.set(name, UNKNOWN);
+    this.#refusals.add(refused, message);
     if (answered.puts.size === 0) return;
     for (const name of answered.removed.filter((removed) => this.covers(removed))) {
       this.#have.set(name, UNKNOWN);
@@ -225,10 +257,16 @@ export class TypeSubscription<Hold> {
     }
   }
 
-  #claim(name: string, version: string, request: DeltaRequest, legacyWildcard: boolean): void {
-    if (!legacyWildcard && !request.subscribe.includes('*') && !request.subscribe.includes(name)) return;
+  /** What the client says it has, of what it subscribes to. */
+  #claimAll(request: DeltaRequest, legacyWildcard: boolean): void {
+    const asked = new Set(request.subscribe);
+    const all = legacyWildcard || asked.has('*');
+    for (const [name, version] of request.initialVersions) if (all || asked.has(name)) this.#claim(name, version);
+  }
+
+  #claim(name: string, version: string): void {
     this.#have.set(name, version);
-    this.#acked.set(name, { version, generation: -1 });
+    if (version !== UNKNOWN) this.#acked.set(name, version);
     this.#dirty.add(name);
   }
 
@@ -267,7 +305,8 @@ export class TypeSubscription<Hold> {
   }
 
   #forget(name: string): void {
-    for (const names of [this.#have, this.#acked, this.#nacked, this.#dirty, this.#owed, this.#held]) names.delete(name);
+    for (const names of [this.#have, this.#acked, this.#ackedIn, this.#dirty, this.#owed, this.#held]) names.delete(name);
+    this.#refusals.forget(name);
   }
 
   #releaseHeld(plan: TakePlan<Hold>): void {
@@ -281,7 +320,7 @@ export class TypeSubscription<Hold> {
       const resource = this.#view.get(this.type, name);
       if (resource !== undefined && this.#mustSend(resource)) {
         bytes += resource.bytes.length + name.length;
-        if (bytes > MAX_RESPONSE_BYTES && collected.puts.length > 0) break;
+        if (bytes > this.#maxBytes && collected.puts.length > 0) break;
         this.#put(collected, resource);
       } else if (resource === undefined) this.#remove(collected, name, plan);
       this.#dirty.delete(name);
@@ -293,14 +332,19 @@ export class TypeSubscription<Hold> {
   #mustSend(resource: XdsResource): boolean {
     if (this.#owed.has(resource.name)) return true;
     const current = this.#have.get(resource.name) === resource.version;
-    return !current && this.#nacked.get(resource.name)?.version !== resource.version;
+    return !current && this.#refusals.get(resource.name)?.version !== resource.version;
   }
 
   #put(collected: Collected, resource: XdsResource): void {
     collected.puts.push(resource);
     this.#held.delete(resource.name);
     if (this.#have.has(resource.name)) collected.replaced.push(resource);
-    else collected.adds = true;
+    collected.adds ||= this.#mayLack(resource.name);
+  }
+
+  /** Whether the client may be without the name: it never had it, or what it has is in doubt. */
+  #mayLack(name: string): boolean {
+    return (this.#have.get(name) ?? UNKNOWN) === UNKNOWN;
   }
 
   /** A name that the client has goes when its hold says so; one that it asks for and nobody has is answered at once. */
@@ -317,10 +361,10 @@ export class TypeSubscription<Hold> {
   }
 
   #collectRetry(collected: Collected): void {
-    for (let batch = this.#retries.shift(); batch !== undefined; batch = this.#retries.shift()) {
-      for (const [name, version] of batch) {
+    for (let part = this.#refusals.takePart(); part !== undefined; part = this.#refusals.takePart()) {
+      for (const [name, version] of part) {
         const resource = this.#view.get(this.type, name);
-        if (resource?.version === version && this.#nacked.get(name)?.version === version) this.#put(collected, resource);
+        if (resource?.version === version && this.#refusals.get(name)?.version === version) this.#put(collected, resource);
       }
       if (collected.puts.length > 0) return;
     }

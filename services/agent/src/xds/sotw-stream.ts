@@ -1,0 +1,125 @@
+/**
+ * The state machine of one state-of-the-world ADS stream: the delta machine with requests and responses translated, so that
+ * order, holds, refusals and coalescing are the same for both. Pure (RELIABILITY.md 2.1, "SotW").
+ */
+import type { XdsType } from '@hawser/wire/messages.ts';
+import { DeltaStream } from './delta-stream.ts';
+import type { ResourceView } from './resource-view.ts';
+import type { SotwResponse } from './sotw-frame.ts';
+import type { SotwRequest } from './sotw-request.ts';
+import { SotwSubscription, sotwVersion, WHOLE_TYPES } from './sotw-subscription.ts';
+import type { StreamMachine, TypeState } from './stream-machine.ts';
+import type { Outcome, Taken } from './type-subscription.ts';
+import { PUSH_ORDER } from './type-urls.ts';
+
+const SETTLED = { subscribe: [], unsubscribe: [], initialVersions: new Map<string, string>(), error: undefined };
+
+/** One stream; used as a `DeltaStream` is. */
+export class SotwStream implements StreamMachine<SotwRequest> {
+  readonly #core: DeltaStream;
+  readonly #view: ResourceView;
+  readonly #types: ReadonlyMap<XdsType, SotwSubscription>;
+
+  constructor(view: ResourceView, options: { silent: boolean }) {
+    this.#core = new DeltaStream(view, { ...options, whole: WHOLE_TYPES });
+    this.#view = view;
+    this.#types = new Map(PUSH_ORDER.map((type) => [type, new SotwSubscription(type, view)]));
+  }
+
+  get wakeAt(): number | undefined {
+    return this.#core.wakeAt;
+  }
+
+  get idle(): boolean {
+    return this.#core.idle;
+  }
+
+  get refused(): boolean {
+    return this.#core.refused;
+  }
+
+  speak(): void {
+    this.#core.speak();
+  }
+
+  request(type: XdsType, request: SotwRequest): 'ack' | 'nack' | undefined {
+    const subscription = this.#type(type);
+    if (subscription.isStale(request)) return undefined;
+    const delta = subscription.toDelta(request);
+    const answer = this.#core.request(type, delta);
+    const { offered } = subscription;
+    if (offered === undefined) return answer;
+    if (answer === 'ack') this.#accepted(subscription);
+    if (answer === 'nack') {
+      if (offered.unknownPast) this.#core.subscription(type).keepWhole();
+      offered.refused();
+    }
+    if (delta.unsubscribe.length > 0) offered.keep((name) => this.#core.covers(type, name));
+    return answer;
+  }
+
+  changed(type: XdsType, name: string): void {
+    this.#core.changed(type, name);
+  }
+
+  /** The next response to write at `now` (milliseconds of any steady clock); it counts as sent. */
+  next(now: number): SotwResponse | undefined {
+    for (let taken = this.#core.next(now); taken !== undefined; taken = this.#core.next(now)) {
+      if (taken.type === 'CDS') this.#forceEndpoints(taken);
+      const response = this.#rendered(taken);
+      if (response !== undefined) return response;
+      // That a name is gone or missing cannot be said for this type; it counts as said.
+      this.#core.request(taken.type, { ...SETTLED, nonce: taken.nonce });
+    }
+    return undefined;
+  }
+
+  covers(type: XdsType, name: string): boolean {
+    return this.#core.covers(type, name);
+  }
+
+  outcome(type: XdsType, name: string, generation: number): Outcome {
+    return this.#core.outcome(type, name, generation);
+  }
+
+  subscription(type: XdsType): TypeState {
+    return this.#core.subscription(type);
+  }
+
+  /**
+   * A cluster that went and came back within one request of its endpoints is asked for by a request that looks like an ACK
+   * (go-control-plane #583): endpoints go with every cluster, not only with those that the client had.
+   */
+  #forceEndpoints(taken: Taken): void {
+    const endpoints = this.#core.subscription('EDS');
+    for (const { name } of taken.resources) endpoints.force(name);
+  }
+
+  #rendered(taken: Taken): SotwResponse | undefined {
+    const { type, nonce } = taken;
+    const subscription = this.#type(type);
+    const { offered } = subscription;
+    if (offered === undefined && taken.resources.length === 0) return undefined;
+    offered?.offer(taken.resources, taken.removed);
+    // An empty set takes everything from a client that comes with a set: it is not told by a stream that never saw that set.
+    if (offered?.size === 0 && offered.unknownPast && !subscription.everSent) return undefined;
+    subscription.sent(nonce);
+    const { sent } = this.#core.subscription(type).digests;
+    const whole = offered === undefined || !this.#core.covers(type, '*') ? undefined : this.#view.whole?.(type);
+    const encoded = whole?.digest === sent ? whole.encoded : undefined;
+    return { type, nonce, version: sotwVersion(sent), resources: offered?.resources ?? taken.resources, encoded };
+  }
+
+  #accepted(subscription: SotwSubscription): void {
+    const { offered, type } = subscription;
+    offered?.accepted();
+    const core = this.#core.subscription(type);
+    if (core.refused) core.acceptRefused((name) => offered?.versionOf(name));
+  }
+
+  #type(type: XdsType): SotwSubscription {
+    const subscription = this.#types.get(type);
+    if (subscription === undefined) throw new Error(`no subscription of type ${type}`);
+    return subscription;
+  }
+}

@@ -1,0 +1,39 @@
+/** A view over a map, filled in short words, for the state machines' tests. */
+import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { ResourceView } from '@hawser/agent/xds/resource-view.ts';
+import type { ResourceKey } from '@hawser/agent/xds/stream-index.ts';
+import type { XdsType } from '@hawser/wire/messages.ts';
+
+/** What is served. */
+export class ServedView implements ResourceView {
+  readonly served = new Map<string, XdsResource>();
+  generation = 0;
+
+  get(type: XdsType, name: string): XdsResource | undefined {
+    return this.served.get(`${type} ${name}`);
+  }
+
+  names(type: XdsType): string[] {
+    return [...this.served.values()].filter((resource) => resource.type === type).map(({ name }) => name);
+  }
+
+  /** Puts resources, `TYPE name@version` each, with `@names` of children as their content; or removes `-TYPE name`. */
+  change(changes: readonly string[]): ResourceKey[] {
+    this.generation += 1;
+    return changes.map((change) => {
+      const [head = '', name = '', ...children] = change.split(/[ @]/);
+      if (head.startsWith('-')) {
+        this.served.delete(`${head.slice(1)} ${name}`);
+        return { type: head.slice(1) as XdsType, name };
+      }
+      const [version = '', ...named] = children;
+      this.served.set(`${head} ${name}`, { type: head as XdsType, name, version, bytes: naming(named) });
+      return { type: head as XdsType, name };
+    });
+  }
+}
+
+/** Bytes of a message whose field 1 is repeated with these strings. */
+function naming(names: string[]): Uint8Array {
+  return Buffer.concat(names.map((name) => Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)])));
+}
