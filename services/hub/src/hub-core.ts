@@ -6,6 +6,10 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { FastifyInstance } from 'fastify';
 import { bootstrapAdmin, createAccess } from './access/access.ts';
+import { tokenRoutes } from './access/token-routes.ts';
+import { TOKENS_CHANNEL } from './access/token-store.ts';
+import { auditRoutes } from './audit/audit-routes.ts';
+import { AuditTrail } from './audit/audit-trail.ts';
 import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts';
 import { createEnrolment } from './cluster/enrolment.ts';
 import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
@@ -19,7 +23,6 @@ import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-m
 import { registerResourceRoutes } from './resource/resource-routes.ts';
 import { createResourceService, type ResourceService } from './resource/resource-service.ts';
 import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
-import type { HubDoors } from './serving/hub-doors.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
 export interface Condition {
@@ -51,8 +54,6 @@ export interface NatsCredentials {
   readonly jwt: string;
   readonly expiresAt: string;
   readonly urls: readonly string[];
-  /** PEM of the CA of `tls://` URLs; none where the system's roots decide. */
-  readonly ca?: string | undefined;
 }
 
 /** What `createHubCore` is made of. */
@@ -64,8 +65,6 @@ export interface HubCoreParts {
   readonly issueNatsCredentials: IssueNatsCredentials;
   /** The hub's document-signing public key: the pin in join tokens. */
   readonly signingKeyPublic: string;
-  /** Certificate of the API and what join tokens pin; without it the API is plain. */
-  readonly doors?: Pick<HubDoors, 'api' | 'caPin'>;
   readonly log: Logger;
   readonly registry: Registry;
   /** How long to wait for a database that is not up yet, milliseconds; default 60 s. */
@@ -76,7 +75,7 @@ export interface HubCoreParts {
 
 /** The running core. Add routes to `app` before `listen()`. */
 export interface HubCore {
-  /** Routes below `/apis` and `/hawser` need a bearer token; others are open unless they set `config: { secured: true }`. */
+  /** Every route needs a line in `access/permissions.ts`: one without is refused to everybody. */
   readonly app: FastifyInstance;
   readonly readModel: ResourceReadModel;
   readonly resources: ResourceService;
@@ -113,21 +112,16 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const database = openDatabase(dsn, log);
   const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
   const databaseReady = async (): Promise<string | undefined> => ((await database.probe()) ? undefined : 'the database cannot be reached');
-  const app = createHttpServer({
-    access,
-    log,
-    registry: parts.registry,
-    readiness: [databaseReady, ...(parts.readiness ?? [])],
-    tls: parts.doors?.api,
-  });
+  const trail = new AuditTrail({ database, log, onDropped: () => {} });
+  const tokens = listenChannel({ dsn, channel: TOKENS_CHANNEL, log, hint: () => access.forget() });
+  const app = createHttpServer({ access, trail, log, registry: parts.registry, readiness: [databaseReady, ...(parts.readiness ?? [])] });
   let publicUrl = config.publicUrl;
-  const behaviours = {
-    Cluster: clusterBehaviour,
-    JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
-  };
+  const behaviours = { Cluster: clusterBehaviour, JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic }) };
   const resources = createResourceService({ database, fleet, behaviours });
   registerResourceRoutes(app, resources);
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
+  tokenRoutes(app, { database, access });
+  auditRoutes(app, database);
   return {
     app,
     resources,
@@ -141,6 +135,8 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     },
     stop: async () => {
       await app.close();
+      await tokens.stop();
+      await trail.stop();
       await database.close();
     },
   };

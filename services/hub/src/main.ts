@@ -9,7 +9,6 @@ import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer, writeNatsConfig } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
-import { diffRoutes } from './diff/diff-routes.ts';
 import { isPast, newestOnBus } from './distribute/bus-history.ts';
 import { ClusterPublishers } from './distribute/cluster-publishers.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
@@ -17,14 +16,10 @@ import { OutboxLoop } from './distribute/outbox-loop.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
 import type { Distribution } from './fleet/fleet-context.ts';
-import { fleetRoutes } from './fleet/fleet-routes.ts';
-import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
-import { rolloutRoutes } from './fleet/rollout-routes.ts';
 import { createHubCore, type HubCore } from './hub-core.ts';
-import { pageRoutes } from './page/page-routes.ts';
+import { addHubRoutes } from './hub-routes.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
 import { type Servers, startServers } from './servers.ts';
-import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 
 const VERSION = '0.1.0';
 const RECORD_EVERY_MS = 1000;
@@ -61,14 +56,11 @@ interface Run {
 async function startHub(config: HubConfig, run: Run): Promise<void> {
   const { group, log } = run;
   const keys = await loadHubKeys(config.stateDir);
-  const doors = await openDoors(config, log);
-  group.onStop('doors', () => doors.stop());
-  const servers = await startServers(config, keys, { ...run, doors });
-  const credentials = await hubCredentials(keys.operator);
-  const bus = await connectBus({ urls: servers.natsUrls, ca: doors.natsCa, name: 'hub', credentials, log });
+  const servers = await startServers(config, keys, run);
+  const bus = await connectBus({ urls: servers.natsUrls, name: 'hub', credentials: await hubCredentials(keys.operator), log });
   group.onStop('bus', () => bus.close());
   void keepStreams(bus, log, { signal: group.signal });
-  const composition = { config, keys, doors, servers, bus, run };
+  const composition = { config, keys, servers, bus, run };
   const hub = await composeHub(composition);
   const looping = hub.loop.run();
   group.onStop('outbox loop', () => looping);
@@ -81,14 +73,13 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
 interface Composition {
   readonly config: HubConfig;
   readonly keys: HubKeys;
-  readonly doors: HubDoors;
   readonly servers: Servers;
   readonly bus: Bus;
   readonly run: Run;
 }
 
 async function composeHub(parts: Composition): Promise<{ readonly core: HubCore; readonly loop: OutboxLoop }> {
-  const { config, keys, doors, servers, bus } = parts;
+  const { config, keys, servers, bus } = parts;
   const { group, log } = parts.run;
   const registry = createRegistry();
   const late: Late = {};
@@ -102,8 +93,8 @@ async function composeHub(parts: Composition): Promise<{ readonly core: HubCore;
   late.fleet = fleet;
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({
-    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey, doors },
-    issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
+    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey },
+    issueNatsCredentials: natsCredentialsIssuer(keys.operator, servers.natsUrls),
     readiness: [() => (bus.connected ? undefined : 'NATS is not connected')],
   });
   late.core = core;
@@ -115,7 +106,7 @@ async function composeHub(parts: Composition): Promise<{ readonly core: HubCore;
     onPublished: () => fleet.touch(),
   });
   late.loop = loop;
-  addRoutes(core, fleet, parts);
+  addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal });
   group.onStop('core', () => core.stop());
   return { core, loop };
 }
@@ -149,14 +140,6 @@ function gaugesOf(late: Late, bus: Bus): HubGauges {
   };
 }
 
-function addRoutes({ app, resources }: HubCore, { context, onChange }: Fleet, { bus, keys, run }: Composition): void {
-  fleetRoutes(app, context);
-  rolloutRoutes(app, { context, onChange, signal: run.group.signal });
-  proxyConfigRoutes(app, { context, bus, signer: keys.signer });
-  diffRoutes(app, { context, bus, signer: keys.signer, resources });
-  pageRoutes(app, context);
-}
-
 /** A database restored from backup begins a new epoch: receivers refuse revisions older than those they have seen. */
 function watchHistory(
   { bus, keys, run: { group, log } }: Composition,
@@ -185,7 +168,6 @@ async function recordProcesses(servers: Servers, url: string, { config, run }: C
   const hub = ownRecord(new URL(url).host);
   const write = processesFile(config.stateDir, () => ({
     hub,
-    url,
     ...(servers.postgres === undefined ? {} : { postgres: { ...servers.postgres.process, address: `127.0.0.1:${config.postgresPort}` } }),
     ...(servers.nats === undefined ? {} : { nats: servers.nats.record }),
   }));

@@ -6,6 +6,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { apiVersionOf } from '@hawser/model/validate.ts';
 import { type EnrollRequest, enrollProof, type Membership, type RenewRequest, renewProof } from '@hawser/wire/enrolment.ts';
 import { verifierOf, verify } from '@hawser/wire/signing.ts';
+import { auditRow, insertAudit } from '../audit/audit-store.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { StatusError } from '../http/status.ts';
 import type { IssueNatsCredentials } from '../hub-core.ts';
@@ -84,6 +85,8 @@ async function renew(tx: Transaction, parts: EnrolmentParts, request: RenewReque
     throw new StatusError('Forbidden', 'this cluster has joined again since, with other keys: only that agent can renew');
   }
   const credentials = await parts.issueNatsCredentials({ cluster, natsUser });
+  const note = { kind: 'Cluster', namespace: '', name: cluster, outcome: 'allowed', code: 200, reason: 'new credentials' } as const;
+  await insertAudit(tx, [auditRow({ ...note, actor: `join:${cluster}` }, 'renew')]);
   return membership(parts, resourceOf(row), { epoch: member.epoch, credentials });
 }
 
@@ -133,6 +136,5 @@ function membership(
     natsUrls: [...credentials.urls],
     natsJwt: credentials.jwt,
     natsJwtExpiresAt: credentials.expiresAt,
-    ...(credentials.ca === undefined ? {} : { natsCa: credentials.ca }),
   };
 }

@@ -1,7 +1,9 @@
 /** The tables of `migrations/` as drizzle sees them. The SQL there decides; this follows. */
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { bigint, boolean, customType, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import type { Role } from '@hawser/wire/access.ts';
+import { sql } from 'drizzle-orm';
+import { bigint, boolean, customType, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -47,6 +49,7 @@ export const history = pgTable('history', {
   actor: text('actor').notNull(),
   at: instant('at').notNull(),
   resource: jsonb('resource').$type<Resource>().notNull(),
+  traceId: text('trace_id').notNull(),
 });
 
 /** Writes not yet on the bus. */
@@ -57,6 +60,7 @@ export const outbox = pgTable('outbox', {
   name: text('name').notNull(),
   action: text('action').$type<WriteAction>().notNull(),
   at: instant('at').notNull(),
+  traceId: text('trace_id').notNull(),
 });
 
 /** One row: the newest published revision. */
@@ -91,4 +95,29 @@ export const apiTokens = pgTable('api_tokens', {
   tokenHash: bytea('token_hash').notNull(),
   issuedTo: text('issued_to').notNull(),
   createdAt: instant('created_at').notNull(),
+  role: text('role').$type<Role>().notNull(),
+  namespaces: text('namespaces').array(),
+  expiresAt: instant('expires_at'),
+  createdBy: text('created_by').notNull(),
+});
+
+/** What came of a request. */
+export type AuditOutcome = 'allowed' | 'denied' | 'failed';
+
+/** Who did what; rows are never changed, and go by `audit_purge` alone. */
+export const audit = pgTable('audit', {
+  id: whole('id').primaryKey().generatedAlwaysAsIdentity(),
+  at: instant('at').notNull().default(sql`clock_timestamp()`),
+  actor: text('actor').notNull(),
+  role: text('role').notNull(),
+  verb: text('verb').notNull(),
+  kind: text('kind').notNull(),
+  namespace: text('namespace').notNull(),
+  name: text('name').notNull(),
+  revision: whole('revision'),
+  outcome: text('outcome').$type<AuditOutcome>().notNull(),
+  code: integer('code').notNull(),
+  reason: text('reason').notNull(),
+  source: text('source').notNull(),
+  traceId: text('trace_id').notNull(),
 });

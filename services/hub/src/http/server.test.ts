@@ -88,15 +88,6 @@ describe('access', () => {
     await elsewhere.stop();
     await first.stop();
   });
-
-  it('routes say for themselves whether they are open', async () => {
-    const other = await startTestHub(await postgres.database());
-    other.core.app.get('/hawser/v1/open', { config: { open: true } }, async () => 'yes');
-    other.core.app.get('/elsewhere', { config: { secured: true } }, async () => 'yes');
-    expect((await other.core.app.inject('/hawser/v1/open')).statusCode).toBe(200);
-    expect((await other.core.app.inject('/elsewhere')).statusCode).toBe(401);
-    await other.stop();
-  });
 });
 
 describe('health', () => {

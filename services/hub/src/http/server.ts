@@ -1,36 +1,23 @@
 /** The HTTP edge: one shape of errors, bounded bodies, deadlines, bearer tokens, health and metrics. */
 import { randomUUID } from 'node:crypto';
-import type { Server as HttpsServer } from 'node:https';
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { Histogram, type Registry } from '@hawser/runtime/metrics.ts';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Access } from '../access/access.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import { auditFailure, authorizeRequests } from './authorize-requests.ts';
 import { StatusError, statusOf } from './status.ts';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whose token the request carried; empty on open routes. */
-    actor: string;
-  }
-  interface FastifyContextConfig {
-    /** Needs a bearer token although its path is not below `/apis` or `/hawser`. */
-    secured?: boolean;
-    /** Needs none although it is. */
-    open?: boolean;
-  }
-}
 
 /** What the server is made of. */
 export interface HttpParts {
   readonly access: Access;
+  /** Takes what is refused or fails. */
+  readonly trail?: AuditTrail;
   readonly log: Logger;
   readonly registry: Registry;
   /** Each answers undefined when it is well, else why the hub is not ready. */
   readonly readiness: readonly (() => string | undefined | Promise<string | undefined>)[];
-  /** Serves HTTPS alone, with whatever certificate is current. */
-  readonly tls?: LiveCertificate | undefined;
 }
 
 const BODY_LIMIT = 10 * 1024 * 1024;
@@ -40,7 +27,6 @@ const DEADLINE_MS = 30_000;
 /** Builds the server without listening. Features add their routes with `app.register` or directly. */
 export function createHttpServer(parts: HttpParts): FastifyInstance {
   const app = fastify({
-    ...httpsOf(parts.tls),
     bodyLimit: BODY_LIMIT,
     requestTimeout: DEADLINE_MS,
     handlerTimeout: DEADLINE_MS,
@@ -50,25 +36,20 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 300 },
     logger: false,
+    // What a schema does not know is refused: to drop it silently might do the opposite of what was meant.
+    ajv: { customOptions: { removeAdditional: false } },
     // Errors before routing, such as a URL that cannot be decoded, reach no error handler.
     frameworkErrors: (error, _request, reply) =>
       void (reply as unknown as FastifyReply).code(error.statusCode ?? 400).send(statusOf(error)),
   });
-  parts.tls?.onChange((certificate) => (app.server as unknown as HttpsServer).setSecureContext({ ...certificate, ...TLS_FLOOR }));
-  app.decorateRequest('actor', '');
   app.removeContentTypeParser('text/plain');
   const json = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, json);
-  addErrors(app, parts.log);
-  addAccess(app, parts.access);
+  addErrors(app, parts);
+  authorizeRequests(app, parts.access);
   addMetrics(app, parts.registry);
   addHealth(app, parts);
   return app;
-}
-
-/** Typed as nothing: to the routes it makes no difference. */
-function httpsOf(tls: LiveCertificate | undefined): object {
-  return tls === undefined ? {} : { https: { ...tls.current, ...TLS_FLOOR } };
 }
 
 /** Binds; throws `port-taken`. Returns the URL. */
@@ -83,10 +64,11 @@ export async function listen(app: FastifyInstance, address: string, port: number
   }
 }
 
-function addErrors(app: FastifyInstance, log: Logger): void {
+function addErrors(app: FastifyInstance, { log, trail }: HttpParts): void {
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
     if (status.code >= 500) log.warn({ err: error, method: request.method, url: request.url, request: request.id }, 'a request failed');
+    if (trail !== undefined) auditFailure(trail, request, status);
     if (status.details.retryAfterSeconds !== undefined) reply.header('retry-after', String(status.details.retryAfterSeconds));
     if (status.code === 401) reply.header('www-authenticate', 'Bearer');
     return reply.code(status.code).send(status);
@@ -95,26 +77,6 @@ function addErrors(app: FastifyInstance, log: Logger): void {
     const { code, ...status } = statusOf(new StatusError('NotFound', `there is nothing at ${request.method} ${request.url.split('?')[0]}`));
     return reply.code(code).send({ ...status, code });
   });
-}
-
-function addAccess(app: FastifyInstance, access: Access): void {
-  app.addHook('onRequest', async (request: FastifyRequest) => {
-    if (!needsToken(request)) return;
-    const token = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const identity = token === undefined ? undefined : await access.check(token);
-    if (identity === undefined) {
-      const problem = token === undefined ? 'a bearer token is needed' : 'the token is not known';
-      throw new StatusError('Unauthorized', `${problem}: use the one in admin.token of the hub's state folder (HAWSER_TOKEN)`);
-    }
-    request.actor = identity.name;
-  });
-}
-
-/** By the matched route, never by the text of the URL; unknown paths below the secured ones need a token too. */
-function needsToken(request: FastifyRequest): boolean {
-  const { open, secured } = request.routeOptions.config;
-  if (open === true || secured === true) return secured === true;
-  return /^\/(apis|hawser)(\/|$|\?)/i.test(request.routeOptions.url ?? request.url);
 }
 
 function addMetrics(app: FastifyInstance, registry: Registry): void {

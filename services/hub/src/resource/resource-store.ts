@@ -1,6 +1,8 @@
-/** Rows of resources. A write is one transaction: the row, its history, its outbox entry, the next revision, a notification. */
+/** Rows of resources. A write is one transaction: the row, its history, its audit, its outbox entry, the next revision, a notification. */
 import type { LabelSelector, Requirement } from '@hawser/model/label-selector.ts';
 import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { requestContext } from '../access/request-context.ts';
+import { auditRow, insertAudit } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
 import { history, hubMeta, outbox, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
 import { resourceOf } from './resource-row.ts';
@@ -74,9 +76,12 @@ export async function recordWrite(tx: Statements, write: Write): Promise<Resourc
   const row = { ...write.row, revision: meta.revision };
   if (!(await applyRow(tx, write.action, row))) return undefined;
   const { kind, namespace, name } = row;
-  const entry = { revision: row.revision, kind, namespace, name, action: write.action, at: sql`clock_timestamp()` };
+  const traceId = requestContext()?.traceId ?? '';
+  const entry = { revision: row.revision, kind, namespace, name, action: write.action, at: sql`clock_timestamp()`, traceId };
   await tx.insert(history).values({ ...entry, actor: write.actor, resource: resourceOf(row) });
   await tx.insert(outbox).values(entry);
+  const note = { kind, namespace, name, revision: row.revision, outcome: 'allowed', code: write.action === 'create' ? 201 : 200 } as const;
+  await insertAudit(tx, [auditRow({ ...note, reason: '', actor: write.actor }, write.action)]);
   await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(row.revision)})`);
   return row;
 }

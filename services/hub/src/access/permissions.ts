@@ -1,0 +1,111 @@
+/** Which role may do what: the one table. What is not in it is refused to everybody. */
+import { KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
+import type { Role } from '@hawser/wire/access.ts';
+
+/** What one route needs. */
+export interface Permission {
+  /** The weakest role that may; undefined: no token is needed. */
+  readonly role: Role | undefined;
+  /** Word for the audit and for refusals: `create`, `list`, `join`. */
+  readonly verb: string;
+  /** Kind of what it is about: a resource kind, or a word of our own such as `Token`. */
+  readonly kind: string;
+  /**
+   * What a token that is limited to namespaces meets: `path` is let through when the path names one of them, `open` always
+   * (what it shows belongs to no namespace), `closed` never.
+   */
+  readonly limited: 'path' | 'open' | 'closed';
+}
+
+interface KindRoles {
+  readonly read: Role;
+  readonly write: Role;
+  /** Consent to what another wants to do. */
+  readonly approve: Role;
+}
+
+const POLICY: KindRoles = { read: 'viewer', write: 'operator', approve: 'approver' };
+const MEMBERSHIP: KindRoles = { read: 'viewer', write: 'admin', approve: 'admin' };
+
+/** Roles by resource kind. */
+export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
+  Cluster: MEMBERSHIP,
+  JoinToken: MEMBERSHIP,
+  FailoverPolicy: POLICY,
+  TrafficShift: POLICY,
+  VirtualService: POLICY,
+  DestinationRule: POLICY,
+  ServiceEntry: POLICY,
+  ServiceImport: POLICY,
+};
+
+type Access = keyof KindRoles;
+
+/** Verbs of resource routes by method and the path's shape: the collection, one resource, or the part of one that is named. */
+const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Access]>> = {
+  'GET collection': ['list', 'read'],
+  'POST collection': ['create', 'write'],
+  'GET one': ['get', 'read'],
+  'PUT one': ['replace', 'write'],
+  'PATCH one': ['patch', 'write'],
+  'DELETE one': ['delete', 'write'],
+  'GET history': ['history', 'read'],
+  'POST rollback': ['rollback', 'write'],
+  'POST approve': ['approve', 'approve'],
+};
+
+const open = (verb: string, kind: string): Permission => ({ role: undefined, verb, kind, limited: 'open' });
+const view = (kind: string, limited: Permission['limited']): Permission => ({ role: 'viewer', verb: 'get', kind, limited });
+const admin = (verb: string, kind: string): Permission => ({ role: 'admin', verb, kind, limited: 'closed' });
+
+/** Routes that are not of a resource kind. */
+export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
+  'GET /': open('get', 'Page'),
+  'GET /page/page.css': open('get', 'Page'),
+  'GET /page/page.js': open('get', 'Page'),
+  // It asks for the page's own session.
+  'GET /page/overview': open('get', 'Page'),
+  'GET /livez': open('get', 'Health'),
+  'GET /readyz': open('get', 'Health'),
+  'GET /metrics': open('get', 'Metrics'),
+  // The join token and the proof of possession are the credentials.
+  'POST /join/v1/enroll': open('join', 'Cluster'),
+  'POST /join/v1/renew': open('renew', 'Cluster'),
+  'GET /hawser/v1/status': view('Status', 'open'),
+  'GET /hawser/v1/rollouts/:revision': view('Rollout', 'open'),
+  'GET /hawser/v1/services/:namespace/:service/answers': view('Service', 'path'),
+  'GET /hawser/v1/proxies': view('Proxy', 'closed'),
+  'GET /hawser/v1/proxies/:cluster/:proxy/config/:section': view('Proxy', 'closed'),
+  'GET /hawser/v1/overview': view('Overview', 'closed'),
+  // As with kubectl, who may not write has no use for it, and it costs the agents work.
+  'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
+  'GET /hawser/v1/audit': { role: 'approver', verb: 'list', kind: 'Audit', limited: 'closed' },
+  'GET /hawser/v1/tokens': admin('list', 'Token'),
+  'POST /hawser/v1/tokens': admin('create', 'Token'),
+  'DELETE /hawser/v1/tokens/:name': admin('delete', 'Token'),
+};
+
+const RESOURCE_ROUTE = /^\/apis\/([^/]+)\/([^/]+)\/(?:(namespaces\/:namespace)\/)?([^/:]+)(\/:name)?(?:\/([a-z]+))?$/;
+
+/** PURE: what the route of this method and pattern (`/apis/…/:name`) needs; undefined when nothing is declared for it. */
+export function permissionOf(method: string, pattern: string): Permission | undefined {
+  const asked = method === 'HEAD' ? 'GET' : method;
+  return ROUTE_PERMISSIONS[`${asked} ${pattern}`] ?? resourcePermission(asked, pattern);
+}
+
+function resourcePermission(method: string, pattern: string): Permission | undefined {
+  const [, group, version, namespaced, plural, one, part] = RESOURCE_ROUTE.exec(pattern) ?? [];
+  const kind = KINDS.find((candidate) => candidate.group === group && candidate.plural === plural);
+  if (kind === undefined || !kind.versions.includes(version ?? '')) return undefined;
+  const roles = KIND_ROLES[kind.kind];
+  const found = RESOURCE_VERBS[`${method} ${part ?? (one === undefined ? 'collection' : 'one')}`];
+  if (roles === undefined || found === undefined) return undefined;
+  const [verb, access] = found;
+  return { role: roles[access], verb, kind: kind.kind, limited: limitOf(kind, access, namespaced !== undefined) };
+}
+
+/** A cluster's name and place are no secret of a namespace; resources of namespaces are, lists over all of them too. */
+function limitOf(kind: KindDescriptor, access: Access, inNamespace: boolean): Permission['limited'] {
+  if (inNamespace) return 'path';
+  return !kind.namespaced && access === 'read' ? 'open' : 'closed';
+}

@@ -1,0 +1,30 @@
+/** The routes that need the bus, beside those of the core. */
+import type { Bus } from '@hawser/bus/bus.ts';
+import type { Signer } from '@hawser/wire/signing.ts';
+import { diffRoutes } from './diff/diff-routes.ts';
+import type { Fleet } from './fleet/create-fleet.ts';
+import { fleetRoutes } from './fleet/fleet-routes.ts';
+import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
+import { rolloutRoutes } from './fleet/rollout-routes.ts';
+import type { HubCore } from './hub-core.ts';
+import { pageRoutes } from './page/page-routes.ts';
+
+/** What they need. */
+export interface HubRouteParts {
+  readonly fleet: Pick<Fleet, 'context' | 'onChange'>;
+  readonly bus: Bus;
+  readonly signer: Signer;
+  /** Ends what waits when the hub stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Adds them all. Each needs a line in `access/permissions.ts`. */
+export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resources'>, parts: HubRouteParts): void {
+  const { fleet, bus, signer, signal } = parts;
+  const { context, onChange } = fleet;
+  fleetRoutes(app, context);
+  rolloutRoutes(app, { context, onChange, signal });
+  proxyConfigRoutes(app, { context, bus, signer });
+  diffRoutes(app, { context, bus, signer, resources });
+  pageRoutes(app, context);
+}
