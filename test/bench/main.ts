@@ -6,8 +6,9 @@ import type { Bench } from './bench.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
 import { spread } from './spread.ts';
+import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart];
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, xds];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {

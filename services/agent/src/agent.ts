@@ -5,6 +5,7 @@ import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import { issuedCertificate, type LiveCertificate, type ServerCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus } from '@hawser/wire/messages.ts';
@@ -183,8 +184,10 @@ class Agent implements RunningAgent {
     const { config, log } = this.#options;
     const identities = new WorkloadCertificates({ authority: this.#base.authority, log });
     const { store } = this;
+    const certificate = config.tls ? await this.#certificate() : undefined;
     const server = await startAdsServer({
       ...{ address: config.address, port: config.xdsPort, store, gate: this.#proxies, identities, log, registry: this.#registry },
+      certificate,
     });
     this.xdsPort = server.port;
     this.#stops.push(() => server.stop());
@@ -192,10 +195,21 @@ class Agent implements RunningAgent {
     return server;
   }
 
+  /** Of the cluster's own authority: who has its trust bundle knows this agent. */
+  async #certificate(): Promise<LiveCertificate> {
+    const issue = async (): Promise<ServerCertificate> => {
+      const { certificateChainPem: cert, privateKeyPem: key } = await this.#base.authority.issueAgent();
+      return { cert, key };
+    };
+    const certificate = await issuedCertificate(issue, this.#options.log);
+    this.#stops.push(() => certificate.stop());
+    return certificate;
+  }
+
   async #startAdmin(): Promise<void> {
     const { config, log } = this.#options;
     const admin = await startAdminServer({
-      ...{ address: config.address, port: config.adminPort, registry: this.#registry, log },
+      ...{ address: config.adminAddress, port: config.adminPort, registry: this.#registry, log },
       notReady: () => describeMissing(this.loop.missing, config.registryDir),
       world: () => describeWorld(this.#federation.world(), this.#feed?.peers() ?? [], this.loop.moment),
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
@@ -208,10 +222,17 @@ class Agent implements RunningAgent {
 
   async #connect(): Promise<Bus> {
     const { member, log } = this.#options;
-    const { cluster, natsUrls, natsJwt } = member.membership;
+    const { cluster, natsUrls, natsCa, natsJwt } = member.membership;
     const credentials = (jwt: string) => ({ jwt, seed: member.natsSeed });
     const bus = await connectBus({
-      ...{ urls: natsUrls, name: `agent ${cluster}`, credentials: credentials(natsJwt), inboxPrefix: inboxPrefix(cluster), log },
+      ...{
+        urls: natsUrls,
+        ca: natsCa,
+        name: `agent ${cluster}`,
+        credentials: credentials(natsJwt),
+        inboxPrefix: inboxPrefix(cluster),
+        log,
+      },
     });
     this.#stops.push(() => bus.close());
     const renewal = new AbortController();
@@ -290,7 +311,7 @@ class Agent implements RunningAgent {
   /** Where proxies on this machine find their agent. */
   async #writeLocation(): Promise<void> {
     const { config, member } = this.#options;
-    const location = { xds: hostPort(config.address, this.xdsPort), admin: hostPort(config.address, this.adminPort) };
+    const location = { xds: hostPort(config.address, this.xdsPort), admin: hostPort(config.adminAddress, this.adminPort), tls: config.tls };
     await writeDurably(join(member.agentDir, 'agent.json'), JSON.stringify(location));
   }
 

@@ -8,7 +8,8 @@ describe('loadAgentConfig', () => {
       { HAWSER_AGENT_ADDRESS: '127.0.0.9', HAWSER_STATE_DIR: '/s' },
     );
     expect(config).toEqual({
-      ...{ token: undefined, cluster: undefined, registryDir: '/r', stateDir: '/s', address: '127.77.2.1' },
+      ...{ token: undefined, cluster: undefined, registryDir: '/r', stateDir: '/s', hubCa: undefined },
+      ...{ address: '127.77.2.1', adminAddress: '127.77.2.1', tls: false },
       ...{ gateways: ['127.77.2.1:15443'], xdsPort: 15010, adminPort: 15014 },
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };

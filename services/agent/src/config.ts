@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
-import { requireLoopback } from '@hawser/runtime/plain-listener.ts';
+import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
 
 /** Every setting of the agent. */
@@ -16,8 +16,14 @@ export interface AgentConfig {
   /** Absolute paths. */
   readonly registryDir: string;
   readonly stateDir: string;
-  /** IP address that xDS and admin bind. */
+  /** PEM of CAs that an https hub may have, beside the system's. */
+  readonly hubCa: string | undefined;
+  /** IP address that xDS binds. */
   readonly address: string;
+  /** IP address that the admin door binds, always in plain HTTP: `address` on loopback, else 127.0.0.1. */
+  readonly adminAddress: string;
+  /** Whether xDS is served by TLS with a certificate of the cluster's own authority. */
+  readonly tls: boolean;
   /** `IP:PORT` of the cluster's gateways, sorted. */
   readonly gateways: readonly string[];
   /** 0 takes a free port. */
@@ -38,6 +44,9 @@ const VARIABLES: Readonly<Record<string, string>> = {
   gateway: 'HAWSER_AGENT_GATEWAY',
   xdsPort: 'HAWSER_AGENT_XDS_PORT',
   adminPort: 'HAWSER_AGENT_ADMIN_PORT',
+  adminAddress: 'HAWSER_AGENT_ADMIN_ADDRESS',
+  tls: 'HAWSER_AGENT_TLS',
+  caFile: 'HAWSER_CA_FILE',
 };
 
 const clusterName = Compile(DnsLabel);
@@ -54,16 +63,20 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
       'config-invalid',
       '--registry-dir is missing: name the folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files',
     );
-  const address = text('address') ?? '127.0.0.1';
-  if (isIP(address) === 0) throw new AppError('config-invalid', `--address is ${JSON.stringify(address)}, which is not an IP address`);
-  requireLoopback(address, '--address (HAWSER_AGENT_ADDRESS)', env);
+  const address = checkedAddress('--address', text('address') ?? '127.0.0.1');
+  const tls = speaksTls(text('tls') ?? 'auto', address, env);
+  if (!tls) requireLoopback(address, '--address (HAWSER_AGENT_ADDRESS)', { env });
+  const adminAddress = checkedAddress('--admin-address', text('adminAddress') ?? adminBeside(address, env));
+  const wayOut = 'the admin door has no TLS: keep it on loopback';
+  requireLoopback(adminAddress, '--admin-address (HAWSER_AGENT_ADMIN_ADDRESS)', { env, wayOut });
   const gateways = list('gateway');
   return Object.freeze({
-    token: text('token') ?? fromFile(text('tokenFile')),
+    token: text('token') ?? fromFile('--token-file', text('tokenFile')),
     cluster: checkedCluster(text('cluster')),
     registryDir: resolve(registryDir),
     stateDir: resolve(text('stateDir') ?? '.hawser'),
-    address,
+    hubCa: fromFile('--ca-file (HAWSER_CA_FILE)', text('caFile')),
+    ...{ address, adminAddress, tls },
     gateways: (gateways.length > 0 ? gateways : [hostPort(address, PORTS.gateway)]).map(checkedGateway).sort(),
     xdsPort: portOf('xds-port', text('xdsPort') ?? String(PORTS.agentXds)),
     adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
@@ -80,12 +93,28 @@ function listOf(value: string | readonly string[] | undefined): readonly string[
   return values.map((one) => one.trim()).filter((one) => one !== '');
 }
 
-function fromFile(path: string | undefined): string | undefined {
+/** `auto`: beyond loopback, unless plain text was allowed there. */
+function speaksTls(mode: string, address: string, env: NodeJS.ProcessEnv): boolean {
+  if (!['auto', 'on', 'off'].includes(mode))
+    throw new AppError('config-invalid', `--tls (HAWSER_AGENT_TLS) is ${JSON.stringify(mode)}; expected auto, on or off`);
+  return mode === 'on' || (mode === 'auto' && !isLoopback(address) && !plaintextAllowed(env));
+}
+
+function adminBeside(address: string, env: NodeJS.ProcessEnv): string {
+  return isLoopback(address) || plaintextAllowed(env) ? address : '127.0.0.1';
+}
+
+function checkedAddress(flag: string, address: string): string {
+  if (isIP(address) === 0) throw new AppError('config-invalid', `${flag} is ${JSON.stringify(address)}, which is not an IP address`);
+  return address;
+}
+
+function fromFile(flag: string, path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw new AppError('config-invalid', `--token-file: ${messageOf(error)}`, { cause: error });
+    throw new AppError('config-invalid', `${flag}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { requireLoopback } from '@hawser/runtime/plain-listener.ts';
+import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -15,8 +15,12 @@ export const HubConfig = Type.Object(
     stateDir: Type.String({ minLength: 1 }),
     /** DSN of an external PostgreSQL; without it the hub starts its own. */
     databaseUrl: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
-    /** URL of an external NATS; without it the hub starts its own. */
+    /** URLs of an external NATS, separated by commas; without them the hub starts its own. */
     natsUrl: Type.Optional(Type.String({ pattern: '^(nats|tls)://' })),
+    /** PEM file of the CA of an external NATS; without it the system's roots decide. */
+    natsCaFile: Type.Optional(Type.String({ minLength: 1 })),
+    /** Address that the hub's own NATS binds. */
+    natsAddress: Type.String({ minLength: 1 }),
     /** Address the API binds. */
     address: Type.String({ minLength: 1 }),
     port: Port,
@@ -24,6 +28,13 @@ export const HubConfig = Type.Object(
     natsPort: Port,
     /** How agents reach this hub; goes into join tokens. */
     publicUrl: Type.String({ pattern: '^https?://[^/]+$' }),
+    /** `auto`: beyond loopback, where plain text was not allowed; `on`: on loopback as well; `off`: never. */
+    tls: Type.Union([Type.Literal('auto'), Type.Literal('on'), Type.Literal('off')]),
+    /** PEM files of the API's certificate chain and key; without them the hub's own serving authority issues both. */
+    tlsCert: Type.Optional(Type.String({ minLength: 1 })),
+    tlsKey: Type.Optional(Type.String({ minLength: 1 })),
+    /** PEM file of the CA that signed what agents see at the public URL: join tokens pin it. */
+    tlsCa: Type.Optional(Type.String({ minLength: 1 })),
   },
   { additionalProperties: false },
 );
@@ -41,6 +52,12 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   postgresPort: 'HAWSER_POSTGRES_PORT',
   natsPort: 'HAWSER_NATS_PORT',
   publicUrl: 'HAWSER_HUB_PUBLIC_URL',
+  natsCaFile: 'HAWSER_NATS_CA_FILE',
+  natsAddress: 'HAWSER_NATS_ADDRESS',
+  tls: 'HAWSER_HUB_TLS',
+  tlsCert: 'HAWSER_HUB_TLS_CERT',
+  tlsKey: 'HAWSER_HUB_TLS_KEY',
+  tlsCa: 'HAWSER_HUB_TLS_CA',
 };
 /** Read by other parts of the product; everything else that begins with `HAWSER_HUB_` is a mistake. */
 const PORT_SETTINGS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort']);
@@ -50,6 +67,8 @@ const validator = Compile(HubConfig);
 export function loadHubConfig(flags: HubFlags, env: NodeJS.ProcessEnv = process.env): HubConfig {
   refuseUnknown(flags, env);
   const found: Record<string, string | number> = { stateDir: '.hawser', address: '127.0.0.1', port: PORTS.hub };
+  found['natsAddress'] = '127.0.0.1';
+  found['tls'] = 'auto';
   found['postgresPort'] = PORTS.postgres;
   found['natsPort'] = PORTS.nats;
   for (const [key, variable] of Object.entries(SETTINGS)) {
@@ -57,10 +76,62 @@ export function loadHubConfig(flags: HubFlags, env: NodeJS.ProcessEnv = process.
     if (text !== undefined && text !== '') found[key] = PORT_SETTINGS.has(key) ? Number(text) : text;
   }
   found['stateDir'] = resolve(String(found['stateDir']));
-  found['publicUrl'] = String(found['publicUrl'] ?? `http://${urlHost(String(found['address']))}:${found['port']}`).replace(/\/+$/, '');
+  if (found['tls'] === 'auto' && plaintextAllowed(env)) found['tls'] = 'off';
+  const scheme = apiSpeaksTls(found as ApiDoor) ? 'https' : 'http';
+  found['publicUrl'] = String(found['publicUrl'] ?? `${scheme}://${urlHost(String(found['address']))}:${found['port']}`).replace(
+    /\/+$/,
+    '',
+  );
   if (!validator.Check(found)) throw invalid(found);
-  requireLoopback(found.address, '--address (HAWSER_HUB_ADDRESS)', env);
+  checkDoors(found, flags['publicUrl'] ?? env[SETTINGS.publicUrl], env);
   return Object.freeze(found);
+}
+
+type ApiDoor = Pick<HubConfig, 'tls' | 'tlsCert' | 'address'>;
+
+/** Whether the API speaks TLS. */
+export function apiSpeaksTls({ tls, tlsCert, address }: ApiDoor): boolean {
+  return tlsCert !== undefined || tls === 'on' || (tls === 'auto' && !isLoopback(address));
+}
+
+/** Whether the hub's own NATS speaks TLS. */
+export function natsSpeaksTls({ tls, natsAddress }: Pick<HubConfig, 'tls' | 'natsAddress'>): boolean {
+  return tls === 'on' || (tls === 'auto' && !isLoopback(natsAddress));
+}
+
+/** The wildcard addresses are no address at which anybody could be reached. */
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** Nothing that carries a secret leaves this machine in plain text without the operator's word. */
+function checkDoors(config: HubConfig, publicUrl: string | undefined, env: NodeJS.ProcessEnv): void {
+  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined))
+    throw new AppError('config-invalid', '--tls-cert and --tls-key belong together: give both or none');
+  if ((isWildcard(config.address) || isWildcard(config.natsAddress)) && publicUrl === undefined)
+    throw new AppError(
+      'config-invalid',
+      'the hub is to listen on every address, so it cannot know by which one agents reach it: give --public-url (HAWSER_HUB_PUBLIC_URL)',
+    );
+  if (!apiSpeaksTls(config)) requireLoopback(config.address, '--address (HAWSER_HUB_ADDRESS)', { env });
+  if (!natsSpeaksTls(config)) requireLoopback(config.natsAddress, '--nats-address (HAWSER_NATS_ADDRESS)', { env });
+  const { protocol, hostname } = new URL(config.publicUrl);
+  if (protocol === 'http:' && apiSpeaksTls(config))
+    throw new AppError('config-invalid', `--public-url (HAWSER_HUB_PUBLIC_URL) is ${config.publicUrl}, but the API speaks TLS: say https`);
+  if (protocol === 'http:') requireLoopback(hostname, '--public-url (HAWSER_HUB_PUBLIC_URL)', { env, wayOut: 'use https' });
+  for (const url of config.natsUrl?.split(',') ?? [])
+    if (url.startsWith('nats:')) requireLoopback(new URL(url).hostname, '--nats-url (HAWSER_NATS_URL)', { env, wayOut: 'use tls://' });
+  if (config.databaseUrl !== undefined) checkDatabaseUrl(config.databaseUrl, env);
+}
+
+/** `pg` encrypts only when the DSN says so; `verify-full` also checks with whom. */
+function checkDatabaseUrl(dsn: string, env: NodeJS.ProcessEnv): void {
+  const url = URL.parse(dsn);
+  const host = url?.searchParams.get('host') ?? url?.hostname ?? '';
+  const encrypted = ['require', 'verify-ca', 'verify-full'].includes(url?.searchParams.get('sslmode') ?? '');
+  if (encrypted || host === '' || host.startsWith('/') || host.startsWith('%2F')) return;
+  const wayOut = 'add sslmode=verify-full (and sslrootcert=FILE for a CA of your own) to it';
+  requireLoopback(host, 'the host of --database-url (HAWSER_DATABASE_URL)', { env, wayOut });
 }
 
 function refuseUnknown(flags: HubFlags, env: NodeJS.ProcessEnv): void {

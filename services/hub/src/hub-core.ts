@@ -23,6 +23,7 @@ import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-m
 import { registerResourceRoutes } from './resource/resource-routes.ts';
 import { createResourceService, type ResourceService } from './resource/resource-service.ts';
 import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
+import type { HubDoors } from './serving/hub-doors.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
 export interface Condition {
@@ -54,6 +55,8 @@ export interface NatsCredentials {
   readonly jwt: string;
   readonly expiresAt: string;
   readonly urls: readonly string[];
+  /** PEM of the CA of `tls://` URLs; none where the system's roots decide. */
+  readonly ca?: string | undefined;
 }
 
 /** What `createHubCore` is made of. */
@@ -65,6 +68,8 @@ export interface HubCoreParts {
   readonly issueNatsCredentials: IssueNatsCredentials;
   /** The hub's document-signing public key: the pin in join tokens. */
   readonly signingKeyPublic: string;
+  /** Certificate of the API and what join tokens pin; without it the API is plain. */
+  readonly doors?: Pick<HubDoors, 'api' | 'caPin'>;
   readonly log: Logger;
   readonly registry: Registry;
   /** How long to wait for a database that is not up yet, milliseconds; default 60 s. */
@@ -114,9 +119,19 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const databaseReady = async (): Promise<string | undefined> => ((await database.probe()) ? undefined : 'the database cannot be reached');
   const trail = new AuditTrail({ database, log, onDropped: () => {} });
   const tokens = listenChannel({ dsn, channel: TOKENS_CHANNEL, log, hint: () => access.forget() });
-  const app = createHttpServer({ access, trail, log, registry: parts.registry, readiness: [databaseReady, ...(parts.readiness ?? [])] });
+  const app = createHttpServer({
+    access,
+    trail,
+    log,
+    registry: parts.registry,
+    readiness: [databaseReady, ...(parts.readiness ?? [])],
+    tls: parts.doors?.api,
+  });
   let publicUrl = config.publicUrl;
-  const behaviours = { Cluster: clusterBehaviour, JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic }) };
+  const behaviours = {
+    Cluster: clusterBehaviour,
+    JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
+  };
   const resources = createResourceService({ database, fleet, behaviours });
   registerResourceRoutes(app, resources);
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));

@@ -20,6 +20,7 @@ import { createHubCore, type HubCore } from './hub-core.ts';
 import { addHubRoutes } from './hub-routes.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
 import { type Servers, startServers } from './servers.ts';
+import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 
 const VERSION = '0.1.0';
 const RECORD_EVERY_MS = 1000;
@@ -56,11 +57,14 @@ interface Run {
 async function startHub(config: HubConfig, run: Run): Promise<void> {
   const { group, log } = run;
   const keys = await loadHubKeys(config.stateDir);
-  const servers = await startServers(config, keys, run);
-  const bus = await connectBus({ urls: servers.natsUrls, name: 'hub', credentials: await hubCredentials(keys.operator), log });
+  const doors = await openDoors(config, log);
+  group.onStop('doors', () => doors.stop());
+  const servers = await startServers(config, keys, { ...run, doors });
+  const credentials = await hubCredentials(keys.operator);
+  const bus = await connectBus({ urls: servers.natsUrls, ca: doors.natsCa, name: 'hub', credentials, log });
   group.onStop('bus', () => bus.close());
   void keepStreams(bus, log, { signal: group.signal });
-  const composition = { config, keys, servers, bus, run };
+  const composition = { config, keys, doors, servers, bus, run };
   const hub = await composeHub(composition);
   const looping = hub.loop.run();
   group.onStop('outbox loop', () => looping);
@@ -73,13 +77,14 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
 interface Composition {
   readonly config: HubConfig;
   readonly keys: HubKeys;
+  readonly doors: HubDoors;
   readonly servers: Servers;
   readonly bus: Bus;
   readonly run: Run;
 }
 
 async function composeHub(parts: Composition): Promise<{ readonly core: HubCore; readonly loop: OutboxLoop }> {
-  const { config, keys, servers, bus } = parts;
+  const { config, keys, doors, servers, bus } = parts;
   const { group, log } = parts.run;
   const registry = createRegistry();
   const late: Late = {};
@@ -93,8 +98,8 @@ async function composeHub(parts: Composition): Promise<{ readonly core: HubCore;
   late.fleet = fleet;
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({
-    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey },
-    issueNatsCredentials: natsCredentialsIssuer(keys.operator, servers.natsUrls),
+    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey, doors },
+    issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
     readiness: [() => (bus.connected ? undefined : 'NATS is not connected')],
   });
   late.core = core;
@@ -168,6 +173,7 @@ async function recordProcesses(servers: Servers, url: string, { config, run }: C
   const hub = ownRecord(new URL(url).host);
   const write = processesFile(config.stateDir, () => ({
     hub,
+    url,
     ...(servers.postgres === undefined ? {} : { postgres: { ...servers.postgres.process, address: `127.0.0.1:${config.postgresPort}` } }),
     ...(servers.nats === undefined ? {} : { nats: servers.nats.record }),
   }));

@@ -8,6 +8,8 @@ import { isAlive, type ProcessRecord, runsCommand } from '@hawser/runtime/proces
 /** The processes of one hub; servers that somebody else runs are missing. */
 export interface HubProcesses {
   readonly hub: ProcessRecord;
+  /** Where the API answers on this machine, with its scheme. */
+  readonly url?: string;
   readonly postgres?: ProcessRecord;
   readonly nats?: ProcessRecord;
 }

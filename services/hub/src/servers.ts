@@ -1,17 +1,23 @@
 /** PostgreSQL and NATS for a hub: those it is pointed at, or its own. */
-import { AppError } from '@hawser/runtime/app-error.ts';
+import { join } from 'node:path';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import type { ServerCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { RunGroup } from '@hawser/runtime/run-group.ts';
 import type { HubKeys } from './bus/hub-keys.ts';
 import { embeddedNatsConfig, natsServerName } from './bus/nats-access.ts';
 import { type NatsServer, startNatsServer } from './bus/nats-server.ts';
-import type { HubConfig } from './config.ts';
+import { type HubConfig, isWildcard } from './config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
+import type { HubDoors } from './serving/hub-doors.ts';
 
 /** Where the servers are, and those that the hub brought. */
 export interface Servers {
   readonly dsn: string;
   readonly natsUrls: readonly string[];
+  /** As agents reach NATS. */
+  readonly agentNatsUrls: readonly string[];
   readonly postgres: EmbeddedPostgres | undefined;
   readonly nats: NatsServer | undefined;
 }
@@ -22,14 +28,16 @@ const LOOPBACK = '127.0.0.1';
 export async function startServers(
   config: HubConfig,
   keys: HubKeys,
-  run: { readonly group: RunGroup; readonly log: Logger },
+  run: { readonly group: RunGroup; readonly log: Logger; readonly doors?: Pick<HubDoors, 'nats'> },
 ): Promise<Servers> {
   const [postgres, nats] = await Promise.allSettled([ownPostgres(config, run), ownNats(config, keys, run)]);
   if (postgres.status === 'rejected') throw postgres.reason;
   if (nats.status === 'rejected') throw nats.reason;
+  const natsUrls = config.natsUrl?.split(',') ?? (nats.value === undefined ? [] : [nats.value.url]);
   return {
     dsn: config.databaseUrl ?? postgres.value?.dsn ?? '',
-    natsUrls: config.natsUrl?.split(',') ?? (nats.value === undefined ? [] : [nats.value.url]),
+    natsUrls,
+    agentNatsUrls: nats.value !== undefined && isWildcard(config.natsAddress) ? [publicNatsUrl(config, nats.value.url)] : natsUrls,
     postgres: postgres.value,
     nats: nats.value,
   };
@@ -45,14 +53,36 @@ async function ownPostgres(config: HubConfig, { group, log }: { group: RunGroup;
 async function ownNats(
   config: HubConfig,
   { operator }: HubKeys,
-  { group, log }: { group: RunGroup; log: Logger },
+  { group, log, doors }: { group: RunGroup; log: Logger; doors?: Pick<HubDoors, 'nats'> },
 ): Promise<NatsServer | undefined> {
   if (config.natsUrl !== undefined) return undefined;
-  const { stateDir, natsPort: port } = config;
-  const text = embeddedNatsConfig(operator, { host: LOOPBACK, port, stateDir });
-  const nats = await startNatsServer({ stateDir, host: LOOPBACK, port, serverName: natsServerName(operator), config: text, log });
+  const { stateDir, natsPort: port, natsAddress } = config;
+  const certificate = doors?.nats;
+  const tls = certificate === undefined ? undefined : await natsCertificateFiles(stateDir, certificate.current);
+  const text = embeddedNatsConfig(operator, { host: natsAddress, port, stateDir, tls });
+  const host = isWildcard(natsAddress) ? LOOPBACK : natsAddress;
+  const serverName = natsServerName(operator);
+  const nats = await startNatsServer({ stateDir, host, port, serverName, config: text, tls: tls !== undefined, log });
+  certificate?.onChange((renewed) => {
+    natsCertificateFiles(stateDir, renewed)
+      .then(() => nats.reload())
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, 'NATS did not get its new certificate'));
+  });
+  if (tls !== undefined) await nats.reload(); // an adopted one has an older certificate
   await stopLater(group, 'nats', () => nats.stop());
   return nats;
+}
+
+/** One file for both, so that the server never reads halves that do not fit. */
+async function natsCertificateFiles(stateDir: string, { cert, key }: ServerCertificate): Promise<{ certFile: string; keyFile: string }> {
+  const file = join(stateDir, 'hub', 'nats', 'tls.pem');
+  await writeDurably(file, cert + key);
+  return { certFile: file, keyFile: file };
+}
+
+/** The hub's own NATS by the host of the hub's public URL. */
+function publicNatsUrl({ publicUrl, natsPort }: HubConfig, url: string): string {
+  return `${new URL(url).protocol}//${new URL(publicUrl).hostname}:${natsPort}`;
 }
 
 /** A server that came up after stopping began is stopped at once: nobody else would. */

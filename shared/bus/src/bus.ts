@@ -2,6 +2,7 @@
 
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { type BackoffOptions, backoffMs, sleep } from '@hawser/runtime/backoff.ts';
+import { TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import {
   connect,
@@ -30,8 +31,8 @@ export interface BusOptions {
   readonly credentials?: BusCredentials;
   /** Where replies arrive; a cluster's user may subscribe to its own prefix only. */
   readonly inboxPrefix?: string;
-  /** PEM file of the CA that signs the server's certificate, for `tls://` servers of a private CA. */
-  readonly caFile?: string;
+  /** PEM of the CA of `tls://` servers; without it the system's roots decide. With a `tls://` URL a server that offers none is refused. */
+  readonly ca?: string | undefined;
   readonly log: Logger;
   /** Closes the bus when aborted. */
   readonly signal?: AbortSignal;
@@ -270,7 +271,8 @@ class NatsBus implements Bus {
   }
 
   #connectOptions(): Parameters<typeof connect>[0] {
-    const { urls, name, inboxPrefix, caFile } = this.#options;
+    const { urls, name, inboxPrefix, ca } = this.#options;
+    const tls = urls.some((url) => url.startsWith('tls:'));
     const authenticator = jwtAuthenticator(
       () => this.#credentials?.jwt ?? '',
       () => Buffer.from(this.#credentials?.seed ?? ''),
@@ -286,7 +288,8 @@ class NatsBus implements Bus {
       ignoreAuthErrorAbort: true,
       ...(this.#credentials === undefined ? {} : { authenticator }),
       ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
-      ...(caFile === undefined ? {} : { tls: { caFile } }),
+      // Before it says who it is, the client leaves a server that does not offer TLS: nobody in between can take it away.
+      ...(tls ? { tls: { ...(ca === undefined ? {} : { ca }), ...TLS_FLOOR } } : {}),
     };
   }
 

@@ -20,6 +20,8 @@ export interface NatsServerSettings {
   readonly storeDir: string;
   readonly serverName?: string;
   readonly syncAlways?: boolean;
+  /** Files (PEM) with which clients are served by TLS alone, 1.2 or newer; read again on SIGHUP. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
 }
 
 const UNLIMITED = -1;
@@ -47,7 +49,7 @@ export async function createOperator(name = 'hawser'): Promise<NatsOperator> {
 
 /** Text of a nats-server configuration that trusts the operator and knows its accounts; the same arguments give the same text. */
 export function serverConfig(operator: NatsOperator, settings: NatsServerSettings): string {
-  const { host, port, storeDir, serverName, syncAlways = true } = settings;
+  const { host, port, storeDir, serverName, syncAlways = true, tls } = settings;
   const system = subjectOf(operator.systemAccountJwt);
   return [
     `listen: ${JSON.stringify(`${host}:${port}`)}`,
@@ -56,6 +58,7 @@ export function serverConfig(operator: NatsOperator, settings: NatsServerSetting
     'ping_interval: "10s"',
     'ping_max: 2',
     'write_deadline: "10s"',
+    ...(tls === undefined ? [] : tlsBlock(tls)),
     `operator: ${operator.operatorJwt}`,
     `system_account: ${system}`,
     'resolver: MEMORY',
@@ -69,6 +72,11 @@ export function serverConfig(operator: NatsOperator, settings: NatsServerSetting
     '}',
     '',
   ].join('\n');
+}
+
+function tlsBlock({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }): string[] {
+  const files = [`  cert_file: ${JSON.stringify(certFile)}`, `  key_file: ${JSON.stringify(keyFile)}`];
+  return ['tls {', ...files, '  min_version: "1.2"', '  timeout: 5', '}'];
 }
 
 /** A new user key: give the public one to whoever makes its JWT, keep the seed. */

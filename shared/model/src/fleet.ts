@@ -33,14 +33,5 @@ export const ClusterFacts = Type.Object({
 });
 export type ClusterFacts = Static<typeof ClusterFacts>;
 
-/** The default trust domain of a cluster. */
-export function trustDomainOf(cluster: string): string {
-  return `${cluster}.hawser`;
-}
-
-/** The SPIFFE ID of a workload (SPIFFE-ID section 2; DESIGN.md, identity). */
-export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
-}
-
 export { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from './gateway-identity.ts';
+export { agentSpiffeId, spiffeId, trustDomainOf } from './spiffe-ids.ts';

@@ -2,7 +2,10 @@
 import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import Type, { type Static } from 'typebox';
 
-/** What a join token carries: base64url of this JSON. `pin` is the hub's document-signing public key. */
+/**
+ * What a join token carries: base64url of this JSON. `pin` is the hub's document-signing public key; `ca`, for an https `hub`, the SHA-256
+ * (base64url) of the public key of the CA that its certificate leads to. Agents that do not know `ca` trust the system's roots alone.
+ */
 export const JoinTokenPayload = Type.Object({
   v: Type.Literal(1),
   hub: Type.String(),
@@ -10,6 +13,7 @@ export const JoinTokenPayload = Type.Object({
   cluster: DnsLabel,
   secret: Type.String(),
   pin: Type.String(),
+  ca: Type.Optional(Type.String()),
 });
 export type JoinTokenPayload = Static<typeof JoinTokenPayload>;
 
@@ -50,6 +54,8 @@ export const Membership = Type.Object({
   natsJwt: Type.String(),
   /** RFC 3339; renew when two thirds of the life are left. */
   natsJwtExpiresAt: Type.String(),
+  /** PEM of the CA of `tls://` URLs; without it the system's roots decide. */
+  natsCa: Type.Optional(Type.String()),
 });
 export type Membership = Static<typeof Membership>;
 

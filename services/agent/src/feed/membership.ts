@@ -11,11 +11,13 @@ import { generateSigner, type Signer, sign, signerFromPem, signerToPem } from '@
 import { createUser, fromSeed } from '@nats-io/nkeys';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { type HubTrust, postToHub } from './hub-http.ts';
 
 /** An enrolled cluster: what the hub gave, and the keys that never leave this machine. */
 export interface Member {
   readonly agentDir: string;
   readonly hubUrl: string;
+  readonly hubTrust?: HubTrust;
   readonly membership: Membership;
   readonly signer: Signer;
   /** nkey seed (`SU…`) of the NATS user. */
@@ -27,10 +29,18 @@ export interface JoinOptions {
   readonly stateDir: string;
   readonly token?: string | undefined;
   readonly cluster?: string | undefined;
+  /** PEM of CAs that an https hub may have, beside the system's; a token's pin goes before it. */
+  readonly hubCa?: string | undefined;
   readonly log: Logger;
 }
 
-const StoredMembership = Type.Object({ hubUrl: Type.String(), issuedAt: Type.String(), membership: Membership });
+const StoredMembership = Type.Object({
+  hubUrl: Type.String(),
+  /** The join token's pin of the hub's CA. */
+  hubPin: Type.Optional(Type.String()),
+  issuedAt: Type.String(),
+  membership: Membership,
+});
 type StoredMembership = Static<typeof StoredMembership>;
 
 const storedMembership = Compile(StoredMembership);
@@ -56,11 +66,11 @@ export async function loadOrEnroll(options: JoinOptions): Promise<Member> {
   const payload = options.token === undefined ? undefined : readToken(options.token);
   const cluster = payload?.cluster ?? options.cluster ?? onlyCluster(options.stateDir);
   const agentDir = privateFolder(agentFolder(options.stateDir, cluster));
-  const member = await loadMember(agentDir);
-  if (member !== undefined) return payload !== undefined && (await wasRemoved(member)) ? rejoin(member, payload, options.log) : member;
+  const member = await loadMember(agentDir, options.hubCa);
+  if (member !== undefined) return payload !== undefined && (await wasRemoved(member)) ? rejoin(member, payload, options) : member;
   if (payload === undefined)
     throw new AppError('not-joined', `cluster ${cluster} has not joined: make a token with hawser cluster join, and start with --token`);
-  return enroll(payload, agentDir, options.log);
+  return enroll(payload, agentDir, options);
 }
 
 /** Only the hub's own word counts; a hub that is away says nothing. */
@@ -73,23 +83,26 @@ async function wasRemoved(member: Member): Promise<boolean> {
   }
 }
 
-async function rejoin(member: Member, payload: JoinTokenPayload, log: Logger): Promise<Member> {
+async function rejoin(member: Member, payload: JoinTokenPayload, options: JoinOptions): Promise<Member> {
   try {
-    return await enroll(payload, member.agentDir, log);
+    return await enroll(payload, member.agentDir, options);
   } catch (error) {
-    log.error({ cluster: payload.cluster, error: messageOf(error) }, 'the hub has removed this cluster and the token does not let it in');
+    options.log.error(
+      { cluster: payload.cluster, error: messageOf(error) },
+      'the hub has removed this cluster and the token does not let it in',
+    );
     return member;
   }
 }
 
-async function loadMember(agentDir: string): Promise<Member | undefined> {
+async function loadMember(agentDir: string, hubCa: string | undefined): Promise<Member | undefined> {
   const text = await readIfThere(join(agentDir, 'membership.json'));
   if (text === undefined) return undefined;
   const stored: unknown = JSON.parse(text);
   if (!storedMembership.Check(stored))
     throw new AppError('state-broken', `${agentDir}/membership.json is not a membership; remove ${agentDir} and join again`);
   const keys = await loadKeys(agentDir);
-  return { agentDir, hubUrl: stored.hubUrl, membership: stored.membership, ...keys };
+  return { agentDir, hubUrl: stored.hubUrl, hubTrust: { pin: stored.hubPin, ca: hubCa }, membership: stored.membership, ...keys };
 }
 
 /** The keys are written before the token is used, so that a crash in between loses no enrolment. */
@@ -104,7 +117,8 @@ async function loadKeys(agentDir: string): Promise<Pick<Member, 'signer' | 'nats
   return { signer, natsSeed };
 }
 
-async function enroll(payload: JoinTokenPayload, agentDir: string, log: Logger): Promise<Member> {
+async function enroll(payload: JoinTokenPayload, agentDir: string, { hubCa, log }: JoinOptions): Promise<Member> {
+  const hubTrust = { pin: payload.ca, ca: hubCa };
   const keys = await loadKeys(agentDir);
   const request = {
     cluster: payload.cluster,
@@ -113,14 +127,14 @@ async function enroll(payload: JoinTokenPayload, agentDir: string, log: Logger):
     natsUser: natsUserOf(keys.natsSeed),
   };
   const proof = Buffer.from(sign(enrollProof(request), keys.signer)).toString('base64url');
-  const membership = await post(`${payload.hub}/join/v1/enroll`, { ...request, proof } satisfies EnrollRequest);
+  const membership = await post(`${payload.hub}/join/v1/enroll`, { ...request, proof } satisfies EnrollRequest, { trust: hubTrust });
   if (membership.hubKey !== payload.pin)
     throw new AppError('wrong-hub', `the hub at ${payload.hub} is not the one that made this token: its key differs from the token's pin`);
   if (membership.cluster !== payload.cluster)
     throw new AppError('join-refused', `the hub at ${payload.hub} answered for another cluster than the token's, ${payload.cluster}`);
-  await store(agentDir, payload.hub, membership);
+  await store({ agentDir, hubUrl: payload.hub, hubTrust }, membership);
   log.info({ cluster: payload.cluster, epoch: membership.epoch }, 'enrolled');
-  return { agentDir, hubUrl: payload.hub, membership, ...keys };
+  return { agentDir, hubUrl: payload.hub, hubTrust, membership, ...keys };
 }
 
 /**
@@ -158,37 +172,33 @@ async function renew(member: Member, membership: Membership, timeoutMs = TIMEOUT
   const { cluster, epoch } = membership;
   const request = { cluster, epoch, natsUser: natsUserOf(member.natsSeed), at: new Date().toISOString() };
   const proof = Buffer.from(sign(renewProof(request), member.signer)).toString('base64url');
-  const renewed = await post(`${member.hubUrl}/join/v1/renew`, { ...request, proof }, timeoutMs);
+  const renewed = await post(`${member.hubUrl}/join/v1/renew`, { ...request, proof }, { trust: member.hubTrust ?? {}, timeoutMs });
   if (renewed.hubKey !== membership.hubKey)
     throw new AppError('wrong-hub', `the hub at ${member.hubUrl} has another key than the one this cluster joined`);
-  await store(member.agentDir, member.hubUrl, renewed);
+  await store(member, renewed);
   return renewed;
 }
 
-async function post(url: string, body: unknown, timeoutMs = TIMEOUT_MS): Promise<Membership> {
-  const answer = await ask(url, body, timeoutMs);
-  const text = await answer.text();
-  if (!answer.ok)
-    throw new AppError('join-refused', `the hub refused: ${problemOf(text) ?? `${answer.status} ${answer.statusText}`}`, {
-      status: answer.status,
-    });
-  const membership: unknown = JSON.parse(text);
-  if (!membershipShape.Check(membership))
-    throw new AppError('join-refused', `${url} did not answer with a membership; is it a Hawser hub?`);
+interface Asking {
+  readonly trust: HubTrust;
+  readonly timeoutMs?: number;
+}
+
+async function post(url: string, body: unknown, { trust, timeoutMs = TIMEOUT_MS }: Asking): Promise<Membership> {
+  const { status, text } = await postToHub(url, body, { trust, timeoutMs });
+  if (status < 200 || status > 299)
+    throw new AppError('join-refused', `the hub refused: ${problemOf(text) ?? `it answered ${status}`}`, { status });
+  const membership = membershipIn(text);
+  if (membership === undefined) throw new AppError('join-refused', `${url} did not answer with a membership; is it a Hawser hub?`);
   return membership;
 }
 
-async function ask(url: string, body: unknown, timeoutMs: number): Promise<Response> {
+function membershipIn(text: string): Membership | undefined {
   try {
-    return await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(timeoutMs),
-      redirect: 'error',
-    });
-  } catch (error) {
-    throw new AppError('hub-unreachable', `the hub at ${new URL(url).origin} cannot be reached: ${messageOf(error)}`, { cause: error });
+    const value: unknown = JSON.parse(text);
+    return membershipShape.Check(value) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -203,8 +213,11 @@ function problemOf(text: string): string | undefined {
   }
 }
 
-async function store(agentDir: string, hubUrl: string, membership: Membership): Promise<void> {
-  const stored: StoredMembership = { hubUrl, issuedAt: new Date().toISOString(), membership };
+type StoredBeside = Pick<Member, 'agentDir' | 'hubUrl' | 'hubTrust'>;
+
+async function store({ agentDir, hubUrl, hubTrust }: StoredBeside, membership: Membership): Promise<void> {
+  const pin = hubTrust?.pin === undefined ? {} : { hubPin: hubTrust.pin };
+  const stored: StoredMembership = { hubUrl, ...pin, issuedAt: new Date().toISOString(), membership };
   await writeDurably(join(agentDir, 'membership.json'), JSON.stringify(stored));
 }
 

@@ -6,7 +6,7 @@ import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { spiffeId } from '@hawser/model/fleet.ts';
+import { agentSpiffeId, spiffeId } from '@hawser/model/fleet.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { readIfThere } from '@hawser/runtime/durable-file.ts';
 import * as x509 from '@peculiar/x509';
@@ -43,6 +43,8 @@ export interface Authority {
   readonly trustBundle: readonly string[];
   /** A fresh key and a certificate for it; `lifeMs` is `LEAF_LIFE_MS` unless given. Throws for names that no SPIFFE ID can hold. */
   issue(identity: WorkloadIdentity, lifeMs?: number): Promise<IssuedCertificate>;
+  /** The same for the agent's own xDS door: `agentSpiffeId(trustDomain)`, which no workload can be given. */
+  issueAgent(lifeMs?: number): Promise<IssuedCertificate>;
 }
 
 /**
@@ -59,7 +61,12 @@ export async function openAuthority(agentDir: string, trustDomain: string): Prom
   const pem = (await readIfThere(certificatePath)) ?? '';
   checkRoot(pem, { key, trustDomain, certificatePath });
   const root = new x509.X509Certificate(pem);
-  return { trustDomain, trustBundle: [pem], issue: (identity, lifeMs) => issueLeaf({ root, signingKey, trustDomain, identity, lifeMs }) };
+  return {
+    trustDomain,
+    trustBundle: [pem],
+    issue: async (identity, lifeMs) => issueLeaf({ root, signingKey, id: workloadId(trustDomain, identity), lifeMs }),
+    issueAgent: (lifeMs) => issueLeaf({ root, signingKey, id: agentSpiffeId(trustDomain), lifeMs }),
+  };
 }
 
 async function readOrCreateKey(keyPath: string, certificatePath: string): Promise<string> {
@@ -134,15 +141,18 @@ function rootProblem(pem: string, key: string, trustDomain: string): string | un
 interface LeafRequest {
   readonly root: x509.X509Certificate;
   readonly signingKey: webcrypto.CryptoKey;
-  readonly trustDomain: string;
-  readonly identity: WorkloadIdentity;
+  /** SPIFFE ID. */
+  readonly id: string;
   readonly lifeMs: number | undefined;
 }
 
-async function issueLeaf({ root, signingKey, trustDomain, identity, lifeMs = LEAF_LIFE_MS }: LeafRequest): Promise<IssuedCertificate> {
-  const { namespace, serviceAccount } = identity;
+function workloadId(trustDomain: string, { namespace, serviceAccount }: WorkloadIdentity): string {
   if (!PATH_SEGMENT.test(namespace) || !PATH_SEGMENT.test(serviceAccount))
     throw new AppError('identity-invalid', `no SPIFFE ID can hold ${JSON.stringify(namespace)} and ${JSON.stringify(serviceAccount)}`);
+  return spiffeId(trustDomain, namespace, serviceAccount);
+}
+
+async function issueLeaf({ root, signingKey, id, lifeMs = LEAF_LIFE_MS }: LeafRequest): Promise<IssuedCertificate> {
   const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
   const now = Date.now();
   const [notBefore, notAfter] = [now - BACKDATE_MS, Math.min(now + lifeMs, root.notAfter.getTime())];
@@ -155,7 +165,7 @@ async function issueLeaf({ root, signingKey, trustDomain, identity, lifeMs = LEA
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
         // Critical, because the subject is empty (RFC 5280 4.2.1.6).
-        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffeId(trustDomain, namespace, serviceAccount) }], true),
+        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: id }], true),
         await x509.AuthorityKeyIdentifierExtension.create(root, false, webcrypto),
       ],
     },

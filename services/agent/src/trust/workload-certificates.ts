@@ -28,7 +28,7 @@ interface Entry {
 
 /** What it needs; `lifeMs` of a leaf is the authority's default unless given (tests give seconds). */
 export interface WorkloadCertificatesOptions {
-  readonly authority: Authority;
+  readonly authority: Pick<Authority, 'issue'>;
   readonly log: Logger;
   readonly lifeMs?: number;
   readonly random?: () => number;

@@ -1,6 +1,7 @@
 /** The ADS server of an agent: xDS with SDS, delta and state of the world, for the cluster's proxies. */
-import { Server, ServerCredentials, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { Server, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
@@ -11,6 +12,7 @@ import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
 import type { ProxyGate } from './proxy-gate.ts';
 import type { AdsCall } from './proxy-stream.ts';
+import { xdsCredentials } from './xds-credentials.ts';
 import { createXdsMetrics } from './xds-metrics.ts';
 
 /** What the server needs. `port` 0 takes a free one. */
@@ -22,6 +24,8 @@ export interface AdsServerOptions {
   readonly identities: IdentitySource;
   readonly log: Logger;
   readonly registry: Registry;
+  /** TLS; plain text without it. */
+  readonly certificate?: LiveCertificate | undefined;
 }
 
 /** A running ADS server. */
@@ -74,7 +78,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     deltaAggregatedResources: (call: AdsCall) => streams.accept(call, deltaDialect()),
     streamAggregatedResources: (call: AdsCall) => streams.accept(call, sotwDialect()),
   });
-  const port = await listen(server, options.address, options.port);
+  const port = await listen(server, options);
   options.log.info({ address: options.address, port }, 'xDS server listens');
   return {
     port,
@@ -92,10 +96,10 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
 
 const SILENT: StreamListener = { changed: () => undefined, settled: () => undefined, gone: () => undefined };
 
-function listen(server: Server, address: string, port: number): Promise<number> {
+function listen(server: Server, { address, port, certificate }: AdsServerOptions): Promise<number> {
   const host = address.includes(':') ? `[${address}]` : address;
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(`${host}:${port}`, xdsCredentials(certificate), (error, bound) => {
       if (error === null) return resolve(bound);
       const message = `the xDS server cannot listen on ${host}:${port}: ${messageOf(error)}; free the port or choose another address`;
       reject(new AppError('port-taken', message, { cause: error }));

@@ -1,4 +1,5 @@
 /** The one door to the hub's API. */
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { HubLocation } from './hub-location.ts';
 import { HubRefusal, refusalOf } from './hub-refusal.ts';
@@ -24,7 +25,9 @@ export interface HubClient {
 const TIMEOUT_MS = 30_000;
 
 /** A client of the hub at this location. */
-export function createHubClient({ url, token }: HubLocation): HubClient {
+export function createHubClient({ url, token, ca }: HubLocation): HubClient {
+  // For the whole process: the hub is the only server that it speaks https with.
+  if (ca !== undefined) setDefaultCACertificates([...getCACertificates('default'), ca]);
   const send = async ({ method = 'GET', path, body, timeoutMs = TIMEOUT_MS }: HubRequest): Promise<unknown> => {
     const response = await ask(url, path, {
       method,
@@ -77,6 +80,21 @@ function unreachable(url: string, error: unknown): AppError {
   if (error instanceof Error && error.name === 'TimeoutError')
     return new AppError('hub-timeout', `the hub at ${url} did not answer in time`, { cause: error });
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (/CERT|UNABLE_TO_|SIGNATURE|INVALID_CA|INVALID_PURPOSE/.test(code))
+    return new AppError(
+      'hub-untrusted',
+      `the hub at ${url} is not trusted, and was not given the token: ${messageOf(cause)}; name its CA with --ca-file or HAWSER_CA_FILE (the hub has it in ca.pem of its state folder)`,
+      { cause: error },
+    );
+  if (url.startsWith('http:') && ['UND_ERR_SOCKET', 'ECONNRESET', 'HPE_INVALID_CONSTANT'].includes(code))
+    return new AppError(
+      'hub-unreachable',
+      `${url} closed the connection (${messageOf(cause)}): if it speaks TLS, say https in --server or HAWSER_SERVER`,
+      {
+        cause: error,
+      },
+    );
   return new AppError(
     'hub-unreachable',
     `no hub answers at ${url} (${messageOf(cause)}); start one with "npx hawser hub run" or "npm run demo", or name another with --server URL or HAWSER_SERVER`,

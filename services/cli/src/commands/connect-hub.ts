@@ -6,6 +6,7 @@ import { locateHub } from '../client/hub-location.ts';
 export interface GlobalFlags {
   readonly server?: string;
   readonly stateDir?: string;
+  readonly caFile?: string;
 }
 
 /** The state folder: flag, `HAWSER_STATE_DIR`, else `.hawser` here. Absolute. */
@@ -16,5 +17,5 @@ export function stateDirOf(flags: GlobalFlags): string {
 
 /** A client of the hub that the flags, the environment or the state folder name; throws when none does. */
 export function connectHub(flags: GlobalFlags): HubClient {
-  return createHubClient(locateHub({ server: flags.server, stateDir: stateDirOf(flags) }));
+  return createHubClient(locateHub({ server: flags.server, stateDir: stateDirOf(flags), caFile: flags.caFile }));
 }

@@ -16,16 +16,22 @@ export function addProcessCommands(program: Command, run: Run): void {
     .option('--postgres-port <port>', 'of its own PostgreSQL (default: 5432)')
     .option('--nats-port <port>', 'of its own NATS (default: 4222)')
     .option('--public-url <url>', 'how agents reach this hub (default: from address and port)')
+    .option('--tls <mode>', 'auto: beyond loopback; on: on loopback too; off: never (default: auto)')
+    .option('--tls-cert <file>', "the API's certificate chain, PEM, read anew when it changes (default: of the hub's own authority)")
+    .option('--tls-key <file>', 'its key')
+    .option('--tls-ca <file>', 'the CA that signed it, for join tokens to pin (default: agents trust the roots of their system)')
+    .option('--nats-address <ip>', 'address of its own NATS (default: 127.0.0.1)')
+    .option('--nats-ca-file <file>', 'the CA of an external NATS (default: the roots of the system)')
     .addHelpText(
       'after',
-      '\nExamples:\n  hawser hub run\n  hawser hub run --database-url postgres://hawser@db/hawser --nats-url nats://nats:4222',
+      '\nExamples:\n  hawser hub run\n  hawser hub run --address 0.0.0.0 --nats-address 0.0.0.0 --public-url https://hub.example:8080\n  hawser hub run --database-url "postgres://hawser@db/hawser?sslmode=verify-full" --nats-url tls://nats:4222',
     )
-    .action((_flags: unknown, command: Command) => run(async () => (await import('./service-processes.ts')).hubRun(serviceFlags(command))));
+    .action((_flags: unknown, command: Command) => run(async () => (await import('./service-processes.ts')).hubRun(hubFlags(command))));
   hub
     .command('nats-config')
     .description('print what an external nats-server must be configured with')
     .action((_flags: unknown, command: Command) =>
-      run(async () => (await import('./service-processes.ts')).hubNatsConfig(serviceFlags(command))),
+      run(async () => (await import('./service-processes.ts')).hubNatsConfig(hubFlags(command))),
     );
   addAgent(program, run);
 }
@@ -40,7 +46,9 @@ function addAgent(program: Command, run: Run): void {
     .option('--token-file <file>', 'file that holds it, for the sake of process lists')
     .option('--cluster <name>', 'which cluster, when this state folder has joined several')
     .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
-    .option('--address <ip>', 'address of xDS and admin (default: 127.0.0.1)')
+    .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')
+    .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')
+    .option('--admin-address <ip>', 'address of the admin door (default: that of xDS on loopback, else 127.0.0.1)')
     .option('--xds-port <port>', 'default: 15010')
     .option('--admin-port <port>', 'default: 15014')
     .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")
@@ -48,6 +56,12 @@ function addAgent(program: Command, run: Run): void {
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('./service-processes.ts')).agentRun(serviceFlags(command))),
     );
+}
+
+/** A hub has no hub whose CA it could be told. */
+function hubFlags(command: Command): ServiceFlags {
+  const { caFile: _caFile, ...flags } = serviceFlags(command);
+  return flags;
 }
 
 /** `--server` is for clients; everything else goes to the service as it is. */

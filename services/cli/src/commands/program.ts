@@ -39,6 +39,7 @@ function createProgram(run: Run): Command {
   const program = new Command('hawser')
     .description('Federates Envoy meshes across clusters, regions and clouds.')
     .option('--server <url>', 'the hub (default: HAWSER_SERVER, else the one of the state folder)')
+    .option('--ca-file <file>', "the hub's CA (default: HAWSER_CA_FILE, else ca.pem of the state folder, beside the roots of the system)")
     .option('--state-dir <dir>', 'where state lives (default: HAWSER_STATE_DIR, else .hawser)')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for what there is)')

@@ -43,6 +43,7 @@ function withIdentity(command: Command): Command {
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
     .option('--agent <ip:port>', "the agent's xDS address (default: HAWSER_AGENT, else of the agent on this machine)")
     .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
+    .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")
     .option('--region <region>', 'where the proxy is, for statistics by locality')
     .option('--zone <zone>');
 }
@@ -57,7 +58,10 @@ function addToken(proxy: Command, run: Run): void {
     .option('--gateway', "a gateway's token: namespace and account are its own")
     .option('--name <name>', 'good for the proxy of this name alone')
     .option('--ttl <duration>', 'how long it is good', '720h')
-    .option('--out <file>', 'write it there, readable by its owner alone (default: standard output)')
+    .option(
+      '--out <file>',
+      'write it there, readable by its owner alone, and the trust bundle beside it as FILE.ca (default: standard output)',
+    )
     .option('--token-file <file>', 'the same as --out')
     .addHelpText('after', '\nExample:\n  hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token')
     .action((_flags: unknown, command: Command) =>

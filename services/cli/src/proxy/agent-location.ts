@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { splitAddress } from './bootstrap.ts';
 
 /** Where a cluster's agent listens, `IP:PORT` each. */
 export interface AgentLocation {
   readonly xds: string;
   readonly admin: string;
+  /** PEM of the cluster's trust bundle, by which the agent's certificate is checked; none where it is served in plain text. */
+  readonly ca?: string;
 }
 
 /** What the caller was told: flags, else the environment, else the file of an agent on this machine. */
@@ -16,6 +19,10 @@ export interface AgentHints {
   readonly stateDir: string;
   readonly agent?: string | undefined;
   readonly agentAdmin?: string | undefined;
+  /** File of the cluster's trust bundle: `--agent-ca`. */
+  readonly agentCa?: string | undefined;
+  /** The proxy's token file: its trust bundle lies beside it, `FILE.ca`. */
+  readonly tokenFile?: string | undefined;
 }
 
 /** Finds the agent; throws when nothing says where it is. */
@@ -31,7 +38,53 @@ export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = process.
   }
   const admin =
     hints.agentAdmin ?? nonEmpty(env['HAWSER_AGENT_ADMIN']) ?? (xds === written?.xds ? written.admin : undefined) ?? adminBeside(xds);
-  return { xds: checked('--agent', xds), admin: checked('--agent-admin', admin) };
+  checked('--agent', xds);
+  const ca = trustBundle(hints, { xds, served: xds === written?.xds ? written.tls : undefined }, env);
+  return { xds, admin: checked('--agent-admin', admin), ...(ca === undefined ? {} : { ca }) };
+}
+
+/**
+ * The bundle to check the agent with, or undefined for plain text: where the agent of this machine serves it so, else on loopback
+ * alone. The token goes to nobody who does not prove to be the agent.
+ */
+function trustBundle(hints: AgentHints, agent: { xds: string; served: boolean | undefined }, env: NodeJS.ProcessEnv): string | undefined {
+  const given = hints.agentCa ?? nonEmpty(env['HAWSER_AGENT_CA']);
+  if (given !== undefined) return checkedBundle(given, readText(given));
+  const host = splitAddress(agent.xds).address;
+  if (agent.served === false || (agent.served === undefined && (isLoopback(host) || plaintextAllowed(env)))) {
+    requireLoopback(host, '--agent', { env, wayOut: 'serve xDS by TLS (hawser agent run --tls on)' });
+    return undefined;
+  }
+  const places = [
+    ...(hints.tokenFile === undefined ? [] : [bundleBeside(hints.tokenFile)]),
+    join(hints.stateDir, 'agents', hints.cluster, 'ca.pem'),
+  ];
+  for (const place of places) {
+    const text = readText(place);
+    if (text !== undefined) return checkedBundle(place, text);
+  }
+  throw new AppError(
+    'usage',
+    `the agent at ${agent.xds} cannot be checked: the trust bundle of ${hints.cluster} is in none of ${places.join(', ')}; copy the file that hawser proxy token wrote beside the token, or name it with --agent-ca (HAWSER_AGENT_CA)`,
+  );
+}
+
+/** Where `proxy token --out FILE` puts the cluster's trust bundle. */
+export function bundleBeside(tokenFile: string): string {
+  return `${tokenFile}.ca`;
+}
+
+function checkedBundle(path: string, text: string | undefined): string {
+  if (text?.includes('-----BEGIN CERTIFICATE-----') === true) return text;
+  throw new AppError('usage', `--agent-ca: ${path} holds no certificate in PEM; hawser proxy token --out FILE writes one to FILE.ca`);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The admin port on the agent's own address. */
@@ -48,11 +101,12 @@ function checked(flag: string, text: string): string {
   }
 }
 
-function readAgentFile(path: string): AgentLocation | undefined {
+function readAgentFile(path: string): { xds: string; admin: string; tls: boolean } | undefined {
   try {
     const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
     if (content === null || typeof content !== 'object' || !('xds' in content) || typeof content.xds !== 'string') return undefined;
-    return { xds: content.xds, admin: 'admin' in content && typeof content.admin === 'string' ? content.admin : adminBeside(content.xds) };
+    const admin = 'admin' in content && typeof content.admin === 'string' ? content.admin : adminBeside(content.xds);
+    return { xds: content.xds, admin, tls: 'tls' in content && content.tls === true };
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { printJson } from '../output/print.ts';
 import { locateAgent } from './agent-location.ts';
 import { envoyBootstrap } from './bootstrap.ts';
-import { type ProxyIdentityFlags, proxyOf } from './proxy-flags.ts';
+import { agentHints, type ProxyIdentityFlags, proxyOf } from './proxy-flags.ts';
 import { readToken } from './run.ts';
 
 /** Flags of `proxy bootstrap`. */
@@ -14,7 +14,7 @@ export interface ProxyBootstrapFlags extends ProxyIdentityFlags {
 
 /** Runs the command. */
 export function bootstrapCommand(flags: ProxyBootstrapFlags): ExitCode {
-  const agent = locateAgent({ cluster: flags.cluster, stateDir: stateDirOf(flags), agent: flags.agent, agentAdmin: flags.agentAdmin });
-  printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, token: readToken(flags.tokenFile) }));
+  const agent = locateAgent({ cluster: flags.cluster, stateDir: stateDirOf(flags), ...agentHints(flags) });
+  printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, agentCa: agent.ca, token: readToken(flags.tokenFile) }));
   return EXIT.done;
 }

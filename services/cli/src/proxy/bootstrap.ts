@@ -1,5 +1,6 @@
 /** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
 import { PORTS } from '@hawser/model/ports.ts';
+import { agentSpiffeId, trustDomainOf } from '@hawser/model/spiffe-ids.ts';
 import { httpListener } from './static-listener.ts';
 
 /** What one proxy's bootstrap is made of. */
@@ -13,6 +14,8 @@ export interface BootstrapOptions {
   readonly address: string;
   /** The agent's xDS address, `IP:PORT`. */
   readonly agent: string;
+  /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
+  readonly agentCa?: string | undefined;
   /** The proxy's token, sent to the agent with every stream. */
   readonly token: string;
   readonly region?: string;
@@ -34,7 +37,7 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
     admin: { address: socketAddress(options.address, PORTS.envoyAdmin) },
     dynamic_resources: dynamicResources(options.token),
     static_resources: {
-      clusters: [xdsUpstream(options.agent), adminUpstream(options.address)],
+      clusters: [xdsUpstream(options), adminUpstream(options.address)],
       listeners: [
         httpListener({
           name: 'health',
@@ -108,13 +111,14 @@ function dynamicResources(token: string): Json {
   };
 }
 
-function xdsUpstream(agent: string): Json {
+function xdsUpstream({ agent, agentCa, cluster }: BootstrapOptions): Json {
   const { address, port } = splitAddress(agent);
   return {
     name: XDS_UPSTREAM,
     type: 'STATIC',
     connect_timeout: '1s',
     load_assignment: assignment(XDS_UPSTREAM, socketAddress(address, port)),
+    ...(agentCa === undefined ? {} : { transport_socket: agentTls(agentCa, cluster) }),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
@@ -124,6 +128,25 @@ function xdsUpstream(agent: string): Json {
     },
     upstream_connection_options: { tcp_keepalive: { keepalive_time: 10, keepalive_interval: 5, keepalive_probes: 3 } },
     circuit_breakers: { thresholds: [{ max_connections: 100, max_requests: 1000 }] },
+  };
+}
+
+/** By the cluster's own roots alone, and by the agent's exact SPIFFE ID: a workload's certificate of the same root is not it. */
+function agentTls(bundle: string, cluster: string): Json {
+  const id = agentSpiffeId(trustDomainOf(cluster));
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+      common_tls_context: {
+        alpn_protocols: ['h2'],
+        tls_params: { tls_minimum_protocol_version: 'TLSv1_2', tls_maximum_protocol_version: 'TLSv1_3' },
+        validation_context: {
+          trusted_ca: { inline_string: bundle },
+          match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: id } }],
+        },
+      },
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gatewa
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
-import { locateAgent } from './agent-location.ts';
+import { type AgentHints, locateAgent } from './agent-location.ts';
 import type { BootstrapOptions } from './bootstrap.ts';
 import type { ProxyRunOptions } from './run.ts';
 
@@ -20,6 +20,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly zone?: string;
   readonly agent?: string;
   readonly agentAdmin?: string;
+  readonly agentCa?: string;
 }
 
 /** Flags of `proxy run`. */
@@ -45,7 +46,7 @@ function proxyName(text: string): string {
 }
 
 /** The proxy's own part of its bootstrap. A gateway's namespace and account are fixed, because its identity is. */
-export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'token'> {
+export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'agentCa' | 'token'> {
   const gateway = flags.gateway === true;
   const namespace = flags.namespace ?? (gateway ? GATEWAY_NAMESPACE : undefined);
   const serviceAccount = flags.serviceAccount ?? (gateway ? GATEWAY_SERVICE_ACCOUNT : undefined);
@@ -64,6 +65,11 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
   };
 }
 
+/** What the command line says of the agent. */
+export function agentHints(flags: ProxyIdentityFlags & { readonly tokenFile: string }): Omit<AgentHints, 'cluster' | 'stateDir'> {
+  return { agent: flags.agent, agentAdmin: flags.agentAdmin, agentCa: flags.agentCa, tokenFile: flags.tokenFile };
+}
+
 /** Everything `proxy run` needs. */
 export function runOptionsOf(flags: ProxyRunFlags): ProxyRunOptions {
   const stateDir = stateDirOf(flags);
@@ -72,7 +78,7 @@ export function runOptionsOf(flags: ProxyRunFlags): ProxyRunOptions {
     throw new AppError('usage', `--concurrency ${flags.concurrency}: 1 to 256`);
   return {
     proxy: proxyOf(flags),
-    agent: locateAgent({ cluster: flags.cluster, stateDir, agent: flags.agent, agentAdmin: flags.agentAdmin }),
+    agent: locateAgent({ cluster: flags.cluster, stateDir, ...agentHints(flags) }),
     tokenFile: flags.tokenFile,
     stateDir,
     drainMs: durationFlag('--drain', flags.drain),

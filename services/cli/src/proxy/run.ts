@@ -15,7 +15,7 @@ import { type EnvoyAdmin, envoyAdmin } from './envoy-admin.ts';
 
 /** What `proxy run` was asked for. */
 export interface ProxyRunOptions {
-  readonly proxy: Omit<BootstrapOptions, 'agent' | 'token'>;
+  readonly proxy: Omit<BootstrapOptions, 'agent' | 'agentCa' | 'token'>;
   readonly agent: AgentLocation;
   readonly tokenFile: string;
   readonly stateDir: string;
@@ -98,7 +98,7 @@ function envoyArguments(options: ProxyRunOptions, config: string): string[] {
 function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): string {
   const folder = privateFolder(join(stateDir, 'proxies', proxy.cluster));
   const path = join(folder, `${proxy.name}.${proxy.namespace}.json`);
-  writeFileSync(path, JSON.stringify(envoyBootstrap({ ...proxy, agent: agent.xds, token })), { mode: 0o600 });
+  writeFileSync(path, JSON.stringify(envoyBootstrap({ ...proxy, agent: agent.xds, agentCa: agent.ca, token })), { mode: 0o600 });
   return path;
 }
 

@@ -2,12 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
+import { trustDomainOf } from '@hawser/model/spiffe-ids.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { note, print } from '../output/print.ts';
+import { bundleBeside } from './agent-location.ts';
 import { label } from './proxy-flags.ts';
 
 /** Flags of `proxy token`. */
@@ -43,7 +45,14 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
   if (file === undefined) print(token);
   else {
     await writeDurably(file, `${token}\n`);
+    await writeDurably(bundleBeside(file), (await trustBundleOf(agentDir, flags.cluster)).join(''), 0o644);
     note(`token of ${namespace}/${serviceAccount} written to ${file}, good for ${flags.ttl}`);
   }
   return EXIT.done;
+}
+
+/** The cluster's roots: of its authority, which is made now where no agent has run yet. */
+async function trustBundleOf(agentDir: string, cluster: string): Promise<readonly string[]> {
+  const { openAuthority } = await import('@hawser/agent/trust/authority.ts');
+  return (await openAuthority(agentDir, trustDomainOf(cluster))).trustBundle;
 }

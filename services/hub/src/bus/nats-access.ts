@@ -1,6 +1,6 @@
 /** Who may use NATS: configuration of the server, and credentials of clusters and of the hub. */
 import { join } from 'node:path';
-import { clusterUserJwt, type NatsOperator, serverConfig } from '@hawser/bus/nats-accounts.ts';
+import { clusterUserJwt, type NatsOperator, type NatsServerSettings, serverConfig } from '@hawser/bus/nats-accounts.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { IssueNatsCredentials } from '../hub-core.ts';
@@ -9,12 +9,16 @@ import { loadHubKeys } from './hub-keys.ts';
 /** Agents renew at a third of it, so an outage of 20 days and more is survived. */
 const CREDENTIALS_LIFE_MS = 30 * 24 * 3_600_000;
 
-/** Issues credentials of 30 days for agents; `urls` is where agents find NATS. */
-export function natsCredentialsIssuer(operator: NatsOperator, urls: readonly string[], now: () => number = Date.now): IssueNatsCredentials {
+/** Issues credentials of 30 days for agents; `urls` is where agents find NATS, `ca` the PEM of its CA. */
+export function natsCredentialsIssuer(
+  operator: NatsOperator,
+  { urls, ca }: { readonly urls: readonly string[]; readonly ca?: string | undefined },
+  now: () => number = Date.now,
+): IssueNatsCredentials {
   return async ({ cluster, natsUser }) => {
     const expiresAt = new Date(now() + CREDENTIALS_LIFE_MS);
     const jwt = await clusterUserJwt(operator, { cluster, userPublicKey: natsUser, expiresAt });
-    return { jwt, expiresAt: expiresAt.toISOString(), urls };
+    return { jwt, expiresAt: expiresAt.toISOString(), urls, ca };
   };
 }
 
@@ -26,14 +30,15 @@ export function natsServerName(operator: NatsOperator): string {
 /** Configuration of the server that the hub brings itself. */
 export function embeddedNatsConfig(
   operator: NatsOperator,
-  place: { readonly host: string; readonly port: number; readonly stateDir: string },
+  place: { readonly host: string; readonly port: number; readonly stateDir: string; readonly tls?: NatsServerSettings['tls'] },
 ): string {
-  const { host, port, stateDir } = place;
+  const { host, port, stateDir, tls } = place;
   const config = serverConfig(operator, {
     host,
     port,
     storeDir: join(stateDir, 'hub', 'nats', 'data'),
     serverName: natsServerName(operator),
+    tls,
   });
   return `${config}logfile_size_limit: 16777216\nlogfile_max_num: 3\n`;
 }

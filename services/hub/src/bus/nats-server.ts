@@ -18,6 +18,8 @@ export interface NatsServerOptions {
   readonly serverName: string;
   /** Text of the server's configuration file. */
   readonly config: string;
+  /** Whether clients are served by TLS. */
+  readonly tls?: boolean;
   readonly log: Logger;
   /** Called with each new process: the first, and those that replace it. */
   readonly onProcess?: (record: ProcessRecord) => void;
@@ -27,6 +29,8 @@ export interface NatsServerOptions {
 export interface NatsServer {
   readonly url: string;
   readonly record: ProcessRecord;
+  /** Has the server read its certificate again. */
+  reload(): Promise<void>;
   /** Ends the server and its supervision. */
   stop(): Promise<void>;
 }
@@ -62,7 +66,7 @@ class Supervisor implements NatsServer {
   }
 
   get url(): string {
-    return `nats://${this.#options.host}:${this.#options.port}`;
+    return `${this.#options.tls === true ? 'tls' : 'nats'}://${this.#options.host}:${this.#options.port}`;
   }
 
   get record(): ProcessRecord {
@@ -74,6 +78,11 @@ class Supervisor implements NatsServer {
     const changed = await this.#writeConfig();
     await this.#adoptOrStart(changed);
     this.#supervision = this.#supervise();
+  }
+
+  async reload(): Promise<void> {
+    const pid = await this.#ownPid();
+    if (pid !== undefined) process.kill(pid, 'SIGHUP');
   }
 
   async stop(): Promise<void> {

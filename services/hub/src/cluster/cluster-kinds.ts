@@ -13,6 +13,8 @@ export interface JoinTokenParts {
   readonly publicUrl: () => string;
   /** The hub's document-signing public key. */
   readonly pin: string;
+  /** SHA-256 of the public key of the CA behind an https `publicUrl`. */
+  readonly caPin?: string | undefined;
 }
 
 const DEFAULT_TTL_MS = 10 * 60_000;
@@ -45,7 +47,8 @@ export function joinTokenBehaviour(parts: JoinTokenParts): KindBehaviour {
         { name: metadata.name, secretHash: secretHash(secret), spec: tokenSpec },
         Math.ceil(ttlMs),
       );
-      const token = encodeJoinToken({ v: 1, hub: parts.publicUrl(), cluster: tokenSpec.cluster, secret, pin: parts.pin });
+      const ca = parts.caPin === undefined ? {} : { ca: parts.caPin };
+      const token = encodeJoinToken({ v: 1, hub: parts.publicUrl(), cluster: tokenSpec.cluster, secret, pin: parts.pin, ...ca });
       return { token, expiresAt: expiresAt.toISOString() };
     },
     deleted: async (tx, { metadata }) => deleteJoinToken(tx, metadata.name),

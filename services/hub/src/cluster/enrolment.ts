@@ -136,5 +136,6 @@ function membership(
     natsUrls: [...credentials.urls],
     natsJwt: credentials.jwt,
     natsJwtExpiresAt: credentials.expiresAt,
+    ...(credentials.ca === undefined ? {} : { natsCa: credentials.ca }),
   };
 }

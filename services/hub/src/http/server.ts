@@ -1,6 +1,8 @@
 /** The HTTP edge: one shape of errors, bounded bodies, deadlines, bearer tokens, health and metrics. */
 import { randomUUID } from 'node:crypto';
+import type { Server as HttpsServer } from 'node:https';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { Histogram, type Registry } from '@hawser/runtime/metrics.ts';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
@@ -18,6 +20,8 @@ export interface HttpParts {
   readonly registry: Registry;
   /** Each answers undefined when it is well, else why the hub is not ready. */
   readonly readiness: readonly (() => string | undefined | Promise<string | undefined>)[];
+  /** Serves HTTPS alone, with whatever certificate is current. */
+  readonly tls?: LiveCertificate | undefined;
 }
 
 const BODY_LIMIT = 10 * 1024 * 1024;
@@ -27,6 +31,7 @@ const DEADLINE_MS = 30_000;
 /** Builds the server without listening. Features add their routes with `app.register` or directly. */
 export function createHttpServer(parts: HttpParts): FastifyInstance {
   const app = fastify({
+    ...httpsOf(parts.tls),
     bodyLimit: BODY_LIMIT,
     requestTimeout: DEADLINE_MS,
     handlerTimeout: DEADLINE_MS,
@@ -42,6 +47,7 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
     frameworkErrors: (error, _request, reply) =>
       void (reply as unknown as FastifyReply).code(error.statusCode ?? 400).send(statusOf(error)),
   });
+  parts.tls?.onChange((certificate) => (app.server as unknown as HttpsServer).setSecureContext({ ...certificate, ...TLS_FLOOR }));
   app.removeContentTypeParser('text/plain');
   const json = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, json);
@@ -50,6 +56,11 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
   addMetrics(app, parts.registry);
   addHealth(app, parts);
   return app;
+}
+
+/** Typed as nothing: to the routes it makes no difference. */
+function httpsOf(tls: LiveCertificate | undefined): object {
+  return tls === undefined ? {} : { https: { ...tls.current, ...TLS_FLOOR } };
 }
 
 /** Binds; throws `port-taken`. Returns the URL. */
