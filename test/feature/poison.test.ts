@@ -86,4 +86,26 @@ describe('a federation of one cluster', () => {
     expect(bad.stderr).toMatch(/^bad\.yaml:4:.*regex: makes a program of at least 401 instructions, and Envoy takes 100/);
     expect(bad.status).toBe(2);
   });
+
+  it('goes on whole when a proxy refuses one of its policies, says so everywhere, and recovers when it is fixed', async () => {
+    // As long as validation lets pass, and larger than Envoy's limit: \\S is several instructions.
+    const poison = route('details', `match: [{uri: {regex: '/${'\\S'.repeat(60)}'}}], timeout: 7s`);
+    const applied = await hawser.run(['apply', '-f', '-', '--wait', '-o', 'json'], {
+      input: `${poison}---\n${route('reviews', 'timeout: 5s')}`,
+    });
+    expect(applied.status).toBe(3);
+    const [refused, served] = (JSON.parse(applied.stdout) as { results: { nacks: object[]; proxies: object }[] }).results;
+    const nack = { cluster: 'us-east', type: 'RDS', resource: 'outbound', policy: 'VirtualService/bookinfo/details' };
+    expect(refused?.nacks).toMatchObject([nack, nack]);
+    expect(applied.stdout).toContain('RE2 program size of 245 > max program size of 100');
+    expect(served).toMatchObject({ nacks: [], proxies: { expected: 2, acked: 2, nacked: 0 } });
+    for (const envoy of envoys) {
+      const routes = await envoy.admin('/config_dump?resource=dynamic_route_configs');
+      expect(routes).toMatch(/"timeout": ?"5s"/);
+      expect(routes).not.toMatch(/"timeout": ?"7s"/);
+    }
+    const fixed = await hawser.run(['apply', '-f', '-', '--wait'], { input: route('details', 'timeout: 8s') });
+    expect(fixed).toMatchObject({ status: 0, stderr: '' });
+    for (const envoy of envoys) expect(await envoy.admin('/config_dump?resource=dynamic_route_configs')).toMatch(/"timeout": ?"8s"/);
+  });
 });

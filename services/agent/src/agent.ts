@@ -21,16 +21,19 @@ import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
 import { keepRenewed, type Member } from './feed/membership.ts';
 import { RevisionCounter } from './feed/revision-counter.ts';
 import { acceptSavedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { PolicyTrials } from './policy-trials.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeMissing, describeSnapshot, describeWorld } from './report/debug-views.ts';
+import { PolicyIssues } from './report/policy-issues.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
 import { StatusReporter } from './report/status-reporter.ts';
 import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
-import { createTranslator } from './translate/translator.ts';
+import { PolicyProbation } from './state/policy-probation.ts';
+import { createTranslator, type Translator } from './translate/translator.ts';
 import { type Authority, openAuthority } from './trust/authority.ts';
 import { proxyTokenVerifier } from './trust/proxy-tokens.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
@@ -44,6 +47,8 @@ export interface AgentOptions {
   readonly log: Logger;
   /** Every how many milliseconds endpoints are checked; 0 for never. */
   readonly checkMs?: number;
+  /** A test's seam: what compiles in place of the translator. */
+  readonly translator?: Translator;
   /** The clock of the brake on sudden losses, milliseconds. */
   readonly now?: () => number;
 }
@@ -100,6 +105,8 @@ class Agent implements RunningAgent {
   readonly #registry: Registry = createRegistry();
   readonly #warnings: Warnings;
   readonly #federation: Federation;
+  readonly #probation: PolicyProbation;
+  readonly #issues: PolicyIssues;
   readonly #local: LocalSource;
   readonly #proxies: ProxyRegistry;
   readonly #lastGood: LastKnownGood<SavedState>;
@@ -121,7 +128,11 @@ class Agent implements RunningAgent {
     this.#warnings = new Warnings(({ place, message }) => log.warn({ place, warning: message }, 'warning'));
     this.#federation = new Federation({ name: cluster, region, zone, trustDomain });
     this.#federation.setFacts(cluster, this.#facts());
-    this.loop = this.#makeLoop();
+    const { saved } = base;
+    this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
+    const translator = options.translator ?? createTranslator();
+    this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
+    this.loop = this.#makeLoop(translator);
     this.#local = new LocalSource({
       cluster,
       registryDir: config.registryDir,
@@ -164,13 +175,20 @@ class Agent implements RunningAgent {
     for (const stop of this.#stops.reverse()) await stop();
   }
 
-  #makeLoop(): ControlLoop {
+  #makeLoop(translator: Translator): ControlLoop {
     return new ControlLoop({
       federation: this.#federation,
-      translator: createTranslator(),
+      translator,
       store: this.store,
+      probation: this.#probation,
       onRevision: (moment, applied) => this.#rollouts?.trackRevision(moment.epoch, moment.revision, applied),
-      onProblems: (problems) => this.#warnings.standing('translate', problems),
+      onProblems: (problems) => {
+        this.#issues.setCompileProblems(problems);
+        this.#warnings.standing(
+          'translate',
+          problems.map(({ message }) => message),
+        );
+      },
       onRoster: () => this.#feed?.rosterChanged(),
       onChange: () => this.#changed(),
     });
@@ -256,7 +274,12 @@ class Agent implements RunningAgent {
     const nextRevision = (): number => this.#base.revisions.next();
     const reporter = new StatusReporter({ bus, cluster, epoch, signer: member.signer, nextRevision, status: () => this.#status(server) });
     this.#reporter = reporter;
-    this.#rollouts = new RolloutTracker(server.streams, (status) => reporter.rollout(status));
+    const trials = this.#followTrials(server);
+    this.#rollouts = new RolloutTracker(
+      server.streams,
+      (status) => reporter.rollout(status),
+      () => this.#probation.active,
+    );
     const diff = this.#policyDiff(server);
     const rpc = serveRpc({
       bus,
@@ -277,9 +300,25 @@ class Agent implements RunningAgent {
     });
     this.#stops.push(() => {
       this.#rollouts?.stop();
+      trials.stop();
       rpc.stop();
       diff.stop();
       reporter.stop();
+    });
+  }
+
+  /** Before the rollouts, which wait for what comes of a trial. */
+  #followTrials(server: AdsServer): PolicyTrials<ProxyStream> {
+    return new PolicyTrials({
+      ...{ probation: this.#probation, streams: server.streams, recompile: () => this.loop.reconsider() },
+      onVerdict: (refused, nacks) => {
+        for (const { key, revision, refusal } of refused) {
+          this.#options.log.warn({ policy: key, ...refusal }, 'a proxy refuses what a policy makes: it is held back');
+          this.#rollouts?.blame(revision, key, nacks);
+        }
+        this.#rollouts?.recheck();
+        this.#changed();
+      },
     });
   }
 
@@ -326,6 +365,7 @@ class Agent implements RunningAgent {
     return {
       ...{ instance: this.#instance, startedAt: this.#startedAt, version: VERSION, epoch, revision, ready: this.loop.ready },
       warnings: this.#warnings.list(),
+      ...this.#issues.list(),
       proxies: server.proxies(),
       peers: this.#feed?.peers() ?? [],
     };
@@ -340,6 +380,7 @@ class Agent implements RunningAgent {
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
       proxies: this.#proxies.refs(),
+      probation: this.#probation.saved(),
     };
   }
 }

@@ -5,6 +5,7 @@ import { ControlLoop, type Moment } from './control-loop.ts';
 import type { Change } from './snapshot/resource.ts';
 import { type Applied, SnapshotStore } from './snapshot/snapshot-store.ts';
 import { type Dirty, Federation } from './state/federation.ts';
+import { PolicyProbation } from './state/policy-probation.ts';
 import type { World } from './state/world.ts';
 import type { Translator } from './translate/translator.ts';
 
@@ -59,6 +60,10 @@ class FakeTranslator implements Translator {
   detach(): Change[] {
     return [];
   }
+
+  problems(): [] {
+    return [];
+  }
 }
 
 describe('ControlLoop', () => {
@@ -83,8 +88,9 @@ describe('ControlLoop', () => {
     loop = new ControlLoop({
       ...{ translator, federation, store },
       onRevision: (moment, applied) => revisions.push([moment, applied]),
+      probation: new PolicyProbation(),
       onProblems: (all) => {
-        problems = all;
+        problems = all.map(({ message }) => message);
       },
       onRoster: () => undefined,
       onChange: () => undefined,

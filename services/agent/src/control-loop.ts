@@ -5,11 +5,12 @@
 import { setImmediate } from 'node:timers';
 import type { Roster } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { GuardedCompiler } from './guarded-compiler.ts';
+import { type CompileProblem, GuardedCompiler } from './guarded-compiler.ts';
 import type { Change } from './snapshot/resource.ts';
 import type { Applied, SnapshotStore } from './snapshot/snapshot-store.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 import type { Dirty, Federation } from './state/federation.ts';
+import type { PolicyProbation } from './state/policy-probation.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { Translator } from './translate/translator.ts';
 
@@ -31,10 +32,12 @@ export interface ControlLoopParts {
   readonly federation: Federation;
   readonly translator: Translator;
   readonly store: SnapshotStore;
+  /** Decides which version of each policy is compiled. */
+  readonly probation: PolicyProbation;
   /** A hub revision is compiled and applied. */
   readonly onRevision: (moment: Moment, applied: Applied) => void;
   /** What of the newest state could not be compiled, by topic; empty when all of it could. */
-  readonly onProblems: (problems: readonly string[]) => void;
+  readonly onProblems: (problems: readonly CompileProblem[]) => void;
   /** Members, or their keys, changed. */
   readonly onRoster: () => void;
   /** Something of the state changed, compiled or not. */
@@ -53,6 +56,8 @@ export class ControlLoop {
   #scheduled = false;
   #ready = false;
   #wanted: ReadonlyMap<string, Resource> = new Map();
+  /** Which of what is wanted is compiled. */
+  #effective: ReadonlyMap<string, Resource> = new Map();
   #pending: Moment | undefined;
   #moment: Moment | undefined;
 
@@ -94,12 +99,14 @@ export class ControlLoop {
 
   /** The hub's documents, whole. */
   configure({ roster, policies, moment }: Configuration): void {
-    const { federation, onRoster } = this.#parts;
+    const { federation, probation, onRoster } = this.#parts;
     const before = keysOf(federation.roster);
     if (JSON.stringify(federation.roster) !== JSON.stringify(roster)) federation.setRoster(roster);
     if (!samePolicies(this.#wanted, policies)) {
       this.#wanted = policies;
-      federation.setPolicies(policies);
+      probation.want(policies, moment?.revision ?? this.#moment?.revision ?? 0);
+      this.#effective = probation.effective;
+      federation.setPolicies(this.#effective);
     }
     if (moment !== undefined && !isSame(moment, this.#moment)) this.#pending = moment;
     this.#missing.delete('config');
@@ -123,6 +130,13 @@ export class ControlLoop {
       this.#scheduled = false;
       this.run();
     });
+  }
+
+  /** The probation decided otherwise: compiles and serves that, in this turn. */
+  reconsider(): void {
+    this.#effective = this.#parts.probation.effective;
+    this.#parts.federation.setPolicies(this.#effective);
+    this.run();
   }
 
   /** Makes the layer of a proxy that connected, in this turn. */
@@ -164,7 +178,7 @@ export class ControlLoop {
 
   #compile(dirty: Dirty): readonly Change[] | undefined {
     const { federation, onProblems } = this.#parts;
-    const { changes, problems, policies } = this.#compiler.compile(federation.world(), dirty, this.#wanted);
+    const { changes, problems, policies } = this.#compiler.compile(federation.world(), dirty, this.#effective);
     federation.adoptPolicies(policies);
     if (dirty === 'all' || problems.length > 0) onProblems(problems);
     return changes;

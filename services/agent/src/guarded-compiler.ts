@@ -9,11 +9,17 @@ import type { Translator } from './translate/translator.ts';
 
 type Policies = ReadonlyMap<string, Resource>;
 
+/** Something that could not be compiled; `policy` is the key of the one at fault. */
+export interface CompileProblem {
+  readonly message: string;
+  readonly policy?: string;
+}
+
 /** What came of it. */
 export interface Compiled {
   /** Undefined when nothing could be compiled at all. */
   readonly changes: readonly Change[] | undefined;
-  readonly problems: readonly string[];
+  readonly problems: readonly CompileProblem[];
   /** The policies in force now. */
   readonly policies: Policies;
 }
@@ -31,21 +37,21 @@ export class GuardedCompiler {
 
   /** Compiles what differs; `wanted` are all policies, those that were left out before included. */
   compile(world: World, dirty: Dirty, wanted: Policies): Compiled {
-    const problems: string[] = [];
+    const problems: CompileProblem[] = [];
     try {
       const changes = this.#translator.update(world, dirty);
       this.#policies = world.policies;
       this.#note(world, dirty === 'all' ? undefined : dirty.services);
       return { changes, problems, policies: this.#policies };
     } catch (error) {
-      problems.push(messageOf(error));
+      problems.push({ message: messageOf(error) });
     }
     const changes = dirty === 'all' ? this.#all(world, wanted, problems) : this.#services(world, dirty.services, problems);
     return { changes, problems, policies: this.#policies };
   }
 
   /** What compiled before, then each new policy and each changed service by itself. */
-  #all(world: World, wanted: Policies, problems: string[]): Change[] | undefined {
+  #all(world: World, wanted: Policies, problems: CompileProblem[]): Change[] | undefined {
     const baseline = { ...world, policies: this.#policies, shards: new Map(this.#shards) };
     const changes = this.#try(baseline, 'all', 'configuration', problems);
     if (changes === undefined) return undefined;
@@ -56,7 +62,7 @@ export class GuardedCompiler {
     return [...changes, ...this.#services({ ...world, policies: this.#policies }, services, problems)];
   }
 
-  #changedPolicies(world: World, wanted: Policies, problems: string[]): Change[] {
+  #changedPolicies(world: World, wanted: Policies, problems: CompileProblem[]): Change[] {
     const changes: Change[] = [];
     for (const key of [...new Set([...this.#policies.keys(), ...wanted.keys()])].sort()) {
       const policy = wanted.get(key);
@@ -64,7 +70,9 @@ export class GuardedCompiler {
       const candidate = new Map(this.#policies);
       if (policy === undefined) candidate.delete(key);
       else candidate.set(key, policy);
-      const compiled = this.#try({ ...world, policies: candidate }, 'all', `${key} is kept as it was`, problems);
+      const failures: CompileProblem[] = [];
+      const compiled = this.#try({ ...world, policies: candidate }, 'all', `${key} is kept as it was`, failures);
+      problems.push(...failures.map(({ message }) => ({ message, policy: key })));
       if (compiled === undefined) continue;
       changes.push(...compiled);
       this.#policies = candidate;
@@ -72,7 +80,7 @@ export class GuardedCompiler {
     return changes;
   }
 
-  #services(world: World, services: ReadonlySet<string>, problems: string[]): Change[] {
+  #services(world: World, services: ReadonlySet<string>, problems: CompileProblem[]): Change[] {
     return [...services].sort().flatMap((key) => {
       const one = new Set([key]);
       const compiled = this.#try(world, { services: one }, `endpoints of ${key} are kept as they were`, problems);
@@ -90,11 +98,11 @@ export class GuardedCompiler {
     }
   }
 
-  #try(world: World, dirty: Dirty, place: string, problems: string[]): Change[] | undefined {
+  #try(world: World, dirty: Dirty, place: string, problems: CompileProblem[]): Change[] | undefined {
     try {
       return this.#translator.update(world, dirty);
     } catch (error) {
-      problems.push(`${place}: ${messageOf(error)}`);
+      problems.push({ message: `${place}: ${messageOf(error)}` });
       return undefined;
     }
   }

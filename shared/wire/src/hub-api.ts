@@ -1,6 +1,6 @@
 /** The hub's own views, beside the resource API: what the CLI and the page ask. All `GET`, below `/hawser/v1`. */
 import Type, { type Static } from 'typebox';
-import { FieldDifference, ProxyStatus, XdsDifference } from './messages.ts';
+import { FieldDifference, ProxyStatus, RolloutStatus, XdsDifference } from './messages.ts';
 
 /** `GET /hawser/v1/rollouts/REVISION?timeout=30s`: answers when every connected agent has accounted for the revision and all
  * its proxies have answered, or when the time is over (`complete: false`). */
@@ -9,7 +9,7 @@ export const RolloutAnswer = Type.Object({
   revision: Type.Integer(),
   complete: Type.Boolean(),
   proxies: Type.Object({ expected: Type.Integer(), acked: Type.Integer(), nacked: Type.Integer() }),
-  nacks: Type.Array(Type.Object({ cluster: Type.String(), proxy: Type.String(), message: Type.String() })),
+  nacks: Type.Array(Type.Intersect([Type.Object({ cluster: Type.String() }), RolloutStatus.properties.nacks.items])),
   /** Connected clusters that have not accounted for the revision yet. */
   waitingFor: Type.Array(Type.String()),
   /** Members whose agent is not connected: they get the revision when they return. */

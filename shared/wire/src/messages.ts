@@ -29,6 +29,8 @@ export const TypeStatus = Type.Object({
   acked: Type.String(),
   state: Type.Union([Type.Literal('SYNCED'), Type.Literal('PENDING'), Type.Literal('NACKED'), Type.Literal('NOT_SENT')]),
   error: Type.Optional(Type.String()),
+  /** Name of the resource that `error` is about. */
+  resource: Type.Optional(Type.String()),
 });
 export type TypeStatus = Static<typeof TypeStatus>;
 
@@ -55,6 +57,27 @@ export const PeerStatus = Type.Object({
 });
 export type PeerStatus = Static<typeof PeerStatus>;
 
+/** A policy that is not served as it is wanted, by the agent's word. */
+export const PolicyIssue = Type.Object({
+  kind: Type.String(),
+  namespace: Type.String(),
+  name: Type.String(),
+  /**
+   * `REFUSED`: a proxy refused what it was compiled into. `NOT_COMPILED`: it could not be compiled. Of both, the version before
+   * is served, if there was one. `PARTIAL`: it is served but for the field.
+   */
+  state: Type.Union([Type.Literal('REFUSED'), Type.Literal('NOT_COMPILED'), Type.Literal('PARTIAL')]),
+  /** Such as `spec.http[0].match[1]`. */
+  field: Type.Optional(Type.String()),
+  message: Type.String(),
+  /** Who refused what, for `REFUSED`. */
+  proxy: Type.Optional(Type.String()),
+  type: Type.Optional(XdsType),
+  resource: Type.Optional(Type.String()),
+  at: Type.String(),
+});
+export type PolicyIssue = Static<typeof PolicyIssue>;
+
 /** Message on `statusSubject`: an agent's whole account of itself. */
 export const AgentStatus = Type.Object({
   instance: Type.String(),
@@ -66,6 +89,9 @@ export const AgentStatus = Type.Object({
   ready: Type.Boolean(),
   /** What an operator should know: unreadable registry files, held removals, refused documents. Newest last, at most 50. */
   warnings: Type.Array(Type.Object({ at: Type.String(), place: Type.String(), message: Type.String() })),
+  /** Policies that are not served as they are wanted, at most 100; absent from agents of an earlier release. */
+  policies: Type.Optional(Type.Array(PolicyIssue)),
+  policiesOmitted: Type.Optional(Type.Integer()),
   proxies: Type.Array(ProxyStatus),
   peers: Type.Array(PeerStatus),
 });
@@ -78,7 +104,18 @@ export const RolloutStatus = Type.Object({
   /** Connected proxies whose resources changed with this revision. */
   expected: Type.Integer(),
   acked: Type.Integer(),
-  nacks: Type.Array(Type.Object({ proxy: Type.String(), message: Type.String() })),
+  /** Of a proxy that refused several policies, one for each. */
+  nacks: Type.Array(
+    Type.Object({
+      proxy: Type.String(),
+      message: Type.String(),
+      /** The resource that was refused. */
+      type: Type.Optional(XdsType),
+      resource: Type.Optional(Type.String()),
+      /** The policy that was found to be the reason, `KIND/NAMESPACE/NAME`. */
+      policy: Type.Optional(Type.String()),
+    }),
+  ),
 });
 export type RolloutStatus = Static<typeof RolloutStatus>;
 

@@ -1,10 +1,39 @@
 /** The last good state as it is on disk: sealed documents, which prove themselves, and what only this agent knows. */
 import { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { serviceKey } from '@hawser/model/service-host.ts';
+import { XdsType } from '@hawser/wire/messages.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { LocalState } from '../discover/local-source.ts';
 import { REGISTRY_KINDS, type RegistryObject } from '../discover/registry-kinds.ts';
+import type { SavedProbation } from '../state/policy-probation.ts';
+
+const Probation = Type.Object({
+  refused: Type.Array(
+    Type.Object({
+      ...{ key: Type.String(), hash: Type.String(), revision: Type.Integer() },
+      refusal: Type.Object({
+        ...{
+          proxy: Type.String(),
+          type: XdsType,
+          resource: Type.String(),
+          version: Type.String(),
+          message: Type.String(),
+          at: Type.String(),
+        },
+      }),
+    }),
+  ),
+  standIns: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      policy: Type.Union([
+        Type.Null(),
+        Type.Object({ kind: Type.String(), metadata: Type.Object({ name: Type.String() }), spec: Type.Unknown() }),
+      ]),
+    }),
+  ),
+});
 
 /** Version 1 of the file. Messages are base64. */
 export const SavedState = Type.Object({
@@ -16,6 +45,8 @@ export const SavedState = Type.Object({
   fleet: Type.Array(Type.String()),
   /** The hub's revision that was served. */
   moment: Type.Optional(Type.Object({ epoch: Type.Integer(), revision: Type.Integer() })),
+  /** Absent from files of an earlier release: then everything saved counts as accepted. */
+  probation: Type.Optional(Type.Unsafe<SavedProbation>(Probation)),
   files: Type.Array(
     Type.Object({ file: Type.String(), objects: Type.Array(Type.Unsafe<RegistryObject>(Type.Union([...REGISTRY_KINDS.values()]))) }),
   ),

@@ -21,13 +21,18 @@ export interface TrackedStreams<Stream extends TrackedStream> {
   reportRevisions(source: (stream: Stream) => number): void;
 }
 
+/** What a proxy refused, and why. */
+export type Nack = Omit<RolloutStatus['nacks'][number], 'proxy'>;
+
 interface Rollout<Stream> {
   readonly epoch: number;
   readonly revision: number;
   readonly generation: number;
   /** Per proxy, what it has not accepted yet. */
   readonly open: Map<Stream, readonly ResourceKey[]>;
-  readonly nacks: Map<Stream, string>;
+  readonly nacks: Map<Stream, Nack>;
+  /** Proxies that refused a policy of this revision; they run on what was served in its place. */
+  readonly blamed: Map<Stream, Nack[]>;
   acked: number;
 }
 
@@ -42,12 +47,17 @@ export class RolloutTracker<Stream extends TrackedStream> {
   /** Streams that had everything acknowledged at least once. */
   readonly #synced = new WeakSet<Stream>();
   readonly #stop: () => void;
+  readonly #isHeld: () => boolean;
   #latest = 0;
 
-  /** `emit` gets the account of a revision at once and each time it changes. */
-  constructor(streams: TrackedStreams<Stream>, emit: (status: RolloutStatus) => void) {
+  /**
+   * `emit` gets the account of a revision at once and each time it changes. While `isHeld` says so, answers are to something
+   * that is only being tried: accounts wait for `recheck`.
+   */
+  constructor(streams: TrackedStreams<Stream>, emit: (status: RolloutStatus) => void, isHeld: () => boolean = () => false) {
     this.#streams = streams;
     this.#emit = emit;
+    this.#isHeld = isHeld;
     const changed = (): void => undefined;
     this.#stop = streams.listen({ changed, settled: (stream) => this.#settled(stream), gone: (stream) => this.#gone(stream) });
     streams.reportRevisions((stream) => this.revisionOf(stream));
@@ -56,12 +66,13 @@ export class RolloutTracker<Stream extends TrackedStream> {
   /** Accounts for a revision whose changes were applied as `applied`, right after they were; those that changed nothing too. */
   trackRevision(epoch: number, revision: number, applied: Applied): void {
     const affected = applied.changes.length === 0 ? [] : this.#streams.affected(applied).entries();
-    const rollout: Rollout<Stream> = { epoch, revision, generation: applied.generation, open: new Map(), nacks: new Map(), acked: 0 };
+    const maps = { open: new Map(), nacks: new Map(), blamed: new Map() };
+    const rollout: Rollout<Stream> = { epoch, revision, generation: applied.generation, ...maps, acked: 0 };
     for (const [stream, keys] of affected) {
       const visible = keys.filter(({ type, name }) => stream.machine.covers(type, name));
       if (visible.length > 0) rollout.open.set(stream, visible);
     }
-    for (const stream of [...rollout.open.keys()]) this.#check(rollout, stream);
+    if (!this.#isHeld()) for (const stream of [...rollout.open.keys()]) this.#check(rollout, stream);
     this.#latest = revision;
     this.#rollouts.push(rollout);
     if (this.#rollouts.length > KEPT) this.#rollouts.shift();
@@ -78,11 +89,34 @@ export class RolloutTracker<Stream extends TrackedStream> {
     return open === undefined ? this.#latest : open.revision - 1;
   }
 
+  /** These proxies refused a policy that came with the revision: nothing that is served in its place undoes that. */
+  blame(revision: number, policy: string, nacks: ReadonlyMap<string, Nack>): void {
+    const rollout = this.#rollouts.find((one) => one.revision >= revision);
+    if (rollout === undefined) return;
+    for (const stream of [...rollout.open.keys(), ...rollout.blamed.keys()]) {
+      const nack = nacks.get(stream.proxy.name);
+      if (nack === undefined) continue;
+      rollout.open.delete(stream);
+      rollout.nacks.delete(stream);
+      rollout.blamed.set(stream, [...(rollout.blamed.get(stream) ?? []), { ...nack, policy }]);
+    }
+    this.#emit(statusOf(rollout));
+  }
+
+  /** Looks again at everything that is open. */
+  recheck(): void {
+    for (const rollout of this.#rollouts) {
+      const changed = [...rollout.open.keys()].filter((stream) => this.#check(rollout, stream));
+      if (changed.length > 0) this.#emit(statusOf(rollout));
+    }
+  }
+
   stop(): void {
     this.#stop();
   }
 
   #settled(stream: Stream): void {
+    if (this.#isHeld()) return;
     this.revisionOf(stream);
     for (const rollout of this.#rollouts) {
       if (rollout.open.has(stream) && this.#check(rollout, stream)) this.#emit(statusOf(rollout));
@@ -100,10 +134,10 @@ export class RolloutTracker<Stream extends TrackedStream> {
   /** Looks again at what a proxy has open; returns whether the account changed. */
   #check(rollout: Rollout<Stream>, stream: Stream): boolean {
     const before = rollout.nacks.get(stream);
-    let refusal: string | undefined;
+    let refusal: Nack | undefined;
     const open = (rollout.open.get(stream) ?? []).filter(({ type, name }) => {
       const outcome = stream.machine.outcome(type, name, rollout.generation);
-      if (typeof outcome === 'object') refusal ??= outcome.nacked;
+      if (typeof outcome === 'object') refusal ??= { type, resource: name, message: outcome.nacked };
       return outcome !== 'acked';
     });
     if (refusal === undefined) rollout.nacks.delete(stream);
@@ -113,12 +147,14 @@ export class RolloutTracker<Stream extends TrackedStream> {
       rollout.open.delete(stream);
       rollout.acked += 1;
     }
-    return open.length === 0 || before !== refusal;
+    return open.length === 0 || before?.message !== refusal?.message;
   }
 }
 
 function statusOf(rollout: Rollout<TrackedStream>): RolloutStatus {
-  const { epoch, revision, acked, open } = rollout;
-  const nacks = [...rollout.nacks].map(([stream, message]) => ({ proxy: stream.proxy.name, message }));
-  return { epoch, revision, expected: acked + open.size, acked, nacks };
+  const { epoch, revision, acked, open, blamed } = rollout;
+  const standing = [...rollout.nacks].map(([stream, nack]) => ({ proxy: stream.proxy.name, ...nack }));
+  const found = [...blamed].flatMap(([stream, nacks]) => nacks.map((nack) => ({ proxy: stream.proxy.name, ...nack })));
+  const nacks = [...standing, ...found];
+  return { epoch, revision, expected: acked + open.size + blamed.size, acked, nacks };
 }

@@ -13,12 +13,18 @@ import { Check } from 'typebox/value';
 
 /** Endpoints of a service that carry certain labels. */
 export interface Subset {
+  /** Key of the DestinationRule, and the subset's place in it. */
+  readonly policy: string;
+  readonly index: number;
   readonly name: string;
   readonly labels: readonly (readonly [string, string])[];
 }
 
 /** One rule of a VirtualService and the namespace its hosts are read in. */
 export interface HttpRule {
+  /** Key of the VirtualService, and the rule's place in it. */
+  readonly policy: string;
+  readonly index: number;
   readonly namespace: string;
   readonly rule: HttpRouteSpec;
 }
@@ -87,7 +93,7 @@ function rulesOf(policy: Resource): HttpRule[] {
   const known = ruleCache.get(policy);
   if (known !== undefined) return known;
   const namespace = policy.metadata.namespace ?? '';
-  const rules = (policy.spec as VirtualServiceSpec).http.map((rule) => ({ namespace, rule }));
+  const rules = (policy.spec as VirtualServiceSpec).http.map((rule, index) => ({ policy: keyOf(policy), index, namespace, rule }));
   ruleCache.set(policy, rules);
   return rules;
 }
@@ -98,9 +104,9 @@ const ruleCache = new WeakMap<Resource, HttpRule[]>();
 function subsetsOf(rules: readonly Resource[]): Subset[] {
   const subsets = new Map<string, Subset>();
   for (const policy of rules) {
-    for (const { name, labels = {} } of (policy.spec as DestinationRuleSpec).subsets ?? []) {
+    for (const [index, { name, labels = {} }] of ((policy.spec as DestinationRuleSpec).subsets ?? []).entries()) {
       const sorted = Object.entries(labels).sort(([a], [b]) => compare(a, b));
-      if (!subsets.has(name)) subsets.set(name, { name, labels: sorted });
+      if (!subsets.has(name)) subsets.set(name, { policy: keyOf(policy), index, name, labels: sorted });
     }
   }
   return [...subsets.values()].sort((a, b) => compare(a.name, b.name));

@@ -10,6 +10,7 @@ import { indexPolicies, type PolicyIndex, samePolicies } from './policy-index.ts
 import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
 import { type EncodedHost, routeConfiguration } from './route-config.ts';
+import { type RuleProblem, ruleProblems } from './rule-problems.ts';
 import { ServedAddresses } from './served-addresses.ts';
 import { entryHosts, entryResources, type ServiceEntry, serviceEntry } from './service-entry.ts';
 import { fleetResources } from './service-resources.ts';
@@ -29,6 +30,8 @@ export interface Translator {
   attach(proxy: ProxyRef): Change[];
   /** Removes the layer of a proxy. */
   detach(proxy: ProxyRef): Change[];
+  /** What of the policies in force is not served as written. */
+  problems(): readonly RuleProblem[];
 }
 
 /** A translator that has given nothing yet. */
@@ -58,6 +61,8 @@ class IncrementalTranslator implements Translator {
   readonly #addresses = new ServedAddresses();
   readonly #proxies = new Map<LayerName, ProxyRef>();
   readonly #ledger = new ResourceLedger();
+  /** Undefined once they may differ. */
+  #problems: readonly RuleProblem[] | undefined;
 
   update(world: World, dirty: Dirty): Change[] {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
@@ -86,6 +91,14 @@ class IncrementalTranslator implements Translator {
     const layer: LayerName = `${proxy.role}:${proxy.address}`;
     this.#proxies.delete(layer);
     return this.#give(new Map([[layer, []]]));
+  }
+
+  problems(): readonly RuleProblem[] {
+    const lookup = (key: string) => this.#entries.get(key)?.view;
+    this.#problems ??= [...this.#entries.values()]
+      .filter(({ view }) => view.policies.rules.length > 0 || view.subsets.length > 0)
+      .flatMap(({ view }) => ruleProblems(view, lookup));
+    return this.#problems;
   }
 
   #give(units: Map<string, readonly Placed[]>): Change[] {
@@ -181,6 +194,7 @@ class IncrementalTranslator implements Translator {
       if (hosts.length === 0) this.#hosts.delete(key);
       else this.#hosts.set(key, hosts);
     }
+    this.#problems = undefined;
     this.#world = world;
     this.#fleet = draft.fleet;
     this.#policies = draft.policies;

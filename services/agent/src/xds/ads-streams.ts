@@ -80,6 +80,11 @@ export class AdsStreams implements StreamEvents {
     return this.#index.newest.get(name);
   }
 
+  /** The newest stream of each proxy. */
+  newest(): Iterable<ProxyStream> {
+    return this.#index.newest.values();
+  }
+
   /** The newest stream of each proxy that sees one of the changes, with what it sees of them. */
   affected(applied: Applied): ReturnType<StreamIndex['affected']> {
     const newest = new Set(this.#index.newest.values());

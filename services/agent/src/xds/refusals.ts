@@ -22,6 +22,11 @@ export class Refusals {
     return this.#byName.values().next().value?.message;
   }
 
+  /** Those that are certain: nothing that the client said them of is yet to be tried in a smaller part. */
+  get standing(): readonly (Refusal & { readonly name: string })[] {
+    return [...this.#byName].filter(([name]) => !this.retries(name)).map(([name, refusal]) => ({ name, ...refusal }));
+  }
+
   /** Whether parts wait to be tried. */
   get hasParts(): boolean {
     return this.#parts.length > 0;

@@ -14,6 +14,7 @@ export type TypeState = Pick<
   | 'progress'
   | 'refusal'
   | 'refusalOf'
+  | 'refusals'
   | 'refused'
   | 'sentVersion'
   | 'ackedVersion'

@@ -12,10 +12,11 @@ export function typeStatuses(machine: StreamState): Record<XdsType, TypeStatus> 
 function statusOf(machine: StreamState, type: XdsType): TypeStatus {
   const subscription = machine.subscription(type);
   const { refusal } = subscription;
+  const resource = subscription.refusals[0]?.name;
   return {
     ...subscription.digests,
     state: stateOf(subscription),
-    ...(refusal === undefined ? {} : { error: refusal }),
+    ...(refusal === undefined ? {} : { error: refusal, ...(resource === undefined ? {} : { resource }) }),
   };
 }
 

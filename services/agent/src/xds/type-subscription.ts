@@ -141,6 +141,11 @@ export class TypeSubscription<Hold> {
     return this.#names.size;
   }
 
+  /** What the client certainly refused, name by name, of what it was sent last. */
+  get refusals(): Refusals['standing'] {
+    return this.#refusals.standing;
+  }
+
   /** The first refusal that still stands. */
   get refusal(): string | undefined {
     return this.#refusals.first;

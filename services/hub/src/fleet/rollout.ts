@@ -1,6 +1,6 @@
 /** What a revision did to the proxies of the fleet, by the agents' own reports. Pure. */
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
-import type { ProxyStatus } from '@hawser/wire/messages.ts';
+import type { ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
 
 /** What the answer is made of. All times are Unix milliseconds. */
@@ -28,7 +28,7 @@ const REPORT_LOST_AFTER_MS = 2000;
 interface Accounted {
   readonly expected: number;
   readonly acked: number;
-  readonly nacks: readonly { readonly proxy: string; readonly message: string }[];
+  readonly nacks: RolloutStatus['nacks'];
   readonly at: number;
   readonly settled: boolean;
 }
@@ -47,9 +47,9 @@ export function rolloutAnswer(input: RolloutInput): RolloutAnswer {
     proxies: {
       expected: sum(known, 'expected'),
       acked: sum(known, 'acked'),
-      nacked: known.reduce((all, one) => all + one.nacks.length, 0),
+      nacked: known.reduce((all, one) => all + refusers(one), 0),
     },
-    nacks: known.flatMap(({ cluster, nacks }) => nacks.map(({ proxy, message }) => ({ cluster, proxy, message }))),
+    nacks: known.flatMap(({ cluster, nacks }) => nacks.map((nack) => ({ cluster, ...nack }))),
     waitingFor,
     disconnected: input.members.filter((name) => connection.get(name) === 'disconnected'),
     durationMs: input.committedAt === undefined ? 0 : Math.max(0, lastAt - input.committedAt),
@@ -86,8 +86,13 @@ function reportFor({ reports }: AgentAccount, { epoch, revision, startRevision }
   return first;
 }
 
+/** Proxies that refused something; one may have refused several policies. */
+function refusers({ nacks }: { readonly nacks: RolloutStatus['nacks'] }): number {
+  return new Set(nacks.map(({ proxy }) => proxy)).size;
+}
+
 function isSettled({ status }: RolloutReport): boolean {
-  return status.expected === status.acked + status.nacks.length;
+  return status.expected === status.acked + refusers(status);
 }
 
 /** Without a report (sent to an earlier hub, or lost) the proxies' own revisions tell; how many were expected is not known then. */
