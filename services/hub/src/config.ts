@@ -1,5 +1,5 @@
 /** The hub's configuration: flags over `HAWSER_*` over defaults, checked once, then frozen. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
@@ -13,6 +13,8 @@ export const HubConfig = Type.Object(
   {
     /** Absolute path of the state folder. */
     stateDir: Type.String({ minLength: 1 }),
+    /** Folder of the keys that all replicas of a hub share. */
+    keysDir: Type.String({ minLength: 1 }),
     /** DSN of an external PostgreSQL; without it the hub starts its own. */
     databaseUrl: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
     /** URLs of an external NATS, separated by commas; without them the hub starts its own. */
@@ -45,6 +47,7 @@ export type HubFlags = Readonly<Record<string, string | undefined>>;
 
 const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   stateDir: 'HAWSER_STATE_DIR',
+  keysDir: 'HAWSER_HUB_KEYS_DIR',
   databaseUrl: 'HAWSER_DATABASE_URL',
   natsUrl: 'HAWSER_NATS_URL',
   address: 'HAWSER_HUB_ADDRESS',
@@ -76,6 +79,7 @@ export function loadHubConfig(flags: HubFlags, env: NodeJS.ProcessEnv = process.
     if (text !== undefined && text !== '') found[key] = PORT_SETTINGS.has(key) ? Number(text) : text;
   }
   found['stateDir'] = resolve(String(found['stateDir']));
+  found['keysDir'] = resolve(String(found['keysDir'] ?? join(found['stateDir'], 'hub', 'keys')));
   if (found['tls'] === 'auto' && plaintextAllowed(env)) found['tls'] = 'off';
   const scheme = apiSpeaksTls(found as ApiDoor) ? 'https' : 'http';
   found['publicUrl'] = String(found['publicUrl'] ?? `${scheme}://${urlHost(String(found['address']))}:${found['port']}`).replace(

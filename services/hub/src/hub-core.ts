@@ -10,6 +10,7 @@ import { tokenRoutes } from './access/token-routes.ts';
 import { TOKENS_CHANNEL } from './access/token-store.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { AuditTrail } from './audit/audit-trail.ts';
+import { type HubIdentity, requireSharedKeys } from './bus/hub-identity-store.ts';
 import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts';
 import { createEnrolment } from './cluster/enrolment.ts';
 import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
@@ -85,6 +86,8 @@ export interface HubCore {
   readonly readModel: ResourceReadModel;
   readonly resources: ResourceService;
   readonly listenOutbox: ListenOutbox;
+  /** Throws `keys-differ` when another hub's keys are this database's. */
+  requireSharedKeys(identity: HubIdentity): Promise<void>;
   /** Whether the last statement reached PostgreSQL. */
   databaseUp(): boolean;
   /** Binds `config.address:config.port`; throws `port-taken`. Returns the URL. */
@@ -142,6 +145,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     resources,
     readModel: createReadModel(database),
     listenOutbox: (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint }),
+    requireSharedKeys: (identity) => requireSharedKeys(database, identity, config.keysDir),
     databaseUp: () => database.up(),
     listen: async () => {
       const url = await listen(app, config.address, config.port);

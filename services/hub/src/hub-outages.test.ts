@@ -46,7 +46,7 @@ async function startHub(flags: Readonly<Record<string, string>> = {}): Promise<H
 
 /** The external server: configured by what the hub prints, its own address and folder filled in. */
 async function startExternalNats(port: string): Promise<void> {
-  const config = (await externalNatsConfig(join(folder, 'state')))
+  const config = (await externalNatsConfig(join(folder, 'state', 'hub', 'keys')))
     .replace('0.0.0.0:4222', `127.0.0.1:${port}`)
     .replace('/var/lib/nats', join(folder, 'nats'));
   writeFileSync(join(folder, 'nats.conf'), config);

@@ -111,7 +111,7 @@ export class HubProcess {
 
   /** What the stream of documents holds: subject → sequence and hash of the stored bytes. */
   async stored(): Promise<Map<string, { readonly sequence: number; readonly hash: string }>> {
-    const { operator } = await loadHubKeys(this.#stateDir);
+    const { operator } = await loadHubKeys(this.#flags['keysDir'] ?? join(this.#stateDir, 'hub', 'keys'));
     const urls = [`nats://127.0.0.1:${this.#flags['natsPort']}`];
     const bus = await connectBus({ urls, name: 'test', credentials: await hubCredentials(operator), log: silent });
     try {

@@ -1,6 +1,6 @@
 /** The hub's composition root. */
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
-import { hubCredentials } from '@hawser/bus/nats-accounts.ts';
+import { hubCredentials, natsAccountKey } from '@hawser/bus/nats-accounts.ts';
 import { keepStreams } from '@hawser/bus/streams.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
@@ -9,10 +9,8 @@ import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer, writeNatsConfig } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
-import { isPast, newestOnBus } from './distribute/bus-history.ts';
-import { ClusterPublishers } from './distribute/cluster-publishers.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
-import { OutboxLoop } from './distribute/outbox-loop.ts';
+import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
 import type { Distribution } from './fleet/fleet-context.ts';
@@ -44,9 +42,9 @@ export async function runHub(flags: HubFlags): Promise<void> {
 
 /** `hawser hub nats-config [--out FILE]`: prints or writes what an external nats-server must be configured with. */
 export async function printNatsConfig({ out, ...flags }: HubFlags): Promise<void> {
-  const { stateDir } = loadHubConfig(flags);
-  if (out === undefined) process.stdout.write(await externalNatsConfig(stateDir));
-  else await writeNatsConfig(stateDir, out);
+  const { keysDir } = loadHubConfig(flags);
+  if (out === undefined) process.stdout.write(await externalNatsConfig(keysDir));
+  else await writeNatsConfig(keysDir, out);
 }
 
 interface Run {
@@ -56,7 +54,7 @@ interface Run {
 
 async function startHub(config: HubConfig, run: Run): Promise<void> {
   const { group, log } = run;
-  const keys = await loadHubKeys(config.stateDir);
+  const keys = await loadHubKeys(config.keysDir);
   const doors = await openDoors(config, log);
   group.onStop('doors', () => doors.stop());
   const servers = await startServers(config, keys, { ...run, doors });
@@ -65,11 +63,8 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
   group.onStop('bus', () => bus.close());
   void keepStreams(bus, log, { signal: group.signal });
   const composition = { config, keys, doors, servers, bus, run };
-  const hub = await composeHub(composition);
-  const looping = hub.loop.run();
-  group.onStop('outbox loop', () => looping);
-  watchHistory(composition, hub);
-  const url = await hub.core.listen();
+  const core = await composeHub(composition);
+  const url = await core.listen();
   await recordProcesses(servers, url, composition);
   log.info({ url, stateDir: config.stateDir }, 'hub is ready');
 }
@@ -83,7 +78,7 @@ interface Composition {
   readonly run: Run;
 }
 
-async function composeHub(parts: Composition): Promise<{ readonly core: HubCore; readonly loop: OutboxLoop }> {
+async function composeHub(parts: Composition): Promise<HubCore> {
   const { config, keys, doors, servers, bus } = parts;
   const { group, log } = parts.run;
   const registry = createRegistry();
@@ -103,22 +98,22 @@ async function composeHub(parts: Composition): Promise<{ readonly core: HubCore;
     readiness: [() => (bus.connected ? undefined : 'NATS is not connected')],
   });
   late.core = core;
-  const publishers = new ClusterPublishers({ bus, log, signer: keys.signer, onPut: (count) => metrics.documentsPublished.inc(count) });
-  group.onStop('publishers', () => publishers.stop());
-  const loop = new OutboxLoop({
-    ...{ readModel: core.readModel, listenOutbox: core.listenOutbox, publishers, log, signal: group.signal },
+  await core.requireSharedKeys({ signingKey: keys.signer.publicKey, natsAccount: natsAccountKey(keys.operator) });
+  late.distribution = startDistribution({
+    ...{ bus, signer: keys.signer, readModel: core.readModel, listenOutbox: core.listenOutbox, dsn: servers.dsn, group, log },
+    address: config.publicUrl,
     onDesired: (desired) => fleet.setMembers(desired.members),
     onPublished: () => fleet.touch(),
+    onPut: (count) => metrics.documentsPublished.inc(count),
   });
-  late.loop = loop;
   addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal });
   group.onStop('core', () => core.stop());
-  return { core, loop };
+  return core;
 }
 
 /** Parts that earlier ones look at once they are there. */
 interface Late {
-  loop?: OutboxLoop;
+  distribution?: RunningDistribution;
   core?: HubCore;
   fleet?: Fleet;
 }
@@ -126,45 +121,27 @@ interface Late {
 function distributionOf(late: Late): Distribution {
   return {
     get desired() {
-      return late.loop?.desired;
+      return late.distribution?.loop.desired;
     },
     get published() {
-      return late.loop?.published ?? 0;
+      return late.distribution?.loop.published ?? 0;
     },
-    committedAt: (revision) => late.loop?.committedAt(revision),
+    committedAt: (revision) => late.distribution?.loop.committedAt(revision),
+    get replica() {
+      return late.distribution?.replica;
+    },
   };
 }
 
 function gaugesOf(late: Late, bus: Bus): HubGauges {
   return {
-    outboxDepth: () => late.loop?.depth ?? 0,
-    revision: () => late.loop?.desired?.revision ?? 0,
-    publishedRevision: () => late.loop?.published ?? 0,
+    outboxDepth: () => late.distribution?.loop.depth ?? 0,
+    revision: () => late.distribution?.loop.desired?.revision ?? 0,
+    publishedRevision: () => late.distribution?.loop.published ?? 0,
     busConnected: () => bus.connected,
+    term: () => late.distribution?.replica.term ?? 0,
     clusters: () => late.fleet?.context.fleet.countByFreshness() ?? {},
   };
-}
-
-/** A database restored from backup begins a new epoch: receivers refuse revisions older than those they have seen. */
-function watchHistory(
-  { bus, keys, run: { group, log } }: Composition,
-  { core, loop }: { readonly core: HubCore; readonly loop: OutboxLoop },
-): void {
-  const compare = async (): Promise<void> => {
-    const newest = await newestOnBus(bus, keys.signer, log);
-    const { epoch, revision } = await core.readModel.snapshot();
-    if (newest === undefined || !isPast({ epoch, revision }, newest)) return;
-    const raised = await core.readModel.raiseEpoch(newest.epoch);
-    log.error(
-      { epoch: raised, revision, seen: { epoch: newest.epoch, revision: newest.revision } },
-      'the bus knows a later state than the database: a new epoch begins',
-    );
-    loop.reread();
-  };
-  const stop = bus.onStatus((connected) => {
-    if (connected) compare().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'the history on the bus was not compared'));
-  });
-  group.onStop('history', () => void stop());
 }
 
 /** Keeps `processes.json` true while servers are restarted. */

@@ -79,6 +79,11 @@ function tlsBlock({ certFile, keyFile }: { readonly certFile: string; readonly k
   return ['tls {', ...files, '  min_version: "1.2"', '  timeout: 5', '}'];
 }
 
+/** Public key of Hawser's account: it stays when the account's JWT is made anew. */
+export function natsAccountKey(operator: Pick<NatsOperator, 'accountJwt'>): string {
+  return subjectOf(operator.accountJwt);
+}
+
 /** A new user key: give the public one to whoever makes its JWT, keep the seed. */
 export function createUserKey(): { readonly publicKey: string; readonly seed: string } {
   const user = createUser();

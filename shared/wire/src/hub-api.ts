@@ -57,6 +57,11 @@ export const FleetAnswer = Type.Object({
     published: Type.Integer(),
     database: Type.Boolean(),
     bus: Type.Boolean(),
+    /** The replica that answers, and whether it is the one that publishes. */
+    instance: Type.Optional(Type.String()),
+    leads: Type.Optional(Type.Boolean()),
+    /** The replica that publishes; missing while nobody is known to. */
+    leader: Type.Optional(Type.Object({ instance: Type.String(), address: Type.String(), term: Type.Integer() })),
   }),
   clusters: Type.Array(
     Type.Object({

@@ -11,6 +11,7 @@ export function addProcessCommands(program: Command, run: Run): void {
     .description('run a hub; without URLs it brings its own PostgreSQL and NATS')
     .option('--database-url <dsn>', 'an external PostgreSQL, 15 or newer')
     .option('--nats-url <url>', 'an external NATS with JetStream, configured by "hawser hub nats-config"')
+    .option('--keys-dir <dir>', 'keys that all replicas of a hub share: copies of one folder (default: STATE_DIR/hub/keys)')
     .option('--address <ip>', 'address of the API (default: 127.0.0.1)')
     .option('--port <port>', 'port of the API (default: 8080)')
     .option('--postgres-port <port>', 'of its own PostgreSQL (default: 5432)')

@@ -5,15 +5,15 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { privateFolder, readIfThere, writeDurably } from '@hawser/runtime/durable-file.ts';
 import { generateSigner, type Signer, signerFromPem, signerToPem } from '@hawser/wire/signing.ts';
 
-/** Keys below `STATE_DIR/hub/keys`, readable by their owner alone. Losing them means to enrol every cluster anew. */
+/** Keys in the keys folder, readable by their owner alone; replicas have copies of one. Losing them means to enrol every cluster anew. */
 export interface HubKeys {
   readonly signer: Signer;
   readonly operator: NatsOperator;
 }
 
 /** Reads the keys, or makes them where there are none; throws `keys-unreadable` for a damaged file, which is never replaced. */
-export async function loadHubKeys(stateDir: string): Promise<HubKeys> {
-  const folder = privateFolder(join(stateDir, 'hub', 'keys'));
+export async function loadHubKeys(keysDir: string): Promise<HubKeys> {
+  const folder = privateFolder(keysDir);
   const pem = await readOrMake(join(folder, 'documents.pem'), () => signerToPem(generateSigner()));
   const operator = await readOrMake(join(folder, 'nats-operator.json'), async () => JSON.stringify(await createOperator(), null, 2));
   return {

@@ -44,14 +44,14 @@ export function embeddedNatsConfig(
 }
 
 /** Configuration for a nats-server that somebody else runs: put it in that server's place, adapt address and `store_dir`. */
-export async function externalNatsConfig(stateDir: string): Promise<string> {
-  const { operator } = await loadHubKeys(stateDir);
+export async function externalNatsConfig(keysDir: string): Promise<string> {
+  const { operator } = await loadHubKeys(keysDir);
   return `${NOTE}${serverConfig(operator, { host: '0.0.0.0', port: 4222, storeDir: '/var/lib/nats' })}`;
 }
 
 /** Writes `externalNatsConfig` to a file. */
-export async function writeNatsConfig(stateDir: string, path: string): Promise<void> {
-  await writeDurably(path, await externalNatsConfig(stateDir), 0o644);
+export async function writeNatsConfig(keysDir: string, path: string): Promise<void> {
+  await writeDurably(path, await externalNatsConfig(keysDir), 0o644);
 }
 
 const NOTE = `# nats-server configuration for a Hawser hub: it trusts the hub's operator key, and holds no secret.

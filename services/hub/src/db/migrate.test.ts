@@ -42,7 +42,7 @@ describe('migrations', () => {
     const dsn = await postgres.database({ migrated: false });
     const newer = await mkdtemp(join(tmpdir(), 'hawser-migrations-newer-'));
     await cp(folder, newer, { recursive: true });
-    const number = (await migrate(dsn)).length + 1;
+    const number = Math.max(...(await migrate(dsn))) + 1;
     await writeFile(join(newer, `${String(number).padStart(4, '0')}-future.sql`), 'CREATE TABLE future (id int)');
     expect(await migrate(dsn, newer)).toEqual([number]);
     await expect(migrate(dsn)).rejects.toMatchObject({ code: 'database-newer', message: expect.stringContaining('future.sql') });
@@ -53,10 +53,10 @@ describe('migrations', () => {
     const dsn = await postgres.database({ migrated: false });
     const broken = await mkdtemp(join(tmpdir(), 'hawser-migrations-broken-'));
     await cp(folder, broken, { recursive: true });
-    await writeFile(join(broken, '0099-broken.sql'), 'SELECT 1');
+    await writeFile(join(broken, '0001-twice.sql'), 'SELECT 1');
     await expect(migrate(dsn, broken)).rejects.toMatchObject({ code: 'migration-misnumbered' });
-    await rm(join(broken, '0099-broken.sql'));
-    const next = `${String((await migrate(await postgres.database({ migrated: false }))).length + 1).padStart(4, '0')}-broken.sql`;
+    await rm(join(broken, '0001-twice.sql'));
+    const next = `${String(Math.max(...(await migrate(await postgres.database({ migrated: false })))) + 1).padStart(4, '0')}-broken.sql`;
     await writeFile(join(broken, next), 'CREATE TABLE half (id int); SELECT * FROM nowhere');
     await expect(migrate(dsn, broken)).rejects.toThrow(/nowhere/);
     expect(await migrate(dsn)).not.toEqual([]);

@@ -88,7 +88,7 @@ async function readMigrations(folder: string): Promise<readonly Migration[]> {
       return { number: Number.parseInt(name, 10), name, sql, hash: sha256(sql) };
     }),
   );
-  const misnumbered = migrations.find((migration, index) => migration.number !== index + 1);
-  if (misnumbered !== undefined) throw new AppError('migration-misnumbered', `migrations/${misnumbered.name} is not the next number`);
+  const misnumbered = migrations.find(({ number }, index) => !(number > (migrations[index - 1]?.number ?? 0)));
+  if (misnumbered !== undefined) throw new AppError('migration-misnumbered', `migrations/${misnumbered.name} has no number of its own`);
   return migrations;
 }

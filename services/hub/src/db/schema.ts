@@ -121,3 +121,27 @@ export const audit = pgTable('audit', {
   source: text('source').notNull(),
   traceId: text('trace_id').notNull(),
 });
+
+/** One row: which replica publishes, and until when it is believed to. */
+export const hubLeader = pgTable('hub_leader', {
+  singleton: boolean('singleton').primaryKey(),
+  term: whole('term').notNull(),
+  holder: text('holder').notNull(),
+  address: text('address').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+});
+
+/** One row: the public halves of the keys that all replicas share. */
+export const hubIdentity = pgTable('hub_identity', {
+  singleton: boolean('singleton').primaryKey(),
+  signingKey: text('signing_key').notNull(),
+  natsAccount: text('nats_account').notNull(),
+});
+
+/** Users of NATS that may not connect any more. */
+export const revokedNatsUsers = pgTable('revoked_nats_users', {
+  natsUser: text('nats_user').primaryKey(),
+  cluster: text('cluster').notNull(),
+  revokedAt: instant('revoked_at').notNull(),
+  purgedAt: instant('purged_at'),
+});

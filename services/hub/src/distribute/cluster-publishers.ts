@@ -6,13 +6,15 @@ import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { CONFIG_PREFIX, CONFIG_STREAM } from '@hawser/wire/subjects.ts';
-import type { Documents } from '../placement/place.ts';
+import type { DocumentChanges, Documents } from '../placement/place.ts';
 
 /** What the publishers are made of. */
 export interface ClusterPublishersParts {
   readonly bus: Bus;
   readonly signer: Signer;
   readonly log: Logger;
+  /** Whether this replica leads; asked before anything is written after a start or a doubt. */
+  readonly mayPublish: () => Promise<boolean>;
   /** Counts documents and tombstones handed to a publisher because they changed. */
   readonly onPut?: (documents: number) => void;
 }
@@ -24,9 +26,15 @@ export interface Placed {
   readonly documents: ReadonlyMap<string, Documents>;
 }
 
+/** What changed since the placement before, at a revision of the same epoch and among the same clusters. */
+export interface PlacedChanges {
+  readonly revision: number;
+  readonly changes: ReadonlyMap<string, DocumentChanges>;
+}
+
 interface Channel {
   readonly publisher: DocumentPublisher;
-  documents: Documents;
+  readonly documents: Map<string, unknown>;
 }
 
 /** Publishers by cluster. Documents of clusters that left stay on the stream unread, until the name is enrolled again. */
@@ -57,6 +65,18 @@ export class ClusterPublishers {
     }
   }
 
+  /** Hands over the changes alone, and moves every cluster's digest to the revision. Never waits for the bus. */
+  change({ revision, changes }: PlacedChanges): void {
+    for (const [cluster, documents] of changes) {
+      const channel = this.#channels.get(cluster);
+      if (channel === undefined) continue;
+      let changed = 0;
+      for (const [key, body] of documents) changed += this.#put(channel, key, { body, revision });
+      this.#count(changed);
+    }
+    for (const { publisher } of this.#channels.values()) publisher.advance(revision);
+  }
+
   /** Resolves when everything handed over so far is on the stream. */
   async drained(): Promise<void> {
     await Promise.all([...this.#channels.values()].map(({ publisher }) => publisher.drained()));
@@ -69,21 +89,18 @@ export class ClusterPublishers {
 
   #hand(channel: Channel, documents: Documents, revision: number): void {
     let changed = 0;
-    for (const key of channel.documents.keys()) {
-      if (documents.has(key)) continue;
-      channel.publisher.remove(key, revision);
-      changed += 1;
-    }
+    for (const key of [...channel.documents.keys()]) if (!documents.has(key)) changed += this.#put(channel, key, { body: null, revision });
     for (const [key, body] of documents) {
       if (isSame(channel.documents.get(key), body)) continue;
       changed += this.#put(channel, key, { body, revision });
     }
-    channel.documents = documents;
-    if (changed > 0) this.#parts.onPut?.(changed);
+    this.#count(changed);
   }
 
   /** One document that cannot be published must not hold up the others. */
   #put(channel: Channel, key: string, { body, revision }: { body: unknown; revision: number }): 0 | 1 {
+    if (body === null) channel.documents.delete(key);
+    else channel.documents.set(key, body);
     try {
       channel.publisher.put(key, body, revision);
       return 1;
@@ -93,8 +110,12 @@ export class ClusterPublishers {
     }
   }
 
+  #count(changed: number): void {
+    if (changed > 0) this.#parts.onPut?.(changed);
+  }
+
   #open(cluster: string): Channel {
-    const { bus, signer, log } = this.#parts;
+    const { bus, signer, log, mayPublish } = this.#parts;
     const publisher = new DocumentPublisher({
       bus,
       stream: CONFIG_STREAM,
@@ -104,6 +125,7 @@ export class ClusterPublishers {
       signer,
       epoch: this.#epoch,
       revisions: (above) => above + 1,
+      mayPublish,
       log,
     }).start();
     const channel = { publisher, documents: new Map<string, unknown>() };

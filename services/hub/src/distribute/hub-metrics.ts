@@ -13,6 +13,8 @@ export interface HubGauges {
   revision(): number;
   publishedRevision(): number;
   busConnected(): boolean;
+  /** The term in which this replica leads, 0 while it stands by. */
+  term(): number;
   clusters(): Readonly<Record<string, number>>;
 }
 
@@ -32,6 +34,7 @@ export function registerHubMetrics(registry: Registry, gauges: HubGauges): HubMe
   gauge('hub_outbox_depth', 'Committed revisions that are not on the bus yet', () => gauges.outboxDepth());
   gauge('hub_revision', 'Newest revision read from the database', () => gauges.revision());
   gauge('hub_published_revision', 'Newest revision that is on the bus for every cluster', () => gauges.publishedRevision());
+  gauge('hub_leader_term', 'The term in which this replica leads, 0 while it stands by', () => gauges.term());
   gauge('hub_bus_connected', '1 while NATS is connected', () => (gauges.busConnected() ? 1 : 0));
   new Gauge({
     name: 'hub_clusters',

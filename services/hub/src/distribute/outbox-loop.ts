@@ -1,42 +1,49 @@
-/** Carries committed writes to the bus: woken by a hint, kept honest by a poll; the database is the truth. */
-import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+/** Carries committed writes to the bus while this replica leads: woken by a hint, kept honest by a poll; the database is the truth. */
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { place } from '../placement/place.ts';
+import { place, placementChanges } from '../placement/place.ts';
 import type { DesiredState, ListenOutbox, OutboxEntry, ResourceReadModel } from '../resource/resource-read-model.ts';
 import type { ClusterPublishers } from './cluster-publishers.ts';
+import { KnownState, type StateStep } from './known-state.ts';
 
 /** What the loop works with. */
 export interface OutboxLoopParts {
   readonly readModel: ResourceReadModel;
   readonly listenOutbox: ListenOutbox;
-  readonly publishers: ClusterPublishers;
+  /** Publishers of a term. */
+  readonly publishersOf: (term: number) => ClusterPublishers;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Called with each desired state before its documents are handed to the publishers. */
+  /** Called with each desired state whose members may be others, before its documents are handed to the publishers. */
   readonly onDesired: (desired: DesiredState) => void;
-  /** Called when the newest published revision rose. */
+  /** Called when the newest published revision rose, or the desired state changed. */
   readonly onPublished: (revision: number) => void;
 }
 
 const POLL_MS = 1000;
-/** Without any write the whole state is read this often: a lost outbox row must not be lost for ever. */
-const REREAD_MS = 30_000;
+/** Changes are found by their revisions, which have no gaps; the whole is read this often in case that is ever not so. */
+const REREAD_MS = 600_000;
 const RETRY = { baseMs: 100, maxMs: 5000 };
-const BATCH = 1000;
-const MAX_COMMIT_TIMES = 4096;
+const MAX_COMMIT_TIMES = 8192;
 
-/** The publisher of one hub. Its fields are what it knows; undefined until the database answered. */
+/** A term and what publishes in it. */
+interface Reign {
+  readonly term: number;
+  readonly publishers: ClusterPublishers;
+  /** The newest revision noted in the database. */
+  marked: number;
+  confirming: Promise<void> | undefined;
+}
+
+/** One replica's distribution. Its fields are what it knows; undefined until the database answered. */
 export class OutboxLoop {
   readonly #parts: OutboxLoopParts;
+  readonly #state = new KnownState();
   readonly #committedAt = new Map<number, number>();
-  #desired: DesiredState | undefined;
-  #resources: ReadonlyMap<string, Resource> = new Map();
+  #reign: Reign | undefined;
   #readAt = 0;
   #published = 0;
-  #marked = -1;
-  #confirming: Promise<void> | undefined;
   #hinted = false;
   #wake: AbortController | undefined;
 
@@ -44,24 +51,32 @@ export class OutboxLoop {
     this.#parts = parts;
   }
 
-  /** The newest state that was handed to the publishers. */
+  /** The newest state that this replica has read; the leader has handed it to its publishers. */
   get desired(): DesiredState | undefined {
-    return this.#desired;
+    return this.#state.desired;
   }
 
-  /** The newest revision that is on the bus for every cluster. */
+  /** The newest revision that is on the bus for every cluster: the leader's own count, elsewhere what it noted in the database. */
   get published(): number {
     return this.#published;
   }
 
   /** Committed writes that are not on the bus yet, as far as known. */
   get depth(): number {
-    return Math.max(0, (this.#desired?.revision ?? 0) - this.#published);
+    return Math.max(0, (this.desired?.revision ?? 0) - this.#published);
   }
 
   /** When a revision was committed, Unix milliseconds; only recent ones are remembered. */
   committedAt(revision: number): number | undefined {
     return this.#committedAt.get(revision);
+  }
+
+  /** Begins to publish in a term, or with undefined stops at once. */
+  lead(term: number | undefined): void {
+    const before = this.#reign;
+    this.#reign = term === undefined ? undefined : { term, publishers: this.#parts.publishersOf(term), marked: -1, confirming: undefined };
+    if (before !== undefined) void before.publishers.stop();
+    this.reread();
   }
 
   /** Reads everything again at once, as after a change of what the bus holds. */
@@ -72,14 +87,13 @@ export class OutboxLoop {
 
   /** Runs until the signal is aborted; survives every failure of the database. */
   async run(): Promise<void> {
-    const { readModel, listenOutbox, log, signal } = this.#parts;
+    const { listenOutbox, log, signal } = this.#parts;
     const listening = listenOutbox(() => this.#hint());
     let failures = 0;
     while (!signal.aborted) {
-      const hinted = this.#hinted;
       this.#hinted = false;
       try {
-        await this.#step(readModel, hinted);
+        await this.#step();
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -89,84 +103,83 @@ export class OutboxLoop {
       await this.#pause(failures === 0 ? POLL_MS : 100 + backoffMs(failures, RETRY));
     }
     await listening.stop();
+    await this.#reign?.publishers.stop();
   }
 
-  async #step(readModel: ResourceReadModel, hinted: boolean): Promise<void> {
-    const after = this.#desired?.revision ?? (await readModel.publishedRevision());
+  async #step(): Promise<void> {
+    const known = this.desired;
+    const reign = this.#reign;
     const isDue = Date.now() - this.#readAt > REREAD_MS;
-    if (hinted || isDue) {
-      const [entries, desired] = await Promise.all([readModel.outboxAfter(after, BATCH), readModel.snapshot()]);
-      return await this.#apply(desired, entries);
+    const changes = known === undefined || isDue ? undefined : await this.#parts.readModel.changesAfter(known.revision);
+    if (changes === undefined || changes.epoch !== known?.epoch) return await this.#readWhole(reign);
+    if (reign === undefined) this.#see(changes.published);
+    this.#remember(changes.entries);
+    if (changes.entries.length > 0) this.#take(this.#state.advance(changes), reign);
+    else if (reign !== undefined) this.#confirm(reign);
+  }
+
+  async #readWhole(reign: Reign | undefined): Promise<void> {
+    const { readModel, log } = this.#parts;
+    const known = this.desired;
+    const startedAt = Date.now();
+    const read = await readModel.snapshot();
+    const published = await readModel.publishedRevision();
+    if (reign !== undefined && known !== undefined && known.epoch === read.epoch && read.revision < known.revision) {
+      // An older copy of the database took its place: receivers would refuse its revisions within this epoch.
+      const epoch = await readModel.raiseEpoch(read.epoch, reign.term);
+      log.error({ epoch, revision: read.revision, known: known.revision }, 'the database went back: a new epoch begins');
+      return this.reread();
     }
-    const entries = await readModel.outboxAfter(after, BATCH);
-    if (entries.length > 0) await this.#apply(await readModel.snapshot(), entries);
-    else if (this.#desired !== undefined) this.#confirm();
+    if (read.epoch !== known?.epoch) this.#published = 0;
+    if (reign === undefined) this.#see(Math.min(published, read.revision));
+    // A term that began meanwhile needs a whole state of its own.
+    if (this.#reign === reign) this.#readAt = startedAt;
+    this.#take(this.#state.replace(read), reign);
   }
 
-  async #apply(read: DesiredState, entries: readonly OutboxEntry[]): Promise<void> {
-    this.#remember(entries);
-    this.#readAt = Date.now();
-    if (this.#isOlder(read)) return await this.#beginEpoch(read);
-    if (read.epoch !== this.#desired?.epoch) this.#published = 0;
-    const desired = { ...read, resources: this.#sameObjects(read.resources) };
-    this.#desired = desired;
-    this.#parts.onDesired(desired);
-    this.#parts.publishers.apply({ epoch: desired.epoch, revision: desired.revision, documents: place(desired) });
-    this.#confirm();
-  }
-
-  #isOlder(read: DesiredState): boolean {
-    const known = this.#desired;
-    return known !== undefined && known.epoch === read.epoch && read.revision < known.revision;
-  }
-
-  /** The database was replaced by an older copy of itself: receivers would refuse its revisions within this epoch. */
-  async #beginEpoch(read: DesiredState): Promise<void> {
-    const epoch = await this.#parts.readModel.raiseEpoch(read.epoch);
-    this.#parts.log.error({ epoch, revision: read.revision, known: this.#desired?.revision }, 'the database went back: a new epoch begins');
-    this.reread();
-  }
-
-  /** Resources that did not change stay the objects they were, so that unchanged documents are known without looking inside. */
-  #sameObjects(resources: readonly Resource[]): readonly Resource[] {
-    const before = this.#resources;
-    const kept = resources.map((resource) => {
-      const known = before.get(keyOf(resource));
-      const { uid, resourceVersion } = resource.metadata;
-      return known !== undefined && known.metadata.uid === uid && known.metadata.resourceVersion === resourceVersion ? known : resource;
-    });
-    this.#resources = new Map(kept.map((resource) => [keyOf(resource), resource]));
-    return kept;
+  #take({ desired, resources }: StateStep, reign: Reign | undefined): void {
+    if (resources === undefined) this.#parts.onDesired(desired);
+    const { epoch, revision } = desired;
+    if (reign !== undefined && this.#reign === reign) {
+      if (resources === undefined) reign.publishers.apply({ epoch, revision, documents: place(desired) });
+      else reign.publishers.change({ revision, changes: placementChanges(resources, desired.members) });
+      this.#confirm(reign);
+    }
+    this.#parts.onPublished(this.#published);
   }
 
   /** Follows what is acknowledged; the loop goes on meanwhile. */
-  #confirm(): void {
-    this.#confirming ??= this.#follow().finally(() => {
-      this.#confirming = undefined;
+  #confirm(reign: Reign): void {
+    reign.confirming ??= this.#follow(reign).finally(() => {
+      reign.confirming = undefined;
     });
   }
 
-  async #follow(): Promise<void> {
-    const { publishers, signal, onPublished } = this.#parts;
-    while (!signal.aborted) {
-      const wanted = this.#desired?.revision ?? 0;
-      await publishers.drained();
-      const revision = publishers.publishedRevision(wanted);
-      if (revision > this.#published || (revision === 0 && this.#marked < 0)) {
-        this.#published = revision;
-        onPublished(revision);
-      }
-      await this.#mark(revision);
-      if (revision >= (this.#desired?.revision ?? 0) || revision < wanted) return;
+  async #follow(reign: Reign): Promise<void> {
+    const { signal } = this.#parts;
+    while (!signal.aborted && this.#reign === reign) {
+      const wanted = this.desired?.revision ?? 0;
+      await reign.publishers.drained();
+      if (this.#reign !== reign) return;
+      const revision = reign.publishers.publishedRevision(wanted);
+      this.#see(revision);
+      await this.#mark(reign, revision);
+      if (revision >= (this.desired?.revision ?? 0) || revision < wanted) return;
     }
   }
 
-  async #mark(revision: number): Promise<void> {
+  #see(published: number): void {
+    if (published <= this.#published) return;
+    this.#published = published;
+    this.#parts.onPublished(published);
+  }
+
+  async #mark(reign: Reign, revision: number): Promise<void> {
     const { readModel, log } = this.#parts;
-    if (revision <= this.#marked) return;
+    if (revision <= reign.marked) return;
     try {
-      await readModel.markPublished(revision);
-      this.#marked = revision;
+      await readModel.markPublished(revision, reign.term);
+      reign.marked = revision;
     } catch (error) {
       log.warn({ revision, error: messageOf(error) }, 'the published revision was not noted, trying again');
     }
@@ -191,8 +204,4 @@ export class OutboxLoop {
     await sleep(ms, AbortSignal.any([this.#wake.signal, this.#parts.signal]));
     this.#wake = undefined;
   }
-}
-
-function keyOf(resource: Resource): string {
-  return resourceKey(resource.kind, resource.metadata.namespace, resource.metadata.name);
 }

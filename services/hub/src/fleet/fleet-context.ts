@@ -1,6 +1,7 @@
 /** What the hub's views are made from. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import type { Replica } from '../distribute/start-distribution.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { AgentAccounts } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -11,6 +12,8 @@ export interface Distribution {
   readonly desired: DesiredState | undefined;
   readonly published: number;
   committedAt(revision: number): number | undefined;
+  /** This replica among the others, once that is known. */
+  readonly replica?: Replica | undefined;
 }
 
 /** Everything that views read; all of it in memory. */

@@ -1,6 +1,7 @@
 /** The federation at a glance, from memory. Pure but for the context's clock. */
 import type { FleetAnswer, ProxiesAnswer } from '@hawser/wire/hub-api.ts';
 import type { ProxyStatus } from '@hawser/wire/messages.ts';
+import type { Replica } from '../distribute/start-distribution.ts';
 import type { FleetContext } from './fleet-context.ts';
 import type { ClusterView } from './fleet-state.ts';
 
@@ -16,9 +17,17 @@ export function statusView(context: FleetContext): FleetAnswer {
       published: distribution.published,
       database: context.databaseUp(),
       bus: bus.connected,
+      ...replicaView(distribution.replica),
     },
     clusters: fleet.clusters().map((cluster) => clusterView(cluster, context)),
   };
+}
+
+function replicaView(replica: Replica | undefined): Pick<FleetAnswer['hub'], 'instance' | 'leads' | 'leader'> {
+  if (replica === undefined) return {};
+  const { instance, term, leader } = replica;
+  const named = leader === undefined ? {} : { leader: { instance: leader.holder, address: leader.address, term: leader.term } };
+  return { instance, leads: term !== undefined, ...named };
 }
 
 /** The answer of `GET /hawser/v1/proxies`: by cluster, then by proxy. */

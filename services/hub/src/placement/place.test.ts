@@ -4,7 +4,7 @@ import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
-import { type Documents, place } from './place.ts';
+import { type Documents, place, placementChanges, type ResourceChange } from './place.ts';
 
 const MEMBERS: readonly RosterMember[] = [
   memberOf('a1', { region: 'a', labels: { tier: 'gold' } }),
@@ -82,6 +82,42 @@ describe('place', () => {
     );
   });
 });
+
+describe('placementChanges', () => {
+  it('leads from one placement to the next, whatever was written', () => {
+    const resource = fc
+      .record({
+        kind: fc.constantFrom('TrafficShift', 'FailoverPolicy', 'JoinToken'),
+        name: fc.constantFrom('a', 'b', 'c', 'd'),
+        clusters: fc.constantFrom('region=a', 'tier=gold', '', 'region=('),
+        spec: fc.constantFrom(1, 2),
+      })
+      .map(({ kind, name, clusters, spec }) => policyOf(kind, name, { spec }, { 'hawser.dev/clusters': clusters }));
+    const state = fc.uniqueArray(resource, { selector: (one) => `${one.kind}/${one.metadata.name}` });
+    fc.assert(
+      fc.property(state, state, ([...before], [...after]) => {
+        const placed = new Map([...place({ resources: before, members: MEMBERS })].map(([name, documents]) => [name, new Map(documents)]));
+        for (const [cluster, documents] of placementChanges(changesOf(before, after), MEMBERS)) {
+          for (const [key, body] of documents) {
+            if (body === null) expect(placed.get(cluster)?.delete(key)).toBe(true);
+            else placed.get(cluster)?.set(key, body);
+          }
+        }
+        const sorted = new Map(
+          [...placed].map(([name, documents]) => [name, new Map([...documents].sort(([a], [b]) => (a < b ? -1 : 1)))]),
+        );
+        expect(bytesOf(sorted)).toBe(bytesOf(place({ resources: after, members: MEMBERS })));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+function changesOf(before: readonly Resource[], after: readonly Resource[]): ResourceChange[] {
+  const key = (one: Resource): string => `${one.kind}/${one.metadata.name}`;
+  const [old, now] = [new Map(before.map((one) => [key(one), one])), new Map(after.map((one) => [key(one), one]))];
+  return [...new Set([...old.keys(), ...now.keys()])].map((one) => ({ before: old.get(one), after: now.get(one) }));
+}
 
 function shuffle<T>(values: readonly T[], keys: Iterator<number>): T[] {
   return values

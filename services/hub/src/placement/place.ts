@@ -30,6 +30,41 @@ export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
   return new Map([...placed].map(([name, documents]) => [name, sorted(documents)]));
 }
 
+/** A resource before and after a write; undefined where it is not there. */
+export interface ResourceChange {
+  readonly before: Resource | undefined;
+  readonly after: Resource | undefined;
+}
+
+/** Document key → body, null for one that goes. */
+export type DocumentChanges = ReadonlyMap<string, unknown>;
+
+/**
+ * What changes of resources do to a placement among the same members, by cluster: applied to `place` of the state before they give
+ * `place` of the state after. Work is proportional to the changes.
+ */
+export function placementChanges(
+  changes: Iterable<ResourceChange>,
+  members: readonly RosterMember[],
+): ReadonlyMap<string, DocumentChanges> {
+  const changed = new Map<string, Map<string, unknown>>();
+  for (const { before, after } of changes) {
+    const resource = after ?? before;
+    const kind = resource === undefined ? undefined : POLICY_KINDS.get(resource.kind);
+    if (resource === undefined || kind === undefined) continue;
+    const key = policyKey(kind.plural, resource.metadata.namespace ?? '', resource.metadata.name);
+    const was = before === undefined ? nowhere : selectorOf(before);
+    const is = after === undefined ? nowhere : selectorOf(after);
+    for (const member of members) {
+      const body = after !== undefined && is(member) ? policyBody(after) : null;
+      if (body === null && !was(member)) continue;
+      const documents = changed.get(member.name) ?? new Map<string, unknown>();
+      changed.set(member.name, documents.set(key, body));
+    }
+  }
+  return changed;
+}
+
 /** Whether a policy goes to a member. One whose selector cannot be read goes nowhere: writes refuse it, so it was never placed. */
 export function isPlacedOn(resource: Resource, member: RosterMember): boolean {
   return selectorOf(resource)(member);
@@ -66,6 +101,8 @@ function makeBody(resource: Resource): unknown {
     spec: resource.spec,
   };
 }
+
+const nowhere = (): boolean => false;
 
 function selectorOf(resource: Resource): (member: RosterMember) => boolean {
   const text = resource.metadata.annotations?.[CLUSTERS_ANNOTATION];

@@ -2,32 +2,40 @@
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
 import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
-import { asc, gt, lte, sql } from 'drizzle-orm';
+import { AppError } from '@hawser/runtime/app-error.ts';
+import { asc, eq, gt, lte, sql } from 'drizzle-orm';
 import type { Database, Statements } from '../db/database.ts';
-import { hubMeta, members, outbox, outboxProgress, type ResourceRow, resources } from '../db/schema.ts';
-import type { DesiredState, ResourceReadModel } from './resource-read-model.ts';
+import { history, hubLeader, hubMeta, members, outbox, outboxProgress, type ResourceRow, resources } from '../db/schema.ts';
+import type { Changes, DesiredState, ResourceReadModel } from './resource-read-model.ts';
 import { resourceOf } from './resource-row.ts';
+import { OUTBOX_CHANNEL } from './resource-store.ts';
+
+/** Beyond this the whole state is read instead. */
+const MAX_CHANGES = 5_000;
+const READ = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const;
 
 /** Builds the read model. */
 export function createReadModel(database: Database): ResourceReadModel {
   return {
-    snapshot: () => database.transaction(snapshot, { isolationLevel: 'repeatable read', accessMode: 'read only' }),
+    snapshot: () => database.transaction(snapshot, READ),
+    changesAfter: (revision) => database.transaction((tx) => changesAfter(tx, revision), READ),
     outboxAfter: (revision, limit) =>
       database.transaction(async (tx) => {
         const rows = await tx.select().from(outbox).where(gt(outbox.revision, revision)).orderBy(asc(outbox.revision)).limit(limit);
         return rows.map(({ at, ...entry }) => ({ ...entry, at: at.toISOString() }));
       }),
-    markPublished: (revision) =>
+    markPublished: (revision, term) =>
       database.transaction(async (tx) => {
+        await requireTerm(tx, term);
         await tx.update(outboxProgress).set({ published: sql`greatest(${outboxProgress.published}, ${revision})` });
         await tx.delete(outbox).where(lte(outbox.revision, revision));
+        // The other replicas show what is published.
+        await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(revision)})`);
       }),
-    publishedRevision: () =>
-      database.transaction(
-        async (tx) => (await tx.select({ published: outboxProgress.published }).from(outboxProgress))[0]?.published ?? 0,
-      ),
-    raiseEpoch: (past) =>
+    publishedRevision: () => database.transaction(publishedRevision),
+    raiseEpoch: (past, term) =>
       database.transaction(async (tx) => {
+        await requireTerm(tx, term);
         const [meta] = await tx
           .update(hubMeta)
           .set({ epoch: sql`greatest(${hubMeta.epoch}, ${past}) + 1` })
@@ -39,16 +47,59 @@ export function createReadModel(database: Database): ResourceReadModel {
 }
 
 async function snapshot(tx: Statements): Promise<DesiredState> {
+  const { epoch, revision } = await readMeta(tx);
+  const rows = await tx.select().from(resources).orderBy(asc(resources.kind), asc(resources.namespace), asc(resources.name));
+  const roster = await rosterOf(
+    tx,
+    rows.filter((row) => row.kind === 'Cluster'),
+  );
+  return { epoch, revision, resources: rows.map(resourceOf), members: roster };
+}
+
+/** Revisions have no gaps: as many writes on record as revisions have passed are all of them. */
+async function changesAfter(tx: Statements, after: number): Promise<Changes | undefined> {
+  const { epoch, revision } = await readMeta(tx);
+  if (revision < after || revision - after > MAX_CHANGES) return undefined;
+  const published = await publishedRevision(tx);
+  if (revision === after) return { epoch, revision, published, entries: [], written: [], members: undefined };
+  const { kind, namespace, name, action, at } = history;
+  const columns = { revision: history.revision, kind, namespace, name, action, at };
+  const writes = await tx.select(columns).from(history).where(gt(history.revision, after)).orderBy(asc(history.revision));
+  if (writes.length !== revision - after) return undefined;
+  const rows = await tx.select().from(resources).where(gt(resources.revision, after));
+  const touchesClusters = writes.some((write) => write.kind === 'Cluster');
+  const clusters = touchesClusters ? await tx.select().from(resources).where(eq(resources.kind, 'Cluster')) : [];
+  return {
+    ...{ epoch, revision, published },
+    entries: writes.map((write) => ({ ...write, at: write.at.toISOString() })),
+    written: rows.map(resourceOf),
+    members: touchesClusters ? await rosterOf(tx, clusters) : undefined,
+  };
+}
+
+async function readMeta(tx: Statements): Promise<{ readonly epoch: number; readonly revision: number }> {
   const [meta] = await tx.select().from(hubMeta);
   if (meta === undefined) throw new Error('hub_meta has lost its row');
-  const rows = await tx.select().from(resources).orderBy(asc(resources.kind), asc(resources.namespace), asc(resources.name));
+  return meta;
+}
+
+async function publishedRevision(tx: Statements): Promise<number> {
+  return (await tx.select({ published: outboxProgress.published }).from(outboxProgress))[0]?.published ?? 0;
+}
+
+/** Keeps the term from being taken until the transaction ends. */
+async function requireTerm(tx: Statements, term: number): Promise<void> {
+  const [leader] = await tx.select({ term: hubLeader.term }).from(hubLeader).for('share');
+  if (leader?.term !== term) throw new AppError('not-leader', `another replica leads since: term ${leader?.term ?? 0}, not ${term}`);
+}
+
+async function rosterOf(tx: Statements, rows: readonly ResourceRow[]): Promise<readonly RosterMember[]> {
   const enrolled = await tx.select().from(members).orderBy(asc(members.cluster));
-  const clusters = new Map(rows.filter((row) => row.kind === 'Cluster').map((row) => [row.name, row]));
-  const roster = enrolled.flatMap((member) => {
+  const clusters = new Map(rows.map((row) => [row.name, row]));
+  return enrolled.flatMap((member) => {
     const cluster = clusters.get(member.cluster);
     return cluster === undefined ? [] : [rosterMember(cluster, member)];
   });
-  return { epoch: meta.epoch, revision: meta.revision, resources: rows.map(resourceOf), members: roster };
 }
 
 /** A member as agents see it. Without a network of its own name, a cluster is a network by itself. */

@@ -321,11 +321,11 @@ describe('the read model', () => {
     const state = await hub.core.readModel.snapshot();
     expect(state.epoch).toBeGreaterThan(1_600_000_000);
     expect(Math.max(...state.resources.map(({ metadata }) => Number(metadata.resourceVersion)))).toBeLessThanOrEqual(state.revision);
-    await hub.core.readModel.markPublished(state.revision);
-    await hub.core.readModel.markPublished(1);
+    await hub.core.readModel.markPublished(state.revision, 0);
+    await hub.core.readModel.markPublished(1, 0);
     expect(await hub.core.readModel.publishedRevision()).toBe(state.revision);
     expect(await hub.core.readModel.outboxAfter(0, 10)).toEqual([]);
-    expect(await hub.core.readModel.raiseEpoch(state.epoch + 5)).toBe(state.epoch + 6);
+    expect(await hub.core.readModel.raiseEpoch(state.epoch + 5, 0)).toBe(state.epoch + 6);
     expect((await hub.core.readModel.snapshot()).epoch).toBe(state.epoch + 6);
   });
 });

@@ -26,17 +26,37 @@ export interface OutboxEntry {
   readonly at: string;
 }
 
+/** What happened after a revision, from one consistent read. */
+export interface Changes {
+  readonly epoch: number;
+  /** Revision of the last committed write. */
+  readonly revision: number;
+  /** The newest revision marked published. */
+  readonly published: number;
+  /** The writes, oldest first. */
+  readonly entries: readonly OutboxEntry[];
+  /** Resources that were written, as they are now. */
+  readonly written: readonly Resource[];
+  /** Enrolled clusters, when one of them may have changed. */
+  readonly members: readonly RosterMember[] | undefined;
+}
+
 /** Reads for the outbox loop. Every call has a deadline and throws when PostgreSQL cannot be reached. */
 export interface ResourceReadModel {
   snapshot(): Promise<DesiredState>;
   /** Unpublished writes after `revision`, oldest first, at most `limit`. */
   outboxAfter(revision: number, limit: number): Promise<readonly OutboxEntry[]>;
-  /** Everything up to `revision` is on the bus: drops those outbox rows. Going backwards is ignored. */
-  markPublished(revision: number): Promise<void>;
+  /** What was written after `revision`; undefined when only `snapshot` tells: too much, no longer on record, or the database went back. */
+  changesAfter(revision: number): Promise<Changes | undefined>;
+  /**
+   * Everything up to `revision` is on the bus: drops those outbox rows. Going backwards is ignored. Throws `not-leader` when `term`
+   * is not the newest any more.
+   */
+  markPublished(revision: number, term: number): Promise<void>;
   /** The newest revision marked published. */
   publishedRevision(): Promise<number>;
-  /** Starts a new epoch above `past` (what the bus has seen of an earlier life of this database); returns it. */
-  raiseEpoch(past: number): Promise<number>;
+  /** Starts a new epoch above `past` (what the bus has seen of an earlier life of this database); returns it. Throws `not-leader`. */
+  raiseEpoch(past: number, term: number): Promise<number>;
 }
 
 /**

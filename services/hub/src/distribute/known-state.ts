@@ -1,0 +1,75 @@
+/** The desired state as this replica knows it, moved forward by what was written instead of read anew. No I/O. */
+import type { RosterMember } from '@hawser/model/fleet.ts';
+import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+import type { ResourceChange } from '../placement/place.ts';
+import type { Changes, DesiredState } from '../resource/resource-read-model.ts';
+
+/** What a step did to the state; without `resources` anything may have changed. */
+export interface StateStep {
+  readonly desired: DesiredState;
+  readonly resources: readonly ResourceChange[] | undefined;
+}
+
+/** One state after another; each `desired` stays as it was. */
+export class KnownState {
+  #resources: ReadonlyMap<string, Resource> = new Map();
+  #desired: DesiredState | undefined;
+
+  /** Undefined before the first read. */
+  get desired(): DesiredState | undefined {
+    return this.#desired;
+  }
+
+  /** Takes a whole state. Resources that did not change stay the objects they were, so that unchanged documents need no look inside. */
+  replace(read: DesiredState): StateStep {
+    const before = this.#resources;
+    this.#resources = new Map(read.resources.map((resource) => [keyOf(resource), keptObject(before.get(keyOf(resource)), resource)]));
+    return this.#step(read, read.members, undefined);
+  }
+
+  /** Takes what was written since; work is proportional to that, but for one copy of the map of names. */
+  advance(changes: Changes): StateStep {
+    const before = this.#resources;
+    const after = new Map(before);
+    const written = new Map(changes.written.map((resource) => [keyOf(resource), resource]));
+    const touched = new Set(changes.entries.map(({ kind, namespace, name }) => resourceKey(kind, namespace, name)));
+    for (const key of touched) {
+      const resource = written.get(key);
+      if (resource === undefined) after.delete(key);
+      else after.set(key, resource);
+    }
+    this.#resources = after;
+    const steps = [...touched].map((key) => ({ before: before.get(key), after: after.get(key) }));
+    return this.#step(changes, changes.members ?? this.#desired?.members ?? [], changes.members === undefined ? steps : undefined);
+  }
+
+  #step(
+    { epoch, revision }: Pick<DesiredState, 'epoch' | 'revision'>,
+    members: readonly RosterMember[],
+    resources: readonly ResourceChange[] | undefined,
+  ): StateStep {
+    this.#desired = desiredState({ epoch, revision, members }, this.#resources);
+    return { desired: this.#desired, resources };
+  }
+}
+
+/** Its resources are put in order when somebody asks for them. */
+function desiredState(head: Omit<DesiredState, 'resources'>, resources: ReadonlyMap<string, Resource>): DesiredState {
+  let ordered: readonly Resource[] | undefined;
+  return {
+    ...head,
+    get resources() {
+      ordered ??= [...resources].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource);
+      return ordered;
+    },
+  };
+}
+
+function keptObject(known: Resource | undefined, read: Resource): Resource {
+  const { uid, resourceVersion } = read.metadata;
+  return known !== undefined && known.metadata.uid === uid && known.metadata.resourceVersion === resourceVersion ? known : read;
+}
+
+function keyOf({ kind, metadata }: Resource): string {
+  return resourceKey(kind, metadata.namespace, metadata.name);
+}
