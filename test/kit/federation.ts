@@ -63,7 +63,7 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
     const agentDir = privateFolder(agentFolder(folder, name));
     const registryDir = join(folder, 'registry', name);
     mkdirSync(registryDir, { recursive: true });
-    const member = { agentDir, hubUrl: 'http://127.0.0.1:1', membership, signer, natsSeed: user.seed };
+    const member = { agentDir, identityDir: agentDir, hubUrl: 'http://127.0.0.1:1', membership, signer, natsSeed: user.seed };
     clusters.set(name, {
       ...{ name, member, registryDir },
       put: (file, text) => {

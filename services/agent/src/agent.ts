@@ -76,8 +76,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   );
   const agent = new Agent(options, {
     revisions,
-    authority: await openAuthority(member.agentDir, trustDomain),
-    verify: await proxyTokenVerifier(member.agentDir, cluster),
+    authority: await openAuthority(member.identityDir, trustDomain),
+    verify: await proxyTokenVerifier(member.identityDir, cluster),
     saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
   });
   try {

@@ -16,6 +16,8 @@ export interface AgentConfig {
   /** Absolute paths. */
   readonly registryDir: string;
   readonly stateDir: string;
+  /** Absolute path of the folder that the cluster's replicas share; undefined for the cluster's folder below `stateDir`. */
+  readonly identityDir: string | undefined;
   /** PEM of CAs that an https hub may have, beside the system's. */
   readonly hubCa: string | undefined;
   /** IP address that xDS binds. */
@@ -40,6 +42,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   cluster: 'HAWSER_CLUSTER',
   registryDir: 'HAWSER_REGISTRY_DIR',
   stateDir: 'HAWSER_STATE_DIR',
+  identityDir: 'HAWSER_AGENT_IDENTITY_DIR',
   address: 'HAWSER_AGENT_ADDRESS',
   gateway: 'HAWSER_AGENT_GATEWAY',
   xdsPort: 'HAWSER_AGENT_XDS_PORT',
@@ -75,6 +78,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     cluster: checkedCluster(text('cluster')),
     registryDir: resolve(registryDir),
     stateDir: resolve(text('stateDir') ?? '.hawser'),
+    identityDir: absolute(text('identityDir')),
     hubCa: fromFile('--ca-file (HAWSER_CA_FILE)', text('caFile')),
     ...{ address, adminAddress, tls },
     gateways: (gateways.length > 0 ? gateways : [hostPort(address, PORTS.gateway)]).map(checkedGateway).sort(),
@@ -86,6 +90,10 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
 /** `IP:PORT`, with brackets around IPv6. */
 export function hostPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

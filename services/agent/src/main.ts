@@ -10,7 +10,8 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const config = loadAgentConfig(flags);
   const log = createLogger('agent');
   const group = createRunGroup(log);
-  const member = await loadOrEnroll({ stateDir: config.stateDir, token: config.token, cluster: config.cluster, hubCa: config.hubCa, log });
+  const { stateDir, identityDir, token, cluster, hubCa } = config;
+  const member = await loadOrEnroll({ stateDir, identityDir, token, cluster, hubCa, log });
   const agent = await startAgent({ config, member, log: log.child({ cluster: member.membership.cluster }) });
   group.onStop('agent', () => agent.stop());
   await group.stopped;

@@ -4,18 +4,21 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
-import { privateFolder, readIfThere, writeDurably } from '@hawser/runtime/durable-file.ts';
+import { privateFolder } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { decodeJoinToken, type EnrollRequest, enrollProof, JoinTokenPayload, Membership, renewProof } from '@hawser/wire/enrolment.ts';
-import { generateSigner, type Signer, sign, signerFromPem, signerToPem } from '@hawser/wire/signing.ts';
-import { createUser, fromSeed } from '@nats-io/nkeys';
-import Type, { type Static } from 'typebox';
+import { type Signer, sign } from '@hawser/wire/signing.ts';
+import { fromSeed } from '@nats-io/nkeys';
 import { Compile } from 'typebox/compile';
 import { type HubTrust, postToHub } from './hub-http.ts';
+import { issuedAtOf, loadKeys, loadMember, type MemberPlace, readMembership, storeMembership } from './member-files.ts';
 
 /** An enrolled cluster: what the hub gave, and the keys that never leave this machine. */
 export interface Member {
+  /** What this replica keeps for itself: its last good state, its revisions. */
   readonly agentDir: string;
+  /** What the replicas of a cluster share: its keys and its membership. The same folder unless told otherwise. */
+  readonly identityDir: string;
   readonly hubUrl: string;
   readonly hubTrust?: HubTrust;
   readonly membership: Membership;
@@ -27,6 +30,8 @@ export interface Member {
 /** Where to look and what to join with. */
 export interface JoinOptions {
   readonly stateDir: string;
+  /** Folder of the cluster's keys, shared by its replicas; default: the cluster's folder below `stateDir`. */
+  readonly identityDir?: string | undefined;
   readonly token?: string | undefined;
   readonly cluster?: string | undefined;
   /** PEM of CAs that an https hub may have, beside the system's; a token's pin goes before it. */
@@ -34,19 +39,13 @@ export interface JoinOptions {
   readonly log: Logger;
 }
 
-const StoredMembership = Type.Object({
-  hubUrl: Type.String(),
-  /** The join token's pin of the hub's CA. */
-  hubPin: Type.Optional(Type.String()),
-  issuedAt: Type.String(),
-  membership: Membership,
-});
-type StoredMembership = Static<typeof StoredMembership>;
-
-const storedMembership = Compile(StoredMembership);
 const membershipShape = Compile(Membership);
 const tokenPayload = Compile(JoinTokenPayload);
 const TIMEOUT_MS = 10_000;
+/** The hub's answer (Gone) when a join token was used already. */
+const USED_UP = 410;
+/** How long a replica waits for what another one, which used the token first, was given. */
+const SIBLING_MS = 10_000;
 /** A start does not wait longer for a hub that hangs. */
 const REMOVAL_CHECK_MS = 2_000;
 const RENEW_RETRY = { baseMs: 5_000, maxMs: 600_000 };
@@ -64,13 +63,32 @@ export function agentFolder(stateDir: string, cluster: string): string {
  */
 export async function loadOrEnroll(options: JoinOptions): Promise<Member> {
   const payload = options.token === undefined ? undefined : readToken(options.token);
-  const cluster = payload?.cluster ?? options.cluster ?? onlyCluster(options.stateDir);
-  const agentDir = privateFolder(agentFolder(options.stateDir, cluster));
-  const member = await loadMember(agentDir, options.hubCa);
+  const cluster = payload?.cluster ?? options.cluster ?? (await clusterOf(options));
+  const place = placeOf(options, cluster);
+  const member = await loadMember(place, cluster);
   if (member !== undefined) return payload !== undefined && (await wasRemoved(member)) ? rejoin(member, payload, options) : member;
   if (payload === undefined)
     throw new AppError('not-joined', `cluster ${cluster} has not joined: make a token with hawser cluster join, and start with --token`);
-  return enroll(payload, agentDir, options);
+  return enrollOrFollow(payload, place, options.log);
+}
+
+function placeOf({ stateDir, identityDir, hubCa }: JoinOptions, cluster: string): MemberPlace {
+  const agentDir = privateFolder(agentFolder(stateDir, cluster));
+  return { agentDir, identityDir: identityDir === undefined ? agentDir : privateFolder(identityDir), hubCa };
+}
+
+/** Of two first starters with one token and one set of keys, one is let in, and the other takes what that one was given. */
+async function enrollOrFollow(payload: JoinTokenPayload, place: MemberPlace, log: Logger): Promise<Member> {
+  try {
+    return await enroll(payload, place, log);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.status !== USED_UP) throw error;
+    for (const until = Date.now() + SIBLING_MS; Date.now() < until; await sleep(50)) {
+      const member = await loadMember(place, payload.cluster);
+      if (member !== undefined) return member;
+    }
+    throw error;
+  }
 }
 
 /** Only the hub's own word counts; a hub that is away says nothing. */
@@ -84,9 +102,12 @@ async function wasRemoved(member: Member): Promise<boolean> {
 }
 
 async function rejoin(member: Member, payload: JoinTokenPayload, options: JoinOptions): Promise<Member> {
+  const place = placeOf(options, payload.cluster);
   try {
-    return await enroll(payload, member.agentDir, options);
+    return await enroll(payload, place, options.log);
   } catch (error) {
+    const now = await loadMember(place, payload.cluster);
+    if (now !== undefined && now.membership.epoch !== member.membership.epoch) return now;
     options.log.error(
       { cluster: payload.cluster, error: messageOf(error) },
       'the hub has removed this cluster and the token does not let it in',
@@ -95,31 +116,9 @@ async function rejoin(member: Member, payload: JoinTokenPayload, options: JoinOp
   }
 }
 
-async function loadMember(agentDir: string, hubCa: string | undefined): Promise<Member | undefined> {
-  const text = await readIfThere(join(agentDir, 'membership.json'));
-  if (text === undefined) return undefined;
-  const stored: unknown = JSON.parse(text);
-  if (!storedMembership.Check(stored))
-    throw new AppError('state-broken', `${agentDir}/membership.json is not a membership; remove ${agentDir} and join again`);
-  const keys = await loadKeys(agentDir);
-  return { agentDir, hubUrl: stored.hubUrl, hubTrust: { pin: stored.hubPin, ca: hubCa }, membership: stored.membership, ...keys };
-}
-
-/** The keys are written before the token is used, so that a crash in between loses no enrolment. */
-async function loadKeys(agentDir: string): Promise<Pick<Member, 'signer' | 'natsSeed'>> {
-  const [pemPath, seedPath] = [join(agentDir, 'signing.pem'), join(agentDir, 'nats.seed')];
-  const pem = await readIfThere(pemPath);
-  const seed = await readIfThere(seedPath);
-  const signer = pem === undefined ? generateSigner() : signerFromPem(pem);
-  const natsSeed = seed ?? new TextDecoder().decode(createUser().getSeed());
-  if (pem === undefined) await writeDurably(pemPath, signerToPem(signer));
-  if (seed === undefined) await writeDurably(seedPath, natsSeed);
-  return { signer, natsSeed };
-}
-
-async function enroll(payload: JoinTokenPayload, agentDir: string, { hubCa, log }: JoinOptions): Promise<Member> {
+async function enroll(payload: JoinTokenPayload, { agentDir, identityDir, hubCa }: MemberPlace, log: Logger): Promise<Member> {
   const hubTrust = { pin: payload.ca, ca: hubCa };
-  const keys = await loadKeys(agentDir);
+  const keys = await loadKeys(identityDir);
   const request = {
     cluster: payload.cluster,
     secret: payload.secret,
@@ -132,9 +131,9 @@ async function enroll(payload: JoinTokenPayload, agentDir: string, { hubCa, log 
     throw new AppError('wrong-hub', `the hub at ${payload.hub} is not the one that made this token: its key differs from the token's pin`);
   if (membership.cluster !== payload.cluster)
     throw new AppError('join-refused', `the hub at ${payload.hub} answered for another cluster than the token's, ${payload.cluster}`);
-  await store({ agentDir, hubUrl: payload.hub, hubTrust }, membership);
+  await storeMembership({ identityDir, hubUrl: payload.hub, hubTrust }, membership);
   log.info({ cluster: payload.cluster, epoch: membership.epoch }, 'enrolled');
-  return { agentDir, hubUrl: payload.hub, hubTrust, membership, ...keys };
+  return { agentDir, identityDir, hubUrl: payload.hub, hubTrust, membership, ...keys };
 }
 
 /**
@@ -143,7 +142,7 @@ async function enroll(payload: JoinTokenPayload, agentDir: string, { hubCa, log 
  */
 export async function keepRenewed(member: Member, parts: RenewalParts): Promise<void> {
   let { membership } = member;
-  let issuedAt = await issuedAtOf(member.agentDir);
+  let issuedAt = await issuedAtOf(member.identityDir);
   while (!parts.signal.aborted) {
     const life = Date.parse(membership.natsJwtExpiresAt) - issuedAt;
     await sleepUntil(issuedAt + life * (0.3 + Math.random() / 30), parts.signal);
@@ -151,6 +150,10 @@ export async function keepRenewed(member: Member, parts: RenewalParts): Promise<
       try {
         membership = await renew(member, membership);
         issuedAt = Date.now();
+        // A folder of secrets may be read-only: then a restart begins with the older credentials, and renews them.
+        await storeMembership(member, membership).catch((error: unknown) =>
+          parts.log.warn({ error: messageOf(error) }, 'the renewed credentials were not written'),
+        );
         parts.onRenewed(membership);
         break;
       } catch (error) {
@@ -175,7 +178,6 @@ async function renew(member: Member, membership: Membership, timeoutMs = TIMEOUT
   const renewed = await post(`${member.hubUrl}/join/v1/renew`, { ...request, proof }, { trust: member.hubTrust ?? {}, timeoutMs });
   if (renewed.hubKey !== membership.hubKey)
     throw new AppError('wrong-hub', `the hub at ${member.hubUrl} has another key than the one this cluster joined`);
-  await store(member, renewed);
   return renewed;
 }
 
@@ -213,24 +215,17 @@ function problemOf(text: string): string | undefined {
   }
 }
 
-type StoredBeside = Pick<Member, 'agentDir' | 'hubUrl' | 'hubTrust'>;
-
-async function store({ agentDir, hubUrl, hubTrust }: StoredBeside, membership: Membership): Promise<void> {
-  const pin = hubTrust?.pin === undefined ? {} : { hubPin: hubTrust.pin };
-  const stored: StoredMembership = { hubUrl, ...pin, issuedAt: new Date().toISOString(), membership };
-  await writeDurably(join(agentDir, 'membership.json'), JSON.stringify(stored));
-}
-
-async function issuedAtOf(agentDir: string): Promise<number> {
-  const stored: unknown = JSON.parse((await readIfThere(join(agentDir, 'membership.json'))) ?? 'null');
-  return storedMembership.Check(stored) ? Date.parse(stored.issuedAt) : Date.now();
-}
-
 function readToken(token: string): JoinTokenPayload {
   const payload = decodeJoinToken(token);
   if (!tokenPayload.Check(payload) || !URL.canParse(payload.hub))
     throw new AppError('token-malformed', 'this is not a join token; use the whole line that hawser cluster join printed');
   return payload;
+}
+
+/** The cluster of the shared identity, else the only one of the state folder. */
+async function clusterOf({ identityDir, stateDir }: JoinOptions): Promise<string> {
+  const stored = identityDir === undefined ? undefined : await readMembership(identityDir);
+  return stored?.membership.cluster ?? onlyCluster(stateDir);
 }
 
 function onlyCluster(stateDir: string): string {

@@ -48,7 +48,7 @@ export interface Authority {
 }
 
 /**
- * Opens the authority in `agentDir` (`ca.key`, `ca.pem`), or makes it. Throws `ca-unusable`, with the way out, when the
+ * Opens the authority in the cluster's identity folder (`ca.key`, `ca.pem`), or makes it; replicas that start at once agree on one. Throws `ca-unusable`, with the way out, when the
  * files do not belong together, are damaged or expired; a new root is never made over an old one.
  */
 export async function openAuthority(agentDir: string, trustDomain: string): Promise<Authority> {
@@ -72,7 +72,8 @@ export async function openAuthority(agentDir: string, trustDomain: string): Prom
 async function readOrCreateKey(keyPath: string, certificatePath: string): Promise<string> {
   const existing = await readIfThere(keyPath);
   if (existing !== undefined) {
-    await chmod(keyPath, 0o600);
+    // A folder of secrets that somebody else mounted is theirs to guard, and may be read-only.
+    await chmod(keyPath, 0o600).catch(() => undefined);
     return existing;
   }
   if ((await readIfThere(certificatePath)) !== undefined)

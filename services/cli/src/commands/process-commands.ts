@@ -46,6 +46,7 @@ function addAgent(program: Command, run: Run): void {
     .option('--token <token>', 'join token, of "hawser cluster join"')
     .option('--token-file <file>', 'file that holds it, for the sake of process lists')
     .option('--cluster <name>', 'which cluster, when this state folder has joined several')
+    .option('--identity-dir <dir>', "folder of the cluster's keys, shared by its agents (default: in the state folder)")
     .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
     .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')
     .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')
@@ -53,7 +54,10 @@ function addAgent(program: Command, run: Run): void {
     .option('--xds-port <port>', 'default: 15010')
     .option('--admin-port <port>', 'default: 15014')
     .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")
-    .addHelpText('after', '\nExample:\n  hawser agent run --token "$(cat token)" --registry-dir ./registry --address 127.77.1.1')
+    .addHelpText(
+      'after',
+      '\nExample:\n  hawser agent run --token "$(cat token)" --registry-dir ./registry --address 127.77.1.1\n\nA second agent of the same cluster shares the identity of the first and has a state folder of its own:\n  hawser agent run --cluster us-east --identity-dir .hawser/agents/us-east --state-dir .hawser-2 --registry-dir ./registry --address 127.77.1.2',
+    )
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('./service-processes.ts')).agentRun(serviceFlags(command))),
     );

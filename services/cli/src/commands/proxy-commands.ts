@@ -63,6 +63,7 @@ function addToken(proxy: Command, run: Run): void {
       'write it there, readable by its owner alone, and the trust bundle beside it as FILE.ca (default: standard output)',
     )
     .option('--token-file <file>', 'the same as --out')
+    .option('--identity-dir <dir>', "folder of the cluster's keys, where its agents share one (default: in the state folder)")
     .addHelpText('after', '\nExample:\n  hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token')
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../proxy/token-command.ts')).tokenCommand(command.optsWithGlobals<ProxyTokenFlags>())),

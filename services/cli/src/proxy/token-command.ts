@@ -22,6 +22,7 @@ export interface ProxyTokenFlags extends GlobalFlags {
   readonly ttl: string;
   readonly out?: string;
   readonly tokenFile?: string;
+  readonly identityDir?: string;
 }
 
 /** Runs the command. */
@@ -31,7 +32,8 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
   if (namespace === undefined || serviceAccount === undefined)
     throw new AppError('usage', '--namespace and --service-account are required (or --gateway)');
   const { mintProxyToken } = await import('@hawser/agent/trust/proxy-tokens.ts');
-  const agentDir = join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster));
+  const shared = flags.identityDir ?? process.env['HAWSER_AGENT_IDENTITY_DIR'];
+  const agentDir = shared === undefined || shared === '' ? join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster)) : shared;
   if (!existsSync(agentDir)) note(`no agent of ${flags.cluster} has run here yet: the token is good for the one that will use ${agentDir}`);
   const token = await mintProxyToken({
     agentDir,
