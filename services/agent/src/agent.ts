@@ -19,6 +19,8 @@ import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
 import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
 import { keepRenewed, type Member } from './feed/membership.ts';
+import { replicaName } from './feed/replica-name.ts';
+import { Replicas } from './feed/replicas.ts';
 import { RevisionCounter } from './feed/revision-counter.ts';
 import { acceptSavedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { PolicyTrials } from './policy-trials.ts';
@@ -76,6 +78,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   );
   const agent = new Agent(options, {
     revisions,
+    replica: await replicaName(member.agentDir),
     authority: await openAuthority(member.identityDir, trustDomain),
     verify: await proxyTokenVerifier(member.identityDir, cluster),
     saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
@@ -89,6 +92,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 }
 
 interface Foundations {
+  readonly replica: string;
   readonly revisions: RevisionCounter;
   readonly authority: Authority;
   readonly verify: Awaited<ReturnType<typeof proxyTokenVerifier>>;
@@ -111,13 +115,13 @@ class Agent implements RunningAgent {
   readonly #proxies: ProxyRegistry;
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
-  readonly #instance = randomUUID();
   readonly #stops: (() => Promise<void> | void)[] = [];
   #credentialsEnd: number;
   #feed: AgentFeed | undefined;
   #server: AdsServer | undefined;
   #rollouts: RolloutTracker<ProxyStream> | undefined;
   #reporter: StatusReporter | undefined;
+  #replicas: Replicas | undefined;
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
@@ -148,7 +152,10 @@ class Agent implements RunningAgent {
     this.#lastGood = new LastKnownGood({ folder: member.agentDir, log, current: () => this.#state() });
     this.#proxies = new ProxyRegistry({
       ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
-      onChange: () => this.#changed(),
+      onChange: () => {
+        this.#replicas?.speak();
+        this.#changed();
+      },
     });
   }
 
@@ -231,7 +238,11 @@ class Agent implements RunningAgent {
       notReady: () => describeMissing(this.loop.missing, config.registryDir),
       world: () => describeWorld(this.#federation.world(), this.#feed?.peers() ?? [], this.loop.moment),
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
-      drain: async (token, proxy) => ((await this.#proxies.drain(token, proxy)) ? { settleMs: SETTLE_MS } : undefined),
+      drain: async (token, proxy) => {
+        if (!(await this.#proxies.drain(token, proxy))) return undefined;
+        this.#replicas?.speak();
+        return { settleMs: SETTLE_MS };
+      },
       confirmHeld: () => this.#local.confirmHeld(),
     });
     this.adminPort = admin.port;
@@ -272,7 +283,9 @@ class Agent implements RunningAgent {
     const { member } = this.#options;
     const { cluster, epoch, hubKey } = member.membership;
     const nextRevision = (): number => this.#base.revisions.next();
-    const reporter = new StatusReporter({ bus, cluster, epoch, signer: member.signer, nextRevision, status: () => this.#status(server) });
+    const { replica } = this.#base;
+    const status = (): AgentStatus => this.#status(server);
+    const reporter = new StatusReporter({ bus, cluster, replica, epoch, signer: member.signer, nextRevision, status });
     this.#reporter = reporter;
     const trials = this.#followTrials(server);
     this.#rollouts = new RolloutTracker(
@@ -284,6 +297,7 @@ class Agent implements RunningAgent {
     const rpc = serveRpc({
       bus,
       cluster,
+      replica,
       hubKey: verifierOf(hubKey),
       proxyConfig: (proxy, section) => proxyConfig(server, proxy, section),
       diff: (request) => diff.answer(request),
@@ -337,14 +351,39 @@ class Agent implements RunningAgent {
     const feed = new AgentFeed({
       ...{ bus, member, facts: this.#facts(), federation: this.#federation, loop: this.loop, warnings: this.#warnings, log },
       saved: this.#base.saved,
+      ...{ replica: this.#base.replica, process: randomUUID() },
       revisions: (above) => this.#base.revisions.next(above),
-      onChange: () => this.#changed(),
+      onChange: () => {
+        this.#replicas?.speak();
+        this.#changed();
+      },
     });
     this.#feed = feed;
-    this.#stops.push(() => feed.stop());
+    const replicas = this.#meetReplicas(bus, feed);
+    this.#stops.push(async () => {
+      await feed.stop();
+      replicas.stop();
+    });
     feed.start();
     if (this.#local.known) feed.publish(this.#local.shards);
     this.loop.run();
+  }
+
+  /** The other agents of the cluster hear of this one's proxies, and this one of theirs. */
+  #meetReplicas(bus: Bus, feed: AgentFeed): Replicas {
+    const replicas = new Replicas({
+      ...{ bus, member: this.#options.member, replica: this.#base.replica },
+      current: () => ({ term: feed.term, ...this.#local.ownProxies() }),
+      nextRevision: () => this.#base.revisions.next(),
+      onBeat: (beat) => {
+        this.#base.revisions.raise(beat.revision);
+        if (beat.term > 0) feed.heard(beat.term);
+        this.#local.setElsewhere(beat.replica, beat);
+      },
+      onSilent: (replica) => this.#local.setElsewhere(replica, undefined),
+    });
+    this.#replicas = replicas;
+    return replicas;
   }
 
   /** Where proxies on this machine find their agent. */
@@ -363,7 +402,15 @@ class Agent implements RunningAgent {
   #status(server: AdsServer): AgentStatus {
     const { epoch, revision } = this.loop.moment ?? { epoch: 0, revision: 0 };
     return {
-      ...{ instance: this.#instance, startedAt: this.#startedAt, version: VERSION, epoch, revision, ready: this.loop.ready },
+      ...{
+        instance: this.#base.replica,
+        publisher: this.#feed?.publishes ?? false,
+        startedAt: this.#startedAt,
+        version: VERSION,
+        epoch,
+        revision,
+        ready: this.loop.ready,
+      },
       warnings: this.#warnings.list(),
       ...this.#issues.list(),
       proxies: server.proxies(),

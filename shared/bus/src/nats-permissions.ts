@@ -7,6 +7,8 @@ import {
   FLEET_STREAM,
   fleetSubjects,
   inboxPrefix,
+  leaseSubject,
+  replicaSubject,
   rpcSubject,
 } from '@hawser/wire/subjects.ts';
 
@@ -18,7 +20,7 @@ export interface NatsPermissions {
 
 /**
  * A cluster: publishes its own fleet documents and status, reads its own config and everyone's fleet documents, answers requests
- * made to it. A consumer's filter is part of the subject that creates it; `STREAM.INFO` shows the names of others' keys, not their
+ * made to it; its agents settle among themselves which of them publishes. A consumer's filter is part of the subject that creates it; `STREAM.INFO` shows the names of others' keys, not their
  * bodies. Neither deletes, purges nor direct gets.
  */
 export function clusterPermissions(cluster: string): NatsPermissions {
@@ -30,8 +32,11 @@ export function clusterPermissions(cluster: string): NatsPermissions {
       ...[CONFIG_STREAM, FLEET_STREAM].flatMap((stream) => [`$JS.API.STREAM.INFO.${stream}`, `$JS.FC.${stream}.>`]),
       `$JS.API.CONSUMER.CREATE.${CONFIG_STREAM}.*.${configSubjects(cluster)}`,
       `$JS.API.CONSUMER.CREATE.${FLEET_STREAM}.*.${FLEET_PREFIX}.>`,
+      `$JS.API.CONSUMER.CREATE.${FLEET_STREAM}.*.${leaseSubject(cluster)}`,
+      leaseSubject(cluster),
+      replicaSubject(cluster),
     ],
-    subscribe: [`${inboxPrefix(cluster)}.>`, rpcSubject(cluster, '>')],
+    subscribe: [`${inboxPrefix(cluster)}.>`, rpcSubject(cluster, '>'), replicaSubject(cluster)],
   };
 }
 

@@ -2,7 +2,7 @@
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { CONFIG_PREFIX, CONFIG_STREAM, FLEET_PREFIX, FLEET_STREAM } from '@hawser/wire/subjects.ts';
+import { CONFIG_PREFIX, CONFIG_STREAM, FLEET_PREFIX, FLEET_STREAM, LEASE_PREFIX } from '@hawser/wire/subjects.ts';
 import type { Bus } from './bus.ts';
 import { createOrUpdateStream, streamState } from './jetstream.ts';
 
@@ -14,7 +14,7 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
 
 const STREAMS = [
   { name: CONFIG_STREAM, subjects: [`${CONFIG_PREFIX}.>`] },
-  { name: FLEET_STREAM, subjects: [`${FLEET_PREFIX}.>`] },
+  { name: FLEET_STREAM, subjects: [`${FLEET_PREFIX}.>`, `${LEASE_PREFIX}.>`] },
 ] as const;
 
 /** Makes both streams as they must be, with `replicas` copies (1 unless NATS is clustered). Idempotent; throws when NATS refuses. */

@@ -81,6 +81,8 @@ export type PolicyIssue = Static<typeof PolicyIssue>;
 /** Message on `statusSubject`: an agent's whole account of itself. */
 export const AgentStatus = Type.Object({
   instance: Type.String(),
+  /** Whether this is the agent that publishes for its cluster. */
+  publisher: Type.Optional(Type.Boolean()),
   startedAt: Type.String(),
   version: Type.String(),
   /** Epoch and revision of the hub's documents that are compiled and served. */
@@ -96,6 +98,20 @@ export const AgentStatus = Type.Object({
   peers: Type.Array(PeerStatus),
 });
 export type AgentStatus = Static<typeof AgentStatus>;
+
+/** Message on `replicaSubject`: that an agent lives, and what its cluster's other agents must know of its proxies. */
+export const ReplicaBeat = Type.Object({
+  replica: Type.String(),
+  /** Of the lease that it holds; 0 when it does not. */
+  term: Type.Integer({ minimum: 0 }),
+  /** The newest revision that it has given. */
+  revision: Type.Integer({ minimum: 0 }),
+  /** Addresses whose sidecars have a stream here. */
+  sidecars: Type.Array(Type.String()),
+  /** Addresses that drain by the word of their proxies. */
+  draining: Type.Array(Type.String()),
+});
+export type ReplicaBeat = Static<typeof ReplicaBeat>;
 
 /** Message on `rolloutSubject`: what one hub revision did to the proxies of one cluster. */
 export const RolloutStatus = Type.Object({

@@ -19,19 +19,39 @@ export function fleetSubjects(cluster: string): string {
   return `${FLEET_PREFIX}.${cluster}.>`;
 }
 
-/** Core NATS (no stream): an agent's account of its proxies, whole, on change and every few seconds. */
-export function statusSubject(cluster: string): string {
-  return `hawser.status.${cluster}.proxies`;
+/**
+ * Core NATS (no stream): the account of one of a cluster's agents of its proxies, whole, on change and every few seconds. Agents of
+ * one release back name no replica, for they are alone.
+ */
+export function statusSubject(cluster: string, replica?: string): string {
+  return `hawser.status.${cluster}.proxies${suffix(replica)}`;
 }
 
-/** Core NATS: an agent's account of one hub revision, each time it changes. */
-export function rolloutSubject(cluster: string): string {
-  return `hawser.status.${cluster}.rollout`;
+/** Core NATS: the account of one of a cluster's agents of one hub revision, each time it changes. */
+export function rolloutSubject(cluster: string, replica?: string): string {
+  return `hawser.status.${cluster}.rollout${suffix(replica)}`;
 }
 
-/** Requests from the hub to an agent, such as `proxy-config`. */
-export function rpcSubject(cluster: string, method: string): string {
-  return `hawser.rpc.${cluster}.${method}`;
+/** Requests from the hub to an agent, such as `proxy-config`; without `replica` all agents of the cluster hear it. */
+export function rpcSubject(cluster: string, method: string, replica?: string): string {
+  return `hawser.rpc.${cluster}.${method}${suffix(replica)}`;
+}
+
+function suffix(replica: string | undefined): string {
+  return replica === undefined ? '' : `.${replica}`;
+}
+
+/** On the stream of fleet documents, but below another prefix, so that no receiver takes it in: which agent of a cluster publishes. */
+export const LEASE_PREFIX = 'hawser.lease';
+
+/** The last message says which of a cluster's agents publishes. */
+export function leaseSubject(cluster: string): string {
+  return `${LEASE_PREFIX}.${cluster}`;
+}
+
+/** Core NATS, among the agents of one cluster: each one's signs of life. */
+export function replicaSubject(cluster: string): string {
+  return `hawser.replica.${cluster}`;
 }
 
 /** The inbox prefix of a cluster's NATS user, so that no user can read another's replies. */

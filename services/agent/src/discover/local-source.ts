@@ -17,6 +17,12 @@ export interface LocalState {
   readonly draining: readonly string[];
 }
 
+/** What another replica of this cluster says of its proxies: addresses. */
+export interface Elsewhere {
+  readonly sidecars: readonly string[];
+  readonly draining: readonly string[];
+}
+
 /** How it is composed. */
 export interface LocalSourceOptions {
   readonly cluster: string;
@@ -41,6 +47,8 @@ export class LocalSource {
   readonly #now: () => number;
   /** Addresses of the sidecars that are connected. */
   readonly #sidecars = new Set<string>();
+  /** By replica. */
+  readonly #elsewhere = new Map<string, { readonly sidecars: ReadonlySet<string>; readonly draining: ReadonlySet<string> }>();
   #files: ObjectsByFile;
   #objects: readonly RegistryObject[];
   #inForce: Shards;
@@ -68,7 +76,7 @@ export class LocalSource {
       onChange: () => this.#soon(),
       onRound: () => this.#memory.held.size > 0 && this.#judge('checks'),
       failing: saved?.failing ?? [],
-      hasSidecar: (address) => this.#sidecars.has(address),
+      hasSidecar: (address) => this.#sidecars.has(address) || this.#isElsewhere('sidecars', address),
       ...(checkMs === undefined ? {} : { periodMs: checkMs }),
     });
   }
@@ -113,6 +121,21 @@ export class LocalSource {
   /** The sidecar at this address has no stream any more; what it serves is for the checks to find out. */
   sidecarGone(address: string): void {
     this.#sidecars.delete(address);
+  }
+
+  /** What this replica's own proxies are, for the others. */
+  ownProxies(): Elsewhere {
+    return { sidecars: [...this.#sidecars], draining: [...this.#draining] };
+  }
+
+  /** What another replica says of its proxies; undefined when it is gone. A sidecar that connects there is back, as one here is. */
+  setElsewhere(replica: string, proxies: Elsewhere | undefined): void {
+    const before = this.#elsewhere.get(replica);
+    if (proxies === undefined) this.#elsewhere.delete(replica);
+    else this.#elsewhere.set(replica, { sidecars: new Set(proxies.sidecars), draining: new Set(proxies.draining) });
+    const back = (proxies?.sidecars ?? []).filter((address) => before?.sidecars.has(address) !== true && this.#draining.delete(address));
+    const draining = [...(before?.draining ?? [])].sort().join() !== [...(proxies?.draining ?? [])].sort().join();
+    if (draining || back.length > 0) this.#judge('live');
   }
 
   /** An operator's word: what is held goes through. Returns how many losses that were. */
@@ -168,7 +191,13 @@ export class LocalSource {
   }
 
   #healthOf(address: string, ports: readonly number[]): EndpointHealth | undefined {
-    return this.#draining.has(address) ? 'DRAINING' : this.#checks.healthOf(address, ports);
+    const drains = this.#draining.has(address) || this.#isElsewhere('draining', address);
+    return drains ? 'DRAINING' : this.#checks.healthOf(address, ports);
+  }
+
+  #isElsewhere(what: 'sidecars' | 'draining', address: string): boolean {
+    for (const replica of this.#elsewhere.values()) if (replica[what].has(address)) return true;
+    return false;
   }
 
   /** The source is asked once more some seconds after it said something incredible. */

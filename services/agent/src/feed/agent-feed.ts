@@ -1,7 +1,6 @@
 /** Everything between the bus and the control loop: the hub's documents, the other clusters', and what is published. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { PeerStatus } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
@@ -10,7 +9,7 @@ import type { Warnings } from '../report/warnings.ts';
 import type { Shards } from '../state/endpoint-brake.ts';
 import type { Federation } from '../state/federation.ts';
 import { ConfigWatcher } from './config-watcher.ts';
-import { FleetPublisher } from './fleet-publisher.ts';
+import { LeasedPublisher } from './leased-publisher.ts';
 import type { Member } from './membership.ts';
 import { decoded, type SavedState } from './saved-state.ts';
 import { ShardWatcher } from './shard-watcher.ts';
@@ -25,6 +24,9 @@ export interface AgentFeedParts {
   readonly warnings: Warnings;
   readonly log: Logger;
   readonly saved: SavedState | undefined;
+  /** This replica, the same over restarts, and this process. */
+  readonly replica: string;
+  readonly process: string;
   readonly revisions: (above: number) => number;
   /** What would be saved, or what an operator sees, differs. */
   readonly onChange: () => void;
@@ -32,22 +34,20 @@ export interface AgentFeedParts {
 
 /** How long a first start waits for what members have published, after the stream was listed, before it does without. */
 const COMPLETE_GRACE_MS = 10_000;
-const FLUSH_MS = 1_000;
 
 /** Starts with what was saved, and follows the bus. */
 export class AgentFeed {
   readonly #parts: AgentFeedParts;
   #config: ConfigWatcher | undefined;
-  readonly #publisher: FleetPublisher;
+  readonly #publisher: LeasedPublisher;
   #shards: ShardWatcher | undefined;
   #listed = false;
   #grace: NodeJS.Timeout | undefined;
 
   constructor(parts: AgentFeedParts) {
-    const { bus, member, facts, log, revisions } = parts;
-    const { cluster, epoch } = member.membership;
+    const { bus, member, facts, log, revisions, replica, process, onChange } = parts;
     this.#parts = parts;
-    this.#publisher = new FleetPublisher({ bus, cluster, epoch, signer: member.signer, facts, revisions, log });
+    this.#publisher = new LeasedPublisher({ bus, member, facts, replica, process, revisions, log, onChange });
   }
 
   /** Takes what was saved, in this turn, and begins to listen. */
@@ -58,6 +58,7 @@ export class AgentFeed {
     this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange });
     // Without a roster the saved state knows nobody, and everything has to be heard first.
     if (this.#shards !== undefined && saved !== undefined) loop.fulfil('fleet');
+    this.#publisher.start();
   }
 
   /** The members, or their keys, are others now. */
@@ -82,6 +83,21 @@ export class AgentFeed {
     this.#publisher.publish(shards);
   }
 
+  /** Whether this replica publishes for its cluster. */
+  get publishes(): boolean {
+    return this.#publisher.publishes;
+  }
+
+  /** Of the lease that is held here; 0 without. */
+  get term(): number {
+    return this.#publisher.term;
+  }
+
+  /** Another replica of the cluster holds the lease of this term, and lives. */
+  heard(term: number): void {
+    this.#publisher.heard(term);
+  }
+
   peers(): PeerStatus[] {
     return this.#shards?.peers() ?? [];
   }
@@ -91,18 +107,10 @@ export class AgentFeed {
     return { config: this.#config?.encoded() ?? [], fleet: this.#shards?.encoded() ?? [] };
   }
 
-  /** Resolves when what was published is on the stream, or after a second. */
-  async flushed(): Promise<void> {
-    const done = new AbortController();
-    await Promise.race([this.#publisher.drained(), sleep(FLUSH_MS, done.signal)]);
-    done.abort();
-  }
-
   async stop(): Promise<void> {
     clearTimeout(this.#grace);
     this.#config?.stop();
     this.#shards?.stop();
-    if (this.#parts.bus.connected) await this.flushed();
     await this.#publisher.stop();
   }
 

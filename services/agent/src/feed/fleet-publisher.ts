@@ -17,6 +17,8 @@ export interface FleetPublisherParts {
   readonly signer: Signer;
   readonly facts: ClusterFacts;
   readonly revisions: (above: number) => number;
+  /** Whether this replica is its cluster's publisher, by the lease itself. */
+  readonly mayPublish: () => Promise<boolean>;
   readonly log: Logger;
 }
 

@@ -37,6 +37,11 @@ export class RevisionCounter {
     return this.#next;
   }
 
+  /** Another replica of the cluster has given this revision: the next one here is greater. */
+  raise(to: number): void {
+    if (to > this.#next) this.next(to - 1);
+  }
+
   async #extend(): Promise<void> {
     try {
       await this.#reserve(Math.max(this.#ceiling, this.#next) + BLOCK);

@@ -10,6 +10,8 @@ import { Compile } from 'typebox/compile';
 export interface RpcParts {
   readonly bus: Bus;
   readonly cluster: string;
+  /** Which of the cluster's agents this is. */
+  readonly replica: string;
   readonly hubKey: Verifier;
   /** Resources in protobuf JSON, keys redacted; undefined when no such proxy is connected. */
   proxyConfig(proxy: string, section: ProxyConfigRequest['section']): readonly unknown[] | undefined;
@@ -43,11 +45,12 @@ const METHODS: readonly Method[] = [
   },
 ];
 
-/** Serves `hawser.rpc.CLUSTER.METHOD`: sealed requests, JSON answers. */
+/** Serves `hawser.rpc.CLUSTER.METHOD`, and `….REPLICA` for this agent alone: sealed requests, JSON answers. */
 export function serveRpc(parts: RpcParts): BusSubscription {
-  const serving = METHODS.map((method) =>
-    parts.bus.serve(rpcSubject(parts.cluster, method.name), async (bytes) =>
-      Buffer.from(JSON.stringify(await answer(bytes, method, parts))),
+  const { bus, cluster, replica } = parts;
+  const serving = METHODS.flatMap((method) =>
+    [rpcSubject(cluster, method.name), rpcSubject(cluster, method.name, replica)].map((subject) =>
+      bus.serve(subject, async (bytes) => Buffer.from(JSON.stringify(await answer(bytes, method, parts)))),
     ),
   );
   return {

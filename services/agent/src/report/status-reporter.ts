@@ -10,6 +10,8 @@ import { rolloutSubject, statusSubject } from '@hawser/wire/subjects.ts';
 export interface ReporterParts {
   readonly bus: Bus;
   readonly cluster: string;
+  /** Which of the cluster's agents this is. */
+  readonly replica: string;
   readonly epoch: number;
   readonly signer: Signer;
   /** Revisions of messages, rising over restarts. */
@@ -45,7 +47,7 @@ export class StatusReporter {
 
   /** Sends the account of one hub revision at once. */
   rollout(status: RolloutStatus): void {
-    this.#send(rolloutSubject(this.#parts.cluster), 'rollout', status);
+    this.#send(rolloutSubject(this.#parts.cluster, this.#parts.replica), 'rollout', status);
   }
 
   stop(): void {
@@ -62,7 +64,7 @@ export class StatusReporter {
 
   #report(): void {
     this.#sentAt = performance.now();
-    this.#send(statusSubject(this.#parts.cluster), 'status', this.#parts.status());
+    this.#send(statusSubject(this.#parts.cluster, this.#parts.replica), 'status', this.#parts.status());
     this.#schedule(this.#parts.heartbeatMs ?? HEARTBEAT_MS);
   }
 

@@ -1,5 +1,6 @@
-/** What agents say of themselves and of each revision: the newest account per cluster, in memory and bounded. */
+/** What agents say of themselves and of each revision: the newest account of each, in memory and bounded. */
 import type { AgentStatus, RolloutStatus } from '@hawser/wire/messages.ts';
+import { together } from './cluster-account.ts';
 
 /** One report of a revision; `at` is when it arrived, Unix milliseconds. */
 export interface RolloutReport {
@@ -7,7 +8,10 @@ export interface RolloutReport {
   readonly at: number;
 }
 
-/** The account of one cluster's agent. */
+/** Who speaks: an agent of a cluster. A cluster's name alone stands for an agent of one release back, which names no replica. */
+export type Speaker = { readonly cluster: string; readonly replica: string };
+
+/** The account of one agent, or of a cluster's agents together. */
 export interface AgentAccount {
   readonly status: AgentStatus | undefined;
   /** When the newest message arrived, Unix milliseconds. */
@@ -26,27 +30,47 @@ interface MutableAccount {
   reports: Map<number, RolloutReport>;
 }
 
-/** Revisions remembered per cluster; older ones are answered from the agent's status. */
+/** Revisions remembered per agent; older ones are answered from the agent's status. */
 const MAX_REPORTS = 1024;
+/** An agent that was silent for this long while another of its cluster spoke is gone. */
+const GONE_MS = 15_000;
+const MAX_REPLICAS = 64;
 
-/** Accounts by cluster. */
+/** Accounts by cluster, then by replica. */
 export class AgentAccounts {
-  readonly #accounts = new Map<string, MutableAccount>();
+  readonly #accounts = new Map<string, Map<string, MutableAccount>>();
   readonly #listeners = new Set<() => void>();
 
+  /** A cluster's agents as one: its proxies are those of all of them. */
   get(cluster: string): AgentAccount | undefined {
-    return this.#accounts.get(cluster);
+    const [first, ...others] = this.replicas(cluster);
+    return first === undefined || others.length === 0 ? first : together([first, ...others]);
   }
 
-  putStatus(cluster: string, status: AgentStatus, at: number): void {
-    const account = this.#account(cluster, at);
+  /** The agents of a cluster that are there, as far as is known. */
+  replicas(cluster: string): readonly AgentAccount[] {
+    return [...this.#live(cluster).values()];
+  }
+
+  /** The replica to which a proxy is connected; undefined when none says so, or it names itself not. */
+  replicaOf(cluster: string, proxy: string): string | undefined {
+    let found: { readonly replica: string; readonly connectedAt: string } | undefined;
+    for (const [replica, { status }] of this.#live(cluster)) {
+      const connectedAt = status?.proxies.find((one) => one.proxy === proxy)?.connectedAt;
+      if (connectedAt !== undefined && (found === undefined || connectedAt > found.connectedAt)) found = { replica, connectedAt };
+    }
+    return found === undefined || found.replica === '' ? undefined : found.replica;
+  }
+
+  putStatus(speaker: Speaker | string, status: AgentStatus, at: number): void {
+    const account = this.#account(speaker, at);
     if (account.status?.epoch !== status.epoch || account.status.revision !== status.revision) account.revisionSince = at;
     account.status = status;
     this.#changed();
   }
 
-  putRollout(cluster: string, status: RolloutStatus, at: number): void {
-    const account = this.#account(cluster, at);
+  putRollout(speaker: Speaker | string, status: RolloutStatus, at: number): void {
+    const account = this.#account(speaker, at);
     if (account.epoch !== status.epoch) {
       account.epoch = status.epoch;
       account.reports.clear();
@@ -73,10 +97,22 @@ export class AgentAccounts {
     return () => this.#listeners.delete(listener);
   }
 
-  #account(cluster: string, at: number): MutableAccount {
-    const account = this.#accounts.get(cluster) ?? { status: undefined, lastHeardAt: at, revisionSince: at, epoch: 0, reports: new Map() };
+  #live(cluster: string): Map<string, MutableAccount> {
+    const replicas = this.#accounts.get(cluster) ?? new Map<string, MutableAccount>();
+    const newest = Math.max(...[...replicas.values()].map((account) => account.lastHeardAt));
+    return new Map([...replicas].filter(([, account]) => newest - account.lastHeardAt <= GONE_MS));
+  }
+
+  #account(speaker: Speaker | string, at: number): MutableAccount {
+    const { cluster, replica } = typeof speaker === 'string' ? { cluster: speaker, replica: '' } : speaker;
+    const replicas = this.#accounts.get(cluster) ?? new Map<string, MutableAccount>();
+    const account = replicas.get(replica) ?? { status: undefined, lastHeardAt: at, revisionSince: at, epoch: 0, reports: new Map() };
     account.lastHeardAt = at;
-    this.#accounts.set(cluster, account);
+    // The one that spoke last is the last: the first is the one to forget.
+    replicas.delete(replica);
+    this.#accounts.set(cluster, replicas.set(replica, account));
+    const [oldest] = replicas.keys();
+    if (replicas.size > MAX_REPLICAS && oldest !== undefined) replicas.delete(oldest);
     return account;
   }
 

@@ -16,6 +16,8 @@ export interface AskParts {
 /** One question. */
 export interface Question<Answer> {
   readonly cluster: string;
+  /** One of the cluster's agents; without it, whichever answers first. */
+  readonly replica?: string | undefined;
   readonly method: string;
   readonly body: unknown;
   readonly timeoutMs: number;
@@ -24,12 +26,12 @@ export interface Question<Answer> {
 
 /** The agent's answer. Throws `agent-unreachable` (503) when none comes in time, `agent-answer` (502) when it is no answer. */
 export async function askAgent<Answer>(parts: AskParts, question: Question<Answer>): Promise<Answer> {
-  const { cluster, method, body, timeoutMs, isAnswer } = question;
+  const { cluster, replica, method, body, timeoutMs, isAnswer } = question;
   const head = { protocol: PROTOCOL, from: HUB, to: cluster, key: method, part: 0, parts: 1 };
   const epoch = Math.max(1, parts.context.distribution.desired?.epoch ?? 1);
   const request = seal({ ...head, epoch, revision: parts.context.now(), body }, parts.signer);
   try {
-    const reply = await parts.bus.request(rpcSubject(cluster, method), request, { timeoutMs });
+    const reply = await parts.bus.request(rpcSubject(cluster, method, replica), request, { timeoutMs });
     const answer: unknown = JSON.parse(Buffer.from(reply.bytes).toString('utf8'));
     if (isAnswer(answer)) return answer;
   } catch (error) {

@@ -45,6 +45,7 @@ export function currentRollout(context: FleetContext, revision: number): Rollout
     startRevision: context.startRevision(),
     members: (desired?.members ?? []).map((member) => member.name),
     account: (cluster) => context.accounts.get(cluster),
+    replicas: (cluster) => context.accounts.replicas(cluster),
     now: context.now(),
   });
 }

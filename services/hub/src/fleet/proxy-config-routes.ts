@@ -24,7 +24,8 @@ export function proxyConfigRoutes(app: FastifyInstance, parts: AskParts): void {
     async ({ params: { cluster, proxy, section } }) => {
       if (parts.context.fleet.cluster(cluster) === undefined)
         throw new AppError('cluster-unknown', `there is no cluster ${cluster}: hawser cluster list shows them`, { status: 404 });
-      const answer = await askAgent(parts, { cluster, method: METHOD, body: { proxy, section }, timeoutMs: TIMEOUT_MS, isAnswer });
+      const replica = parts.context.accounts.replicaOf(cluster, proxy);
+      const answer = await askAgent(parts, { cluster, replica, method: METHOD, body: { proxy, section }, timeoutMs: TIMEOUT_MS, isAnswer });
       if ('error' in answer) throw new AppError('proxy-unknown', answer.error, { status: 404 });
       return answer;
     },

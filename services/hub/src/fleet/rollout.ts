@@ -17,6 +17,8 @@ export interface RolloutInput {
   readonly startRevision: number;
   readonly members: readonly string[];
   readonly account: (cluster: string) => AgentAccount | undefined;
+  /** The agents of a cluster, each of which accounts for its own proxies; without it, the cluster has one. */
+  readonly replicas?: (cluster: string) => readonly AgentAccount[];
   readonly now: number;
 }
 
@@ -36,7 +38,7 @@ interface Accounted {
 /** The answer at this moment; `complete` when every connected agent has accounted for the revision or a newer one. */
 export function rolloutAnswer(input: RolloutInput): RolloutAnswer {
   const connection = new Map(input.members.map((cluster) => [cluster, connectionOf(cluster, input)]));
-  const accounts = new Map(input.members.map((cluster) => [cluster, accountedBy(input.account(cluster), input)]));
+  const accounts = new Map(input.members.map((cluster) => [cluster, accountedBy(cluster, input)]));
   const waitingFor = input.members.filter((name) => connection.get(name) !== 'disconnected' && accounts.get(name)?.settled !== true);
   const known = [...accounts].flatMap(([cluster, account]) => (account === undefined ? [] : [{ cluster, ...account }]));
   const lastAt = Math.max(0, ...known.map((account) => account.at));
@@ -67,8 +69,22 @@ export function connectionOf(
   return busConnectedSince !== undefined && input.now - busConnectedSince > DISCONNECTED_AFTER_MS ? 'disconnected' : 'awaited';
 }
 
-function accountedBy(account: AgentAccount | undefined, input: RolloutInput): Accounted | undefined {
-  if (account === undefined) return undefined;
+/** All agents of a cluster together: it has answered when each of them has. */
+function accountedBy(cluster: string, input: RolloutInput): Accounted | undefined {
+  const agents = input.replicas?.(cluster) ?? [input.account(cluster)];
+  const accounts = agents.map((account) => (account === undefined ? undefined : accountOf(account, input)));
+  const known = accounts.filter((account) => account !== undefined);
+  if (known.length === 0) return undefined;
+  return {
+    expected: sum(known, 'expected'),
+    acked: sum(known, 'acked'),
+    nacks: known.flatMap((account) => account.nacks),
+    at: Math.max(...known.map((account) => account.at)),
+    settled: known.length === accounts.length && known.every((account) => account.settled),
+  };
+}
+
+function accountOf(account: AgentAccount, input: RolloutInput): Accounted | undefined {
   const report = reportFor(account, input);
   return report === undefined ? byStatus(account, input) : { ...report.status, at: report.at, settled: isSettled(report) };
 }
@@ -111,6 +127,6 @@ function nackOf(proxy: ProxyStatus): { proxy: string; message: string }[] {
   return rejected === undefined ? [] : [{ proxy: proxy.proxy, message: `${rejected[0]}: ${rejected[1].error ?? 'rejected'}` }];
 }
 
-function sum(known: readonly Accounted[], field: 'expected' | 'acked'): number {
+function sum(known: readonly Pick<Accounted, 'expected' | 'acked'>[], field: 'expected' | 'acked'): number {
   return known.reduce((all, one) => all + one[field], 0);
 }

@@ -7,7 +7,7 @@ import { type Document, open, type Refusal } from '@hawser/wire/envelope.ts';
 import { AgentStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import { type Verifier, verifierOf } from '@hawser/wire/signing.ts';
 import { Compile } from 'typebox/compile';
-import type { AgentAccounts } from './agent-accounts.ts';
+import type { AgentAccounts, Speaker } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
 
 /** What the collector works with. */
@@ -23,7 +23,10 @@ export interface StatusCollectorParts {
 /** Why a message was not believed: as for documents, or not newer than the last, or not of its shape. */
 export type StatusRefusal = Refusal | 'stale' | 'body';
 
-const SUBJECT = /^hawser\.status\.([^.]+)\.(proxies|rollout)$/;
+/** Agents of one release back name no replica. */
+const SUBJECT = /^hawser\.status\.([^.]+)\.(proxies|rollout)(?:\.([0-9a-f]{12}))?$/;
+/** Replicas whose folders were lost leave their names behind. */
+const MAX_SEEN = 20_000;
 const KEYS: Readonly<Record<string, string>> = { proxies: 'status', rollout: 'rollout' };
 const agentStatus = Compile(AgentStatus);
 const rolloutStatus = Compile(RolloutStatus);
@@ -31,7 +34,7 @@ const rolloutStatus = Compile(RolloutStatus);
 /** Subscribes; the subscription survives reconnects. Returns how to stop. */
 export function collectStatus(bus: Bus, parts: StatusCollectorParts): () => void {
   const collector = new StatusCollector(parts);
-  const subscription = bus.subscribe('hawser.status.*.*', (message) => collector.receive(message.subject, message.bytes));
+  const subscription = bus.subscribe('hawser.status.>', (message) => collector.receive(message.subject, message.bytes));
   return () => subscription.stop();
 }
 
@@ -58,34 +61,34 @@ export class StatusCollector {
   }
 
   #take(subject: string, bytes: Uint8Array): StatusRefusal | undefined {
-    const [, cluster = '', topic = ''] = SUBJECT.exec(subject) ?? [];
+    const [, cluster = '', topic = '', replica = ''] = SUBJECT.exec(subject) ?? [];
     const member = this.#parts.fleet.cluster(cluster)?.member;
     if (member === undefined) return 'unknown-signer';
     const document = open(bytes, (from, epoch) => (from === member.name && epoch === member.epoch ? this.#verifier(member) : undefined));
     if (typeof document === 'string') return document;
     if ((document.to !== 'hub' && document.to !== '*') || document.key !== KEYS[topic]) return 'wrong-address';
-    const seen = this.#seenOf(cluster, topic);
+    const seen = this.#seenOf(`${cluster}/${topic}/${replica}`);
     if (document.epoch < seen.epoch || (document.epoch === seen.epoch && document.revision < seen.revision)) return 'stale';
     const whole = document.parts === 1 ? document : assembled(seen, document, bytes);
     if (whole === 'malformed') return 'malformed';
     if (whole === undefined) return undefined;
     seen.epoch = whole.epoch;
     seen.revision = whole.revision;
-    return this.#apply(cluster, topic, whole.body);
+    return this.#apply({ cluster, replica }, topic, whole.body);
   }
 
-  #apply(cluster: string, topic: string, body: unknown): StatusRefusal | undefined {
+  #apply(speaker: Speaker, topic: string, body: unknown): StatusRefusal | undefined {
     const { accounts, fleet } = this.#parts;
     const at = this.#now();
-    if (topic === 'proxies' && agentStatus.Check(body)) accounts.putStatus(cluster, body, at);
-    else if (topic === 'rollout' && rolloutStatus.Check(body)) accounts.putRollout(cluster, body, at);
+    if (topic === 'proxies' && agentStatus.Check(body)) accounts.putStatus(speaker, body, at);
+    else if (topic === 'rollout' && rolloutStatus.Check(body)) accounts.putRollout(speaker, body, at);
     else return 'body';
-    fleet.heard(cluster, at);
+    fleet.heard(speaker.cluster, at);
     return undefined;
   }
 
-  #seenOf(cluster: string, topic: string): Seen {
-    const key = `${cluster}/${topic}`;
+  #seenOf(key: string): Seen {
+    if (this.#seen.size > MAX_SEEN) this.#seen.clear();
     const seen = this.#seen.get(key) ?? { epoch: 0, revision: -1, parts: new PartCollector() };
     this.#seen.set(key, seen);
     return seen;

@@ -1,0 +1,53 @@
+/** The accounts of several agents of one cluster as one. Pure. */
+import type { AgentStatus, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
+import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
+
+const MAX_WARNINGS = 50;
+
+/** What a cluster's agents say together: the proxies of all, the revision that all of them serve. */
+export function together(agents: readonly AgentAccount[]): AgentAccount {
+  const statuses = agents.flatMap(({ status }) => (status === undefined ? [] : [status]));
+  return {
+    status: statuses.length === 0 ? undefined : statusOf(statuses),
+    lastHeardAt: Math.max(...agents.map((agent) => agent.lastHeardAt)),
+    revisionSince: Math.max(...agents.map((agent) => agent.revisionSince)),
+    reports: reportsOf(agents),
+  };
+}
+
+function statusOf(statuses: readonly AgentStatus[]): AgentStatus {
+  const [first, ...others] = [...statuses].sort((a, b) => a.epoch - b.epoch || a.revision - b.revision) as [AgentStatus, ...AgentStatus[]];
+  const publisher = statuses.find((status) => status.publisher === true) ?? first;
+  const warnings = [...first.warnings, ...others.flatMap((status) => status.warnings)].sort((a, b) => (a.at < b.at ? -1 : 1));
+  return {
+    ...publisher,
+    epoch: first.epoch,
+    revision: first.revision,
+    ready: statuses.some((status) => status.ready),
+    warnings: warnings.slice(-MAX_WARNINGS),
+    proxies: proxiesOf(statuses),
+  };
+}
+
+/** A proxy that moved from one agent to another is counted where it connected last. */
+function proxiesOf(statuses: readonly AgentStatus[]): ProxyStatus[] {
+  const byName = new Map<string, ProxyStatus>();
+  for (const proxy of statuses.flatMap((status) => status.proxies)) {
+    const known = byName.get(proxy.proxy);
+    if (known === undefined || known.connectedAt < proxy.connectedAt) byName.set(proxy.proxy, proxy);
+  }
+  return [...byName.values()];
+}
+
+function reportsOf(agents: readonly AgentAccount[]): Map<number, RolloutReport> {
+  const sums = new Map<number, RolloutReport>();
+  for (const [revision, { status, at }] of agents.flatMap(({ reports }) => [...reports])) {
+    const known = sums.get(revision);
+    sums.set(revision, known === undefined ? { status, at } : { status: sum(known.status, status), at: Math.max(known.at, at) });
+  }
+  return new Map([...sums].sort(([a], [b]) => a - b));
+}
+
+function sum(a: RolloutStatus, b: RolloutStatus): RolloutStatus {
+  return { ...a, expected: a.expected + b.expected, acked: a.acked + b.acked, nacks: [...a.nacks, ...b.nacks] };
+}
