@@ -24,8 +24,11 @@ export interface TestCluster {
   readonly registryDir: string;
   /** Replaces a registry file, by rename. */
   put(file: string, text: string): void;
-  /** Starts its agent on free ports; `checkMs` 0 leaves health checks out, `now` is the clock of its brake. */
-  start(options?: { readonly checkMs?: number; readonly now?: () => number }): Promise<RunningAgent>;
+  /**
+   * Starts its agent on free ports; `checkMs` 0 leaves health checks out, `now` is the clock of its brake. `replica` names another
+   * agent of the same cluster: it shares the identity and has a state of its own.
+   */
+  start(options?: { readonly checkMs?: number; readonly now?: () => number; readonly replica?: string }): Promise<RunningAgent>;
 }
 
 /** What tests do with it. */
@@ -35,6 +38,8 @@ export interface TestFederation {
   cluster(name: string): TestCluster;
   /** Publishes roster and policies to a cluster at a revision, as the hub does. */
   configure(cluster: string, revision: number, policies?: readonly Resource[]): Promise<void>;
+  /** Makes the streams again, as the hub does when they are gone. */
+  keepStreams(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -70,9 +75,10 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, ...options } = {}) => {
+      start: async ({ checkMs = 0, replica, ...options } = {}) => {
+        const own = replica === undefined ? member : { ...member, agentDir: privateFolder(agentFolder(join(folder, replica), name)) };
         const flags = { registryDir, stateDir: folder, xdsPort: '0', adminPort: '0', gateway: '127.79.0.1:15443' };
-        const agent = await startAgent({ config: loadAgentConfig(flags, {}), member, log, checkMs, ...options });
+        const agent = await startAgent({ config: loadAgentConfig(flags, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
         return agent;
       },
@@ -105,6 +111,10 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
       publisher.advance(revision);
       publisher.complete();
       await publisher.drained();
+    },
+    keepStreams: async () => {
+      await hubBus.ready();
+      await ensureStreams(hubBus, log);
     },
     stop: async () => {
       await Promise.all(agents.map((agent) => agent.stop()));

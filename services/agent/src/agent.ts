@@ -61,6 +61,8 @@ export interface RunningAgent {
   readonly adminPort: number;
   readonly store: SnapshotStore;
   readonly loop: ControlLoop;
+  /** Whether this is the agent that publishes for its cluster. */
+  readonly publishes: boolean;
   /** Saves what it knows, then closes its streams. */
   stop(): Promise<void>;
 }
@@ -157,6 +159,10 @@ class Agent implements RunningAgent {
         this.#changed();
       },
     });
+  }
+
+  get publishes(): boolean {
+    return this.#feed?.publishes ?? false;
   }
 
   /** Listens first, so that a taken port is the first thing found; nothing is answered before everything is known. */

@@ -95,6 +95,7 @@ export class Lease {
       onListed: () => {
         this.#listed = true;
         this.#listen();
+        this.#settle();
         this.#consider();
       },
       // Old credentials may not read it: then they may not write it either, which says so.

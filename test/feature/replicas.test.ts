@@ -1,0 +1,109 @@
+/** Two agents of one cluster over real NATS: one publishes, both serve the same, and the other goes on when the first is gone. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunningAgent } from '@hawser/agent/agent.ts';
+import { mintProxyToken } from '@hawser/agent/trust/proxy-tokens.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connectAds } from '../kit/ads-client.ts';
+import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
+import { eventually, ready, servedBy, versionsOf } from '../kit/served.ts';
+
+const [HERE, THERE] = ['us-east', 'us-west'] as const;
+
+describe('two agents of one cluster', () => {
+  let federation: TestFederation;
+  let first: RunningAgent;
+  let second: RunningAgent;
+  let there: RunningAgent;
+
+  beforeEach(async () => {
+    federation = await startFederation([HERE, THERE]);
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11']));
+    federation.cluster(THERE).put('reviews.yaml', serviceFile('reviews', ['127.79.2.11']));
+    await Promise.all([federation.configure(HERE, 1), federation.configure(THERE, 1)]);
+    [first, there] = await Promise.all([federation.cluster(HERE).start(), federation.cluster(THERE).start()]);
+    await eventually(() => first.publishes, 'the first agent does not publish');
+    second = await federation.cluster(HERE).start({ replica: 'second' });
+    await Promise.all([first, second, there].map(ready));
+    await eventually(() => [first, second, there].every((agent) => servedBy(agent).includes('127.79.2.11')), 'the federation is not whole');
+  });
+  afterEach(() => federation.stop());
+
+  const change = async (address: string): Promise<void> => {
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11', address]));
+    await eventually(
+      () => servedBy(there).includes(address) && servedBy(first).includes(address) && servedBy(second).includes(address),
+      `${address} is not served`,
+    );
+  };
+
+  it('serve identical resources; a proxy that connects to the other is sent nothing that it has', async () => {
+    await change('127.79.1.12');
+    expect([first.publishes, second.publishes]).toEqual([true, false]);
+    expect(versionsOf(second)).toEqual(versionsOf(first));
+    const identity = { cluster: HERE, namespace: 'bookinfo', serviceAccount: 'reviews' };
+    const token = await mintProxyToken({ agentDir: federation.cluster(HERE).member.identityDir, ...identity });
+    const node = { ...identity, role: 'sidecar', name: 'reviews-1', address: '127.79.1.11' };
+    const one = connectAds({ port: first.xdsPort, token, node });
+    one.send('CDS', { subscribe: ['*'] });
+    const given = await one.next();
+    expect(Object.keys(given.versions).length).toBeGreaterThan(0);
+    await one.close();
+    const other = connectAds({ port: second.xdsPort, token, node });
+    other.send('CDS', { subscribe: ['*'], versions: given.versions });
+    other.send('LDS', { subscribe: ['*'] });
+    expect((await other.next()).type).toBe('LDS');
+    await other.close();
+  });
+
+  it('hand over at once when the publisher stops, and the next one goes on above its revisions', async () => {
+    await change('127.79.1.12');
+    // A standby's own counter is far behind, as after many changes of the first.
+    const stopping = first.stop();
+    await eventually(() => second.publishes, 'the second agent does not take over');
+    await stopping;
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.13']));
+    await eventually(() => servedBy(there).includes('127.79.1.13') && !servedBy(there).includes('127.79.1.12'), 'the change never came');
+    const again = await federation.cluster(HERE).start();
+    await ready(again);
+    expect([again.publishes, second.publishes]).toEqual([false, true]);
+    // What it lost while it was down is held until its registry has said so twice.
+    await eventually(() => versionsOf(again).join() === versionsOf(second).join(), 'the two never serve the same');
+  });
+
+  it('agree again after NATS lost everything: one publishes, nothing is removed meanwhile', async () => {
+    await federation.nats.restart({ wipe: true });
+    let removed = false;
+    const stop = there.store.subscribe(() => {
+      removed ||= !servedBy(there).includes('127.79.1.11');
+    });
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11', '127.79.1.14']));
+    await federation.keepStreams();
+    await eventually(() => servedBy(there).includes('127.79.1.14'), 'the change never came');
+    stop();
+    expect(removed).toBe(false);
+    expect([first.publishes, second.publishes].filter(Boolean)).toHaveLength(1);
+  });
+
+  it('drain a proxy by whichever of them it tells', async () => {
+    const identity = { cluster: HERE, namespace: 'bookinfo', serviceAccount: 'default' };
+    const token = await mintProxyToken({ agentDir: federation.cluster(HERE).member.identityDir, ...identity });
+    const answer = await fetch(`http://127.0.0.1:${second.adminPort}/proxies/drain`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'reviews-1', address: '127.79.1.11' }),
+    });
+    expect(answer.status).toBe(200);
+    await eventually(async () => {
+      const world = await (await fetch(`http://127.0.0.1:${there.adminPort}/debug/world`)).text();
+      return world.includes('"health":"DRAINING"');
+    }, 'the other cluster never heard of the drain');
+  });
+
+  it('have a state each and keys together', () => {
+    const [one, two] = ['', 'second'].map((replica) => join(federation.folder, replica, 'agents', HERE));
+    expect(existsSync(join(two ?? '', 'ca.key'))).toBe(false);
+    expect(existsSync(join(one ?? '', 'ca.key'))).toBe(true);
+    expect(readFileSync(join(one ?? '', 'replica'), 'utf8')).not.toBe(readFileSync(join(two ?? '', 'replica'), 'utf8'));
+  });
+});
