@@ -73,6 +73,9 @@ describe('two agents', () => {
     expect(agent.loop.missing).toEqual(['config', 'fleet']);
     const readyz = await fetch(`http://127.0.0.1:${agent.adminPort}/readyz`);
     expect(readyz.status).toBe(503);
+    expect(await readyz.json()).toMatchObject({ ready: false, parts: expect.arrayContaining([{ name: 'registry', ready: true }]) });
+    const verbose = await (await fetch(`http://127.0.0.1:${agent.adminPort}/readyz?verbose`)).text();
+    expect(verbose).toMatch(/^\[\+\]registry ok\n\[-\]config: .*\n\[-\]fleet: .*\n\[\+\]running ok\nreadyz check failed\n$/);
     expect(versions(agent)).toEqual([]);
     await federation.configure(HERE, 1);
     await federation.configure(THERE, 1);

@@ -26,7 +26,7 @@ import { acceptSavedState, localStateOf, type SavedState, savedLocal } from './f
 import { PolicyTrials } from './policy-trials.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
-import { describeMissing, describeSnapshot, describeWorld } from './report/debug-views.ts';
+import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
 import { PolicyIssues } from './report/policy-issues.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
@@ -119,6 +119,7 @@ class Agent implements RunningAgent {
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
   #credentialsEnd: number;
+  #stopping = false;
   #feed: AgentFeed | undefined;
   #server: AdsServer | undefined;
   #rollouts: RolloutTracker<ProxyStream> | undefined;
@@ -182,6 +183,7 @@ class Agent implements RunningAgent {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     this.#proxies.stop();
     if (this.loop.ready) this.#lastGood.changed();
     await this.#lastGood.flush();
@@ -241,7 +243,7 @@ class Agent implements RunningAgent {
     const { config, log } = this.#options;
     const admin = await startAdminServer({
       ...{ address: config.adminAddress, port: config.adminPort, registry: this.#registry, log },
-      notReady: () => describeMissing(this.loop.missing, config.registryDir),
+      parts: () => readinessOf(this.loop.missing, { registryDir: config.registryDir, stopping: this.#stopping }),
       world: () => describeWorld(this.#federation.world(), this.#feed?.peers() ?? [], this.loop.moment),
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
       drain: async (token, proxy) => {

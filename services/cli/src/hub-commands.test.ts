@@ -208,6 +208,42 @@ describe('hawser with a hub', () => {
     expect(status).toBe(1);
     expect(readFileSync(join(folder, '.hawser/admin.token'), 'utf8')).not.toContain('wrong');
   });
+
+  it('makes, lists and revokes tokens; a role is enforced, and the audit tells of it', () => {
+    const { stdout, stderr, status } = hawser([
+      'token',
+      'create',
+      'looker',
+      '--role',
+      'viewer',
+      '--namespace',
+      'bookinfo',
+      '--expires',
+      '30d',
+    ]);
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^hawser_[\w-]{43}\n$/)]);
+    expect(stderr).toMatch(/shown this once.*good until 20/);
+    expect(hawser(['token', 'list']).stdout).toMatch(/looker +viewer +bookinfo +in 29d/);
+    const asLooker = (args: readonly string[], input = '') =>
+      spawnSync(process.execPath, [BIN, ...args], {
+        ...{ cwd: folder, input, encoding: 'utf8' as const },
+        env: { ...environment(folder), HAWSER_TOKEN: stdout.trim() },
+      });
+    expect(asLooker(['get', 'vs', '-n', 'bookinfo']).status).toBe(0);
+    const refused = asLooker(['--verbose', 'delete', 'vs', 'reviews', '-n', 'bookinfo']);
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/has the role viewer, and to delete VirtualService .* needs operator/),
+    ]);
+    const trace = /DELETE .*: 403, request \S+, trace ([0-9a-f]{32})/.exec(refused.stderr)?.[1];
+    expect(asLooker(['get', 'vs', '-n', 'other']).stderr).toMatch(/good for the namespace bookinfo alone/);
+    expect(hawser(['token', 'revoke', 'looker']).stdout).toBe('token/looker revoked\n');
+    expect(asLooker(['get', 'vs', '-n', 'bookinfo']).stderr).toMatch(/wrong, revoked or expired/);
+    const denied = JSON.parse(hawser(['audit', '--actor', 'looker', '--outcome', 'denied', '--since', '1h', '-o', 'json']).stdout);
+    expect(denied.items.at(-1)).toMatchObject({ verb: 'delete', kind: 'VirtualService', name: 'reviews', role: 'viewer', traceId: trace });
+    expect(hawser(['audit', '--kind', 'Token']).stdout).toMatch(/admin \(admin\) +allowed 200 +delete +Token\/looker/);
+    expect(hawser(['token', 'create', 'x', '--role', 'viewer', '--expires', 'soon']).status).toBe(2);
+  });
 });
 
 /** No hub but the one of the folder's own state. */

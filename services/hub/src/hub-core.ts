@@ -15,10 +15,10 @@ import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts
 import { createEnrolment } from './cluster/enrolment.ts';
 import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
 import type { HubConfig } from './config.ts';
-import { isConnectionFailure, openDatabase } from './db/database.ts';
+import { type Database, isConnectionFailure, openDatabase } from './db/database.ts';
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
-import { createHttpServer, listen } from './http/server.ts';
+import { createHttpServer, listen, type ReadinessCheck } from './http/server.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
 import { registerResourceRoutes } from './resource/resource-routes.ts';
@@ -75,8 +75,8 @@ export interface HubCoreParts {
   readonly registry: Registry;
   /** How long to wait for a database that is not up yet, milliseconds; default 60 s. */
   readonly databaseDeadlineMs?: number;
-  /** Further reasons for `/readyz` to say no; each answers undefined when it is well. */
-  readonly readiness?: readonly (() => string | undefined)[];
+  /** Further parts that `/readyz` looks at. */
+  readonly readiness?: readonly ReadinessCheck[];
 }
 
 /** The running core. Add routes to `app` before `listen()`. */
@@ -113,13 +113,16 @@ async function migrateWhenReachable(dsn: string, log: Logger, deadlineMs: number
   }
 }
 
+function databaseCheck(database: Database): ReadinessCheck {
+  return { name: 'database', check: async () => ((await database.probe()) ? undefined : 'the database cannot be reached') };
+}
+
 /** Migrates the database and assembles the core without listening. Throws `database-newer`, `database-unavailable`. */
 export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const { config, dsn, log, fleet, signingKeyPublic } = parts;
   await migrateWhenReachable(dsn, log, parts.databaseDeadlineMs ?? DATABASE_DEADLINE_MS);
   const database = openDatabase(dsn, log);
   const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
-  const databaseReady = async (): Promise<string | undefined> => ((await database.probe()) ? undefined : 'the database cannot be reached');
   const trail = new AuditTrail({ database, log, onDropped: () => {} });
   const tokens = listenChannel({ dsn, channel: TOKENS_CHANNEL, log, hint: () => access.forget() });
   const app = createHttpServer({
@@ -127,7 +130,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     trail,
     log,
     registry: parts.registry,
-    readiness: [databaseReady, ...(parts.readiness ?? [])],
+    readiness: [databaseCheck(database), ...(parts.readiness ?? [])],
     tls: parts.doors?.api,
   });
   let publicUrl = config.publicUrl;

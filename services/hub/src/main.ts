@@ -14,6 +14,7 @@ import { type RunningDistribution, startDistribution } from './distribute/start-
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
 import type { Distribution } from './fleet/fleet-context.ts';
+import type { ReadinessCheck } from './http/server.ts';
 import { createHubCore, type HubCore } from './hub-core.ts';
 import { addHubRoutes } from './hub-routes.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
@@ -95,7 +96,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   const core = await createHubCore({
     ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey, doors },
     issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
-    readiness: [() => (bus.connected ? undefined : 'NATS is not connected')],
+    readiness: hubParts(late, { bus, signal: group.signal }),
   });
   late.core = core;
   await core.requireSharedKeys({ signingKey: keys.signer.publicKey, natsAccount: natsAccountKey(keys.operator) });
@@ -116,6 +117,16 @@ interface Late {
   distribution?: RunningDistribution;
   core?: HubCore;
   fleet?: Fleet;
+}
+
+/** What `/readyz` tells of, beside the database. */
+function hubParts(late: Late, { bus, signal }: { readonly bus: Bus; readonly signal: AbortSignal }): readonly ReadinessCheck[] {
+  const unread = 'the desired state was not read yet';
+  return [
+    { name: 'bus', check: () => (bus.connected ? undefined : 'NATS is not connected') },
+    { name: 'desired-state', check: () => (late.loop?.desired === undefined ? unread : undefined) },
+    { name: 'running', check: () => (signal.aborted ? 'the hub is shutting down' : undefined) },
+  ];
 }
 
 function distributionOf(late: Late): Distribution {

@@ -2,6 +2,7 @@
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
+import { isVerbose, type PartState, readinessAnswer } from '@hawser/runtime/readiness.ts';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 /** What the admin door shows and may ask for. All but `drain` is answered from memory. */
@@ -10,8 +11,8 @@ export interface AdminParts {
   readonly port: number;
   readonly registry: Registry;
   readonly log: Logger;
-  /** What is not ready, a sentence each; empty when proxies are served. */
-  notReady(): readonly string[];
+  /** What has to be ready before proxies are served. */
+  parts(): readonly PartState[];
   /** The world as compiled, for people. */
   world(): unknown;
   /** Counts of what is served, for people. */
@@ -67,9 +68,11 @@ async function listen(app: FastifyInstance, { address, port }: AdminParts): Prom
 
 function addProbes(app: FastifyInstance, parts: AdminParts): void {
   app.get('/livez', () => ({ alive: true }));
-  app.get('/readyz', (_request, reply) => {
-    const notReady = parts.notReady();
-    return reply.code(notReady.length === 0 ? 200 : 503).send({ ready: notReady.length === 0, notReady });
+  app.get('/readyz', (request, reply) => {
+    // Without `?verbose` it has always been an object here.
+    const verbose = isVerbose(request.query);
+    const { code, body } = readinessAnswer(parts.parts(), { verbose, accept: verbose ? request.headers.accept : 'application/json' });
+    return reply.code(code).send(body);
   });
   app.get('/metrics', async (_request, reply) => reply.type(parts.registry.contentType).send(await parts.registry.metrics()));
 }

@@ -1,18 +1,29 @@
 /** What the agent knows and serves, for people: the bodies of `/debug/…` and `/readyz`. */
+import type { PartState } from '@hawser/runtime/readiness.ts';
 import type { PeerStatus, XdsType } from '@hawser/wire/messages.ts';
 import type { Moment, Prerequisite } from '../control-loop.ts';
 import type { LayerName } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 
-/** What is not ready, a sentence each. */
-export function describeMissing(missing: readonly Prerequisite[], registryDir: string): string[] {
+/** What has to be ready before proxies are served. A bus that is away is no hindrance: what was known last is served. */
+export function readinessOf(missing: readonly Prerequisite[], { registryDir, stopping }: ReadinessFacts): PartState[] {
   const sentences: Readonly<Record<Prerequisite, string>> = {
     registry: `the registry ${registryDir} has not been read yet, and none was saved`,
     config: 'the hub’s roster and policies have not been heard yet, and none were saved',
     fleet: 'the other clusters have not been heard yet, and none were saved',
   };
-  return missing.map((one) => sentences[one]);
+  const parts = (Object.keys(sentences) as Prerequisite[]).map((name) => ({
+    name,
+    problem: missing.includes(name) ? sentences[name] : undefined,
+  }));
+  return [...parts, { name: 'running', problem: stopping ? 'the agent is shutting down' : undefined }];
+}
+
+/** What readiness depends on beside what is known. */
+export interface ReadinessFacts {
+  readonly registryDir: string;
+  readonly stopping: boolean;
 }
 
 /** The world as compiled. */

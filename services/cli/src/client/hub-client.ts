@@ -1,4 +1,5 @@
 /** The one door to the hub's API. */
+import { randomBytes } from 'node:crypto';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { HubLocation } from './hub-location.ts';
@@ -24,23 +25,26 @@ export interface HubClient {
 
 const TIMEOUT_MS = 30_000;
 
-/** A client of the hub at this location. */
-export function createHubClient({ url, token, ca }: HubLocation): HubClient {
+/** A client of the hub at this location; `say` is told of every request and its trace (W3C Trace Context). */
+export function createHubClient({ url, token, ca }: HubLocation, say?: (line: string) => void): HubClient {
   // For the whole process: the hub is the only server that it speaks https with.
   if (ca !== undefined) setDefaultCACertificates([...getCACertificates('default'), ca]);
   const send = async ({ method = 'GET', path, body, timeoutMs = TIMEOUT_MS }: HubRequest): Promise<unknown> => {
+    const trace = randomBytes(16).toString('hex');
     const response = await ask(url, path, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
         accept: 'application/json',
+        traceparent: `00-${trace}-${randomBytes(8).toString('hex')}-01`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(timeoutMs),
     });
     const content = await readJson(response, `${method} ${url}${path}`);
-    if (!response.ok) throw refusalOf(response.status, content);
+    say?.(`${method} ${path}: ${response.status}, request ${response.headers.get('x-request-id') ?? '-'}, trace ${trace}`);
+    if (!response.ok) throw refusalOf(response.status, content, trace);
     return content;
   };
   const find = async (path: string): Promise<unknown> => {

@@ -25,12 +25,12 @@ export class HubRefusal extends Error {
   }
 }
 
-/** Reads an error answer. */
-export function refusalOf(status: number, content: unknown): HubRefusal {
+/** Reads an error answer; a failure of the hub itself names the trace under which its log tells more. */
+export function refusalOf(status: number, content: unknown, trace: string): HubRefusal {
   const body = (content ?? {}) as { message?: unknown; reason?: unknown; details?: { causes?: unknown } };
   const causes = Array.isArray(body.details?.causes) ? body.details.causes.map(causeOf) : [];
   const message = typeof body.message === 'string' ? body.message : `the hub answered ${status}`;
-  return new HubRefusal(status, typeof body.reason === 'string' ? body.reason : '', { message: withHint(status, message), causes });
+  return new HubRefusal(status, typeof body.reason === 'string' ? body.reason : '', { message: withHint(status, message, trace), causes });
 }
 
 function causeOf(cause: unknown): Cause {
@@ -42,6 +42,7 @@ function textOr(value: unknown, otherwise: string): string {
   return typeof value === 'string' ? value : otherwise;
 }
 
-function withHint(status: number, message: string): string {
+function withHint(status: number, message: string, trace: string): string {
+  if (status >= 500) return `${message} (trace ${trace})`;
   return status === 401 ? `${message}; the token comes from HAWSER_TOKEN, else from admin.token of the state folder` : message;
 }

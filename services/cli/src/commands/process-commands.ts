@@ -71,6 +71,6 @@ function hubFlags(command: Command): ServiceFlags {
 
 /** `--server` is for clients; everything else goes to the service as it is. */
 function serviceFlags(command: Command): ServiceFlags {
-  const { server, ...flags } = command.optsWithGlobals<Record<string, string | undefined>>();
+  const { server, verbose, ...flags } = command.optsWithGlobals<Record<string, string | undefined>>();
   return flags;
 }

@@ -1,6 +1,7 @@
 /** Every command, its flags and its help. What a command does is loaded when it runs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../exit-code.ts';
+import { addAccessCommands } from './access-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
 import { addResourceCommands } from './resource-commands.ts';
@@ -40,12 +41,14 @@ function createProgram(run: Run): Command {
     .description('Federates Envoy meshes across clusters, regions and clouds.')
     .option('--server <url>', 'the hub (default: HAWSER_SERVER, else the one of the state folder)')
     .option('--ca-file <file>', "the hub's CA (default: HAWSER_CA_FILE, else ca.pem of the state folder, beside the roots of the system)")
+    .option('--verbose', 'say on stderr what the hub was asked, and under which trace')
     .option('--state-dir <dir>', 'where state lives (default: HAWSER_STATE_DIR, else .hawser)')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
   addResourceCommands(program, run);
   addViewCommands(program, run);
+  addAccessCommands(program, run);
   addProcessCommands(program, run);
   addProxyCommands(program, run);
   inheritSettings(program);

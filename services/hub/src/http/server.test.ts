@@ -101,10 +101,23 @@ describe('health', () => {
 
   it('says when the database is away; the API answers 503', async () => {
     const way = await cuttable(await postgres.database());
-    const other = await startTestHub(way.dsn, { registry: new Registry(), readiness: [() => undefined] });
+    const other = await startTestHub(way.dsn, { registry: new Registry(), readiness: [{ name: 'bus', check: () => undefined }] });
     expect(other.core.databaseUp()).toBe(true);
     await way.cut();
-    expect((await other.core.app.inject('/readyz')).body).toContain('database');
+    expect((await other.core.app.inject('/readyz')).body).toBe('the database cannot be reached\n');
+    const verbose = await other.core.app.inject('/readyz?verbose');
+    expect([verbose.statusCode, verbose.body]).toEqual([
+      503,
+      '[-]database: the database cannot be reached\n[+]bus ok\nreadyz check failed\n',
+    ]);
+    const json = await other.core.app.inject({ url: '/readyz', headers: { accept: 'application/json' } });
+    expect(json.json()).toMatchObject({
+      ready: false,
+      parts: [
+        { name: 'database', ready: false },
+        { name: 'bus', ready: true },
+      ],
+    });
     const answer = await other.call('GET', CLUSTERS);
     expect(answer).toMatchObject({ code: 503, body: { kind: 'Status', reason: 'ServiceUnavailable' } });
     expect(other.core.databaseUp()).toBe(false);

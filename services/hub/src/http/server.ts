@@ -5,11 +5,18 @@ import { AppError } from '@hawser/runtime/app-error.ts';
 import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { Histogram, type Registry } from '@hawser/runtime/metrics.ts';
+import { isVerbose, readinessAnswer } from '@hawser/runtime/readiness.ts';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { auditFailure, authorizeRequests } from './authorize-requests.ts';
 import { StatusError, statusOf } from './status.ts';
+
+/** One part of the hub for `/readyz`: `check` answers undefined when it is well, else why the hub is not ready. */
+export interface ReadinessCheck {
+  readonly name: string;
+  check(): string | undefined | Promise<string | undefined>;
+}
 
 /** What the server is made of. */
 export interface HttpParts {
@@ -18,8 +25,7 @@ export interface HttpParts {
   readonly trail?: AuditTrail;
   readonly log: Logger;
   readonly registry: Registry;
-  /** Each answers undefined when it is well, else why the hub is not ready. */
-  readonly readiness: readonly (() => string | undefined | Promise<string | undefined>)[];
+  readonly readiness: readonly ReadinessCheck[];
   /** Serves HTTPS alone, with whatever certificate is current. */
   readonly tls?: LiveCertificate | undefined;
 }
@@ -107,8 +113,9 @@ function addMetrics(app: FastifyInstance, registry: Registry): void {
 
 function addHealth(app: FastifyInstance, parts: HttpParts): void {
   app.get('/livez', async () => 'ok\n');
-  app.get('/readyz', async (_request, reply: FastifyReply) => {
-    const problems = (await Promise.all(parts.readiness.map((check) => check()))).filter((problem) => problem !== undefined);
-    return problems.length === 0 ? 'ok\n' : reply.code(503).send(`${problems.join('\n')}\n`);
+  app.get('/readyz', async (request, reply: FastifyReply) => {
+    const states = await Promise.all(parts.readiness.map(async ({ name, check }) => ({ name, problem: await check() })));
+    const { code, body } = readinessAnswer(states, { verbose: isVerbose(request.query), accept: request.headers.accept });
+    return reply.code(code).send(body);
   });
 }
