@@ -124,7 +124,7 @@ function hubParts(late: Late, { bus, signal }: { readonly bus: Bus; readonly sig
   const unread = 'the desired state was not read yet';
   return [
     { name: 'bus', check: () => (bus.connected ? undefined : 'NATS is not connected') },
-    { name: 'desired-state', check: () => (late.loop?.desired === undefined ? unread : undefined) },
+    { name: 'desired-state', check: () => (late.distribution?.loop.desired === undefined ? unread : undefined) },
     { name: 'running', check: () => (signal.aborted ? 'the hub is shutting down' : undefined) },
   ];
 }
