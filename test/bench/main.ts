@@ -3,12 +3,16 @@ import { parseArgs } from 'node:util';
 import { FigureBook } from '../../deploy/demo/figures.ts';
 import { apply } from './apply.ts';
 import type { Bench } from './bench.ts';
+import { burst } from './burst.ts';
+import { connect } from './connect.ts';
+import { memory } from './memory.ts';
+import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, xds];
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, xds, burst, connect, paused, memory];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {

@@ -6,10 +6,10 @@ import { monotonic } from './ads-program.ts';
 
 /** Namespace of the services. */
 export const MANY = 'many';
-/** What the address of a changed endpoint begins with; `1AA.1BB` follows, the change is number 100 AA + BB. */
-export const MARKER = '10.99.';
+/** What the address of a changed endpoint begins with; `CC.1AA.1BB` follows: the change is number 10,000 CC + 100 AA + BB. */
+export const MARKER = '10.1';
 /** How many changes have an address of their own. */
-export const MOST_CHANGES = 10_000;
+const MOST_CHANGES = 1_000_000;
 
 /** Name of service number i. */
 export function serviceName(index: number): string {
@@ -23,17 +23,17 @@ export function assignmentName(index: number): string {
 
 /** The address that a service's endpoint has before any change. All addresses are of one length. */
 export function firstAddress(index: number): string {
-  return `10.98.${spelled(index)}`;
+  return spelled(11, index);
 }
 
 /** The address that change number n gives to an endpoint. */
 export function changedAddress(number: number): string {
-  return `${MARKER}${spelled(number)}`;
+  return spelled(10, number);
 }
 
-function spelled(number: number): string {
+function spelled(first: number, number: number): string {
   if (number >= MOST_CHANGES) throw new Error(`${number} is beyond the last address`);
-  return `${100 + Math.floor(number / 100)}.${100 + (number % 100)}`;
+  return [first, 100 + Math.floor(number / 10_000), 100 + (Math.floor(number / 100) % 100), 100 + (number % 100)].join('.');
 }
 
 /** Writes the services' files. Their endpoints are not checked: nothing runs there, and checks are not what is measured. */

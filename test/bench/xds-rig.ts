@@ -14,16 +14,7 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { clusterFiles } from '../../deploy/demo/specs.ts';
 import { AdsProcess, adsProgram, monotonic } from './ads-program.ts';
 import { type Federation, inFederation } from './federation.ts';
-import {
-  assignmentName,
-  changedAddress,
-  changeEndpoint,
-  firstAddress,
-  MANY,
-  MARKER,
-  MOST_CHANGES,
-  writeServices,
-} from './many-services.ts';
+import { assignmentName, changedAddress, changeEndpoint, firstAddress, MANY, MARKER, writeServices } from './many-services.ts';
 
 /** The two that are compared. */
 export type Side = 'ours' | 'peer';
@@ -117,7 +108,7 @@ export class XdsRig {
   /** Changes one endpoint of a service, where the product takes such a change: a file for us, a line of its own for the peer. */
   change(side: Side, fleet: ClientFleet, service: number): Change {
     const number = this.#changes;
-    this.#changes = (this.#changes + 1) % MOST_CHANGES;
+    this.#changes += 1;
     fleet.process.send(`expect ${number} ${assignmentName(service)}`);
     const address = changedAddress(number);
     if (side === 'ours') return { number, at: changeEndpoint(this.#registryDir(), service, address) };
@@ -131,6 +122,19 @@ export class XdsRig {
   async delivered(fleet: ClientFleet, change: Change): Promise<number[]> {
     const { at = [] } = await fleet.process.next('change', ({ number }) => number === change.number);
     return at.map((one) => (one - change.at) / 1_000);
+  }
+
+  /** Milliseconds from each of the changes to each client, in no order. */
+  async allDelivered(fleet: ClientFleet, changes: readonly Change[]): Promise<Float64Array> {
+    const made = new Map(changes.map(({ number, at }) => [number, at]));
+    const times: number[] = [];
+    while (made.size > 0) {
+      const { number = -1, at = [] } = await fleet.process.next('change');
+      const from = made.get(number) ?? Number.NaN;
+      for (const one of at) times.push((one - from) / 1_000);
+      made.delete(number);
+    }
+    return Float64Array.from(times);
   }
 
   /** Everything one client gets from a server, in a file of length-delimited `Any`, and how many of each type. */

@@ -34,7 +34,7 @@ func clientFlags(flags *flag.FlagSet) clientOptions {
 		identities: flags.String("identities", "", "file of JSON lines {token, metadata}, one for each stream"),
 		count:      flags.Int("count", 0, "streams; 0 for one per identity"),
 		sotw:       flags.Bool("sotw", false, "state of the world instead of delta"),
-		marker:     flags.String("marker", "", "what changes carry: MARKER then 1AA.1BB, the number of the change is 100*AA + BB"),
+		marker:     flags.String("marker", "", "what changes carry: MARKER then CC.1AA.1BB, the number of the change is CCAABB"),
 		expect:     flags.String("expect", "", "CDS,EDS,LDS,RDS: how many resources make a full configuration"),
 		dump:       flags.String("dump", "", "write what the first stream has to this file on the command `dump`"),
 	}

@@ -173,18 +173,21 @@ func usesEDS(cluster []byte) bool {
 	return err == nil && config != nil
 }
 
-// changeIn finds MARKER1AA.1BB in a resource.
+// changeIn finds MARKER then CC.1AA.1BB in a resource, which spells a number's digits two by two.
 func (s *stream) changeIn(value []byte) (int, bool) {
 	if len(s.options.marker) == 0 {
 		return 0, false
 	}
 	at := bytes.Index(value, s.options.marker)
 	rest := at + len(s.options.marker)
-	if at < 0 || len(value) < rest+7 {
+	if at < 0 || len(value) < rest+len("CC.1AA.1BB") {
 		return 0, false
 	}
-	digit := func(offset int) int { return int(value[rest+offset] - '0') }
-	return 1_000*digit(1) + 100*digit(2) + 10*digit(5) + digit(6), true
+	number := 0
+	for _, offset := range []int{0, 1, 4, 5, 8, 9} {
+		number = 10*number + int(value[rest+offset]-'0')
+	}
+	return number, true
 }
 
 // proceed asks for listeners when clusters and endpoints are whole, for routes with the listeners, and tells once when all is.
