@@ -16,6 +16,19 @@ describe('loadAgentConfig', () => {
     expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
   });
 
+  it('serves xDS by TLS beyond loopback, and keeps its plain admin door there', () => {
+    const doors = (flags: Record<string, string>, env = {}): [boolean, string] => {
+      const { tls, adminAddress } = loadAgentConfig({ registryDir: '/r', ...flags }, env);
+      return [tls, adminAddress];
+    };
+    expect(doors({ address: '127.0.0.2' })).toEqual([false, '127.0.0.2']);
+    expect(doors({ address: '127.0.0.2', tls: 'on' })).toEqual([true, '127.0.0.2']);
+    expect(doors({ address: '10.0.0.1' })).toEqual([true, '127.0.0.1']);
+    expect(doors({ address: '10.0.0.1' }, { HAWSER_ALLOW_PLAINTEXT: '1' })).toEqual([false, '10.0.0.1']);
+    expect(() => doors({ address: '10.0.0.1', tls: 'off' })).toThrow('--address (HAWSER_AGENT_ADDRESS) is 10.0.0.1');
+    expect(() => doors({ address: '10.0.0.1', adminAddress: '10.0.0.1' })).toThrow('--admin-address (HAWSER_AGENT_ADMIN_ADDRESS)');
+  });
+
   const faults: [Record<string, string>, string][] = [
     [{}, '--registry-dir is missing'],
     [{ registryDir: '/r', address: 'localhost' }, '--address is "localhost", which is not an IP address'],

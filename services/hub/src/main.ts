@@ -2,12 +2,13 @@
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { hubCredentials, natsAccountKey } from '@hawser/bus/nats-accounts.ts';
 import { keepStreams } from '@hawser/bus/streams.ts';
-import { messageOf } from '@hawser/runtime/app-error.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
-import { externalNatsConfig, natsCredentialsIssuer, writeNatsConfig } from './bus/nats-access.ts';
+import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
@@ -20,6 +21,7 @@ import { addHubRoutes } from './hub-routes.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
+import { issueCertificate } from './serving/issue-certificate.ts';
 
 const VERSION = '0.1.0';
 const RECORD_EVERY_MS = 1000;
@@ -42,10 +44,20 @@ export async function runHub(flags: HubFlags): Promise<void> {
 }
 
 /** `hawser hub nats-config [--out FILE]`: prints or writes what an external nats-server must be configured with. */
-export async function printNatsConfig({ out, ...flags }: HubFlags): Promise<void> {
+export async function printNatsConfig({ out, tlsCert, tlsKey, ...flags }: HubFlags): Promise<void> {
   const { keysDir } = loadHubConfig(flags);
-  if (out === undefined) process.stdout.write(await externalNatsConfig(keysDir));
-  else await writeNatsConfig(keysDir, out);
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new AppError('config-invalid', '--tls-cert and --tls-key belong together: give both or none');
+  const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { certFile: tlsCert, keyFile: tlsKey };
+  const text = await externalNatsConfig(keysDir, tls);
+  if (out === undefined) process.stdout.write(text);
+  else await writeDurably(out, text, 0o644);
+}
+
+/** `hawser hub certificate`: for a server beside the hub. */
+export async function writeCertificate({ name, out, days, ...flags }: HubFlags & { readonly name?: string }): Promise<void> {
+  const { keysDir } = loadHubConfig(flags);
+  await issueCertificate({ keysDir, names: (name ?? '').split(',').filter((one) => one !== ''), out: out ?? '', days: Number(days) });
 }
 
 interface Run {

@@ -37,5 +37,21 @@ it('keeps tokens off plain HTTP beyond this machine, and the state folder’s to
   writeFileSync(join(stateDir, 'admin.token'), 'secret');
   expect(() => locateHub({ stateDir, server: 'http://hub.example:8080' }, {})).toThrow(/plain HTTP is for loopback addresses only/);
   expect(() => locateHub({ stateDir, server: 'https://hub.example' }, {})).toThrow(/HAWSER_TOKEN is not set/);
+  expect(locateHub({ stateDir, server: 'http://hub:8080' }, { HAWSER_TOKEN: 't', HAWSER_ALLOW_PLAINTEXT: '1' }).url).toBe(
+    'http://hub:8080',
+  );
   expect(() => locateHub({ stateDir, server: 'ftp://x' }, {})).toThrow(/is not a URL/);
+});
+
+it('knows an https hub by the CA that is named, else by the one of the state folder', () => {
+  const pem = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----';
+  const ca = (hints = {}, env = {}): string | undefined =>
+    locateHub({ stateDir, server: 'https://127.0.0.1:1', ...hints }, { HAWSER_TOKEN: 't', ...env }).ca;
+  expect(ca()).toBeUndefined();
+  writeFileSync(join(stateDir, 'ca.pem'), `${pem}\n`);
+  expect(ca()).toBe(pem);
+  expect(ca({ server: 'http://127.0.0.1:1' })).toBeUndefined();
+  writeFileSync(join(stateDir, 'other.pem'), `${pem.replace('x', 'y')}\n`);
+  expect(ca({}, { HAWSER_CA_FILE: join(stateDir, 'other.pem') })).toContain('y');
+  expect(() => ca({ caFile: join(stateDir, 'nowhere') })).toThrow(/nowhere holds no certificate/);
 });

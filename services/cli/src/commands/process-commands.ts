@@ -31,8 +31,21 @@ export function addProcessCommands(program: Command, run: Run): void {
   hub
     .command('nats-config')
     .description('print what an external nats-server must be configured with')
+    .option('--out <file>', 'write it there (default: standard output)')
+    .option('--tls-cert <file>', 'certificate chain on the machine of that server')
+    .option('--tls-key <file>', 'its key')
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('./service-processes.ts')).hubNatsConfig(hubFlags(command))),
+    );
+  hub
+    .command('certificate')
+    .description("issue a certificate of the hub's serving authority for a server beside the hub, such as NATS or PostgreSQL")
+    .requiredOption('--name <names>', 'host names and IP addresses of the server, separated by commas')
+    .requiredOption('--out <dir>', 'folder for tls.crt, tls.key and ca.crt')
+    .option('--days <days>', 'its life', '90')
+    .addHelpText('after', '\nExample:\n  hawser hub certificate --name nats,10.0.0.5 --out ./nats-tls')
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('./service-processes.ts')).hubCertificate(hubFlags(command))),
     );
   addAgent(program, run);
 }

@@ -43,6 +43,7 @@ function withIdentity(command: Command): Command {
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
     .option('--agent <ip:port>', "the agent's xDS address (default: HAWSER_AGENT, else of the agent on this machine)")
     .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
+    .option('--admin-address <ip>', "of Envoy's admin interface (default: --address on loopback, else 127.0.0.1)")
     .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")
     .option('--region <region>', 'where the proxy is, for statistics by locality')
     .option('--zone <zone>');

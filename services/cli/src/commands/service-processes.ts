@@ -18,6 +18,13 @@ export async function hubNatsConfig(flags: ServiceFlags): Promise<ExitCode> {
   return EXIT.done;
 }
 
+/** `hawser hub certificate`. */
+export async function hubCertificate(flags: ServiceFlags): Promise<ExitCode> {
+  const { writeCertificate } = await import('@hawser/hub/main.ts');
+  await writeCertificate(flags);
+  return EXIT.done;
+}
+
 /** `hawser agent run`; resolves when the agent has stopped. */
 export async function agentRun(flags: ServiceFlags): Promise<number> {
   const { runAgent } = await import('@hawser/agent/main.ts');

@@ -10,8 +10,10 @@ export interface BootstrapOptions {
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** IP address of the workload; admin, health and statistics listen on it. */
+  /** IP address of the workload; health and statistics listen on it. */
   readonly address: string;
+  /** IP address of Envoy's admin interface, which is plain and all-powerful; that of the workload unless given. */
+  readonly adminAddress?: string;
   /** The agent's xDS address, `IP:PORT`. */
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
@@ -34,10 +36,10 @@ const ADMIN_UPSTREAM = 'admin';
 export function envoyBootstrap(options: BootstrapOptions): Json {
   return {
     node: nodeOf(options),
-    admin: { address: socketAddress(options.address, PORTS.envoyAdmin) },
+    admin: { address: socketAddress(adminAddressOf(options), PORTS.envoyAdmin) },
     dynamic_resources: dynamicResources(options.token),
     static_resources: {
-      clusters: [xdsUpstream(options), adminUpstream(options.address)],
+      clusters: [xdsUpstream(options), adminUpstream(adminAddressOf(options))],
       listeners: [
         httpListener({
           name: 'health',
@@ -68,6 +70,11 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
     stats_flush_on_admin: true,
     overload_manager: overloadLimits(),
   };
+}
+
+/** Where Envoy's admin interface listens. */
+export function adminAddressOf({ address, adminAddress }: Pick<BootstrapOptions, 'address' | 'adminAddress'>): string {
+  return adminAddress ?? address;
 }
 
 /** Node id of a proxy: `ROLE~ADDRESS~NAME.NAMESPACE~CLUSTER`. */

@@ -1,6 +1,7 @@
 /** How a proxy leaves without losing a request: others are told first, then its clients, and it goes when nothing is in progress. */
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
+import { requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { ACTIVE_FILTER, activeRequests } from './active-requests.ts';
 import { call, type EnvoyAdmin } from './envoy-admin.ts';
 
@@ -73,6 +74,8 @@ const MAX_SETTLE_MS = 10_000;
 
 /** `POST /proxies/drain` at the agent's admin address, by the proxy's own token; one second. Its answer may say `settleMs`. */
 export async function tellAgentOfDrain(agentAdmin: string, token: string, proxy: Readonly<Record<string, string>>): Promise<number> {
+  const { hostname } = new URL(`http://${agentAdmin}`);
+  requireLoopback(hostname, "the agent's admin address", { wayOut: 'its door has no TLS' });
   const { status, body } = await call({
     method: 'POST',
     url: `http://${agentAdmin}/proxies/drain`,

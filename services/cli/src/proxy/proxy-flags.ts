@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { type AgentHints, locateAgent } from './agent-location.ts';
@@ -21,6 +22,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly agent?: string;
   readonly agentAdmin?: string;
   readonly agentCa?: string;
+  readonly adminAddress?: string;
 }
 
 /** Flags of `proxy run`. */
@@ -60,9 +62,18 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     namespace: label('--namespace', namespace),
     serviceAccount: label('--service-account', serviceAccount),
     address: flags.address,
+    adminAddress: adminAddress(flags),
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
   };
+}
+
+/** Envoy's admin interface can end it and shows what it holds: beyond loopback it needs the operator's word. */
+function adminAddress({ address, adminAddress: given }: ProxyIdentityFlags): string {
+  const wanted = given ?? (isLoopback(address) || plaintextAllowed() ? address : '127.0.0.1');
+  if (isIP(wanted) === 0) throw new AppError('usage', `--admin-address ${wanted}: must be an IP address`);
+  requireLoopback(wanted, '--admin-address', { wayOut: 'Envoy’s admin interface has no TLS: keep it on loopback' });
+  return wanted;
 }
 
 /** What the command line says of the agent. */

@@ -8,7 +8,7 @@ import { sleep } from '@hawser/runtime/backoff.ts';
 import { envoyBinary } from '@hawser/runtime/binaries.ts';
 import { privateFolder } from '@hawser/runtime/durable-file.ts';
 import type { AgentLocation } from './agent-location.ts';
-import { type BootstrapOptions, envoyBootstrap } from './bootstrap.ts';
+import { adminAddressOf, type BootstrapOptions, envoyBootstrap } from './bootstrap.ts';
 import { type BoundProcess, startBound } from './bound-process.ts';
 import { drain, tellAgentOfDrain } from './drain.ts';
 import { type EnvoyAdmin, envoyAdmin } from './envoy-admin.ts';
@@ -37,10 +37,10 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
   const config = writeBootstrap(options, token);
   const envoy = startBound(envoyBinary(), envoyArguments(options, config));
-  const admin = envoyAdmin({ address: proxy.address, port: PORTS.envoyAdmin });
+  const admin = envoyAdmin({ address: adminAddressOf(proxy), port: PORTS.envoyAdmin });
   const over = new AbortController();
   const exited = envoy.exited.finally(() => over.abort());
-  say(`Envoy runs with pid ${envoy.pid}, admin ${proxy.address} port ${PORTS.envoyAdmin}, agent ${options.agent.xds}`);
+  say(`Envoy runs with pid ${envoy.pid}, admin ${adminAddressOf(proxy)} port ${PORTS.envoyAdmin}, agent ${options.agent.xds}`);
   // Proxies seldom end by themselves, and only an end would write the cache of stripped types for the next one.
   flushCompileCache();
   void sayWhenReady(admin, say, over.signal);

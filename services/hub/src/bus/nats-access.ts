@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { clusterUserJwt, type NatsOperator, type NatsServerSettings, serverConfig } from '@hawser/bus/nats-accounts.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
-import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { IssueNatsCredentials } from '../hub-core.ts';
 import { loadHubKeys } from './hub-keys.ts';
 
@@ -43,17 +42,15 @@ export function embeddedNatsConfig(
   return `${config}logfile_size_limit: 16777216\nlogfile_max_num: 3\n`;
 }
 
-/** Configuration for a nats-server that somebody else runs: put it in that server's place, adapt address and `store_dir`. */
-export async function externalNatsConfig(keysDir: string): Promise<string> {
+/** Configuration for a nats-server that somebody else runs: put it in that server's place, adapt address and `store_dir`. `tls` are files on its machine. */
+export async function externalNatsConfig(keysDir: string, tls?: NatsServerSettings['tls']): Promise<string> {
   const { operator } = await loadHubKeys(keysDir);
-  return `${NOTE}${serverConfig(operator, { host: '0.0.0.0', port: 4222, storeDir: '/var/lib/nats' })}`;
-}
-
-/** Writes `externalNatsConfig` to a file. */
-export async function writeNatsConfig(keysDir: string, path: string): Promise<void> {
-  await writeDurably(path, await externalNatsConfig(keysDir), 0o644);
+  return `${NOTE}${serverConfig(operator, { host: '0.0.0.0', port: 4222, storeDir: '/var/lib/nats', tls })}`;
 }
 
 const NOTE = `# nats-server configuration for a Hawser hub: it trusts the hub's operator key, and holds no secret.
-# Adapt listen and store_dir, add tls where clusters are not on this machine, then run the hub with --nats-url.
+# Adapt listen and store_dir, then run the hub with --nats-url. Where NATS is not on the hub's machine, it needs TLS: make a certificate with
+#   hawser hub certificate --name HOST --out DIR
+# print this again with --tls-cert FILE --tls-key FILE (their places on that machine), and run the hub with
+#   --nats-url tls://HOST:4222 --nats-ca-file DIR/ca.crt
 `;

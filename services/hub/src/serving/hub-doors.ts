@@ -22,7 +22,7 @@ export interface HubDoors {
 export async function openDoors(config: HubConfig, log: Logger, lifeMs = SERVING_LIFE_MS): Promise<HubDoors> {
   const ownNats = config.natsUrl === undefined && natsSpeaksTls(config);
   const ownApi = apiSpeaksTls(config) && config.tlsCert === undefined;
-  const authority = ownNats || ownApi ? await openServingAuthority(config.stateDir) : undefined;
+  const authority = ownNats || ownApi ? await openServingAuthority(config.keysDir) : undefined;
   const issued = (names: readonly string[]): Promise<LiveCertificate> | undefined =>
     authority === undefined ? undefined : issuedCertificate(() => authority.issue(names, lifeMs), log);
   const pinned = config.tlsCa === undefined ? undefined : await readPem(config.tlsCa, '--tls-ca');

@@ -38,8 +38,8 @@ export function caPin(pem: string): string {
 }
 
 /** Opens the authority in the hub's keys folder, or makes it there; throws `keys-unreadable` for a damaged one, which is never replaced. */
-export async function openServingAuthority(stateDir: string): Promise<ServingAuthority> {
-  const path = join(privateFolder(join(stateDir, 'hub', 'keys')), 'serving-ca.pem');
+export async function openServingAuthority(keysDir: string): Promise<ServingAuthority> {
+  const path = join(privateFolder(keysDir), 'serving-ca.pem');
   // Key and certificate in one file: there is no half of it, and of hubs that make it at once all end with the same.
   if ((await readIfThere(path)) === undefined) await createWhole(path, await newRoot());
   const text = (await readIfThere(path)) ?? '';
