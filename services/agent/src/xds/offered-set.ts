@@ -15,10 +15,6 @@ export class OfferedSet {
     return this.#offered.values();
   }
 
-  get size(): number {
-    return this.#offered.size;
-  }
-
   /** The client came with a set of an earlier stream that nobody here knows, until it accepts one of this stream. */
   get unknownPast(): boolean {
     return this.#unknownPast;

@@ -232,13 +232,6 @@ describe('case 14: reconnect', () => {
     expect(bench.ask('SDS', ['identity'])).toEqual(['SDS identity@1']);
   });
 
-  test('a client with a set is not told that there is nothing', () => {
-    const bench = connected();
-    bench.view.served.clear();
-    expect(bench.ask('CDS', [])).toEqual([]);
-    expect(bench.change('CDS a@1')).toEqual(['CDS a@1']);
-  });
-
   test('an empty set has a version, and a client with it may be told of it', () => {
     const bench = new SotwBench();
     bench.ask('CDS', []);

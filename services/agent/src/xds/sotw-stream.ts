@@ -101,8 +101,6 @@ export class SotwStream implements StreamMachine<SotwRequest> {
     const { offered } = subscription;
     if (offered === undefined && taken.resources.length === 0) return undefined;
     offered?.offer(taken.resources, taken.removed);
-    // An empty set takes everything from a client that comes with a set: it is not told by a stream that never saw that set.
-    if (offered?.size === 0 && offered.unknownPast && !subscription.everSent) return undefined;
     subscription.sent(nonce);
     const { sent } = this.#core.subscription(type).digests;
     const whole = offered === undefined || !this.#core.covers(type, '*') ? undefined : this.#view.whole?.(type);

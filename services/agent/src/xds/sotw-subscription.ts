@@ -42,10 +42,6 @@ export class SotwSubscription {
     this.#nonce = nonce;
   }
 
-  get everSent(): boolean {
-    return this.#nonce !== undefined;
-  }
-
   /** Whether the request was made before the latest response was read: another follows, with what it wants then. */
   isStale(request: SotwRequest): boolean {
     return this.#nonce !== undefined && request.nonce !== this.#nonce;

@@ -158,6 +158,8 @@ export class TypeSubscription<Hold> {
     this.#started = true;
     const legacyWildcard = first && request.subscribe.length === 0 && request.unsubscribe.length === 0 && isWildcardType(this.type);
     if (first) this.#claimAll(request, legacyWildcard);
+    // A name that is dropped for the sake of the wildcard stays covered.
+    if (request.unsubscribe.length > 0 && request.subscribe.includes('*')) this.#subscribeAll();
     for (const name of request.unsubscribe) this.#unsubscribe(name);
     for (const name of request.subscribe) this.#subscribe(name, first && request.initialVersions.has(name));
     if (legacyWildcard) this.#subscribeAll();
@@ -237,12 +239,21 @@ export class TypeSubscription<Hold> {
 
   #accept(answered: InFlight): void {
     for (const [name, version] of answered.puts) {
-      if (this.covers(name)) this.#acceptOne(name, version, answered.generation);
+      if (!this.covers(name)) continue;
+      this.#remember(name, version);
+      this.#acceptOne(name, version, answered.generation);
     }
     for (const name of answered.removed) {
       this.#acked.delete(name);
       this.#refusals.forget(name);
     }
+  }
+
+  /** A name that was dropped and asked for again while it was under way has reached the client after all. */
+  #remember(name: string, version: string): void {
+    if (this.#have.has(name)) return;
+    this.#have.set(name, version);
+    this.#dirty.add(name);
   }
 
   #acceptOne(name: string, version: string, generation: number): void {
@@ -253,7 +264,10 @@ export class TypeSubscription<Hold> {
 
   #refuse(answered: InFlight, message: string): void {
     const refused = [...answered.puts].filter(([name]) => this.covers(name));
-    for (const [name] of refused) this.#have.set(name, UNKNOWN);
+    for (const [name] of refused) {
+      this.#remember(name, UNKNOWN);
+      this.#have.set(name, UNKNOWN);
+    }
     this.#refusals.add(refused, message);
     if (answered.puts.size === 0) return;
     for (const name of answered.removed.filter((removed) => this.covers(removed))) {
@@ -362,6 +376,8 @@ export class TypeSubscription<Hold> {
     if (plan.released(hold)) {
       this.#held.delete(name);
       collected.removed.push(name);
+      // What is not served any more is not refused any more, even if its removal is refused for the sake of another.
+      this.#refusals.forget(name);
     } else this.#held.set(name, hold);
   }
 
