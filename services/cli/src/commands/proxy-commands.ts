@@ -41,7 +41,10 @@ function withIdentity(command: Command): Command {
     .requiredOption('--address <ip>', 'address of the workload, on which Envoy listens')
     .requiredOption('--token-file <file>', 'token of "hawser proxy token"')
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
-    .option('--agent <ip:port>', "the agent's xDS address (default: HAWSER_AGENT, else of the agent on this machine)")
+    .option(
+      '--agent <ip:port>',
+      "the agent's xDS address, several with commas between (default: HAWSER_AGENT, else of the agent on this machine)",
+    )
     .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
     .option('--admin-address <ip>', "of Envoy's admin interface (default: --address on loopback, else 127.0.0.1)")
     .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")

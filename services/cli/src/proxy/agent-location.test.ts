@@ -20,6 +20,10 @@ it('takes flag over environment over the agent’s own file', () => {
     xds: '127.80.0.8:1',
     admin: '127.80.0.7:2',
   });
+  expect(locateAgent({ ...hints, agent: '127.80.0.1:15010, 127.80.0.8:1' }, {})).toEqual({
+    xds: '127.80.0.1:15010,127.80.0.8:1',
+    admin: '127.80.0.2:15014,127.80.0.8:15014',
+  });
 });
 
 it('says which file is missing, and what is no address', () => {

@@ -5,7 +5,7 @@ import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { splitAddress } from './bootstrap.ts';
 
-/** Where a cluster's agent listens, `IP:PORT` each. */
+/** Where a cluster's agent listens, `IP:PORT` each; several agents are separated by commas, in one order. */
 export interface AgentLocation {
   readonly xds: string;
   readonly admin: string;
@@ -36,11 +36,14 @@ export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = process.
       `no agent of cluster ${hints.cluster} is known: ${file} is not there; start the agent, or give its address with --agent IP:${PORTS.agentXds} or HAWSER_AGENT`,
     );
   }
-  const admin =
-    hints.agentAdmin ?? nonEmpty(env['HAWSER_AGENT_ADMIN']) ?? (xds === written?.xds ? written.admin : undefined) ?? adminBeside(xds);
-  checked('--agent', xds);
-  const ca = trustBundle(hints, { xds, served: xds === written?.xds ? written.tls : undefined }, env);
-  return { xds, admin: checked('--agent-admin', admin), ...(ca === undefined ? {} : { ca }) };
+  const agents = checked('--agent', xds);
+  const beside = agents.map((one) => (one === written?.xds ? written.admin : adminBeside(one))).join();
+  const admin = checked('--agent-admin', hints.agentAdmin ?? nonEmpty(env['HAWSER_AGENT_ADMIN']) ?? beside).join();
+  const bundles = agents.map((one) => trustBundle(hints, { xds: one, served: one === written?.xds ? written.tls : undefined }, env));
+  const [ca] = bundles;
+  if (bundles.some((bundle) => (bundle === undefined) !== (ca === undefined)))
+    throw new AppError('usage', `--agent ${xds}: one is reached by TLS and another in plain text; name the bundle of both with --agent-ca`);
+  return { xds: agents.join(), admin, ...(ca === undefined ? {} : { ca }) };
 }
 
 /**
@@ -92,13 +95,16 @@ function adminBeside(xds: string): string {
   return `${xds.slice(0, xds.lastIndexOf(':'))}:${PORTS.agentAdmin}`;
 }
 
-function checked(flag: string, text: string): string {
-  try {
-    splitAddress(text);
-    return text;
-  } catch {
-    throw new AppError('usage', `${flag}: ${text} is not an address; expected IP:PORT`);
-  }
+/** The addresses of a list. */
+function checked(flag: string, text: string): string[] {
+  const addresses = text.split(',').map((one) => one.trim());
+  for (const address of addresses)
+    try {
+      splitAddress(address);
+    } catch {
+      throw new AppError('usage', `${flag}: ${address} is not an address; expected IP:PORT`);
+    }
+  return addresses;
 }
 
 function readAgentFile(path: string): { xds: string; admin: string; tls: boolean } | undefined {

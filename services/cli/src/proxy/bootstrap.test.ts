@@ -40,6 +40,7 @@ describe('envoyBootstrap', () => {
   it.each([
     ['sidecar', SIDECAR],
     ['gateway', GATEWAY],
+    ['sidecar-of-two-agents', { ...SIDECAR, agent: '127.80.0.1:15010,127.80.0.2:15010' }],
   ])('is the golden one for a %s, and Envoy accepts it', async (name, options) => {
     const text = `${JSON.stringify(envoyBootstrap(options), null, 2)}\n`;
     await expect(text).toMatchFileSnapshot(`testdata/bootstrap-${name}.json`);

@@ -14,7 +14,7 @@ export interface BootstrapOptions {
   readonly address: string;
   /** IP address of Envoy's admin interface, which is plain and all-powerful; that of the workload unless given. */
   readonly adminAddress?: string;
-  /** The agent's xDS address, `IP:PORT`. */
+  /** The agent's xDS address, `IP:PORT`; of several, separated by commas, any serves it, and the others when that one is gone. */
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
   readonly agentCa?: string | undefined;
@@ -119,12 +119,15 @@ function dynamicResources(token: string): Json {
 }
 
 function xdsUpstream({ agent, agentCa, cluster }: BootstrapOptions): Json {
-  const { address, port } = splitAddress(agent);
+  const agents = agent.split(',').map((one) => splitAddress(one));
+  const addresses = agents.map(({ address, port }) => socketAddress(address, port));
   return {
     name: XDS_UPSTREAM,
     type: 'STATIC',
     connect_timeout: '1s',
-    load_assignment: assignment(XDS_UPSTREAM, socketAddress(address, port)),
+    load_assignment: assignment(XDS_UPSTREAM, addresses),
+    // Of several agents, one that cannot be reached is left out for a while: the next attempt goes to another.
+    ...(addresses.length < 2 ? {} : { outlier_detection: AWAY }),
     ...(agentCa === undefined ? {} : { transport_socket: agentTls(agentCa, cluster) }),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -137,6 +140,12 @@ function xdsUpstream({ agent, agentCa, cluster }: BootstrapOptions): Json {
     circuit_breakers: { thresholds: [{ max_connections: 100, max_requests: 1000 }] },
   };
 }
+
+const AWAY: Json = {
+  split_external_local_origin_errors: true,
+  ...{ consecutive_local_origin_failure: 1, enforcing_consecutive_local_origin_failure: 100 },
+  ...{ interval: '1s', base_ejection_time: '5s', max_ejection_time: '30s', max_ejection_percent: 50 },
+};
 
 /** By the cluster's own roots alone, and by the agent's exact SPIFFE ID: a workload's certificate of the same root is not it. */
 function agentTls(bundle: string, cluster: string): Json {
@@ -162,7 +171,7 @@ function adminUpstream(address: string): Json {
     name: ADMIN_UPSTREAM,
     type: 'STATIC',
     connect_timeout: '1s',
-    load_assignment: assignment(ADMIN_UPSTREAM, socketAddress(address, PORTS.envoyAdmin)),
+    load_assignment: assignment(ADMIN_UPSTREAM, [socketAddress(address, PORTS.envoyAdmin)]),
   };
 }
 
@@ -206,6 +215,6 @@ function socketAddress(address: string, port: number): Json {
   return { socket_address: { address, port_value: port } };
 }
 
-function assignment(name: string, address: Json): Json {
-  return { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+function assignment(name: string, addresses: readonly Json[]): Json {
+  return { cluster_name: name, endpoints: [{ lb_endpoints: addresses.map((address) => ({ endpoint: { address } })) }] };
 }

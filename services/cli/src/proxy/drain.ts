@@ -72,8 +72,21 @@ async function waitUntilIdle({ envoy, minimumMs, maximumMs, signal }: DrainOptio
 const DEFAULT_SETTLE_MS = 2000;
 const MAX_SETTLE_MS = 10_000;
 
-/** `POST /proxies/drain` at the agent's admin address, by the proxy's own token; one second. Its answer may say `settleMs`. */
+/**
+ * `POST /proxies/drain` at the agent's admin address, by the proxy's own token; one second. Its answer may say `settleMs`. Of several
+ * agents, separated by commas, the first that listens tells the others.
+ */
 export async function tellAgentOfDrain(agentAdmin: string, token: string, proxy: Readonly<Record<string, string>>): Promise<number> {
+  const [first = '', ...others] = agentAdmin.split(',');
+  try {
+    return await tellOne(first, token, proxy);
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return tellAgentOfDrain(others.join(), token, proxy);
+  }
+}
+
+async function tellOne(agentAdmin: string, token: string, proxy: Readonly<Record<string, string>>): Promise<number> {
   const { hostname } = new URL(`http://${agentAdmin}`);
   requireLoopback(hostname, "the agent's admin address", { wayOut: 'its door has no TLS' });
   const { status, body } = await call({
