@@ -44,6 +44,11 @@ export class Running {
     return this.#log.length;
   }
 
+  /** Sends a signal and goes on. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill(signal);
@@ -56,7 +61,10 @@ export interface RunningCluster {
   readonly name: string;
   readonly registryDir: string;
   readonly xdsPort: number;
+  readonly adminPort: number;
   agent: Running;
+  /** Another agent of this cluster, with the first one's identity and a state of its own; it ends with the others. */
+  another(name: string): Promise<{ readonly agent: Running; readonly xdsPort: number; readonly adminPort: number }>;
   /** Replaces a registry file, by rename. */
   put(file: string, text: string): void;
   /** Starts the agent anew, without a token. */
@@ -126,7 +134,8 @@ export class HawserProcesses {
       return agent;
     };
     const cluster = {
-      ...{ name, registryDir, xdsPort, token, put },
+      ...{ name, registryDir, xdsPort, adminPort, token, put },
+      another: (replica: string) => this.#another(replica, { name, registryDir }),
       agent: await run(['--token', token]),
       startAgain: async () => {
         cluster.agent = await run([]);
@@ -141,6 +150,31 @@ export class HawserProcesses {
     await Promise.all(this.#envoys.map((envoy) => envoy.stop()));
     await Promise.all(this.#running.map((one) => one.end('SIGTERM')));
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #another(replica: string, { name, registryDir }: Pick<RunningCluster, 'name' | 'registryDir'>) {
+    const [xdsPort, adminPort] = await Promise.all([freePort(), freePort()]);
+    const shared = agentFolder(join(this.folder, '.hawser'), name);
+    const folders = ['--registry-dir', registryDir, '--identity-dir', shared, '--state-dir', join(this.folder, replica)];
+    const agent = this.#start(['agent', 'run', ...folders, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`]);
+    await untilReady(`http://127.0.0.1:${adminPort}/readyz`);
+    return { agent, xdsPort, adminPort };
+  }
+
+  /** `hawser proxy run` of a workload of `bookinfo` at a loopback address, with these agents. */
+  async proxy(
+    cluster: string,
+    workload: { readonly serviceAccount: string; readonly address: string; readonly agents: readonly string[] },
+  ) {
+    const { serviceAccount, address, agents } = workload;
+    const file = join(this.folder, `${serviceAccount}.token`);
+    const who = ['--cluster', cluster, '--namespace', 'bookinfo', '--service-account', serviceAccount];
+    const made = await this.run(['proxy', 'token', ...who, '--out', file]);
+    if (made.status !== 0) throw new Error(made.stderr);
+    const place = ['--name', serviceAccount, '--address', address, '--token-file', file, '--agent', agents.join()];
+    const proxy = this.#start(['proxy', 'run', ...who, ...place]);
+    await proxy.says('ready');
+    return proxy;
   }
 
   async #sidecar(cluster: string, xdsPort: number, address: string): Promise<TestEnvoy> {

@@ -317,6 +317,7 @@ class Agent implements RunningAgent {
       revision: () => this.loop.moment?.revision ?? 0,
       credentialsEnd: () => this.#credentialsEnd,
       heldLosses: () => this.#local.held,
+      publishes: () => this.publishes,
       shards: () => this.#federation.shards,
       peers: () => this.#feed?.peers() ?? [],
     });

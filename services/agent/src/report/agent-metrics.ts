@@ -12,6 +12,7 @@ export interface AgentGauges {
   /** When the agent's credentials end, milliseconds since 1970. */
   credentialsEnd(): number;
   heldLosses(): number;
+  publishes(): boolean;
   shards(): World['shards'];
   peers(): readonly PeerStatus[];
 }
@@ -32,6 +33,7 @@ export function registerAgentMetrics(registry: Registry, gauges: AgentGauges): v
   single('agent_ready', '1 once everything is known and compiled', () => Number(gauges.ready()));
   single('agent_bus_connected', '1 while NATS is connected', () => Number(gauges.busConnected()));
   single('agent_connected_proxies', 'Proxies with a stream', () => gauges.proxies());
+  single('agent_publisher', '1 while this is the agent that publishes for its cluster', () => Number(gauges.publishes()));
   single('agent_revision', 'Hub revision that is compiled and served', () => gauges.revision());
   single('agent_autonomy_seconds', 'Time until the credentials of this agent end, should nobody renew them', () =>
     Math.max(0, (gauges.credentialsEnd() - Date.now()) / 1000),
