@@ -33,6 +33,8 @@ export interface Condition {
   readonly reason: string;
   readonly message: string;
   readonly observedGeneration?: number;
+  /** RFC 3339: since when there is evidence of this status; absent when that is not known. */
+  readonly lastTransitionTime?: string;
 }
 
 /** What the core asks of the bus side. All of it is answered from memory and never waits. */
@@ -41,8 +43,8 @@ export interface FleetView {
   knownServices(): ReadonlyMap<string, ReadonlySet<number>> | undefined;
   /** Resources of read-only kinds (`ServiceImport`), derived from what clusters publish. */
   derived(kind: string): readonly Resource[];
-  /** Conditions the bus side knows of a stored resource, such as `Programmed` or `Ready`; added to its status on reads. */
-  conditionsOf(resource: Resource): readonly Condition[];
+  /** Conditions the bus side knows of a stored resource, such as `Programmed` or `Ready`; added on reads to `own`, those that the core makes. */
+  conditionsOf(resource: Resource, own: readonly Condition[]): readonly Condition[];
 }
 
 /** Makes the NATS credentials of a cluster's agent. */

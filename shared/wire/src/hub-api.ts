@@ -1,6 +1,6 @@
 /** The hub's own views, beside the resource API: what the CLI and the page ask. All `GET`, below `/hawser/v1`. */
 import Type, { type Static } from 'typebox';
-import { FieldDifference, ProxyStatus, RolloutStatus, XdsDifference } from './messages.ts';
+import { FieldDifference, PolicyIssue, ProxyStatus, RolloutStatus, XdsDifference } from './messages.ts';
 
 /** `GET /hawser/v1/rollouts/REVISION?timeout=30s`: answers when every connected agent has accounted for the revision and all
  * its proxies have answered, or when the time is over (`complete: false`). */
@@ -22,6 +22,8 @@ export type RolloutAnswer = Static<typeof RolloutAnswer>;
 /** `GET /hawser/v1/proxies`: as `proxy-status -o json`. */
 export const ProxiesAnswer = Type.Object({
   proxies: Type.Array(Type.Intersect([Type.Object({ cluster: Type.String() }), ProxyStatus])),
+  /** Policies that are not served as written, by the agents' word; absent when there are none. */
+  policies: Type.Optional(Type.Array(Type.Intersect([Type.Object({ cluster: Type.String() }), PolicyIssue]))),
 });
 export type ProxiesAnswer = Static<typeof ProxiesAnswer>;
 

@@ -6,7 +6,7 @@ import { loadManifests } from '../manifest/load-manifests.ts';
 import type { Problem } from '../manifest/manifest.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { type ApplyOutcome, applyAll } from './apply.ts';
-import { type ApplyResult, problemText, resultName } from './apply-result.ts';
+import { type ApplyResult, problemText, refusalText, resultName } from './apply-result.ts';
 import { progressLine } from './progress-line.ts';
 
 /** Flags of `apply`. */
@@ -66,7 +66,7 @@ function printRollouts({ results }: ApplyOutcome): void {
     print(
       `${resultName(result)}: ${proxies.acked} of ${proxies.expected} proxies acknowledged${refused} in ${Math.round(durationMs ?? 0)} ms`,
     );
-    for (const { cluster, proxy, message } of nacks ?? []) refusals.add(`refused by ${cluster}/${proxy}: ${message}`);
+    for (const nack of nacks ?? []) refusals.add(refusalText(nack));
   }
   for (const refusal of refusals) note(refusal);
 }

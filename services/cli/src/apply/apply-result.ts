@@ -1,5 +1,6 @@
 /** What `apply` reports of each resource (DESIGN.md section 2, CLI). */
 import { messageOf } from '@hawser/runtime/app-error.ts';
+import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import { HubRefusal } from '../client/hub-refusal.ts';
 import { type Manifest, type Problem, placeKind, problemLine, subjectOf } from '../manifest/manifest.ts';
 
@@ -12,7 +13,7 @@ export interface ApplyResult {
   readonly action: 'created' | 'configured' | 'unchanged' | 'deleted' | 'failed';
   readonly revision: number;
   readonly proxies?: { readonly expected: number; readonly acked: number; readonly nacked: number };
-  readonly nacks?: readonly { readonly cluster: string; readonly proxy: string; readonly message: string }[];
+  readonly nacks?: RolloutAnswer['nacks'];
   /** Commit of the revision → last ACK, milliseconds. */
   readonly durationMs?: number;
   /** Why it failed, each with file, line, column and field. */
@@ -56,4 +57,10 @@ export function failedResult(manifest: Manifest, problems: readonly Problem[]): 
 /** Problems, one a line. */
 export function problemText(problems: readonly Problem[]): string {
   return problems.map((problem) => `${problemLine(problem)}\n`).join('');
+}
+
+/** Who refused which resource, and why. */
+export function refusalText({ cluster, proxy, type, resource, message }: RolloutAnswer['nacks'][number]): string {
+  const what = type === undefined ? '' : ` (${type} ${resource ?? ''})`;
+  return `refused by ${cluster}/${proxy}${what}: ${message}`;
 }

@@ -1,4 +1,5 @@
 /** `hawser apply`: everything is read and checked first, then written in order, then waited for. */
+import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import type { HubClient } from '../client/hub-client.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { applyOrder } from '../manifest/apply-order.ts';
@@ -58,12 +59,20 @@ async function withRollouts(hub: HubClient, results: readonly ApplyResult[], wai
   const complete = results.map((result): ApplyResult => {
     if (!isWritten(result)) return { ...result, proxies: { expected: 0, acked: 0, nacked: 0 }, nacks: [], durationMs: 0 };
     const answer = rollouts.get(result.revision);
-    return answer === undefined ? result : { ...result, proxies: answer.proxies, nacks: answer.nacks, durationMs: answer.durationMs };
+    return answer === undefined ? result : { ...result, ...accountOf(result, answer) };
   });
   const answers = written.map(({ revision }) => rollouts.get(revision));
   const waitingFor = [...new Set(answers.flatMap((answer) => (answer?.complete === false ? answer.waitingFor : [])))].sort();
   const allComplete = answers.every((answer) => answer?.complete === true);
   return { results: complete, exit: exitOf(complete, allComplete), waitingFor };
+}
+
+/** What proxies refused because of another policy, which came to them together with this one, is not this one's refusal. */
+function accountOf({ kind, namespace, name }: ApplyResult, answer: RolloutAnswer): Pick<ApplyResult, 'proxies' | 'nacks' | 'durationMs'> {
+  const nacks = answer.nacks.filter(({ policy }) => policy === undefined || policy === `${kind}/${namespace}/${name}`);
+  const nacked = new Set(nacks.map(({ cluster, proxy }) => `${cluster}/${proxy}`)).size;
+  const { expected, acked, nacked: all } = answer.proxies;
+  return { proxies: { expected, acked: acked + all - nacked, nacked }, nacks, durationMs: answer.durationMs };
 }
 
 function isWritten({ action }: ApplyResult): boolean {

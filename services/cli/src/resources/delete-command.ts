@@ -2,7 +2,7 @@
 import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { addressOf } from '../apply/apply-one.ts';
-import { problemsOf, problemText } from '../apply/apply-result.ts';
+import { problemsOf, problemText, refusalText } from '../apply/apply-result.ts';
 import { progressLine } from '../apply/progress-line.ts';
 import { waitForRollouts } from '../apply/rollout-wait.ts';
 import type { HubClient } from '../client/hub-client.ts';
@@ -92,7 +92,7 @@ async function waitForAll(hub: HubClient, revisions: readonly number[], timeoutM
   const answers = await waitForRollouts(hub, revisions, { timeoutMs, progress: progress.show, lively: progress.lively });
   progress.end();
   for (const answer of answers.values()) {
-    for (const { cluster, proxy, message } of answer.nacks) note(`refused by ${cluster}/${proxy}: ${message}`);
+    for (const nack of answer.nacks) note(refusalText(nack));
   }
   if ([...answers.values()].some(({ nacks }) => nacks.length > 0)) return EXIT.nacked;
   if (revisions.every((revision) => answers.get(revision)?.complete === true)) return EXIT.done;

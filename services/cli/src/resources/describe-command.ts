@@ -1,6 +1,7 @@
 /** `hawser describe`: one resource with its conditions and where its last change has got to. */
 import type { Resource } from '@hawser/model/resource.ts';
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import { refusalText } from '../apply/apply-result.ts';
 import type { HubClient } from '../client/hub-client.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
@@ -68,7 +69,7 @@ function printRollout(rollout: RolloutAnswer | undefined): void {
   if (rollout === undefined) return;
   const { expected, acked, nacked } = rollout.proxies;
   print(`Rollout:      ${acked} of ${expected} proxies acknowledged revision ${rollout.revision}, ${nacked} refused it`);
-  for (const { cluster, proxy, message } of rollout.nacks) print(`  refused by ${cluster}/${proxy}: ${message}`);
+  for (const nack of rollout.nacks) print(`  ${refusalText(nack)}`);
   if (rollout.waitingFor.length > 0) print(`  waiting for ${rollout.waitingFor.join(', ')}`);
   if (rollout.disconnected.length > 0) print(`  not connected: ${rollout.disconnected.join(', ')}`);
 }

@@ -16,14 +16,28 @@ export async function proxyStatusCommand(flags: ViewFlags): Promise<ExitCode> {
   const answer = (await connectHub(flags).send({ path: '/hawser/v1/proxies' })) as ProxiesAnswer;
   if (flags.output === 'json') printJson(answer);
   else for (const line of proxyStatusLines(answer, Date.now())) print(line);
-  return answer.proxies.some(isRefusing) ? EXIT.nacked : EXIT.done;
+  const isRefused = answer.proxies.some(isRefusing) || issuesOf(answer).some(({ state }) => state === 'REFUSED');
+  return isRefused ? EXIT.nacked : EXIT.done;
 }
 
 /** PURE: the proxies as text. */
-export function proxyStatusLines({ proxies }: ProxiesAnswer, now: number): string[] {
-  if (proxies.length === 0) return ['no proxy is connected: hawser proxy run'];
+export function proxyStatusLines(answer: ProxiesAnswer, now: number): string[] {
+  const { proxies } = answer;
+  if (proxies.length === 0) return ['no proxy is connected: hawser proxy run', ...issueLines(answer)];
   const sorted = proxies.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-  return [...tableLines(columns(now), sorted), ...errorLines(sorted)];
+  return [...tableLines(columns(now), sorted), ...errorLines(sorted), ...issueLines(answer)];
+}
+
+function issuesOf({ policies = [] }: ProxiesAnswer): NonNullable<ProxiesAnswer['policies']> {
+  return policies;
+}
+
+function issueLines(answer: ProxiesAnswer): string[] {
+  const lines = issuesOf(answer).map(({ cluster, kind, namespace, name, field, message, proxy, type, resource }) => {
+    const who = proxy === undefined ? cluster : `${cluster}/${proxy} refused ${type} ${resource}`;
+    return `  ${kind} ${namespace}/${name}${field === undefined ? '' : ` ${field}`}: ${who}: ${message}`;
+  });
+  return lines.length === 0 ? [] : ['', 'Policies not served as written:', ...lines];
 }
 
 function columns(now: number): Column<ProxyView>[] {
@@ -38,8 +52,8 @@ function columns(now: number): Column<ProxyView>[] {
 
 function errorLines(proxies: readonly ProxyView[]): string[] {
   const lines = proxies.flatMap((proxy) =>
-    Object.entries(proxy.types).flatMap(([type, { error }]) =>
-      error === undefined || error === '' ? [] : [`  ${nameOf(proxy)} ${type}: ${error}`],
+    Object.entries(proxy.types).flatMap(([type, { error, resource = '' }]) =>
+      error === undefined || error === '' ? [] : [`  ${nameOf(proxy)} ${[type, resource].join(' ').trim()}: ${error}`],
     ),
   );
   return lines.length === 0 ? [] : ['', 'Refused:', ...lines];

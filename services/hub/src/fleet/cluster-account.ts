@@ -1,8 +1,9 @@
 /** The accounts of several agents of one cluster as one. Pure. */
-import type { AgentStatus, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
+import type { AgentStatus, PolicyIssue, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
 
 const MAX_WARNINGS = 50;
+const MAX_ISSUES = 100;
 
 /** What a cluster's agents say together: the proxies of all, the revision that all of them serve. */
 export function together(agents: readonly AgentAccount[]): AgentAccount {
@@ -26,7 +27,14 @@ function statusOf(statuses: readonly AgentStatus[]): AgentStatus {
     ready: statuses.some((status) => status.ready),
     warnings: warnings.slice(-MAX_WARNINGS),
     proxies: proxiesOf(statuses),
+    policies: policiesOf(statuses),
   };
+}
+
+/** A policy that one agent holds back is not served as written in the cluster. */
+function policiesOf(statuses: readonly AgentStatus[]): PolicyIssue[] {
+  const issues = statuses.flatMap((status) => status.policies ?? []);
+  return [...new Map(issues.map((issue) => [JSON.stringify({ ...issue, at: '' }), issue])).values()].slice(0, MAX_ISSUES);
 }
 
 /** A proxy that moved from one agent to another is counted where it connected last. */

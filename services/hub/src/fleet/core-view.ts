@@ -2,8 +2,8 @@
 import { KINDS } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Condition, FleetView } from '../hub-core.ts';
-import { isPlacedOn } from '../placement/place.ts';
-import { currentRollout, type FleetContext } from './fleet-context.ts';
+import type { FleetContext } from './fleet-context.ts';
+import { policyConditions } from './policy-conditions.ts';
 import { serviceImports } from './service-imports.ts';
 
 /** The fleet as the core sees it. */
@@ -12,17 +12,17 @@ export function coreView(context: FleetContext): FleetView {
     knownServices: () => context.fleet.knownServices(),
     derived: (kind) =>
       kind === 'ServiceImport' ? serviceImports(context.fleet.clusters().flatMap(({ shards }) => [...shards.values()])) : [],
-    conditionsOf: (resource) => conditionsOf(resource, context),
+    conditionsOf: (resource, own) => conditionsOf(resource, own, context),
   };
 }
 
 const POLICIES: ReadonlySet<string> = new Set(KINDS.filter((kind) => kind.policy).map((kind) => kind.kind));
 
-function conditionsOf(resource: Resource, context: FleetContext): readonly Condition[] {
+function conditionsOf(resource: Resource, own: readonly Condition[], context: FleetContext): readonly Condition[] {
   const { generation } = resource.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   if (resource.kind === 'Cluster') return [{ ...ready(resource.metadata.name, context), ...observed }];
-  return POLICIES.has(resource.kind) ? [{ ...programmed(resource, context), ...observed }] : [];
+  return POLICIES.has(resource.kind) ? policyConditions(resource, own, context) : [];
 }
 
 function ready(name: string, { fleet, accounts }: FleetContext): Condition {
@@ -34,24 +34,4 @@ function ready(name: string, { fleet, accounts }: FleetContext): Condition {
   const status = accounts.get(name)?.status;
   if (status?.ready === false) return { type: 'Ready', status: 'False', reason: 'AgentNotReady', message: 'its agent is not complete yet' };
   return { type: 'Ready', status: 'True', reason: 'Heard', message: heard };
-}
-
-function programmed(resource: Resource, context: FleetContext): Condition {
-  const pending: Condition = { type: 'Programmed', status: 'Unknown', reason: 'Pending', message: 'not on the bus yet' };
-  const { desired } = context.distribution;
-  const revision = Number(resource.metadata.resourceVersion);
-  if (desired === undefined || !Number.isInteger(revision)) return pending;
-  if (!desired.members.some((member) => isPlacedOn(resource, member)))
-    return {
-      ...pending,
-      reason: 'NoCluster',
-      message: desired.members.length === 0 ? 'no cluster has joined' : 'its selector matches no cluster',
-    };
-  const { complete, nacks, waitingFor, disconnected } = currentRollout(context, revision);
-  const [first] = nacks;
-  if (first !== undefined)
-    return { ...pending, status: 'False', reason: 'Rejected', message: `${first.cluster}/${first.proxy}: ${first.message}` };
-  if (!complete) return waitingFor.length === 0 ? pending : { ...pending, message: `waiting for ${waitingFor.join(', ')}` };
-  const absent = disconnected.length === 0 ? '' : `; not connected: ${disconnected.join(', ')}`;
-  return { ...pending, status: 'True', reason: 'Programmed', message: `every connected proxy has it${absent}` };
 }

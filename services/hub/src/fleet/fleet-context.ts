@@ -1,11 +1,11 @@
 /** What the hub's views are made from. */
 import type { Bus } from '@hawser/bus/bus.ts';
-import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import { resourceKey } from '@hawser/model/resource.ts';
 import type { Replica } from '../distribute/start-distribution.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { AgentAccounts } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
-import { rolloutAnswer } from './rollout.ts';
+import { type Rollout, rolloutAnswer } from './rollout.ts';
 
 /** What the views read of the outbox loop. */
 export interface Distribution {
@@ -34,7 +34,7 @@ export interface FleetContext {
 }
 
 /** What a revision has done so far. */
-export function currentRollout(context: FleetContext, revision: number): RolloutAnswer {
+export function currentRollout(context: FleetContext, revision: number): Rollout {
   const { desired, published } = context.distribution;
   return rolloutAnswer({
     epoch: desired?.epoch ?? 0,
@@ -46,6 +46,10 @@ export function currentRollout(context: FleetContext, revision: number): Rollout
     members: (desired?.members ?? []).map((member) => member.name),
     account: (cluster) => context.accounts.get(cluster),
     replicas: (cluster) => context.accounts.replicas(cluster),
+    policy: () => {
+      const written = desired?.resources.find(({ metadata }) => metadata.resourceVersion === String(revision));
+      return written === undefined ? undefined : resourceKey(written.kind, written.metadata.namespace, written.metadata.name);
+    },
     now: context.now(),
   });
 }

@@ -52,7 +52,7 @@ export function rolloutRoutes(app: FastifyInstance, parts: RolloutRouteParts): v
 function whenComplete(revision: number, parts: RolloutRouteParts & { readonly timeoutMs: number }): Promise<RolloutAnswer> {
   return new Promise((resolve) => {
     const look = (isLast: boolean): void => {
-      const answer = currentRollout(parts.context, revision);
+      const { answeredAt, ...answer } = currentRollout(parts.context, revision);
       if (!answer.complete && !isLast) return;
       clearTimeout(deadline);
       clearInterval(tick);

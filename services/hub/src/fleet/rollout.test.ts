@@ -38,6 +38,7 @@ describe('rolloutAnswer', () => {
       nacks: [{ cluster: 'west', proxy: 'p', message: 'bad' }],
       waitingFor: [],
       disconnected: [],
+      answeredAt: START + 40,
       durationMs: 40,
     });
   });

@@ -1,6 +1,6 @@
 /** What a revision did to the proxies of the fleet, by the agents' own reports. Pure. */
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
-import type { ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
+import type { AgentStatus, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
 
 /** What the answer is made of. All times are Unix milliseconds. */
@@ -19,8 +19,13 @@ export interface RolloutInput {
   readonly account: (cluster: string) => AgentAccount | undefined;
   /** The agents of a cluster, each of which accounts for its own proxies; without it, the cluster has one. */
   readonly replicas?: (cluster: string) => readonly AgentAccount[];
+  /** The policy whose last write the revision is, `KIND/NAMESPACE/NAME`. */
+  readonly policy?: () => string | undefined;
   readonly now: number;
 }
+
+/** The wire's answer, and when the last of its answers came, Unix milliseconds; 0 for none. */
+export type Rollout = RolloutAnswer & { readonly answeredAt: number };
 
 /** An agent that said nothing for this long is disconnected; after a start or an outage of the bus each has this long to speak. */
 export const DISCONNECTED_AFTER_MS = 15_000;
@@ -36,7 +41,7 @@ interface Accounted {
 }
 
 /** The answer at this moment; `complete` when every connected agent has accounted for the revision or a newer one. */
-export function rolloutAnswer(input: RolloutInput): RolloutAnswer {
+export function rolloutAnswer(input: RolloutInput): Rollout {
   const connection = new Map(input.members.map((cluster) => [cluster, connectionOf(cluster, input)]));
   const accounts = new Map(input.members.map((cluster) => [cluster, accountedBy(cluster, input)]));
   const waitingFor = input.members.filter((name) => connection.get(name) !== 'disconnected' && accounts.get(name)?.settled !== true);
@@ -54,6 +59,7 @@ export function rolloutAnswer(input: RolloutInput): RolloutAnswer {
     nacks: known.flatMap(({ cluster, nacks }) => nacks.map((nack) => ({ cluster, ...nack }))),
     waitingFor,
     disconnected: input.members.filter((name) => connection.get(name) === 'disconnected'),
+    answeredAt: lastAt,
     durationMs: input.committedAt === undefined ? 0 : Math.max(0, lastAt - input.committedAt),
   };
 }
@@ -111,20 +117,37 @@ function isSettled({ status }: RolloutReport): boolean {
   return status.expected === status.acked + refusers(status);
 }
 
-/** Without a report (sent to an earlier hub, or lost) the proxies' own revisions tell; how many were expected is not known then. */
+/**
+ * Without a report (sent to an earlier hub, or lost) the proxies' own revisions tell, and what the agent says of the policy:
+ * every connected proxy counts as expected then, because which of them had to change is not known.
+ */
 function byStatus(account: AgentAccount, input: RolloutInput): Accounted | undefined {
   const { status } = account;
   if (status === undefined || status.epoch !== input.epoch || status.revision < input.revision) return undefined;
   if (input.revision > input.startRevision && input.now - account.revisionSince < REPORT_LOST_AFTER_MS) return undefined;
   const behind = status.proxies.filter((proxy) => proxy.revision < input.revision);
   const nacks = behind.flatMap(nackOf);
-  return { expected: nacks.length, acked: 0, nacks, at: account.revisionSince, settled: nacks.length === behind.length };
+  const refused = refusedIn(status, input.policy?.()).filter(({ proxy }) => !nacks.some((nack) => nack.proxy === proxy));
+  const expected = new Set([...status.proxies, ...refused].map(({ proxy }) => proxy)).size;
+  const all = [...nacks, ...refused];
+  const acked = expected - behind.length - refused.length;
+  return { expected, acked, nacks: all, at: account.revisionSince, settled: nacks.length === behind.length };
+}
+
+/** The proxy that refused a policy, when the agent still holds it back. */
+function refusedIn({ policies = [] }: AgentStatus, policy: string | undefined): RolloutStatus['nacks'] {
+  return policies.flatMap(({ kind, namespace, name, state, proxy, type, resource, message }) => {
+    if (state !== 'REFUSED' || proxy === undefined || `${kind}/${namespace}/${name}` !== policy) return [];
+    return [{ proxy, message, policy, ...(type === undefined ? {} : { type }), ...(resource === undefined ? {} : { resource }) }];
+  });
 }
 
 /** The proxy with its first rejected type, or nothing. */
 function nackOf(proxy: ProxyStatus): { proxy: string; message: string }[] {
   const rejected = Object.entries(proxy.types).find(([, type]) => type.state === 'NACKED');
-  return rejected === undefined ? [] : [{ proxy: proxy.proxy, message: `${rejected[0]}: ${rejected[1].error ?? 'rejected'}` }];
+  if (rejected === undefined) return [];
+  const [type, { error, resource }] = rejected;
+  return [{ proxy: proxy.proxy, message: `${type}${resource === undefined ? '' : ` ${resource}`}: ${error ?? 'rejected'}` }];
 }
 
 function sum(known: readonly Pick<Accounted, 'expected' | 'acked'>[], field: 'expected' | 'acked'): number {

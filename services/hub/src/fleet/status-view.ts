@@ -36,7 +36,11 @@ export function proxiesView(context: FleetContext): ProxiesAnswer {
     const known = context.accounts.get(member.name)?.status?.proxies ?? [];
     return [...known].sort((a, b) => (a.proxy < b.proxy ? -1 : 1)).map((proxy) => ({ cluster: member.name, ...proxy }));
   });
-  return { proxies };
+  const policies = context.fleet.clusters().flatMap(({ member }) => {
+    const issues = context.accounts.get(member.name)?.status?.policies ?? [];
+    return issues.map((issue) => ({ cluster: member.name, ...issue }));
+  });
+  return { proxies, ...(policies.length === 0 ? {} : { policies }) };
 }
 
 function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['clusters'][number] {

@@ -201,7 +201,7 @@ function requireVersion(target: Target, row: ResourceRow, given: string | undefi
 }
 
 async function present({ tx, parts }: Writing, target: Target, row: ResourceRow): Promise<Resource> {
-  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], parts);
+  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], { ...parts, isWriting: true });
   return resource ?? resourceOf(row);
 }
 

@@ -7,12 +7,14 @@ import type { Condition, FleetView } from '../hub-core.ts';
 import type { KindBehaviours } from './kind-behaviour.ts';
 import { checkReferences, type ReferenceWorld, resolvedRefs, subsetsOf } from './references.ts';
 import { resourceOf } from './resource-row.ts';
-import { listRows } from './resource-store.ts';
+import { listRows, writeTimes } from './resource-store.ts';
 
 /** What statuses are made from. */
 export interface StatusParts {
   readonly fleet: FleetView;
   readonly behaviours: KindBehaviours;
+  /** Whether a write is being answered. */
+  readonly isWriting?: boolean;
 }
 
 /** Everything a policy can refer to, as this transaction and the fleet see it. */
@@ -37,15 +39,32 @@ export async function withStatuses(
   const world = kind.policy ? await loadReferenceWorld(tx, parts.fleet) : undefined;
   const names = resources.map(({ metadata }) => metadata.name);
   const special = await parts.behaviours[kind.kind]?.statuses?.(tx, names);
+  // A write holds the lock on revisions while it is answered: it does without the question.
+  const writtenAt = parts.isWriting === true ? undefined : await writeTimes(tx, resources);
   return resources.map((resource) => {
-    const conditions = [...ownConditions(resource, world), ...parts.fleet.conditionsOf(resource)];
+    const own = ownConditions(resource, { world, writtenAt: sinceOf(resource, writtenAt) });
+    const conditions = [...own, ...parts.fleet.conditionsOf(resource, own)];
     const observedGeneration = resource.metadata.generation ?? 1;
     return { ...resource, status: { observedGeneration, ...special?.get(resource.metadata.name), conditions } };
   });
 }
 
-function ownConditions(resource: Resource, world: ReferenceWorld | undefined): readonly Condition[] {
+/** Beyond the kept history a resource is at least as old as its creation. */
+function sinceOf({ metadata }: Resource, times: ReadonlyMap<string, string> | undefined): string | undefined {
+  return times === undefined ? undefined : (times.get(metadata.resourceVersion ?? '') ?? metadata.creationTimestamp);
+}
+
+interface Known {
+  readonly world: ReferenceWorld | undefined;
+  /** When the resource was written last, if that is known. */
+  readonly writtenAt: string | undefined;
+}
+
+/** `Accepted` holds since the write; references were checked with it, or are found missing when they are looked at. */
+function ownConditions(resource: Resource, { world, writtenAt }: Known): readonly Condition[] {
   const observedGeneration = resource.metadata.generation ?? 1;
+  const since = writtenAt === undefined ? {} : { lastTransitionTime: writtenAt };
   const accepted: Condition = { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'the hub stored it', observedGeneration };
-  return world === undefined ? [accepted] : [accepted, resolvedRefs(checkReferences(resource, world), observedGeneration)];
+  const own = world === undefined ? [accepted] : [accepted, resolvedRefs(checkReferences(resource, world), observedGeneration)];
+  return own.map((condition) => (condition.status === 'True' ? { ...condition, ...since } : condition));
 }

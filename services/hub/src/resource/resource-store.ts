@@ -1,5 +1,7 @@
 /** Rows of resources. A write is one transaction: the row, its history, its audit, its outbox entry, the next revision, a notification. */
+
 import type { LabelSelector, Requirement } from '@hawser/model/label-selector.ts';
+import type { Resource } from '@hawser/model/resource.ts';
 import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { requestContext } from '../access/request-context.ts';
 import { auditRow, insertAudit } from '../audit/audit-store.ts';
@@ -55,6 +57,14 @@ export async function listRows(tx: Statements, query: RowQuery): Promise<readonl
     .where(and(...conditions))
     .orderBy(asc(resources.namespace), asc(resources.name));
   return limit === undefined ? rows : rows.limit(limit);
+}
+
+/** When these versions of resources were written, by resourceVersion; those beyond the kept history are missing. */
+export async function writeTimes(tx: Statements, written: readonly Resource[]): Promise<ReadonlyMap<string, string>> {
+  const revisions = written.map(({ metadata }) => Number(metadata.resourceVersion)).filter((revision) => revision > 0);
+  if (revisions.length === 0) return new Map();
+  const rows = await tx.select({ revision: history.revision, at: history.at }).from(history).where(inArray(history.revision, revisions));
+  return new Map(rows.map(({ revision, at }) => [String(revision), at.toISOString()]));
 }
 
 /** The revision of the last write this transaction sees. */
