@@ -81,10 +81,16 @@ export class HawserProcesses {
   hub: Running | undefined;
   #url = '';
 
-  /** Starts a hub with its own PostgreSQL and NATS; resolves when it is ready. */
-  async startHub(): Promise<void> {
-    const [port, postgres, nats] = await Promise.all([freePort(), freePort(), freePort()]);
-    this.hub = this.#start(['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, '--nats-port', `${nats}`]);
+  /** Where the keys of the hub are, for servers that are to trust it. */
+  get keysDir(): string {
+    return join(this.folder, '.hawser/hub/keys');
+  }
+
+  /** Starts a hub with its own PostgreSQL, and with its own NATS unless given; resolves when it is ready. */
+  async startHub(natsUrls?: readonly string[]): Promise<void> {
+    const [port, postgres, natsPort] = await Promise.all([freePort(), freePort(), freePort()]);
+    const nats = natsUrls === undefined ? ['--nats-port', `${natsPort}`] : ['--nats-url', natsUrls.join()];
+    this.hub = this.#start(['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, ...nats]);
     await this.hub.says('hub is ready');
     this.#url = `http://127.0.0.1:${port}`;
   }

@@ -66,8 +66,8 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
     const expiresAt = new Date(Date.now() + 3_600_000);
     return { jwt: await clusterUserJwt(operator, { cluster, userPublicKey: publicKey, expiresAt }), seed };
   };
-  let child = await start(config, port);
-  const kill9 = (): Promise<void> => end(child, 'SIGKILL');
+  let child = await startServer(config, port);
+  const kill9 = (): Promise<void> => endServer(child, 'SIGKILL');
   return {
     url,
     operator,
@@ -87,7 +87,7 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
     restart: async (options = {}) => {
       await kill9();
       if (options.wipe === true) await rm(storeDir, { recursive: true, force: true });
-      child = await start(config, port);
+      child = await startServer(config, port);
     },
     freeze: async (during) => {
       child.kill('SIGSTOP');
@@ -99,13 +99,14 @@ export async function startNats(log: Logger = pino({ level: 'silent' })): Promis
     },
     stop: async () => {
       await Promise.all(buses.map((bus) => bus.close()));
-      await end(child, 'SIGKILL');
+      await endServer(child, 'SIGKILL');
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function start(config: string, port: number): Promise<ChildProcess> {
+/** Starts a nats-server and waits until it greets. */
+export async function startServer(config: string, port: number): Promise<ChildProcess> {
   await mkdir(join(config, '..', 'store'), { recursive: true });
   const child = spawn(natsServerBinary(), ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
@@ -121,7 +122,8 @@ async function start(config: string, port: number): Promise<ChildProcess> {
   throw new Error(`nats-server did not answer: ${log}`);
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Ends a process by a signal, and waits for its end. */
+export function endServer(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once('exit', () => resolve());

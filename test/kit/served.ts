@@ -2,9 +2,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
-/** Polls until the condition holds; fails with the complaint after 30 s. */
+/** Polls until the condition holds; fails with the complaint after 60 s. */
 export async function eventually(condition: () => boolean | Promise<boolean>, complaint: string): Promise<void> {
   for (const end = Date.now() + DEADLINE_MS; !(await condition()); await wait(10)) if (Date.now() > end) throw new Error(complaint);
 }

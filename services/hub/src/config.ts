@@ -18,7 +18,9 @@ export const HubConfig = Type.Object(
     /** DSN of an external PostgreSQL; without it the hub starts its own. */
     databaseUrl: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
     /** URLs of an external NATS, separated by commas; without them the hub starts its own. */
-    natsUrl: Type.Optional(Type.String({ pattern: '^(nats|tls)://' })),
+    natsUrl: Type.Optional(Type.String({ pattern: '^(nats|tls)://[^,]+(,(nats|tls)://[^,]+)*$' })),
+    /** Copies of what NATS stores; without it 3 where NATS is a cluster, else 1. */
+    natsReplicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 5 })),
     /** PEM file of the CA of an external NATS; without it the system's roots decide. */
     natsCaFile: Type.Optional(Type.String({ minLength: 1 })),
     /** Address that the hub's own NATS binds. */
@@ -50,6 +52,7 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   keysDir: 'HAWSER_HUB_KEYS_DIR',
   databaseUrl: 'HAWSER_DATABASE_URL',
   natsUrl: 'HAWSER_NATS_URL',
+  natsReplicas: 'HAWSER_NATS_REPLICAS',
   address: 'HAWSER_HUB_ADDRESS',
   port: 'HAWSER_HUB_PORT',
   postgresPort: 'HAWSER_POSTGRES_PORT',
@@ -63,7 +66,7 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   tlsCa: 'HAWSER_HUB_TLS_CA',
 };
 /** Read by other parts of the product; everything else that begins with `HAWSER_HUB_` is a mistake. */
-const PORT_SETTINGS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort']);
+const NUMBERS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort', 'natsReplicas']);
 const validator = Compile(HubConfig);
 
 /** Reads the configuration; throws `config-invalid` naming the flag or variable. */
@@ -76,7 +79,7 @@ export function loadHubConfig(flags: HubFlags, env: NodeJS.ProcessEnv = process.
   found['natsPort'] = PORTS.nats;
   for (const [key, variable] of Object.entries(SETTINGS)) {
     const text = flags[key] ?? env[variable];
-    if (text !== undefined && text !== '') found[key] = PORT_SETTINGS.has(key) ? Number(text) : text;
+    if (text !== undefined && text !== '') found[key] = NUMBERS.has(key) ? Number(text) : text;
   }
   found['stateDir'] = resolve(String(found['stateDir']));
   found['keysDir'] = resolve(String(found['keysDir'] ?? join(found['stateDir'], 'hub', 'keys')));

@@ -74,7 +74,7 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
   const credentials = await hubCredentials(keys.operator);
   const bus = await connectBus({ urls: servers.natsUrls, ca: doors.natsCa, name: 'hub', credentials, log });
   group.onStop('bus', () => bus.close());
-  void keepStreams(bus, log, { signal: group.signal });
+  void keepStreams(bus, log, { signal: group.signal, replicas: config.natsReplicas });
   const composition = { config, keys, doors, servers, bus, run };
   const core = await composeHub(composition);
   const url = await core.listen();

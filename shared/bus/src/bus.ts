@@ -56,6 +56,8 @@ export interface BusSubscription {
 /** What the rest of Hawser may do with NATS. */
 export interface Bus {
   readonly connected: boolean;
+  /** Whether the server it was last connected to is one of a NATS cluster. */
+  readonly clustered: boolean;
   /** Subjects below this prefix are this connection's own. */
   newInbox(): string;
   /** Calls back on each change of `connected`, and at once with the current one. Returns how to stop. */
@@ -111,6 +113,7 @@ interface Registration {
 
 class NatsBus implements Bus {
   connected = false;
+  clustered = false;
   readonly #options: BusOptions;
   #credentials: BusCredentials | undefined;
   #connection: NatsConnection | undefined;
@@ -253,6 +256,7 @@ class NatsBus implements Bus {
 
   async #follow(connection: NatsConnection): Promise<void> {
     this.#connection = connection;
+    this.clustered = (connection.info?.cluster ?? '') !== '';
     for (const registration of this.#registrations) this.#attach(registration, connection);
     this.#setConnected(true);
     void this.#watchStatus(connection);

@@ -33,6 +33,7 @@ function publisher(mayPublish: () => Promise<boolean>) {
   let gate = Promise.resolve();
   const held: Bus = Object.assign(Object.create(bus) as Bus, {
     connected: true,
+    clustered: false,
     onStatus: (callback: (connected: boolean) => void) => bus.onStatus(callback),
     newInbox: () => bus.newInbox(),
     subscribe: (...args: Parameters<Bus['subscribe']>) => bus.subscribe(...args),
@@ -103,6 +104,7 @@ it('an agent with credentials of the release before writes as that did', async (
   const east = await nats.clusterBus('us-east');
   const old: Bus = Object.assign(Object.create(east) as Bus, {
     connected: true,
+    clustered: false,
     onStatus: (callback: (connected: boolean) => void) => east.onStatus(callback),
     newInbox: () => east.newInbox(),
     subscribe: (...args: Parameters<Bus['subscribe']>) => east.subscribe(...args),

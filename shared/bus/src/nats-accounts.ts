@@ -20,6 +20,8 @@ export interface NatsServerSettings {
   readonly storeDir: string;
   readonly serverName?: string;
   readonly syncAlways?: boolean;
+  /** Makes it one of a NATS cluster: where the others reach it, and where it reaches them (`nats-route://HOST:PORT`). */
+  readonly cluster?: { readonly port: number; readonly routes: readonly string[] } | undefined;
   /** Files (PEM) with which clients are served by TLS alone, 1.2 or newer; read again on SIGHUP. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
 }
@@ -49,7 +51,7 @@ export async function createOperator(name = 'hawser'): Promise<NatsOperator> {
 
 /** Text of a nats-server configuration that trusts the operator and knows its accounts; the same arguments give the same text. */
 export function serverConfig(operator: NatsOperator, settings: NatsServerSettings): string {
-  const { host, port, storeDir, serverName, syncAlways = true, tls } = settings;
+  const { host, port, storeDir, serverName, syncAlways = true, tls, cluster } = settings;
   const system = subjectOf(operator.systemAccountJwt);
   return [
     `listen: ${JSON.stringify(`${host}:${port}`)}`,
@@ -59,6 +61,7 @@ export function serverConfig(operator: NatsOperator, settings: NatsServerSetting
     'ping_max: 2',
     'write_deadline: "10s"',
     ...(tls === undefined ? [] : tlsBlock(tls)),
+    ...(cluster === undefined ? [] : clusterBlock(host, cluster)),
     `operator: ${operator.operatorJwt}`,
     `system_account: ${system}`,
     'resolver: MEMORY',
@@ -77,6 +80,10 @@ export function serverConfig(operator: NatsOperator, settings: NatsServerSetting
 function tlsBlock({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }): string[] {
   const files = [`  cert_file: ${JSON.stringify(certFile)}`, `  key_file: ${JSON.stringify(keyFile)}`];
   return ['tls {', ...files, '  min_version: "1.2"', '  timeout: 5', '}'];
+}
+
+function clusterBlock(host: string, { port, routes }: NonNullable<NatsServerSettings['cluster']>): string[] {
+  return ['cluster {', '  name: hawser', `  listen: ${JSON.stringify(`${host}:${port}`)}`, `  routes: ${JSON.stringify(routes)}`, '}'];
 }
 
 /** Public key of Hawser's account: it stays when the account's JWT is made anew. */

@@ -17,10 +17,16 @@ const STREAMS = [
   { name: FLEET_STREAM, subjects: [`${FLEET_PREFIX}.>`, `${LEASE_PREFIX}.>`] },
 ] as const;
 
-/** Makes both streams as they must be, with `replicas` copies (1 unless NATS is clustered). Idempotent; throws when NATS refuses. */
-export async function ensureStreams(bus: Bus, log: Logger, replicas = 1): Promise<void> {
+/** How many servers hold a copy of what a clustered NATS stores: with three, one may be lost. */
+const CLUSTER_REPLICAS = 3;
+
+/**
+ * Makes both streams as they must be, with this many copies: unless told, 3 where NATS is a cluster and 1 where it is one server.
+ * Idempotent; throws when NATS refuses, as a cluster does that has fewer servers: there are never fewer copies than wanted.
+ */
+export async function ensureStreams(bus: Bus, log: Logger, replicas = bus.clustered ? CLUSTER_REPLICAS : 1): Promise<void> {
   for (const stream of STREAMS) {
-    if ((await streamState(bus, stream.name)) === undefined) log.info({ stream: stream.name }, 'stream is made');
+    if ((await streamState(bus, stream.name)) === undefined) log.info({ stream: stream.name, replicas }, 'stream is made');
     await createOrUpdateStream(bus, settings(stream, replicas));
   }
 }
@@ -29,7 +35,7 @@ export async function ensureStreams(bus: Bus, log: Logger, replicas = 1): Promis
 export async function keepStreams(
   bus: Bus,
   log: Logger,
-  options: { readonly signal: AbortSignal; readonly replicas?: number },
+  options: { readonly signal: AbortSignal; readonly replicas?: number | undefined },
 ): Promise<void> {
   const { signal, replicas } = options;
   let checked = false;
@@ -49,7 +55,7 @@ export async function keepStreams(
       } catch (error) {
         checked = false;
         failures += 1;
-        log.warn({ error: messageOf(error) }, 'streams are not ensured, trying again');
+        log.warn({ replicas, error: messageOf(error) }, 'streams are not ensured, trying again');
       }
     }
     wake = new AbortController();

@@ -10,7 +10,11 @@ export function addProcessCommands(program: Command, run: Run): void {
     .command('run')
     .description('run a hub; without URLs it brings its own PostgreSQL and NATS')
     .option('--database-url <dsn>', 'an external PostgreSQL, 15 or newer')
-    .option('--nats-url <url>', 'an external NATS with JetStream, configured by "hawser hub nats-config"')
+    .option(
+      '--nats-url <url>',
+      'an external NATS with JetStream, configured by "hawser hub nats-config"; several servers with commas between',
+    )
+    .option('--nats-replicas <n>', 'copies of what NATS stores (default: 3 where NATS is a cluster, else 1)')
     .option('--keys-dir <dir>', 'keys that all replicas of a hub share: copies of one folder (default: STATE_DIR/hub/keys)')
     .option('--address <ip>', 'address of the API (default: 127.0.0.1)')
     .option('--port <port>', 'port of the API (default: 8080)')

@@ -25,7 +25,7 @@ export async function statusCommand(flags: ViewFlags): Promise<ExitCode> {
 export function statusLines({ hub, clusters }: FleetAnswer, now: number): string[] {
   const lag = hub.revision - hub.published;
   const head = [
-    `hub ${hub.version}, up ${ageOf(hub.startedAt, now)}: revision ${hub.revision}${lag > 0 ? `, ${lag} not published yet` : ', published'}`,
+    `hub ${hub.version}, up ${ageOf(hub.startedAt, now)}: revision ${hub.revision}${lag > 0 ? `, ${lag} not distributed yet` : ', distributed'}`,
     `database ${hub.database ? 'ok' : 'DOWN: policy cannot be changed, traffic goes on'}, bus ${hub.bus ? 'ok' : 'DOWN: changes wait in the database, traffic goes on'}`,
   ];
   if (clusters.length === 0) return [...head, 'no cluster has joined yet: hawser cluster join NAME --region REGION'];

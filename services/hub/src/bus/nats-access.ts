@@ -53,4 +53,6 @@ const NOTE = `# nats-server configuration for a Hawser hub: it trusts the hub's 
 #   hawser hub certificate --name HOST --out DIR
 # print this again with --tls-cert FILE --tls-key FILE (their places on that machine), and run the hub with
 #   --nats-url tls://HOST:4222 --nats-ca-file DIR/ca.crt
+# Three servers, so that one may be lost: give each a server_name and a cluster block (name, listen, routes; with tls of its own), and the
+# hub all their URLs, separated by commas. It then keeps three copies of everything (--nats-replicas).
 `;
