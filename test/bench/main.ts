@@ -5,6 +5,7 @@ import { apply } from './apply.ts';
 import type { Bench } from './bench.ts';
 import { burst } from './burst.ts';
 import { connect } from './connect.ts';
+import { hub } from './hub.ts';
 import { memory } from './memory.ts';
 import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
@@ -12,7 +13,7 @@ import { restart } from './restart.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, xds, burst, connect, paused, memory];
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, xds, burst, connect, paused, memory];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {

@@ -2,6 +2,7 @@
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ClusterFacts, RosterMember } from '@hawser/model/fleet.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { type ShardSummary, SummaryPool, summaryOf } from './shard-summary.ts';
 
 /** How fresh the word of a cluster is: KNOWN is heart-beaten, STALE went silent, UNKNOWN has not said anything yet. */
 export type Freshness = 'KNOWN' | 'STALE' | 'UNKNOWN';
@@ -12,8 +13,8 @@ export const STALE_AFTER_MS = 30_000;
 /** One member with what it published. */
 export interface ClusterView {
   readonly member: RosterMember;
-  /** Service key → its exported shard. */
-  readonly shards: ReadonlyMap<string, EndpointShard>;
+  /** Service key → what is kept of its exported shard. */
+  readonly shards: ReadonlyMap<string, ShardSummary>;
   readonly facts: ClusterFacts | undefined;
   /** Unix milliseconds; undefined when nothing came from it yet. */
   readonly lastHeardAt: number | undefined;
@@ -21,7 +22,7 @@ export interface ClusterView {
 
 interface MutableView {
   member: RosterMember;
-  shards: Map<string, EndpointShard>;
+  shards: Map<string, ShardSummary>;
   facts: ClusterFacts | undefined;
   lastHeardAt: number | undefined;
 }
@@ -31,7 +32,10 @@ export class FleetState {
   readonly #clusters = new Map<string, MutableView>();
   readonly #listeners = new Set<() => void>();
   readonly #now: () => number;
+  readonly #pool = new SummaryPool();
   #listed = false;
+  /** Worked out when asked for; forgotten when a service or its ports change. */
+  #services: ReadonlyMap<string, ReadonlySet<number>> | undefined;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -50,13 +54,8 @@ export class FleetState {
   knownServices(): ReadonlyMap<string, ReadonlySet<number>> | undefined {
     const clusters = this.clusters();
     if (!this.#listed || clusters.length === 0 || clusters.some((cluster) => cluster.lastHeardAt === undefined)) return undefined;
-    const services = new Map<string, Set<number>>();
-    for (const [key, { ports }] of clusters.flatMap((cluster) => [...cluster.shards])) {
-      const known = services.get(key) ?? new Set();
-      services.set(key, known);
-      for (const { port } of ports) known.add(port);
-    }
-    return services;
+    this.#services ??= servicesOf(clusters);
+    return this.#services;
   }
 
   /** What the stream held has been read. */
@@ -81,6 +80,7 @@ export class FleetState {
   /** Replaces the roster. A new epoch of a member starts with nothing known of it. */
   setMembers(members: readonly RosterMember[]): void {
     const before = new Map(this.#clusters);
+    this.#services = undefined;
     this.#clusters.clear();
     for (const member of [...members].sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const known = before.get(member.name);
@@ -94,13 +94,18 @@ export class FleetState {
   }
 
   putShard(cluster: string, shard: EndpointShard): void {
-    this.#clusters.get(cluster)?.shards.set(serviceKey(shard), shard);
+    const view = this.#clusters.get(cluster);
+    if (view === undefined) return;
+    const key = this.#pool.text(serviceKey(shard));
+    const summary = this.#pool.shared(summaryOf(shard));
+    if (view.shards.get(key)?.ports !== summary.ports) this.#services = undefined;
+    view.shards.set(key, summary);
     this.#changed();
   }
 
   /** The owner's tombstone. */
   removeShard(cluster: string, service: ServiceName): void {
-    this.#clusters.get(cluster)?.shards.delete(serviceKey(service));
+    if (this.#clusters.get(cluster)?.shards.delete(serviceKey(service)) === true) this.#services = undefined;
     this.#changed();
   }
 
@@ -127,4 +132,16 @@ export class FleetState {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function servicesOf(clusters: readonly ClusterView[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const services = new Map<string, Set<number>>();
+  for (const { shards } of clusters) {
+    for (const [key, { ports }] of shards) {
+      const known = services.get(key) ?? new Set();
+      services.set(key, known);
+      for (const { port } of ports) known.add(port);
+    }
+  }
+  return services;
 }

@@ -44,11 +44,8 @@ export function overview(context: FleetContext): Overview {
       const answer = serviceAnswers(context, name);
       if (answer === undefined) return [];
       const cells = clusters.flatMap(({ member, shards }) => {
-        const endpoints = shards.get(key)?.endpoints;
-        if (endpoints === undefined) return [];
-        return [
-          { cluster: member.name, endpoints: endpoints.length, healthy: endpoints.filter(({ health }) => health === 'HEALTHY').length },
-        ];
+        const shard = shards.get(key);
+        return shard === undefined ? [] : [{ cluster: member.name, endpoints: shard.total, healthy: shard.healthy }];
       });
       return [{ ...answer, cells }];
     });

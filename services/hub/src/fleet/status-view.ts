@@ -47,7 +47,11 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
   const { name, region, zone, provider } = cluster.member;
   const status = context.accounts.get(name)?.status;
   const proxies = status?.proxies ?? [];
-  const endpoints = [...cluster.shards.values()].flatMap((shard) => shard.endpoints);
+  const endpoints = { total: 0, healthy: 0 };
+  for (const { total, healthy } of cluster.shards.values()) {
+    endpoints.total += total;
+    endpoints.healthy += healthy;
+  }
   return {
     name,
     region,
@@ -63,7 +67,7 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
       nacked: proxies.filter((proxy) => Object.values(proxy.types).some((type) => type.state === 'NACKED')).length,
     },
     services: cluster.shards.size,
-    endpoints: { total: endpoints.length, healthy: endpoints.filter((endpoint) => endpoint.health === 'HEALTHY').length },
+    endpoints,
     warnings: status?.warnings ?? [],
   };
 }

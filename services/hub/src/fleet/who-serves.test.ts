@@ -2,12 +2,13 @@ import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { describe, expect, it } from 'vitest';
 import { memberOf, policyOf, shardOf } from './fleet-fixture.ts';
+import { summaryOf } from './shard-summary.ts';
 import { type WhoServesInput, whoServes } from './who-serves.ts';
 
 const SERVICE = { namespace: 'bookinfo', service: 'ratings' };
 
 function cluster(name: string, shard?: EndpointShard): WhoServesInput['clusters'][number] {
-  return { member: memberOf(name), shard, state: 'KNOWN' };
+  return { member: memberOf(name), shard: shard === undefined ? undefined : summaryOf(shard), state: 'KNOWN' };
 }
 
 function ask(policies: readonly Resource[], changes: Partial<WhoServesInput> = {}) {

@@ -1,6 +1,5 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
 import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
-import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -8,12 +7,13 @@ import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
 import { isPlacedOn } from '../placement/place.ts';
 import type { Freshness } from './fleet-state.ts';
+import type { ShardSummary } from './shard-summary.ts';
 
 /** What the answer is made of. */
 export interface WhoServesInput {
   readonly service: ServiceName;
   /** Every cluster with its shard of this service, if it exports one. */
-  readonly clusters: readonly { readonly member: RosterMember; readonly shard: EndpointShard | undefined; readonly state: Freshness }[];
+  readonly clusters: readonly { readonly member: RosterMember; readonly shard: ShardSummary | undefined; readonly state: Freshness }[];
   readonly policies: readonly Resource[];
   /** Only the clients of this cluster; default: of each. */
   readonly from?: string | undefined;
@@ -34,28 +34,25 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
 
 function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
   const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
-  const serving = input.clusters.filter(
-    ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.endpoints.length > 0,
-  );
+  const serving = input.clusters.filter(({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0);
   const order = localityPriorities({
     from: { cluster: client.name, region: client.region },
     serving: serving.map(({ member, shard }) => ({
       cluster: member.name,
       region: member.region,
-      endpoints: capacity(shard?.endpoints ?? []),
+      endpoints: capacity(shard),
     })),
     failover: effectiveFailover(placed, input.service),
     shift: effectiveShift(placed, input.service),
   });
   return order.map((place) => {
     const source = serving.find(({ member }) => member.name === place.cluster);
-    const endpoints = source?.shard?.endpoints ?? [];
-    const healthy = endpoints.filter((endpoint) => endpoint.health === 'HEALTHY').length;
-    return { ...place, endpoints: endpoints.length, healthy, state: source?.state ?? 'UNKNOWN' };
+    const { total = 0, healthy = 0 } = source?.shard ?? {};
+    return { ...place, endpoints: total, healthy, state: source?.state ?? 'UNKNOWN' };
   });
 }
 
 /** As agents count: endpoints that are meant to take traffic, and at least one, so that a draining cluster keeps its place. */
-function capacity(endpoints: readonly Endpoint[]): number {
-  return Math.max(1, endpoints.filter((endpoint) => endpoint.health !== 'DRAINING').length);
+function capacity(shard: ShardSummary | undefined): number {
+  return Math.max(1, (shard?.total ?? 0) - (shard?.draining ?? 0));
 }

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { watchDocuments } from '@hawser/bus/document-watcher.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { natsServerBinary } from '@hawser/runtime/binaries.ts';
+import { type Document, HUB } from '@hawser/wire/envelope.ts';
+import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
+import { verifierOf } from '@hawser/wire/signing.ts';
+import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects } from '@hawser/wire/subjects.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../../test/kit/ports.ts';
+import { startTestPostgres, type TestPostgres } from '../../../test/kit/postgres.ts';
+import { loadHubKeys } from './bus/hub-keys.ts';
+import { externalNatsConfig } from './bus/nats-access.ts';
+import { type FakeCluster, HubProcess, joinCluster, silent } from './hub-process-fixture.ts';
+
+const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
+
+let folder: string;
+let postgres: TestPostgres;
+let nats: ChildProcess;
+let flags: Readonly<Record<string, string>>;
+let hubs: HubProcess[];
+let cluster: FakeCluster;
+/** Everything that the cluster's receiver accepted, in order, and what it refused. */
+const accepted: Document[] = [];
+const refused: string[] = [];
+let digest = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hawser-replicas-'));
+  postgres = await startTestPostgres();
+  const keysDir = join(folder, 'keys');
+  mkdirSync(keysDir, { recursive: true, mode: 0o700 });
+  await loadHubKeys(keysDir);
+  const natsPort = String(await freePort());
+  const config = (await externalNatsConfig(keysDir))
+    .replace('0.0.0.0:4222', `127.0.0.1:${natsPort}`)
+    .replace('/var/lib/nats', join(folder, 'nats'));
+  writeFileSync(join(folder, 'nats.conf'), config);
+  nats = spawn(natsServerBinary(), ['-c', join(folder, 'nats.conf')], { stdio: 'ignore' });
+  flags = { keysDir, databaseUrl: await postgres.database({ migrated: false }), natsUrl: `nats://127.0.0.1:${natsPort}`, natsPort };
+  hubs = await Promise.all(['a', 'b'].map((name) => HubProcess.start(join(folder, name), flags)));
+  cluster = await joinCluster(hubs[0] as HubProcess, 'us-east');
+  const { membership, bus } = cluster;
+  watchDocuments({
+    ...{ bus, stream: CONFIG_STREAM, prefix: CONFIG_PREFIX, filter: configSubjects('us-east'), owner: 'to', log: silent },
+    verifierOf: (from) => (from === HUB ? verifierOf(membership.hubKey) : undefined),
+    accept: (document) => document.to === 'us-east',
+    onDocument: (document) => void accepted.push(document),
+    onRefused: (reason, subject) => void refused.push(`${reason} ${subject}`),
+    onDigest: (_owner, heard) => {
+      if (heard.consistent) digest = heard.revision;
+    },
+  });
+}, 90_000);
+
+afterAll(async () => {
+  await cluster.bus.close();
+  for (const hub of hubs) await hub.end('SIGTERM');
+  nats.kill('SIGKILL');
+  await once(nats, 'exit');
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+async function status(hub: HubProcess): Promise<FleetAnswer['hub']> {
+  return (await hub.call<FleetAnswer>('GET', '/hawser/v1/status')).body.hub;
+}
+
+/** The one that leads and the other, once one of these says that it does. */
+async function roles(among: readonly HubProcess[] = hubs): Promise<{ readonly leader: HubProcess; readonly standby: HubProcess }> {
+  let leader: HubProcess | undefined;
+  const leads = async (): Promise<number> => {
+    const answers = await Promise.all(among.map(async (hub) => ({ hub, leads: (await status(hub)).leads === true })));
+    const leading = answers.filter((one) => one.leads);
+    leader = leading[0]?.hub;
+    return leading.length;
+  };
+  await expect.poll(leads, { timeout: 20_000, interval: 50 }).toBe(1);
+  const standby = hubs.find((hub) => hub !== leader);
+  if (leader === undefined || standby === undefined) throw new Error('there are not two replicas');
+  return { leader, standby };
+}
+
+/** Writes a policy by one replica; resolves with its revision when the cluster has it. */
+async function write(hub: HubProcess, name: string, order = 'us-east'): Promise<number> {
+  const body = {
+    apiVersion: 'hawser.dev/v1alpha1',
+    kind: 'FailoverPolicy',
+    metadata: { name, namespace: 'bookinfo' },
+    spec: { order: [order] },
+  };
+  const answer = await hub.call<Resource>('POST', POLICIES, body);
+  expect(answer.status).toBe(201);
+  return Number(answer.body.metadata.resourceVersion);
+}
+
+async function arrived(revision: number): Promise<void> {
+  await expect.poll(() => digest, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(revision);
+}
+
+describe('two replicas of a hub', () => {
+  it('both serve the API, one publishes, and both show what is published and who leads', async () => {
+    const { leader, standby } = await roles();
+    await arrived(await write(standby, 'by-standby'));
+    const revision = await write(leader, 'by-leader');
+    await arrived(revision);
+    const known = await status(leader);
+    expect(known).toMatchObject({ leads: true, leader: { instance: known.instance, address: leader.url } });
+    await expect
+      .poll(() => status(standby), { timeout: 10_000 })
+      .toMatchObject({ published: revision, leads: false, leader: known.leader });
+    const names = (await standby.call<{ items: Resource[] }>('GET', POLICIES)).body.items.map(({ metadata }) => metadata.name);
+    expect(names).toEqual(['by-leader', 'by-standby']);
+  });
+
+  it('the other one leads when the leader is killed, and no acknowledged write is lost', async () => {
+    const { leader, standby } = await roles();
+    const revision = await write(leader, 'before-the-kill');
+    await leader.end('SIGKILL');
+    const next = await write(standby, 'after-the-kill');
+    await arrived(Math.max(revision, next));
+    expect(accepted.map(({ key }) => key)).toEqual(
+      expect.arrayContaining(['before', 'after'].map((when) => `policy.failoverpolicies.bookinfo.${when}-the-kill`)),
+    );
+    await leader.start();
+    await roles();
+  }, 90_000);
+
+  it('a leader that stood still wakes up to a successor: nothing it writes is stored, and it stands by', async () => {
+    const { leader, standby } = await roles();
+    const term = (await status(leader)).leader?.term ?? 0;
+    process.kill(leader.processes.hub.pid, 'SIGSTOP');
+    await expect.poll(async () => (await status(standby)).leads, { timeout: 30_000, interval: 50 }).toBe(true);
+    const successor = await status(standby);
+    expect(successor.leader?.term).toBeGreaterThan(term);
+    await arrived(await write(standby, 'while-it-stood-still'));
+    const stored = await standby.stored();
+    process.kill(leader.processes.hub.pid, 'SIGCONT');
+    await expect.poll(() => status(leader), { timeout: 20_000 }).toMatchObject({ leads: false, leader: { instance: successor.instance } });
+    expect(await leader.metric('hub_leader_term')).toBe(0);
+    const after = await write(leader, 'by-the-one-that-woke');
+    await arrived(after);
+    const now = await standby.stored();
+    for (const [subject, { hash }] of stored)
+      if (!subject.endsWith('.digest')) expect([subject, now.get(subject)?.hash]).toEqual([subject, hash]);
+    const revisions = accepted.map(({ revision }) => revision);
+    expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
+    expect(refused).toEqual([]);
+  }, 90_000);
+
+  it('a hub with other keys refuses to start, and says what to do', async () => {
+    const strange = join(folder, 'strange');
+    cpSync(flags['keysDir'] as string, strange, { recursive: true });
+    rmSync(join(strange, 'documents.pem'));
+    await expect(HubProcess.start(join(folder, 'c'), { ...flags, keysDir: strange })).rejects.toThrow(
+      /are not those of this database's hub[\s\S]*--keys-dir/,
+    );
+  }, 60_000);
+});
