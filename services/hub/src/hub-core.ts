@@ -18,12 +18,16 @@ import type { HubConfig } from './config.ts';
 import { type Database, isConnectionFailure, openDatabase } from './db/database.ts';
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
+import { closeGracefully } from './http/graceful-close.ts';
 import { createHttpServer, listen, type ReadinessCheck } from './http/server.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
+import type { ListPage, ListQuery } from './resource/resource-listing.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
 import { registerResourceRoutes } from './resource/resource-routes.ts';
 import { createResourceService, type ResourceService } from './resource/resource-service.ts';
 import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
+import { WATCH_BOUNDS, Watches } from './resource/watch/watch-routes.ts';
+import { WatchSource } from './resource/watch/watch-source.ts';
 import type { HubDoors } from './serving/hub-doors.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
@@ -45,6 +49,8 @@ export interface FleetView {
   derived(kind: string): readonly Resource[];
   /** Conditions the bus side knows of a stored resource, such as `Programmed` or `Ready`; added on reads to `own`, those that the core makes. */
   conditionsOf(resource: Resource, own: readonly Condition[]): readonly Condition[];
+  /** Calls back when conditions may have changed. Returns how to stop. */
+  onChange?(listener: () => void): () => void;
 }
 
 /** Makes the NATS credentials of a cluster's agent. */
@@ -79,6 +85,8 @@ export interface HubCoreParts {
   readonly databaseDeadlineMs?: number;
   /** Further parts that `/readyz` looks at. */
   readonly readiness?: readonly ReadinessCheck[];
+  /** Other bounds of watches than the usual ones. */
+  readonly watchBounds?: Partial<typeof WATCH_BOUNDS>;
 }
 
 /** The running core. Add routes to `app` before `listen()`. */
@@ -98,6 +106,8 @@ export interface HubCore {
 }
 
 const DATABASE_DEADLINE_MS = 60_000;
+/** Within the 15 s that the process gives itself to stop. */
+const CLOSE_DEADLINE_MS = 10_000;
 
 /** A hub that comes up before its database waits for it; anything else that is wrong with it ends the start. */
 async function migrateWhenReachable(dsn: string, log: Logger, deadlineMs: number): Promise<void> {
@@ -127,29 +137,35 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
   const trail = new AuditTrail({ database, log, onDropped: () => {} });
   const tokens = listenChannel({ dsn, channel: TOKENS_CHANNEL, log, hint: () => access.forget() });
+  const closing = new AbortController();
+  const stopping: ReadinessCheck = { name: 'shutdown', check: () => (closing.signal.aborted ? 'the hub is stopping' : undefined) };
   const app = createHttpServer({
     access,
     trail,
     log,
     registry: parts.registry,
-    readiness: [databaseCheck(database), ...(parts.readiness ?? [])],
+    readiness: [stopping, databaseCheck(database), ...(parts.readiness ?? [])],
     tls: parts.doors?.api,
   });
+  const listenOutbox: ListenOutbox = (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint });
   let publicUrl = config.publicUrl;
   const behaviours = {
     Cluster: clusterBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
   const resources = createResourceService({ database, fleet, behaviours });
-  registerResourceRoutes(app, resources);
+  const source = new WatchSource({ database, fleet, behaviours, listenOutbox, log });
+  const stopHints = fleet.onChange?.(() => source.hint());
+  const list = (query: ListQuery): Promise<ListPage> => resources.list(query);
+  registerResourceRoutes(app, resources, new Watches({ ...WATCH_BOUNDS, ...parts.watchBounds, source, list, closing: closing.signal }));
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   tokenRoutes(app, { database, access });
   auditRoutes(app, database);
   return {
     app,
     resources,
-    readModel: createReadModel(database),
-    listenOutbox: (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint }),
+    readModel: createReadModel(database, log),
+    listenOutbox,
     requireSharedKeys: (identity) => requireSharedKeys(database, identity, config.keysDir),
     databaseUp: () => database.up(),
     listen: async () => {
@@ -158,7 +174,10 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
       return url;
     },
     stop: async () => {
-      await app.close();
+      closing.abort();
+      stopHints?.();
+      await closeGracefully(app, CLOSE_DEADLINE_MS);
+      await source.stop();
       await tokens.stop();
       await trail.stop();
       await database.close();

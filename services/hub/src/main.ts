@@ -106,7 +106,8 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   late.fleet = fleet;
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({
-    ...{ config, log, registry, dsn: servers.dsn, fleet: coreView(fleet.context), signingKeyPublic: keys.signer.publicKey, doors },
+    ...{ config, log, registry, dsn: servers.dsn, signingKeyPublic: keys.signer.publicKey, doors },
+    fleet: { ...coreView(fleet.context), onChange: fleet.onChange },
     issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
     readiness: hubParts(late, { bus, signal: group.signal }),
   });

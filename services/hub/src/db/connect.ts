@@ -3,9 +3,9 @@ import { Client } from 'pg';
 
 const TIMEOUTS = { connectionTimeoutMillis: 2_000, query_timeout: 10_000 };
 
-/** Whether a server answers at this DSN now. Never throws. */
-export async function reachable(dsn: string): Promise<boolean> {
-  const client = new Client({ connectionString: dsn, ...TIMEOUTS });
+/** Whether a server answers at this DSN now, within a time for each of connecting and asking. Never throws. */
+export async function reachable(dsn: string, withinMs = TIMEOUTS.connectionTimeoutMillis): Promise<boolean> {
+  const client = new Client({ connectionString: dsn, connectionTimeoutMillis: withinMs, query_timeout: withinMs });
   client.on('error', () => {});
   try {
     await client.connect();

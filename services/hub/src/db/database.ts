@@ -5,6 +5,8 @@ import type { ExtractTablesWithRelations } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres';
 import type { PgTransaction, PgTransactionConfig } from 'drizzle-orm/pg-core';
 import { Pool, type PoolConfig } from 'pg';
+import { reachable } from './connect.ts';
+import { Turns } from './turns.ts';
 
 type NoSchema = Record<string, never>;
 /** Runs statements: the pool, or one transaction of it. */
@@ -24,12 +26,15 @@ export interface Database {
   close(): Promise<void>;
 }
 
+const CONNECTIONS = 10;
+/** For a connection, of which there are enough: a crowd waits; a database that is away is known within a statement's time. */
+const WAITING = { waiting: 2000, waitMs: 20_000 };
 const POOL: PoolConfig = {
-  max: 10,
-  connectionTimeoutMillis: 5_000,
+  max: CONNECTIONS,
+  connectionTimeoutMillis: 3_000,
   idleTimeoutMillis: 60_000,
   statement_timeout: 10_000,
-  query_timeout: 12_000,
+  query_timeout: 10_500,
   lock_timeout: 8_000,
   idle_in_transaction_session_timeout: 15_000,
   keepAlive: true,
@@ -42,30 +47,65 @@ export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
   // The pool listens to idle connections only: without this, a server that dies between two statements would end the hub.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  let reached = false;
+  const turns = new Turns({ ...WAITING, turns: overrides.max ?? CONNECTIONS });
+  const state = { reached: false, suspected: false };
+  const probe = sharedProbe(dsn);
   const transaction: Database['transaction'] = async (work, options) => {
+    if (state.suspected && !(await probe())) throw unavailable(new Error('PostgreSQL did not answer'));
+    const giveBack = await turns.take().catch((cause: unknown) => {
+      throw unavailable(cause);
+    });
     try {
       const result = await onOneConnection(pool, (db) => db.transaction(work, options));
-      reached = true;
+      Object.assign(state, { reached: true, suspected: false });
       return result;
     } catch (error) {
-      reached = !isConnectionFailure(error);
-      throw reached ? error : unavailable(error);
+      const isAway = isConnectionFailure(error);
+      Object.assign(state, { reached: !isAway, suspected: isAway });
+      if (!isAway) throw error;
+      const failure = unavailable(error);
+      if (!isBusy(error)) turns.dismiss(failure);
+      throw failure;
+    } finally {
+      giveBack();
     }
   };
   return {
     dsn,
     transaction,
-    up: () => reached,
+    up: () => state.reached,
     probe: async () => {
-      reached = await pool.query({ text: 'SELECT 1' }).then(
-        () => true,
-        () => false,
-      );
-      return reached;
+      state.reached = await probe();
+      return state.reached;
     },
     close: () => pool.end(),
   };
+}
+
+/** Asks on a connection of its own, one at a time however many want to know: a database that hangs is not piled up on. */
+function sharedProbe(dsn: string): () => Promise<boolean> {
+  let asking: Promise<boolean> | undefined;
+  let failedAt = Number.NEGATIVE_INFINITY;
+  const ask = async (): Promise<boolean> => {
+    const isThere = await reachable(dsn, PROBE_MS);
+    failedAt = isThere ? Number.NEGATIVE_INFINITY : Date.now();
+    return isThere;
+  };
+  return async () => {
+    if (Date.now() - failedAt < PROBE_PAUSE_MS) return false;
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+}
+
+const PROBE_MS = 2_000;
+const PROBE_PAUSE_MS = 250;
+
+/** PostgreSQL answered, and said that somebody else holds what was wanted: no reason to send others away. */
+function isBusy(error: unknown): boolean {
+  return /^(57014|55P03|25P03)$/.test(sqlState(error) ?? '');
 }
 
 /** Lends a connection and takes it back whatever happens, also when BEGIN fails; one that failed is not lent again. */

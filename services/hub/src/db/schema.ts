@@ -39,7 +39,7 @@ export const resources = pgTable(
 /** One stored resource. Cluster-scoped kinds have the namespace ''. */
 export type ResourceRow = typeof resources.$inferSelect;
 
-/** Every write, for ever. */
+/** Every write after the floor; up to it, what the state at it was made of. */
 export const history = pgTable('history', {
   revision: whole('revision').primaryKey(),
   kind: text('kind').notNull(),
@@ -50,6 +50,13 @@ export const history = pgTable('history', {
   at: instant('at').notNull(),
   resource: jsonb('resource').$type<Resource>().notNull(),
   traceId: text('trace_id').notNull(),
+  reason: text('reason').notNull().default(''),
+});
+
+/** One row: the history is whole after this revision. */
+export const historyFloor = pgTable('history_floor', {
+  singleton: boolean('singleton').primaryKey(),
+  revision: whole('revision').notNull(),
 });
 
 /** Writes not yet on the bus. */

@@ -108,12 +108,13 @@ describe('health', () => {
     const verbose = await other.core.app.inject('/readyz?verbose');
     expect([verbose.statusCode, verbose.body]).toEqual([
       503,
-      '[-]database: the database cannot be reached\n[+]bus ok\nreadyz check failed\n',
+      '[+]shutdown ok\n[-]database: the database cannot be reached\n[+]bus ok\nreadyz check failed\n',
     ]);
     const json = await other.core.app.inject({ url: '/readyz', headers: { accept: 'application/json' } });
     expect(json.json()).toMatchObject({
       ready: false,
       parts: [
+        { name: 'shutdown', ready: true },
         { name: 'database', ready: false },
         { name: 'bus', ready: true },
       ],

@@ -2,23 +2,26 @@
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
 import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
+import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
 import { asc, eq, gt, lte, sql } from 'drizzle-orm';
 import type { Database, Statements } from '../db/database.ts';
-import { history, hubLeader, hubMeta, members, outbox, outboxProgress, type ResourceRow, resources } from '../db/schema.ts';
+import { history, hubLeader, hubMeta, members, outbox, outboxProgress, resources } from '../db/schema.ts';
 import type { Changes, DesiredState, ResourceReadModel } from './resource-read-model.ts';
-import { resourceOf } from './resource-row.ts';
 import { OUTBOX_CHANNEL } from './resource-store.ts';
+import { type UsableRows, usableRows } from './usable-rows.ts';
 
 /** Beyond this the whole state is read instead. */
 const MAX_CHANGES = 5_000;
 const READ = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const;
 
-/** Builds the read model. */
-export function createReadModel(database: Database): ResourceReadModel {
+/** Builds the read model. Rows that cannot be used are named in the log. */
+export function createReadModel(database: Database, log?: Logger): ResourceReadModel {
+  const usable = usableRows(log);
   return {
-    snapshot: () => database.transaction(snapshot, READ),
-    changesAfter: (revision) => database.transaction((tx) => changesAfter(tx, revision), READ),
+    snapshot: () => database.transaction((tx) => snapshot(tx, usable), READ),
+    changesAfter: (revision) => database.transaction((tx) => changesAfter(tx, revision, usable), READ),
     outboxAfter: (revision, limit) =>
       database.transaction(async (tx) => {
         const rows = await tx.select().from(outbox).where(gt(outbox.revision, revision)).orderBy(asc(outbox.revision)).limit(limit);
@@ -46,18 +49,19 @@ export function createReadModel(database: Database): ResourceReadModel {
   };
 }
 
-async function snapshot(tx: Statements): Promise<DesiredState> {
+async function snapshot(tx: Statements, usable: UsableRows): Promise<DesiredState> {
   const { epoch, revision } = await readMeta(tx);
   const rows = await tx.select().from(resources).orderBy(asc(resources.kind), asc(resources.namespace), asc(resources.name));
+  const all = await usable(tx, rows);
   const roster = await rosterOf(
     tx,
-    rows.filter((row) => row.kind === 'Cluster'),
+    all.filter(({ kind }) => kind === 'Cluster'),
   );
-  return { epoch, revision, resources: rows.map(resourceOf), members: roster };
+  return { epoch, revision, resources: all, members: roster };
 }
 
 /** Revisions have no gaps: as many writes on record as revisions have passed are all of them. */
-async function changesAfter(tx: Statements, after: number): Promise<Changes | undefined> {
+async function changesAfter(tx: Statements, after: number, usable: UsableRows): Promise<Changes | undefined> {
   const { epoch, revision } = await readMeta(tx);
   if (revision < after || revision - after > MAX_CHANGES) return undefined;
   const published = await publishedRevision(tx);
@@ -72,8 +76,8 @@ async function changesAfter(tx: Statements, after: number): Promise<Changes | un
   return {
     ...{ epoch, revision, published },
     entries: writes.map((write) => ({ ...write, at: write.at.toISOString() })),
-    written: rows.map(resourceOf),
-    members: touchesClusters ? await rosterOf(tx, clusters) : undefined,
+    written: await usable(tx, rows),
+    members: touchesClusters ? await rosterOf(tx, await usable(tx, clusters)) : undefined,
   };
 }
 
@@ -93,9 +97,9 @@ async function requireTerm(tx: Statements, term: number): Promise<void> {
   if (leader?.term !== term) throw new AppError('not-leader', `another replica leads since: term ${leader?.term ?? 0}, not ${term}`);
 }
 
-async function rosterOf(tx: Statements, rows: readonly ResourceRow[]): Promise<readonly RosterMember[]> {
+async function rosterOf(tx: Statements, found: readonly Resource[]): Promise<readonly RosterMember[]> {
   const enrolled = await tx.select().from(members).orderBy(asc(members.cluster));
-  const clusters = new Map(rows.map((row) => [row.name, row]));
+  const clusters = new Map(found.map((cluster) => [cluster.metadata.name, cluster]));
   return enrolled.flatMap((member) => {
     const cluster = clusters.get(member.cluster);
     return cluster === undefined ? [] : [rosterMember(cluster, member)];
@@ -103,17 +107,17 @@ async function rosterOf(tx: Statements, rows: readonly ResourceRow[]): Promise<r
 }
 
 /** A member as agents see it. Without a network of its own name, a cluster is a network by itself. */
-function rosterMember(cluster: ResourceRow, member: { readonly epoch: number; readonly signingKey: string }): RosterMember {
-  const { region, zone, provider, network } = cluster.spec as ClusterSpec;
+function rosterMember({ metadata, spec }: Resource, member: { readonly epoch: number; readonly signingKey: string }): RosterMember {
+  const { region, zone, provider, network } = spec as ClusterSpec;
   return {
-    name: cluster.name,
+    name: metadata.name,
     epoch: member.epoch,
     signingKey: member.signingKey,
     region,
     zone: zone ?? '',
     provider: provider ?? '',
-    network: network ?? cluster.name,
-    labels: cluster.labels,
-    trustDomain: trustDomainOf(cluster.name),
+    network: network ?? metadata.name,
+    labels: metadata.labels ?? {},
+    trustDomain: trustDomainOf(metadata.name),
   };
 }

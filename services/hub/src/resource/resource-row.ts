@@ -23,10 +23,15 @@ export function resourceOf(row: ResourceRow): Resource {
     resourceVersion: String(row.revision),
     generation: row.generation,
     creationTimestamp: row.createdAt.toISOString(),
-    ...(Object.keys(row.labels).length === 0 ? {} : { labels: row.labels }),
-    ...(Object.keys(row.annotations).length === 0 ? {} : { annotations: row.annotations }),
+    ...(isEmpty(row.labels) ? {} : { labels: row.labels }),
+    ...(isEmpty(row.annotations) ? {} : { annotations: row.annotations }),
   };
   return { apiVersion: apiVersionOf(kind), kind: row.kind, metadata, spec: row.spec };
+}
+
+/** A row that did not come by the API may hold anything: what is no object stays to be named by `unreadable`. */
+function isEmpty(texts: unknown): boolean {
+  return typeof texts === 'object' && texts !== null && Object.keys(texts).length === 0;
 }
 
 /** What the writer of a validated resource decides. */

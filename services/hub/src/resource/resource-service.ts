@@ -1,7 +1,5 @@
 /** What the resource API does, verb by verb. Every verb is one transaction and throws `StatusError` for what the caller did wrong. */
 import type { KindDescriptor } from '@hawser/model/kinds.ts';
-import type { LabelSelector } from '@hawser/model/label-selector.ts';
-import { matchesSelector } from '@hawser/model/label-selector.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { validateResource } from '@hawser/model/validate.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -9,9 +7,11 @@ import type { ResourceRow } from '../db/schema.ts';
 import { detailsOf, invalid, notFound, StatusError, titleOf } from '../http/status.ts';
 import { mergePatch } from './merge-patch.ts';
 import { checkReferences } from './references.ts';
+import { type HistoryPage, historyPage, pastOf } from './resource-history.ts';
+import { type ListPage, type ListQuery, listPage } from './resource-listing.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
 import { loadReferenceWorld, type StatusParts, withStatuses } from './resource-status.ts';
-import { currentRevision, findRow, listRows, recordWrite } from './resource-store.ts';
+import { findRow, recordWrite } from './resource-store.ts';
 
 /** Which resource a request is about. */
 export interface Target {
@@ -28,23 +28,14 @@ export interface WriteOptions {
   /** Accept references to what does not exist yet. */
   readonly allowUnresolved: boolean;
   readonly actor: string;
+  /** Why, for the history. */
+  readonly reason?: string | undefined;
 }
 
-/** What to list; `limit` and `after` page through it. */
-export interface ListQuery {
-  readonly kind: KindDescriptor;
-  readonly namespace?: string | undefined;
-  readonly selector: LabelSelector;
-  readonly limit?: number | undefined;
-  readonly after?: { readonly namespace: string; readonly name: string } | undefined;
-}
-
-/** One page. */
-export interface ListPage {
-  readonly revision: number;
-  readonly items: readonly Resource[];
-  /** The last item, when there are more. */
-  readonly next?: { readonly namespace: string; readonly name: string };
+/** Where to go back to; without a revision, to what it was before the last write. */
+export interface RollbackRequest {
+  readonly revision?: number | undefined;
+  readonly resourceVersion?: string | undefined;
 }
 
 /** The verbs. */
@@ -56,6 +47,9 @@ export interface ResourceService {
   patch(target: Target, patch: unknown, options: WriteOptions): Promise<Resource>;
   /** Returns the resource as it was, with the revision of its deletion. */
   remove(target: Target, options: WriteOptions & { readonly resourceVersion?: string | undefined }): Promise<Resource>;
+  history(target: Target, page: { readonly before?: number | undefined; readonly limit: number }): Promise<HistoryPage>;
+  /** Writes again what a revision had left; a deleted resource comes back. */
+  rollback(target: Target, request: RollbackRequest, options: WriteOptions): Promise<Resource>;
 }
 
 interface Parts extends StatusParts {
@@ -68,11 +62,13 @@ export function createResourceService(parts: Parts): ResourceService {
   return {
     create: (target, body, options) => database.transaction((tx) => create({ tx, parts, options }, target, body)),
     get: (target) => database.transaction((tx) => get(tx, parts, target), READ),
-    list: (query) => database.transaction((tx) => list(tx, parts, query), READ),
+    list: (query) => database.transaction((tx) => listPage(tx, parts, query), READ),
     replace: (target, body, options) => database.transaction((tx) => replace({ tx, parts, options }, target, () => body)),
     patch: (target, patch, options) =>
       database.transaction((tx) => replace({ tx, parts, options }, target, (current) => mergePatch(current, patch))),
     remove: (target, options) => database.transaction((tx) => remove({ tx, parts, options }, target, options.resourceVersion)),
+    history: (target, page) => database.transaction((tx) => historyPage(tx, target, page), READ),
+    rollback: (target, request, options) => database.transaction((tx) => rollback({ tx, parts, options }, target, request)),
   };
 }
 
@@ -96,7 +92,7 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   await requireReferences(writing, key, resource);
   const row = newRow(resource, new Date());
   if (options.dryRun) return present(writing, key, row);
-  const written = await recordWrite(tx, { action: 'create', row, actor: options.actor });
+  const written = await recordWrite(tx, { action: 'create', row, actor: options.actor, reason: options.reason });
   if (written === undefined) throw alreadyExists(key);
   const once = await behaviour?.created?.(tx, resourceOf(written));
   const presented = await present(writing, key, written);
@@ -116,18 +112,27 @@ async function get(tx: Transaction, parts: Parts, target: Target): Promise<Resou
   return resource;
 }
 
-async function list(tx: Transaction, parts: Parts, query: ListQuery): Promise<ListPage> {
-  const { kind, namespace, selector, limit, after } = query;
-  const revision = await currentRevision(tx);
-  if (kind.readOnly) {
-    const all = parts.fleet.derived(kind.kind).filter((item) => namespace === undefined || item.metadata.namespace === namespace);
-    return { revision, items: all.filter((item) => matchesSelector(selector, item.metadata.labels ?? {})) };
+/** Goes back: what was then is written again, if today's rules allow it. */
+async function rollback(writing: Writing, target: Target, request: RollbackRequest): Promise<Resource> {
+  const { tx, parts, options } = writing;
+  refuseReadOnly(target.kind);
+  const behaviour = parts.behaviours[target.kind.kind];
+  if (behaviour?.created !== undefined || behaviour?.specFixed !== undefined) {
+    throw new StatusError('MethodNotAllowed', `a ${target.kind.kind} cannot be rolled back: create another`, detailsOf(target));
   }
-  const rows = await listRows(tx, { kind: kind.kind, namespace, selector, after, limit: limit === undefined ? undefined : limit + 1 });
-  const page = limit === undefined ? rows : rows.slice(0, limit);
-  const items = await withStatuses(tx, kind, page.map(resourceOf), parts);
-  const last = page.at(-1);
-  return rows.length === page.length || last === undefined ? { revision, items } : { revision, items, next: last };
+  const row = await findRow(tx, rowKey(target), 'lock');
+  const past = await pastOf(tx, target, { revision: request.revision, row });
+  const { apiVersion, kind, metadata, spec } = past.resource;
+  const { labels, annotations } = metadata;
+  const { resourceVersion } = request;
+  const body = { apiVersion, kind, metadata: { name: target.name, labels, annotations, resourceVersion }, spec };
+  const back = { ...writing, options: { ...options, reason: `rollback to revision ${past.revision}` } };
+  if (row !== undefined) return replace(back, target, () => withoutUndefined(body));
+  return create(back, target, withoutUndefined(body));
+}
+
+function withoutUndefined(body: unknown): unknown {
+  return JSON.parse(JSON.stringify(body));
 }
 
 async function replace(writing: Writing, target: Target, makeBody: (current: unknown) => unknown): Promise<Resource> {
@@ -145,7 +150,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
     await requireReferences(writing, target, resource);
   }
   if (options.dryRun) return present(writing, target, updated);
-  const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor });
+  const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor, reason: options.reason });
   return present(writing, target, written ?? updated);
 }
 
@@ -157,7 +162,7 @@ async function remove(writing: Writing, target: Target, resourceVersion: string 
   requireVersion(target, row, resourceVersion);
   if (options.dryRun) return resourceOf(row);
   await parts.behaviours[target.kind.kind]?.deleted?.(tx, resourceOf(row));
-  return resourceOf((await recordWrite(tx, { action: 'delete', row, actor: options.actor })) ?? row);
+  return resourceOf((await recordWrite(tx, { action: 'delete', row, actor: options.actor, reason: options.reason })) ?? row);
 }
 
 function validated(target: Omit<Target, 'name'> & { readonly name?: string }, body: unknown): Resource {

@@ -8,6 +8,7 @@ import type { KindBehaviours } from './kind-behaviour.ts';
 import { checkReferences, type ReferenceWorld, resolvedRefs, subsetsOf } from './references.ts';
 import { resourceOf } from './resource-row.ts';
 import { listRows, writeTimes } from './resource-store.ts';
+import { unreadable } from './unreadable.ts';
 
 /** What statuses are made from. */
 export interface StatusParts {
@@ -19,13 +20,16 @@ export interface StatusParts {
 
 /** Everything a policy can refer to, as this transaction and the fleet see it. */
 export async function loadReferenceWorld(tx: Statements, fleet: FleetView): Promise<ReferenceWorld> {
-  const rules = await listRows(tx, { kind: 'DestinationRule' });
-  const clusters = await listRows(tx, { kind: 'Cluster' });
+  const [rules, clusters] = await Promise.all([readable(tx, 'DestinationRule'), readable(tx, 'Cluster')]);
   return {
     services: fleet.knownServices(),
-    regions: new Set(clusters.map((row) => (row.spec as ClusterSpec).region)),
-    subsets: subsetsOf(rules.map(resourceOf)),
+    regions: new Set(clusters.map(({ spec }) => (spec as ClusterSpec).region)),
+    subsets: subsetsOf(rules),
   };
+}
+
+async function readable(tx: Statements, kind: string): Promise<readonly Resource[]> {
+  return (await listRows(tx, { kind })).map(resourceOf).filter((resource) => unreadable(resource) === undefined);
 }
 
 /** Adds their status to resources of one kind. */
@@ -42,11 +46,19 @@ export async function withStatuses(
   // A write holds the lock on revisions while it is answered: it does without the question.
   const writtenAt = parts.isWriting === true ? undefined : await writeTimes(tx, resources);
   return resources.map((resource) => {
+    const problem = unreadable(resource);
+    if (problem !== undefined) return { ...resource, status: { conditions: [notAccepted(problem)] } };
     const own = ownConditions(resource, { world, writtenAt: sinceOf(resource, writtenAt) });
     const conditions = [...own, ...parts.fleet.conditionsOf(resource, own)];
     const observedGeneration = resource.metadata.generation ?? 1;
     return { ...resource, status: { observedGeneration, ...special?.get(resource.metadata.name), conditions } };
   });
+}
+
+/** What the database holds without the API's doing and cannot be used; whoever reads it sees why, and writes or deletes it. */
+function notAccepted(problem: string): Condition {
+  const message = `it is not as the API stores it, and is not obeyed: ${problem}; apply it again, or delete it`;
+  return { type: 'Accepted', status: 'False', reason: 'Unreadable', message };
 }
 
 /** Beyond the kept history a resource is at least as old as its creation. */

@@ -2,7 +2,7 @@
 
 import type { LabelSelector, Requirement } from '@hawser/model/label-selector.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { requestContext } from '../access/request-context.ts';
 import { auditRow, insertAudit } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
@@ -25,12 +25,15 @@ export interface Write {
   readonly row: ResourceRow;
   /** Who asked for it, for the history. */
   readonly actor: string;
+  /** Why, when there is more to say than the action. */
+  readonly reason?: string | undefined;
 }
 
 /** Which rows to list, ordered by namespace and name. */
 export interface RowQuery {
   readonly kind: string;
   readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
   readonly selector?: LabelSelector | undefined;
   /** Only rows after this one. */
   readonly after?: { readonly namespace: string; readonly name: string } | undefined;
@@ -46,11 +49,12 @@ export async function findRow(tx: Statements, key: RowKey, lock: 'lock' | 'read'
 
 /** Lists rows. */
 export async function listRows(tx: Statements, query: RowQuery): Promise<readonly ResourceRow[]> {
-  const { kind, namespace, selector, after, limit } = query;
+  const { kind, namespace, name, selector, after, limit } = query;
   const conditions: SQL[] = [eq(resources.kind, kind)];
   if (namespace !== undefined) conditions.push(eq(resources.namespace, namespace));
+  if (name !== undefined) conditions.push(eq(resources.name, name));
   if (after !== undefined) conditions.push(sql`(${resources.namespace}, ${resources.name}) > (${after.namespace}, ${after.name})`);
-  for (const requirement of selector ?? []) conditions.push(labelCondition(requirement));
+  for (const requirement of selector ?? []) conditions.push(labelCondition(resources.labels, requirement));
   const rows = tx
     .select()
     .from(resources)
@@ -65,6 +69,18 @@ export async function writeTimes(tx: Statements, written: readonly Resource[]): 
   if (revisions.length === 0) return new Map();
   const rows = await tx.select({ revision: history.revision, at: history.at }).from(history).where(inArray(history.revision, revisions));
   return new Map(rows.map(({ revision, at }) => [String(revision), at.toISOString()]));
+}
+
+/** How many rows of a list come after this one. */
+export async function countAfter(tx: Statements, { kind, namespace, after }: RowQuery): Promise<number> {
+  const conditions: SQL[] = [eq(resources.kind, kind)];
+  if (namespace !== undefined) conditions.push(eq(resources.namespace, namespace));
+  if (after !== undefined) conditions.push(sql`(${resources.namespace}, ${resources.name}) > (${after.namespace}, ${after.name})`);
+  const [found] = await tx
+    .select({ rows: count() })
+    .from(resources)
+    .where(and(...conditions));
+  return found?.rows ?? 0;
 }
 
 /** The revision of the last write this transaction sees. */
@@ -88,10 +104,11 @@ export async function recordWrite(tx: Statements, write: Write): Promise<Resourc
   const { kind, namespace, name } = row;
   const traceId = requestContext()?.traceId ?? '';
   const entry = { revision: row.revision, kind, namespace, name, action: write.action, at: sql`clock_timestamp()`, traceId };
-  await tx.insert(history).values({ ...entry, actor: write.actor, resource: resourceOf(row) });
+  const reason = write.reason ?? '';
+  await tx.insert(history).values({ ...entry, actor: write.actor, reason, resource: resourceOf(row) });
   await tx.insert(outbox).values(entry);
   const note = { kind, namespace, name, revision: row.revision, outcome: 'allowed', code: write.action === 'create' ? 201 : 200 } as const;
-  await insertAudit(tx, [auditRow({ ...note, reason: '', actor: write.actor }, write.action)]);
+  await insertAudit(tx, [auditRow({ ...note, reason, actor: write.actor }, write.action)]);
   await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(row.revision)})`);
   return row;
 }
@@ -112,8 +129,9 @@ function isRow({ kind, namespace, name }: RowKey): SQL | undefined {
   return and(eq(resources.kind, kind), eq(resources.namespace, namespace), eq(resources.name, name));
 }
 
-function labelCondition({ key, operator, values }: Requirement): SQL {
-  const label = sql`${resources.labels} ->> ${key}`;
+/** A requirement on a jsonb object of labels. */
+export function labelCondition(labels: SQLWrapper, { key, operator, values }: Requirement): SQL {
+  const label = sql`(${labels} ->> ${key})`;
   if (operator === 'exists') return sql`${label} IS NOT NULL`;
   if (operator === 'absent') return sql`${label} IS NULL`;
   const among = inArray(label, [...values]);
