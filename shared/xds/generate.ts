@@ -11,6 +11,7 @@ import { dirname, join, relative } from 'node:path';
 
 /** The messages Hawser uses by name; what they import comes along. */
 const ROOTS = [
+  'envoy/service/status/v3/csds.proto',
   'envoy/service/discovery/v3/ads.proto',
   'envoy/service/discovery/v3/discovery.proto',
   'envoy/config/bootstrap/v3/bootstrap.proto',

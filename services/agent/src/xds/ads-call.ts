@@ -1,10 +1,9 @@
 /** The first steps of a stream: the token, the first request, the claims in it. */
-import { type StatusObject, status } from '@grpc/grpc-js';
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Dialect, DialectMessage } from './dialect.ts';
 import { checkClaims } from './node-claims.ts';
 import type { ConnectedProxy, ProxyGate, ProxyIdentity } from './proxy-gate.ts';
-import type { AdsCall } from './proxy-stream.ts';
 
 const AUTHENTICATION_DEADLINE_MS = 5_000;
 
@@ -28,7 +27,7 @@ const CODES = {
 } as const;
 
 /** What the call's `authorization: Bearer TOKEN` proves; refuses when it proves nothing. */
-export async function authenticateCall(call: AdsCall, gate: ProxyGate): Promise<ProxyIdentity> {
+export async function authenticateCall(call: { readonly metadata: Metadata }, gate: ProxyGate): Promise<ProxyIdentity> {
   const [header] = call.metadata.get('authorization');
   const token = typeof header === 'string' ? /^Bearer +(\S+)$/i.exec(header)?.[1] : undefined;
   if (token === undefined) throw new StreamRefusal('unauthenticated', 'no proxy token: send authorization: Bearer TOKEN');

@@ -7,6 +7,7 @@ import type { Registry } from '@hawser/runtime/metrics.ts';
 import type { ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { AdsStreams, type StreamListener } from './ads-streams.ts';
+import { CSDS_SERVICE, csdsHandlers } from './csds-service.ts';
 import { deltaDialect, sotwDialect } from './dialect.ts';
 import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
@@ -78,6 +79,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     deltaAggregatedResources: (call: AdsCall) => streams.accept(call, deltaDialect()),
     streamAggregatedResources: (call: AdsCall) => streams.accept(call, sotwDialect()),
   });
+  server.addService(CSDS_SERVICE, csdsHandlers(streams, options.gate));
   const port = await listen(server, options);
   options.log.info({ address: options.address, port }, 'xDS server listens');
   return {

@@ -146,9 +146,9 @@ export class AdsStreams implements StreamEvents {
     if (ended.aborted) return held.release();
     const view = this.#viewOf(proxy, held);
     const machine = dialect.open(view, { silent: !this.#options.gate.ready });
-    const stream = new ProxyStream({ proxy, view, machine, call, events: this });
+    const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this });
     opened.stream = stream;
-    this.#open(stream, dialect.name);
+    this.#open(stream);
     this.#read(call, { stream, machine, dialect }, message);
   }
 
@@ -169,12 +169,12 @@ export class AdsStreams implements StreamEvents {
     return proxyView({ store, sets: this.#sets, layers: layersOf(proxy), identity: () => held.current });
   }
 
-  #open(stream: ProxyStream, variant: string): void {
+  #open(stream: ProxyStream): void {
     const { metrics, log } = this.#options;
     const { name, role, address } = stream.proxy;
     this.#index.add(stream);
     metrics.streams.set(this.#index.all.size);
-    log.info({ proxy: name, role, address, variant }, 'proxy connected');
+    log.info({ proxy: name, role, address, variant: stream.variant }, 'proxy connected');
     this.#changed();
   }
 

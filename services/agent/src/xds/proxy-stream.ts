@@ -24,6 +24,7 @@ export interface StreamEvents {
 export interface ProxyStreamParts {
   readonly proxy: ConnectedProxy;
   readonly view: ResourceView;
+  readonly variant: 'delta' | 'sotw';
   readonly machine: StreamWriter;
   readonly call: AdsCall;
   readonly events: StreamEvents;
@@ -36,11 +37,13 @@ export type StreamWriter = StreamState & Pick<DialectMachine<never>, 'changed' |
 export class ProxyStream {
   readonly proxy: ConnectedProxy;
   readonly view: ResourceView;
+  readonly variant: 'delta' | 'sotw';
   readonly machine: StreamState;
   readonly connectedAt = new Date().toISOString();
   readonly #machine: StreamWriter;
   readonly #call: AdsCall;
   readonly #events: StreamEvents;
+  readonly #answeredAt = new Map<XdsType, Date>();
   #blocked = false;
   #closed = false;
   #wake: NodeJS.Timeout | undefined;
@@ -48,6 +51,7 @@ export class ProxyStream {
   constructor(parts: ProxyStreamParts) {
     this.proxy = parts.proxy;
     this.view = parts.view;
+    this.variant = parts.variant;
     this.machine = parts.machine;
     this.#machine = parts.machine;
     this.#call = parts.call;
@@ -62,8 +66,14 @@ export class ProxyStream {
 
   /** The machine took a request in; writes what follows from it. */
   asked(type: XdsType, answer: 'ack' | 'nack' | undefined): void {
+    if (answer !== undefined) this.#answeredAt.set(type, new Date());
     this.#flush();
     this.#events.asked(this, type, answer);
+  }
+
+  /** When the client last answered a response of the type. */
+  answeredAt(type: XdsType): Date | undefined {
+    return this.#answeredAt.get(type);
   }
 
   /** Takes changes of the view in and writes what follows from them, all in the same turn. */

@@ -10,7 +10,6 @@ export type TypeState = Pick<
   | 'hasWork'
   | 'holdsRemovals'
   | 'inFlight'
-  | 'namedCount'
   | 'progress'
   | 'refusal'
   | 'refusalOf'
@@ -18,6 +17,7 @@ export type TypeState = Pick<
   | 'refused'
   | 'sentVersion'
   | 'ackedVersion'
+  | 'asked'
   | 'started'
 >;
 

@@ -5,7 +5,7 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { DeltaRequest } from './delta-request.ts';
-import { Refusals } from './refusals.ts';
+import { type Refusal, Refusals } from './refusals.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { DeltaResponse } from './response-frame.ts';
 import { VersionTable } from './version-table.ts';
@@ -132,13 +132,13 @@ export class TypeSubscription<Hold> {
   }
 
   /** What the client said when it refused what it should have of a name. */
-  refusalOf(name: string): string | undefined {
-    return this.#refusals.get(name)?.message;
+  refusalOf(name: string): Refusal | undefined {
+    return this.#refusals.get(name);
   }
 
   /** Names asked for, the wildcard left out. */
-  get namedCount(): number {
-    return this.#names.size;
+  get asked(): ReadonlySet<string> {
+    return this.#names;
   }
 
   /** What the client certainly refused, name by name, of what it was sent last. */
