@@ -174,7 +174,7 @@ async function recordProcesses(servers: Servers, url: string, { config, run }: C
   const hub = ownRecord(new URL(url).host);
   const write = processesFile(config.stateDir, () => ({
     hub,
-    url,
+    url: url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
     ...(servers.postgres === undefined ? {} : { postgres: { ...servers.postgres.process, address: `127.0.0.1:${config.postgresPort}` } }),
     ...(servers.nats === undefined ? {} : { nats: servers.nats.record }),
   }));

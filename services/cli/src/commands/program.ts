@@ -36,7 +36,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   return exit;
 }
 
-function createProgram(run: Run): Command {
+/** The whole command line; `run` gets the action of the command that was given, to run it or not. */
+export function createProgram(run: Run): Command {
   const program = new Command('hawser')
     .description('Federates Envoy meshes across clusters, regions and clouds.')
     .option('--server <url>', 'the hub (default: HAWSER_SERVER, else the one of the state folder)')
