@@ -19,7 +19,7 @@ const AUDIENCE = 'hawser-xds';
 const KEY_FILE = 'proxy-token.pem';
 
 /** What a token says. `ttlMs` is `PROXY_TOKEN_LIFE_MS` unless given. */
-export interface ProxyTokenRequest extends ProxyIdentity {
+export interface ProxyTokenRequest extends Omit<ProxyIdentity, 'expiresAt'> {
   readonly agentDir: string;
   readonly ttlMs?: number;
 }
@@ -50,7 +50,8 @@ export async function proxyTokenVerifier(agentDir: string, cluster: string): Pro
     const { namespace, serviceAccount, name } = verified.payload;
     if (typeof namespace !== 'string' || typeof serviceAccount !== 'string') return undefined;
     if (name !== undefined && typeof name !== 'string') return undefined;
-    return { cluster, namespace, serviceAccount, ...(name === undefined ? {} : { name }) };
+    const expiresAt = (verified.payload.exp ?? 0) * 1_000;
+    return { cluster, namespace, serviceAccount, expiresAt, ...(name === undefined ? {} : { name }) };
   };
 }
 

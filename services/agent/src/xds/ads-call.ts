@@ -12,7 +12,7 @@ export class StreamRefusal extends Error {
   readonly code: StatusObject['code'];
   readonly reason: string;
 
-  constructor(reason: 'unauthenticated' | 'denied' | 'malformed' | 'unavailable', message: string) {
+  constructor(reason: keyof typeof CODES, message: string) {
     super(message);
     this.reason = reason;
     this.code = CODES[reason];
@@ -24,6 +24,7 @@ const CODES = {
   denied: status.PERMISSION_DENIED,
   malformed: status.INVALID_ARGUMENT,
   unavailable: status.UNAVAILABLE,
+  exhausted: status.RESOURCE_EXHAUSTED,
 } as const;
 
 /** What the call's `authorization: Bearer TOKEN` proves; refuses when it proves nothing. */

@@ -12,6 +12,7 @@ import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
 import { type AdsCall, ProxyStream, type StreamEvents } from './proxy-stream.ts';
 import { IDENTITY_SECRET, layersOf, proxyView, type ResourceView } from './resource-view.ts';
 import { StreamIndex } from './stream-index.ts';
+import { checkNames, FIRST_REQUEST_MS, MAX_STREAMS, onExpiry } from './stream-limits.ts';
 import { typeOfUrl } from './type-urls.ts';
 import type { XdsMetrics } from './xds-metrics.ts';
 
@@ -139,11 +140,13 @@ export class AdsStreams implements StreamEvents {
     const proxy = proxyOf(message.node, identity);
     const opened: { stream?: ProxyStream } = {};
     const held = await this.#hold(proxy, opened);
+    if (ended.aborted) return held.release();
+    const stopWatch = onExpiry(identity.expiresAt, (refusal) => this.#refuse(call, refusal));
     ended.addEventListener('abort', () => {
+      stopWatch();
       held.release();
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
-    if (ended.aborted) return held.release();
     const view = this.#viewOf(proxy, held);
     const machine = dialect.open(view, { silent: !this.#options.gate.ready });
     const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this });
@@ -172,6 +175,9 @@ export class AdsStreams implements StreamEvents {
   #open(stream: ProxyStream): void {
     const { metrics, log } = this.#options;
     const { name, role, address } = stream.proxy;
+    const earlier = [...this.#index.all].filter((other) => other.proxy.name === name);
+    for (const old of earlier.slice(0, Math.max(0, earlier.length + 1 - MAX_STREAMS)))
+      this.#refuse(old.call, new StreamRefusal('exhausted', `${MAX_STREAMS} newer streams of this proxy are open`));
     this.#index.add(stream);
     metrics.streams.set(this.#index.all.size);
     log.info({ proxy: name, role, address, variant: stream.variant }, 'proxy connected');
@@ -184,7 +190,11 @@ export class AdsStreams implements StreamEvents {
     const unknown = new Set<string>();
     const take = (message: DialectMessage<Request>): void => {
       const type = typeOfUrl(message.typeUrl);
-      if (type !== undefined) stream.asked(type, machine.request(type, message.request));
+      if (type !== undefined) {
+        const answer = machine.request(type, message.request);
+        checkNames(machine.subscription(type).asked.size);
+        stream.asked(type, answer);
+      }
       if (type !== undefined || unknown.size >= 16 || unknown.has(message.typeUrl)) return;
       unknown.add(message.typeUrl);
       this.#options.log.info({ proxy: stream.proxy.name, typeUrl: message.typeUrl }, 'proxy asks for a type that is not served');
@@ -227,10 +237,13 @@ export class AdsStreams implements StreamEvents {
   }
 }
 
-/** The first message of a call, with the rest left unread; undefined when the call ends before. */
+/** The first message of a call, with the rest left unread; undefined when the call ends before. It must come in time. */
 function firstMessage(call: AdsCall, ended: AbortSignal): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const late = new StreamRefusal('malformed', `no request within ${FIRST_REQUEST_MS / 1_000} s`);
+    const deadline = setTimeout(() => reject(late), FIRST_REQUEST_MS);
     const done = (bytes: Buffer | undefined): void => {
+      clearTimeout(deadline);
       call.off('data', take);
       resolve(bytes);
     };
@@ -238,7 +251,7 @@ function firstMessage(call: AdsCall, ended: AbortSignal): Promise<Buffer | undef
       call.pause();
       done(bytes);
     };
-    if (ended.aborted) return resolve(undefined);
+    if (ended.aborted) return done(undefined);
     call.on('data', take);
     ended.addEventListener('abort', () => done(undefined));
   });

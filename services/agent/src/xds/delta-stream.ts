@@ -7,7 +7,8 @@ import type { DeltaRequest } from './delta-request.ts';
 import { namedIn } from './named-in.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { StreamMachine } from './stream-machine.ts';
-import { type Outcome, type Taken, TypeSubscription } from './type-subscription.ts';
+import type { Taken } from './type-response.ts';
+import { type Outcome, TypeSubscription } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
 /** How long routes wait for the ACK of new clusters, and removals for the ACK of what replaces them, in milliseconds. */

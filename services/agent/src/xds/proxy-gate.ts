@@ -7,6 +7,8 @@ export interface ProxyIdentity {
   readonly serviceAccount: string;
   /** Set when the token is bound to one proxy. */
   readonly name?: string;
+  /** When the token expires, in ms since 1970. */
+  readonly expiresAt?: number;
 }
 
 /** A proxy with a stream, its claims checked against its token. */

@@ -41,7 +41,7 @@ export class ProxyStream {
   readonly machine: StreamState;
   readonly connectedAt = new Date().toISOString();
   readonly #machine: StreamWriter;
-  readonly #call: AdsCall;
+  readonly call: AdsCall;
   readonly #events: StreamEvents;
   readonly #answeredAt = new Map<XdsType, Date>();
   #blocked = false;
@@ -54,7 +54,7 @@ export class ProxyStream {
     this.variant = parts.variant;
     this.machine = parts.machine;
     this.#machine = parts.machine;
-    this.#call = parts.call;
+    this.call = parts.call;
     this.#events = parts.events;
   }
 
@@ -99,7 +99,7 @@ export class ProxyStream {
     while (!this.#closed && !this.#blocked) {
       const response = this.#machine.write(performance.now());
       if (response === undefined) break;
-      if (!this.#call.write(response.bytes)) this.#waitForDrain();
+      if (!this.call.write(response.bytes)) this.#waitForDrain();
       this.#events.sent(this, response.type);
     }
     this.#armWake();
@@ -107,7 +107,7 @@ export class ProxyStream {
 
   #waitForDrain(): void {
     this.#blocked = true;
-    this.#call.once('drain', () => {
+    this.call.once('drain', () => {
       this.#blocked = false;
       this.#flush();
     });

@@ -9,7 +9,8 @@ import type { SotwResponse } from './sotw-frame.ts';
 import type { SotwRequest } from './sotw-request.ts';
 import { SotwSubscription, sotwVersion, WHOLE_TYPES } from './sotw-subscription.ts';
 import type { StreamMachine, TypeState } from './stream-machine.ts';
-import type { Outcome, Taken } from './type-subscription.ts';
+import type { Taken } from './type-response.ts';
+import type { Outcome } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
 const SETTLED = { subscribe: [], unsubscribe: [], initialVersions: new Map<string, string>(), error: undefined };

@@ -7,7 +7,7 @@ import type { XdsResource } from '../snapshot/resource.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { type Refusal, Refusals } from './refusals.ts';
 import type { ResourceView } from './resource-view.ts';
-import type { DeltaResponse } from './response-frame.ts';
+import type { Collected, InFlight, Taken, TakePlan } from './type-response.ts';
 import { VersionTable } from './version-table.ts';
 
 /** A response larger than this is cut; the rest follows its ACK. A single larger resource goes alone. */
@@ -15,31 +15,8 @@ const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
 /** The version of a resource that the client has in some unknown state: it refused a response, or only says that it has one. */
 export const UNKNOWN = '';
 
-/** A response that the client has not answered. */
-interface InFlight {
-  readonly nonce: string;
-  readonly puts: ReadonlyMap<string, string>;
-  readonly removed: readonly string[];
-  readonly generation: number;
-  /** Whether it holds a name that the client did not have. */
-  readonly adds: boolean;
-}
-
 /** What became of one name since a generation. */
 export type Outcome = 'acked' | 'pending' | { readonly nacked: string };
-
-/** How a response may be made now. `Hold` is whatever tells when a removal may go out. */
-export interface TakePlan<Hold> {
-  readonly nonce: string;
-  /** The hold of removals that are noticed with this response. */
-  readonly hold: () => Hold;
-  readonly released: (hold: Hold) => boolean;
-}
-
-/** A response, and those of its resources that replace what the client had. */
-export interface Taken extends DeltaResponse {
-  readonly replaced: readonly XdsResource[];
-}
 
 /** The state of one type. Exactly one response is in flight; everything else coalesces into "what differs". */
 export class TypeSubscription<Hold> {
@@ -390,13 +367,6 @@ export class TypeSubscription<Hold> {
       if (collected.puts.length > 0) return;
     }
   }
-}
-
-interface Collected {
-  readonly puts: XdsResource[];
-  readonly removed: string[];
-  readonly replaced: XdsResource[];
-  adds: boolean;
 }
 
 /** Only listeners and clusters know the wildcard that is not spelled out. */
