@@ -193,6 +193,46 @@ describe('hawser with a hub', () => {
     expect(hawser(['who-serves', 'bookinfo/reviews']).stderr).toMatch(/bookinfo\/reviews/);
   });
 
+  it('tells what a resource was, goes back, and waits for what it is asked to', async () => {
+    expect(hawser(['apply', '-f', '-', '--allow-unresolved'], SHIFT.replace('half', 'past')).status).toBe(0);
+    const other = SHIFT.replace('half', 'past').replace('us-east: 50, us-west: 50', 'us-east: 100');
+    const watching = spawn(process.execPath, [BIN, 'get', 'ts', '-n', 'bookinfo', '-w', '-o', 'name'], {
+      cwd: folder,
+      env: environment(folder),
+    });
+    let watched = '';
+    watching.stdout.setEncoding('utf8').on('data', (text: string) => {
+      watched += text;
+    });
+    await expect.poll(() => watched, { timeout: 20_000 }).toContain('trafficshift/past');
+    watched = '';
+    expect(hawser(['apply', '-f', '-', '--allow-unresolved'], other).status).toBe(0);
+    await expect.poll(() => watched, { timeout: 20_000 }).toContain('trafficshift/past\n');
+    const at = ['past', '-n', 'bookinfo'];
+    expect(hawser(['history', 'ts', ...at]).stdout).toMatch(/^REVISION +ACTION +GENERATION .*\n\d+ +update +2 .*\n\d+ +create +1 /);
+    expect(hawser(['rollback', 'ts', ...at, '--allow-unresolved', '--dry-run']).stdout).toBe('trafficshift/past rolled back (dry run)\n');
+    expect(hawser(['rollback', 'ts', ...at, '--allow-unresolved', '--wait']).stdout).toMatch(
+      /^trafficshift\/past rolled back \(revision \d+\)\n$/,
+    );
+    expect(JSON.parse(hawser(['get', 'ts', ...at, '-o', 'json']).stdout).spec.regions).toEqual({ 'us-east': 50, 'us-west': 50 });
+    expect(JSON.parse(hawser(['history', 'ts', ...at, '--limit', '1', '-o', 'json']).stdout).items[0].reason).toMatch(
+      /^rollback to revision \d+$/,
+    );
+    expect(hawser(['wait', 'ts', ...at, '--for=condition=Accepted'])).toMatchObject({
+      status: 0,
+      stdout: 'trafficshift/past condition met\n',
+    });
+    expect(hawser(['wait', 'ts', ...at, '--for', 'delete', '--timeout', '300ms']).status).toBe(4);
+    expect(hawser(['wait', 'ts', 'none', '-n', 'bookinfo', '--for=condition=Ready']).status).toBe(1);
+    expect(hawser(['wait', 'ts', ...at, '--for=luck']).status).toBe(2);
+    expect(hawser(['complete', '--', 'get', 'ts', '-n', 'bookinfo', 'pa']).stdout).toBe('past\n');
+    expect(hawser(['complete', '--', 'get', 'fail']).stdout).toBe('failoverpolicies\n');
+    expect(hawser(['complete', '--', 'hist']).stdout).toBe('history\n');
+    expect(hawser(['delete', 'ts', ...at]).status).toBe(0);
+    await expect.poll(() => watched, { timeout: 20_000 }).toContain('past deleted');
+    watching.kill();
+  }, 60_000);
+
   it('deletes by name and by file, what refers first', () => {
     expect(hawser(['delete', 'fp', 'p', '-n', 'bookinfo']).stdout).toBe('failoverpolicy/p deleted in bookinfo\n');
     const files = hawser(['delete', '-f', 'policies/a.yaml', '-f', 'policies/c.yml']);

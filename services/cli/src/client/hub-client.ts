@@ -21,6 +21,8 @@ export interface HubClient {
   send(request: HubRequest): Promise<unknown>;
   /** As `send` with GET, but undefined when the hub answers 404. */
   find(path: string): Promise<unknown>;
+  /** The lines of an answer that does not end, such as a watch, as they come; ends when the hub ends it. */
+  lines(path: string, signal: AbortSignal): AsyncGenerator<unknown>;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -55,7 +57,42 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
       throw error;
     }
   };
-  return { url, send, find };
+  const lines = (path: string, signal: AbortSignal): AsyncGenerator<unknown> => {
+    const trace = randomBytes(16).toString('hex');
+    const traceparent = `00-${trace}-${randomBytes(8).toString('hex')}-01`;
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/json', traceparent };
+    return readLines((quiet) => ask(url, path, { headers, signal: AbortSignal.any([signal, quiet]) }), { what: `${url}${path}`, trace });
+  };
+  return { url, send, find, lines };
+}
+
+/** The hub says something at least this often, a bookmark if nothing else: a connection that is silent for longer is dead. */
+const SILENCE_MS = 60_000;
+
+async function* readLines(
+  open: (quiet: AbortSignal) => Promise<Response>,
+  { what, trace }: { readonly what: string; readonly trace: string },
+): AsyncGenerator<unknown> {
+  const quiet = new AbortController();
+  let timer = setTimeout(() => quiet.abort(), SILENCE_MS);
+  try {
+    const response = await open(quiet.signal);
+    if (!response.ok) throw refusalOf(response.status, await readJson(response, what), trace);
+    let rest = '';
+    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      clearTimeout(timer);
+      timer = setTimeout(() => quiet.abort(), SILENCE_MS);
+      const whole = `${rest}${chunk}`.split('\n');
+      rest = whole.pop() ?? '';
+      for (const line of whole) yield JSON.parse(line);
+    }
+  } catch (error) {
+    if (error instanceof HubRefusal || error instanceof AppError) throw error;
+    throw unreachable(what, error);
+  } finally {
+    clearTimeout(timer);
+    quiet.abort();
+  }
 }
 
 async function ask(url: string, path: string, init: RequestInit): Promise<Response> {

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../exit-code.ts';
 import { addAccessCommands } from './access-commands.ts';
+import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
 import { addResourceCommands } from './resource-commands.ts';
@@ -48,6 +49,7 @@ export function createProgram(run: Run): Command {
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
   addResourceCommands(program, run);
+  addPastCommands(program, run);
   addViewCommands(program, run);
   addAccessCommands(program, run);
   addProcessCommands(program, run);

@@ -1,13 +1,13 @@
 /** `hawser get`: one resource or a list, in the form asked for. */
 import type { KindDescriptor } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { HubClient } from '../client/hub-client.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { note, print, printJson, printYaml } from '../output/print.ts';
 import { tableLines } from '../output/table.ts';
+import { type FollowQuery, followResources } from './follow-resources.ts';
 import { kindAndName } from './kind-argument.ts';
 import { kindColumns } from './kind-columns.ts';
 import { listResources } from './list-resources.ts';
@@ -32,7 +32,8 @@ export async function getCommand(kindWord: string, nameWord: string | undefined,
       : [(await hub.send({ path: resourcePath({ kind, namespace: namespace ?? 'default', name }) })) as Resource];
   const resources = await read();
   await show(resources, kind, { flags, single: name !== undefined, heading: true });
-  if (flags.watch === true) await watch(hub, read, { kind, flags, seen: resources });
+  const place = name === undefined ? namespace : (namespace ?? 'default');
+  if (flags.watch === true) await watch(hub, { kind, namespace: place, name, selector: flags.selector }, { flags, seen: resources });
   return EXIT.done;
 }
 
@@ -72,27 +73,11 @@ function nothingFound(kind: KindDescriptor, flags: GetFlags): string {
   return `no ${kind.plural} found${where}`;
 }
 
-const WATCH_MS = 1000;
-
-/** Asks again every second and prints what has changed since, until it is interrupted. */
-async function watch(
-  hub: HubClient,
-  read: () => Promise<Resource[]>,
-  state: { kind: KindDescriptor; flags: GetFlags; seen: Resource[] },
-): Promise<never> {
-  let seen = new Map(state.seen.map((resource) => [keyOf(resource), JSON.stringify(resource)]));
-  for (;;) {
-    await sleep(WATCH_MS);
-    const now = await read().catch((error: unknown) => {
-      note(`${hub.url}: ${error instanceof Error ? error.message : String(error)}`);
-      return undefined;
-    });
-    if (now === undefined) continue;
-    const changed = now.filter((resource) => seen.get(keyOf(resource)) !== JSON.stringify(resource));
-    const gone = [...seen.keys()].filter((key) => !now.some((resource) => keyOf(resource) === key));
-    for (const key of gone) print(`${key} deleted`);
-    for (const resource of changed) await show([resource], state.kind, { flags: state.flags, single: true, heading: false });
-    seen = new Map(now.map((resource) => [keyOf(resource), JSON.stringify(resource)]));
+/** Prints what changes until it is interrupted; what was shown already is not shown again. */
+async function watch(hub: HubClient, query: FollowQuery, { flags, seen }: { flags: GetFlags; seen: Resource[] }): Promise<void> {
+  for await (const { type, resource } of followResources(hub, { ...query, seen }, new AbortController().signal)) {
+    if (type === 'DELETED' && ['table', 'wide', 'name'].includes(flags.output)) print(`${keyOf(resource)} deleted`);
+    else await show([resource], query.kind, { flags, single: true, heading: false });
   }
 }
 
