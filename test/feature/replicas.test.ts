@@ -3,34 +3,52 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 import { mintProxyToken } from '@hawser/agent/trust/proxy-tokens.ts';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectAds } from '../kit/ads-client.ts';
 import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
 import { eventually, ready, servedBy, versionsOf } from '../kit/served.ts';
+import { Watched } from '../kit/watched.ts';
 
 const [HERE, THERE] = ['us-east', 'us-west'] as const;
 
-describe('two agents of one cluster', () => {
+describe('two agents of one cluster', { timeout: 120_000 }, () => {
   let federation: TestFederation;
   let first: RunningAgent;
   let second: RunningAgent;
   let there: RunningAgent;
+  let watched: Watched;
+  const lines: string[] = [];
+
+  const put = (addresses: readonly string[]): void => {
+    watched.service(HERE, 'reviews', addresses);
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', addresses));
+  };
 
   beforeEach(async () => {
     federation = await startFederation([HERE, THERE]);
-    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11']));
+    watched = new Watched();
+    put(['127.79.1.11']);
     federation.cluster(THERE).put('reviews.yaml', serviceFile('reviews', ['127.79.2.11']));
     await Promise.all([federation.configure(HERE, 1), federation.configure(THERE, 1)]);
     [first, there] = await Promise.all([federation.cluster(HERE).start(), federation.cluster(THERE).start()]);
     await eventually(() => first.publishes, 'the first agent does not publish');
     second = await federation.cluster(HERE).start({ replica: 'second' });
     await Promise.all([first, second, there].map(ready));
+    watched.watch(there);
     await eventually(() => [first, second, there].every((agent) => servedBy(agent).includes('127.79.2.11')), 'the federation is not whole');
   });
-  afterEach(() => federation.stop());
+  afterEach(async () => {
+    watched.stop();
+    watched.history.finish(THERE);
+    lines.push(watched.history.line());
+    const { breaches } = watched.history;
+    await federation.stop();
+    expect(breaches).toEqual([]);
+  });
+  afterAll(() => console.log(lines.join('\n')));
 
   const change = async (address: string): Promise<void> => {
-    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11', address]));
+    put(['127.79.1.11', address]);
     await eventually(
       () => servedBy(there).includes(address) && servedBy(first).includes(address) && servedBy(second).includes(address),
       `${address} is not served`,
@@ -62,7 +80,7 @@ describe('two agents of one cluster', () => {
     const stopping = first.stop();
     await eventually(() => second.publishes, 'the second agent does not take over');
     await stopping;
-    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.13']));
+    put(['127.79.1.13']);
     await eventually(() => servedBy(there).includes('127.79.1.13') && !servedBy(there).includes('127.79.1.12'), 'the change never came');
     const again = await federation.cluster(HERE).start();
     await ready(again);
@@ -77,7 +95,7 @@ describe('two agents of one cluster', () => {
     const stop = there.store.subscribe(() => {
       removed ||= !servedBy(there).includes('127.79.1.11');
     });
-    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11', '127.79.1.14']));
+    put(['127.79.1.11', '127.79.1.14']);
     await federation.keepStreams();
     await eventually(() => servedBy(there).includes('127.79.1.14'), 'the change never came');
     stop();

@@ -17,6 +17,17 @@ import { CONFIG_PREFIX, CONFIG_STREAM, policyKey, ROSTER_KEY } from '@hawser/wir
 import pino from 'pino';
 import { startNats, type TestNats } from './nats.ts';
 
+/** How an agent of a test is started. */
+export interface StartOptions {
+  readonly checkMs?: number;
+  readonly now?: () => number;
+  readonly heartbeatMs?: number;
+  /** Another agent of the same cluster. */
+  readonly replica?: string;
+  /** Where it finds NATS, such as behind a proxy; default: directly. */
+  readonly natsUrl?: string;
+}
+
 /** One cluster of it. */
 export interface TestCluster {
   readonly name: string;
@@ -28,7 +39,7 @@ export interface TestCluster {
    * Starts its agent on free ports; `checkMs` 0 leaves health checks out, `now` is the clock of its brake. `replica` names another
    * agent of the same cluster: it shares the identity and has a state of its own.
    */
-  start(options?: { readonly checkMs?: number; readonly now?: () => number; readonly replica?: string }): Promise<RunningAgent>;
+  start(options?: StartOptions): Promise<RunningAgent>;
 }
 
 /** What tests do with it. */
@@ -36,8 +47,10 @@ export interface TestFederation {
   readonly nats: TestNats;
   readonly folder: string;
   cluster(name: string): TestCluster;
-  /** Publishes roster and policies to a cluster at a revision, as the hub does. */
+  /** Publishes roster and policies, which from now on are these, to a cluster at a revision, as the hub does. */
   configure(cluster: string, revision: number, policies?: readonly Resource[]): Promise<void>;
+  /** The hub reads what it has on the stream, and publishes what is missing or differs. */
+  republish(): Promise<void>;
   /** Makes the streams again, as the hub does when they are gone. */
   keepStreams(): Promise<void>;
   stop(): Promise<void>;
@@ -75,8 +88,9 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, ...options } = {}) => {
-        const own = replica === undefined ? member : { ...member, agentDir: privateFolder(agentFolder(join(folder, replica), name)) };
+      start: async ({ checkMs = 0, replica, natsUrl = nats.url, ...options } = {}) => {
+        const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
+        const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
         const flags = { registryDir, stateDir: folder, xdsPort: '0', adminPort: '0', gateway: '127.79.0.1:15443' };
         const agent = await startAgent({ config: loadAgentConfig(flags, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
@@ -104,13 +118,17 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
       const publisher = publishers.get(to);
       if (publisher === undefined) throw new Error(`no cluster ${to}`);
       publisher.put(ROSTER_KEY, { members }, revision);
-      for (const policy of policies) {
-        const { namespace = '', name } = policy.metadata;
-        publisher.put(policyKey(`${policy.kind.toLowerCase()}s`, namespace, name), policy, revision);
-      }
+      const wanted = new Map(policies.map((policy) => [keyOf(policy), policy]));
+      await publisher.loaded;
+      for (const key of publisher.keys()) if (key !== ROSTER_KEY && !wanted.has(key)) publisher.remove(key, revision);
+      for (const [key, policy] of wanted) publisher.put(key, policy, revision);
       publisher.advance(revision);
       publisher.complete();
       await publisher.drained();
+    },
+    republish: async () => {
+      for (const publisher of publishers.values()) publisher.republishAll();
+      await Promise.all([...publishers.values()].map((publisher) => publisher.drained()));
     },
     keepStreams: async () => {
       await hubBus.ready();
@@ -123,6 +141,11 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function keyOf(policy: Resource): string {
+  const { namespace = '', name } = policy.metadata;
+  return policyKey(`${policy.kind.toLowerCase()}s`, namespace, name);
 }
 
 /** A registry file of one exported service with endpoints at these addresses. */

@@ -51,6 +51,8 @@ export interface AgentOptions {
   readonly checkMs?: number;
   /** A test's seam: what compiles in place of the translator. */
   readonly translator?: Translator;
+  /** How often it says that its cluster lives; default 10 s. */
+  readonly heartbeatMs?: number;
   /** The clock of the brake on sudden losses, milliseconds. */
   readonly now?: () => number;
 }
@@ -63,6 +65,8 @@ export interface RunningAgent {
   readonly loop: ControlLoop;
   /** Whether this is the agent that publishes for its cluster. */
   readonly publishes: boolean;
+  /** What it knows, as `/debug/world` shows it. */
+  world(): ReturnType<typeof describeWorld>;
   /** Saves what it knows, then closes its streams. */
   stop(): Promise<void>;
 }
@@ -152,7 +156,10 @@ class Agent implements RunningAgent {
       ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
       ...(options.now === undefined ? {} : { now: options.now }),
     });
-    this.#lastGood = new LastKnownGood({ folder: member.agentDir, log, current: () => this.#state() });
+    this.#lastGood = new LastKnownGood({
+      ...{ folder: member.agentDir, log, current: () => this.#state() },
+      onProblem: (problem) => this.#warnings.standing('state', problem === undefined ? [] : [problem]),
+    });
     this.#proxies = new ProxyRegistry({
       ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
       onChange: () => {
@@ -164,6 +171,12 @@ class Agent implements RunningAgent {
 
   get publishes(): boolean {
     return this.#feed?.publishes ?? false;
+  }
+
+  world(): ReturnType<typeof describeWorld> {
+    const feed = this.#feed;
+    const heard = { peers: feed?.peers() ?? [], moments: feed?.moments() ?? new Map() };
+    return describeWorld(this.#federation.world(), { ...heard, moment: this.loop.moment, warnings: this.#warnings.list() });
   }
 
   /** Listens first, so that a taken port is the first thing found; nothing is answered before everything is known. */
@@ -244,7 +257,7 @@ class Agent implements RunningAgent {
     const admin = await startAdminServer({
       ...{ address: config.adminAddress, port: config.adminPort, registry: this.#registry, log },
       parts: () => readinessOf(this.loop.missing, { registryDir: config.registryDir, stopping: this.#stopping }),
-      world: () => describeWorld(this.#federation.world(), this.#feed?.peers() ?? [], this.loop.moment),
+      world: () => this.world(),
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
       drain: async (token, proxy) => {
         if (!(await this.#proxies.drain(token, proxy))) return undefined;
@@ -360,6 +373,7 @@ class Agent implements RunningAgent {
     const feed = new AgentFeed({
       ...{ bus, member, facts: this.#facts(), federation: this.#federation, loop: this.loop, warnings: this.#warnings, log },
       saved: this.#base.saved,
+      heartbeatMs: this.#options.heartbeatMs,
       ...{ replica: this.#base.replica, process: randomUUID() },
       revisions: (above) => this.#base.revisions.next(above),
       onChange: () => {

@@ -18,7 +18,7 @@ interface Candidate {
   until(held: boolean): Promise<void>;
 }
 
-describe('a lease', () => {
+describe('a lease', { timeout: 60_000 }, () => {
   let nats: TestNats;
   let keys: Keyring;
   let hub: AbortController;

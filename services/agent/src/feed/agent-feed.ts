@@ -4,7 +4,7 @@ import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { PeerStatus } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
-import type { ControlLoop } from '../control-loop.ts';
+import type { ControlLoop, Moment } from '../control-loop.ts';
 import type { Warnings } from '../report/warnings.ts';
 import type { Shards } from '../state/endpoint-brake.ts';
 import type { Federation } from '../state/federation.ts';
@@ -24,6 +24,8 @@ export interface AgentFeedParts {
   readonly warnings: Warnings;
   readonly log: Logger;
   readonly saved: SavedState | undefined;
+  /** How often the own cluster says that it lives; others are stale after three of these. */
+  readonly heartbeatMs?: number | undefined;
   /** This replica, the same over restarts, and this process. */
   readonly replica: string;
   readonly process: string;
@@ -45,9 +47,9 @@ export class AgentFeed {
   #grace: NodeJS.Timeout | undefined;
 
   constructor(parts: AgentFeedParts) {
-    const { bus, member, facts, log, revisions, replica, process, onChange } = parts;
+    const { bus, member, facts, log, revisions, replica, process, heartbeatMs, onChange } = parts;
     this.#parts = parts;
-    this.#publisher = new LeasedPublisher({ bus, member, facts, replica, process, revisions, log, onChange });
+    this.#publisher = new LeasedPublisher({ bus, member, facts, replica, process, revisions, log, heartbeatMs, onChange });
   }
 
   /** Takes what was saved, in this turn, and begins to listen. */
@@ -67,10 +69,11 @@ export class AgentFeed {
       this.#shards.relist();
       return;
     }
-    const { bus, member, federation, warnings, log, saved, loop, onChange } = this.#parts;
+    const { bus, member, federation, warnings, log, saved, loop, heartbeatMs, onChange } = this.#parts;
     const seed = decoded(saved?.fleet ?? []);
     this.#shards = new ShardWatcher({
       ...{ bus, cluster: member.membership.cluster, federation, warnings, log, seed },
+      staleAfterMs: heartbeatMs === undefined ? undefined : 3 * heartbeatMs,
       onChange: () => loop.wake(),
       onListed: () => this.#fleetListed(),
       onPeer: () => this.#peerChanged(onChange),
@@ -100,6 +103,11 @@ export class AgentFeed {
 
   peers(): PeerStatus[] {
     return this.#shards?.peers() ?? [];
+  }
+
+  /** By cluster, the newest moment of which everything is here. */
+  moments(): ReadonlyMap<string, Moment> {
+    return this.#shards?.moments() ?? new Map();
   }
 
   /** Sealed messages for the last good state. */

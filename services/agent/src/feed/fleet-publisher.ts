@@ -20,6 +20,7 @@ export interface FleetPublisherParts {
   /** Whether this replica is its cluster's publisher, by the lease itself. */
   readonly mayPublish: () => Promise<boolean>;
   readonly log: Logger;
+  readonly heartbeatMs?: number | undefined;
 }
 
 /** Keeps `hawser.fleet.CLUSTER.>` equal to what is in force. */
@@ -30,10 +31,11 @@ export class FleetPublisher {
   #isKnown = false;
 
   constructor(parts: FleetPublisherParts) {
-    const { cluster, facts, ...rest } = parts;
+    const { cluster, facts, heartbeatMs, ...rest } = parts;
     this.#log = parts.log;
     this.#publisher = new DocumentPublisher({
       ...rest,
+      ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
       stream: FLEET_STREAM,
       prefix: `${FLEET_PREFIX}.${cluster}`,
       from: cluster,

@@ -13,6 +13,8 @@ export interface LastKnownGoodParts<State> {
   readonly log: Logger;
   /** The state to be saved, JSON; called when it is written. */
   current(): State;
+  /** Why the state could not be written; undefined when it was. */
+  readonly onProblem?: (problem: string | undefined) => void;
   /** Least time between two writes. */
   readonly spacingMs?: number;
 }
@@ -79,7 +81,7 @@ export class LastKnownGood<State> {
 
   /** A disk that is full or read-only must not stop the agent: it serves from memory, and says so. */
   async #save(): Promise<void> {
-    const { folder, log } = this.#parts;
+    const { folder, log, onProblem } = this.#parts;
     try {
       const content = JSON.stringify(this.#parts.current());
       const checksum = sha256(content);
@@ -89,8 +91,10 @@ export class LastKnownGood<State> {
       await this.#shift();
       await rename(next, pathOf(folder, 0));
       this.#written = checksum;
+      onProblem?.(undefined);
     } catch (error) {
       log.error({ folder, error: messageOf(error) }, 'last good state was not saved; a restart would begin from an older one');
+      onProblem?.(`the last good state cannot be written: ${messageOf(error)}; a restart would begin from an older one`);
       this.changed();
     }
   }

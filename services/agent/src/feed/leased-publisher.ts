@@ -19,6 +19,7 @@ export interface LeasedPublisherParts {
   readonly process: string;
   readonly revisions: (above: number) => number;
   readonly log: Logger;
+  readonly heartbeatMs?: number | undefined;
   /** Whether this replica publishes is another now. */
   readonly onChange: () => void;
 }
@@ -99,10 +100,11 @@ export class LeasedPublisher {
   }
 
   #begin(): void {
-    const { bus, member, facts, revisions, log } = this.#parts;
+    const { bus, member, facts, revisions, log, heartbeatMs } = this.#parts;
     const { cluster, epoch } = member.membership;
     const mayPublish = (): Promise<boolean> => this.#lease.confirm();
-    const publisher = new FleetPublisher({ bus, cluster, epoch, signer: member.signer, facts, revisions, mayPublish, log });
+    const { signer } = member;
+    const publisher = new FleetPublisher({ bus, cluster, epoch, signer, facts, revisions, mayPublish, log, heartbeatMs });
     this.#publisher = publisher;
     if (this.#shards !== undefined) publisher.publish(this.#shards);
   }

@@ -11,6 +11,7 @@ import type { PeerStatus } from '@hawser/wire/messages.ts';
 import { type Verifier, verifierOf } from '@hawser/wire/signing.ts';
 import { FACTS_KEY, FLEET_PREFIX, FLEET_STREAM, shardKey } from '@hawser/wire/subjects.ts';
 import { Compile } from 'typebox/compile';
+import type { Moment } from '../control-loop.ts';
 import type { Warnings } from '../report/warnings.ts';
 import type { Federation } from '../state/federation.ts';
 import { RawDocuments } from './raw-documents.ts';
@@ -23,6 +24,8 @@ export interface ShardWatcherParts {
   readonly warnings: Warnings;
   readonly log: Logger;
   readonly seed: readonly Uint8Array[];
+  /** A cluster silent for this long is stale; the default is three heartbeats. */
+  readonly staleAfterMs?: number | undefined;
   /** The federation's state changed. */
   readonly onChange: () => void;
   /** What the stream held was delivered. */
@@ -35,6 +38,8 @@ interface Peer {
   heardAt: number;
   stale: boolean;
   consistent: boolean;
+  /** Of the newest digest that agreed with what is held. */
+  moment: Moment | undefined;
 }
 
 const shardBody = Compile(EndpointShard);
@@ -54,9 +59,10 @@ export class ShardWatcher {
 
   constructor(parts: ShardWatcherParts) {
     this.#parts = parts;
-    const { bus, log, seed, cluster } = parts;
+    const { bus, log, seed, cluster, staleAfterMs } = parts;
     this.#watcher = watchDocuments({
       ...{ bus, log, seed, stream: FLEET_STREAM, prefix: FLEET_PREFIX, filter: `${FLEET_PREFIX}.>`, owner: 'from' },
+      ...(staleAfterMs === undefined ? {} : { staleAfterMs }),
       verifierOf: (from, epoch) => this.#verifierOf(from, epoch),
       accept: (document) => document.to === '*',
       onDocument: (document, raw) => document.from !== cluster && this.#document(document, raw),
@@ -89,6 +95,11 @@ export class ShardWatcher {
       const lastHeardAt = peer === undefined || peer.heardAt === 0 ? '' : new Date(peer.heardAt).toISOString();
       return { cluster: name, state: stateOf(peer, this.#raw.has(name)), lastHeardAt, endpoints };
     });
+  }
+
+  /** By cluster, the newest (epoch, revision) of which everything was held here. */
+  moments(): Map<string, Moment> {
+    return new Map([...this.#peers].flatMap(([name, { moment }]) => (moment === undefined ? [] : [[name, moment] as const])));
   }
 
   /** Whether everything that each member has published is held here. */
@@ -142,7 +153,8 @@ export class ShardWatcher {
   #digest(owner: string, heard: HeardDigest): void {
     if (owner === this.#parts.cluster) return;
     const before = this.#peers.get(owner);
-    this.#peers.set(owner, { heardAt: heard.heardAt, stale: false, consistent: heard.consistent });
+    const moment = heard.consistent ? { epoch: heard.epoch, revision: heard.revision } : before?.moment;
+    this.#peers.set(owner, { heardAt: heard.heardAt, stale: false, consistent: heard.consistent, moment });
     if (before === undefined || before.stale || before.consistent !== heard.consistent) this.#parts.onPeer();
   }
 

@@ -1,6 +1,6 @@
 /** What the agent knows and serves, for people: the bodies of `/debug/…` and `/readyz`. */
 import type { PartState } from '@hawser/runtime/readiness.ts';
-import type { PeerStatus, XdsType } from '@hawser/wire/messages.ts';
+import type { AgentStatus, PeerStatus, XdsType } from '@hawser/wire/messages.ts';
 import type { Moment, Prerequisite } from '../control-loop.ts';
 import type { LayerName } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
@@ -26,11 +26,23 @@ export interface ReadinessFacts {
   readonly stopping: boolean;
 }
 
+/** What the view of the world is made of, beside the world. */
+export interface KnownOfWorld {
+  readonly peers: readonly PeerStatus[];
+  /** The hub's. */
+  readonly moment: Moment | undefined;
+  /** The newest of each other cluster of which everything is here. */
+  readonly moments: ReadonlyMap<string, Moment>;
+  readonly warnings: AgentStatus['warnings'];
+}
+
 /** The world as compiled. */
-export function describeWorld(world: World, peers: readonly PeerStatus[], moment: Moment | undefined): unknown {
+export function describeWorld(world: World, { peers, moment, moments, warnings }: KnownOfWorld) {
   return {
     self: world.self,
     ...(moment === undefined ? {} : { moment }),
+    moments: Object.fromEntries(moments),
+    warnings,
     clusters: [...world.clusters.values()],
     peers,
     policies: [...world.policies.values()],

@@ -1,0 +1,73 @@
+/** Agents of a test under the eye of a history checker: every change of what they serve is looked at. */
+import type { RunningAgent } from '@hawser/agent/agent.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { HistoryChecker, type Moment } from './history-checker.ts';
+import { servedBy } from './served.ts';
+
+/** The hub, as owner of policies. */
+const HUB = 'hub';
+
+/** Records what owners say and what agents make of it. */
+export class Watched {
+  readonly history = new HistoryChecker();
+  readonly #stops: (() => void)[] = [];
+  /** Services, and the clusters that have endpoints of them now. */
+  readonly #served = new Map<string, Set<string>>();
+
+  /** A cluster says which addresses a service has, or with none that it is gone. */
+  service(cluster: string, service: string, addresses: readonly string[]): void {
+    this.history.commit(cluster, `bookinfo/${service}`, addresses.length === 0 ? undefined : contentOf(addresses));
+    const owners = this.#served.get(service) ?? new Set<string>();
+    this.#served.set(service, owners);
+    if (addresses.length > 0) owners.add(cluster);
+    else owners.delete(cluster);
+  }
+
+  /** The hub's policy from now on. */
+  policy(name: string, policy: Resource | undefined): void {
+    this.history.commit(HUB, name, policy === undefined ? undefined : JSON.stringify(policy.spec));
+  }
+
+  /** Looks at the agent now, and at each change of what it serves. */
+  watch(agent: RunningAgent): void {
+    const { self } = agent.world();
+    const full = new Set<string>();
+    const look = (): void => {
+      const world = agent.world();
+      for (const [service, owners] of this.#served) {
+        const has = /\d+\.\d+\.\d+\.\d+/.test(servedBy(agent, service));
+        if (has) full.add(service);
+        else if (full.delete(service) && owners.size > 0) this.history.emptied(self, service);
+      }
+      this.history.observe(self, { moments: momentsOf(world), held: heldOf(world) });
+    };
+    this.#stops.push(agent.store.subscribe(look));
+    look();
+  }
+
+  stop(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+}
+
+type World = ReturnType<RunningAgent['world']>;
+
+function momentsOf({ moment, moments }: World): Map<string, Moment> {
+  return new Map([...Object.entries<Moment>(moments), ...(moment === undefined ? [] : [[HUB, moment] as const])]);
+}
+
+function heldOf({ self, shards, policies }: World): Map<string, ReadonlyMap<string, string>> {
+  const held = new Map<string, Map<string, string>>();
+  const put = (owner: string, key: string, content: string): void => {
+    held.set(owner, (held.get(owner) ?? new Map<string, string>()).set(key, content));
+  };
+  for (const [service, list] of Object.entries(shards))
+    for (const { cluster, endpoints } of list)
+      if (cluster !== self && endpoints.length > 0) put(cluster, service, contentOf(endpoints.map(({ address }) => address)));
+  for (const { metadata, spec } of policies) put(HUB, metadata.name, JSON.stringify(spec));
+  return held;
+}
+
+function contentOf(addresses: readonly string[]): string {
+  return [...addresses].sort().join();
+}
