@@ -11,6 +11,7 @@ import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
+import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
@@ -114,8 +115,8 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   late.core = core;
   await core.requireSharedKeys({ signingKey: keys.signer.publicKey, natsAccount: natsAccountKey(keys.operator) });
   late.distribution = startDistribution({
-    ...{ bus, signer: keys.signer, readModel: core.readModel, listenOutbox: core.listenOutbox, dsn: servers.dsn, group, log },
-    address: config.publicUrl,
+    ...{ bus, signer: keys.signer, readModel: core.readModel, listenOutbox: core.listenOutbox, group, log },
+    leaderStore: (holder) => new LeaderStore({ dsn: servers.dsn, holder, address: config.publicUrl }),
     onDesired: (desired) => fleet.setMembers(desired.members),
     onPublished: () => fleet.touch(),
     onPut: (count) => metrics.documentsPublished.inc(count),

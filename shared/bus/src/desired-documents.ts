@@ -54,6 +54,8 @@ export class DesiredDocuments {
   readonly #options: DesiredOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #dirty = new Set<string>();
+  /** Wishes since `holdBack`, the newest of each key; undefined while nothing is held back. */
+  #later: Map<string, { readonly body: unknown; readonly revision: number | undefined }> | undefined;
   readonly #onTheWay = new Map<string, Outgoing>();
 
   constructor(options: DesiredOptions) {
@@ -63,6 +65,11 @@ export class DesiredDocuments {
   /** Keys that still differ from the stream, those on their way left out. */
   get waiting(): number {
     return this.#dirty.size;
+  }
+
+  /** Whether wishes wait for `release`. */
+  get holdsBack(): boolean {
+    return this.#later !== undefined;
   }
 
   /** Keys on their way. */
@@ -77,6 +84,10 @@ export class DesiredDocuments {
 
   /** Wants a body, or with null none; false when that changes nothing. */
   want(key: string, body: unknown, revision: number | undefined): boolean {
+    if (this.#later !== undefined) {
+      this.#later.set(key, { body, revision });
+      return true;
+    }
     const hash = contentHash(body);
     const entry = this.#entries.get(key);
     if (entry === undefined ? hash === REMOVED : entry.hash === hash) return false;
@@ -84,6 +95,18 @@ export class DesiredDocuments {
     this.#entries.set(key, Object.assign(entry ?? { partsInUse: 0 }, change));
     this.#dirty.add(key);
     return true;
+  }
+
+  /** From now on wishes wait, so that what was wished before comes to an end of which a digest can speak. */
+  holdBack(): void {
+    this.#later ??= new Map();
+  }
+
+  /** Takes up what was held back. */
+  release(): void {
+    const later = this.#later;
+    this.#later = undefined;
+    for (const [key, { body, revision }] of later ?? []) this.want(key, body, revision);
   }
 
   /** The next key to send, oldest change first; undefined when all are sent or `limit` are on their way. */

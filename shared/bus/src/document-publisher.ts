@@ -22,7 +22,7 @@ export interface PublisherOptions {
   readonly to: string;
   readonly signer: Signer;
   readonly epoch: number;
-  /** The next revision of a document put without one; must be greater than `above`, the newest found on the stream. */
+  /** The revision of a document put without one; not below `above`, the newest found on the stream. */
   readonly revisions: (above: number) => number;
   /**
    * Whether this process speaks for the owner, asked after each doubt before anything is written, of an authority that all who
@@ -41,7 +41,10 @@ const AUDIT_MS = 600_000;
 const AUDIT_AGAIN_MS = 30_000;
 const LIST_TIMEOUT_MS = 15_000;
 const MAX_IN_FLIGHT = 64;
-/** Under unceasing change, sending pauses this often so that a digest can be published. */
+/**
+ * Under unceasing change, what comes later waits this often until a digest is published of what came before. A digest halfway
+ * would prove gone what is only not sent yet.
+ */
 const DIGEST_AT_LEAST_EVERY_MS = 500;
 const MAX_BODY_CHARACTERS = 10_000_000;
 /** Longer than any partition to be survived (RELIABILITY R4). */
@@ -69,6 +72,8 @@ export class DocumentPublisher {
   #newestStored = 0;
   #revision = 0;
   #drainedRevision = 0;
+  /** The revision up to which everything is being sent while later wishes wait. */
+  #heldBackAt: number | undefined;
   #published = 0;
   #digestWantedAt: number | undefined;
   #digestSending = false;
@@ -205,6 +210,7 @@ export class DocumentPublisher {
     const cause = await doubt.promise;
     clearTimeout(audit);
     this.#doubt = undefined;
+    this.#release();
     this.#generation += 1;
     return cause;
   }
@@ -246,10 +252,10 @@ export class DocumentPublisher {
 
   #nextRevision(): number {
     const revision = this.#options.revisions(this.#newestStored);
-    if (revision <= this.#newestStored)
+    if (revision < this.#newestStored)
       this.#options.log.error(
         { prefix: this.#options.prefix, revision, newest: this.#newestStored },
-        'revision is not newer than what is published: receivers refuse it; begin a new epoch',
+        'revision is older than what is published: receivers refuse it; begin a new epoch',
       );
     this.#raise(revision);
     return revision;
@@ -267,7 +273,14 @@ export class DocumentPublisher {
 
   #isDrained(): boolean {
     const digestDone = !this.#complete || (this.#digestWantedAt === undefined && !this.#digestSending);
-    return this.#ready && !this.#scheduled && this.#desired.waiting === 0 && this.#desired.sending === 0 && digestDone;
+    return (
+      this.#ready &&
+      !this.#scheduled &&
+      !this.#desired.holdsBack &&
+      this.#desired.waiting === 0 &&
+      this.#desired.sending === 0 &&
+      digestDone
+    );
   }
 
   #wakeWaiters(): void {
@@ -286,14 +299,26 @@ export class DocumentPublisher {
 
   #sendAll(): void {
     const wantedAt = this.#complete && !this.#digestSending ? this.#digestWantedAt : undefined;
-    const starved = wantedAt !== undefined && Date.now() - wantedAt > DIGEST_AT_LEAST_EVERY_MS;
-    if (starved && this.#desired.sending === 0) void this.#sendDigest();
-    if (!starved || this.#digestSending) this.#sendWaiting();
+    if (wantedAt !== undefined && Date.now() - wantedAt > DIGEST_AT_LEAST_EVERY_MS) this.#holdBack();
+    this.#sendWaiting();
     if (this.#desired.sending === 0 && this.#desired.waiting === 0) {
-      this.#drainedRevision = this.#revision;
+      this.#drainedRevision = this.#heldBackAt ?? this.#revision;
       if (wantedAt !== undefined && !this.#digestSending) void this.#sendDigest();
     }
     if (this.#isDrained()) this.#wakeWaiters();
+  }
+
+  #holdBack(): void {
+    if (this.#desired.sending === 0 && this.#desired.waiting === 0) return;
+    this.#heldBackAt ??= this.#revision;
+    this.#desired.holdBack();
+  }
+
+  #release(): void {
+    if (this.#heldBackAt === undefined) return;
+    this.#heldBackAt = undefined;
+    this.#desired.release();
+    this.#wantDigest();
   }
 
   #sendWaiting(): void {
@@ -347,6 +372,7 @@ export class DocumentPublisher {
       if (generation !== this.#generation) return;
       this.#digestSending = false;
       this.#published = revision;
+      this.#release();
       this.#pump();
     } catch (error) {
       if (generation !== this.#generation) return;

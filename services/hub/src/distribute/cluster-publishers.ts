@@ -42,6 +42,7 @@ export class ClusterPublishers {
   readonly #parts: ClusterPublishersParts;
   readonly #channels = new Map<string, Channel>();
   #epoch = 0;
+  #revision = 0;
 
   constructor(parts: ClusterPublishersParts) {
     this.#parts = parts;
@@ -55,6 +56,7 @@ export class ClusterPublishers {
   /** Hands over what differs from the placement before, and moves every cluster's digest to the revision. Never waits for the bus. */
   apply(placed: Placed): void {
     if (placed.epoch !== this.#epoch) this.#restart(placed.epoch);
+    this.#revision = placed.revision;
     for (const [cluster, channel] of this.#channels) if (!placed.documents.has(cluster)) this.#drop(cluster, channel);
     for (const [cluster, documents] of placed.documents) {
       const known = this.#channels.get(cluster);
@@ -67,6 +69,7 @@ export class ClusterPublishers {
 
   /** Hands over the changes alone, and moves every cluster's digest to the revision. Never waits for the bus. */
   change({ revision, changes }: PlacedChanges): void {
+    this.#revision = revision;
     for (const [cluster, documents] of changes) {
       const channel = this.#channels.get(cluster);
       if (channel === undefined) continue;
@@ -124,7 +127,8 @@ export class ClusterPublishers {
       to: cluster,
       signer,
       epoch: this.#epoch,
-      revisions: (above) => above + 1,
+      // What nobody asked for goes at the revision in force: the log alone makes revisions.
+      revisions: () => this.#revision,
       mayPublish,
       log,
     }).start();

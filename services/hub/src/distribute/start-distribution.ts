@@ -9,8 +9,8 @@ import type { Signer } from '@hawser/wire/signing.ts';
 import type { DesiredState, ListenOutbox, ResourceReadModel } from '../resource/resource-read-model.ts';
 import { isPast, newestOnBus } from './bus-history.ts';
 import { ClusterPublishers } from './cluster-publishers.ts';
-import { type Leader, LeaderStore } from './leader-store.ts';
-import { Leadership } from './leadership.ts';
+import type { Leader } from './leader-store.ts';
+import { Leadership, type LeadershipParts } from './leadership.ts';
 import { OutboxLoop } from './outbox-loop.ts';
 
 /** What distribution is made of. */
@@ -19,10 +19,9 @@ export interface DistributionParts {
   readonly signer: Signer;
   readonly readModel: ResourceReadModel;
   readonly listenOutbox: ListenOutbox;
-  readonly dsn: string;
-  /** Where this replica's API is, for those who ask another. */
-  readonly address: string;
-  readonly group: RunGroup;
+  /** The lease of leadership for a replica of this name. */
+  readonly leaderStore: (holder: string) => LeadershipParts['store'];
+  readonly group: Pick<RunGroup, 'onStop' | 'signal'>;
   readonly log: Logger;
   readonly onDesired: (desired: DesiredState) => void;
   readonly onPublished: () => void;
@@ -46,13 +45,13 @@ export interface RunningDistribution {
 
 /** Starts to follow the desired state, and to publish it whenever this replica leads. */
 export function startDistribution(parts: DistributionParts): RunningDistribution {
-  const { bus, signer, log, group, dsn, address } = parts;
+  const { bus, signer, log, group } = parts;
   const instance = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const publishersOf = (term: number): ClusterPublishers =>
     new ClusterPublishers({ bus, log, signer, onPut: parts.onPut, mayPublish: () => leadership.confirms(term) });
   const loop = new OutboxLoop({ ...parts, publishersOf, signal: group.signal });
   const leadership = new Leadership({
-    store: new LeaderStore({ dsn, holder: instance, address }),
+    store: parts.leaderStore(instance),
     log,
     signal: group.signal,
     onTerm: (term) => {

@@ -1,0 +1,224 @@
+/** A delta xDS client that behaves as Envoy does, on the product's stream; what it holds is compared with what is served. */
+import { fromBinary } from '@bufbuild/protobuf';
+import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
+import { type DialectMachine, deltaDialect } from '@hawser/agent/xds/dialect.ts';
+import { namedIn } from '@hawser/agent/xds/named-in.ts';
+import { type AdsCall, ProxyStream } from '@hawser/agent/xds/proxy-stream.ts';
+import { layersOf, proxyView } from '@hawser/agent/xds/resource-view.ts';
+import { typeOfUrl } from '@hawser/agent/xds/type-urls.ts';
+import type { XdsType } from '@hawser/wire/messages.ts';
+import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
+import { Breach } from './checks.ts';
+import type { Random } from './random.ts';
+import type { SimAgent } from './sim-agent.ts';
+import type { Actor, VirtualTime } from './virtual-time.ts';
+
+const TYPES: readonly XdsType[] = ['CDS', 'EDS', 'SDS', 'LDS', 'RDS'];
+const IDENTITY: XdsResource = { type: 'SDS', name: 'identity', version: '0', bytes: new Uint8Array() };
+
+/** Its own stream's state. */
+interface Session {
+  readonly stream: ProxyStream;
+  readonly machine: DialectMachine<DeltaRequest>;
+  readonly life: number;
+  readonly asked: Map<XdsType, Set<string>>;
+  readonly nonces: Set<string>;
+  drain: (() => void) | undefined;
+  close(): void;
+}
+
+/** One proxy of a cluster. */
+export class SimProxy {
+  readonly actor: Actor;
+  readonly address: string;
+  /** Chance of refusing one resource of a response. */
+  refuses = 0;
+  /** Does not read what it is sent. */
+  stalled = false;
+  readonly held = new Map<XdsType, Map<string, string>>(TYPES.map((type) => [type, new Map()]));
+  readonly #agent: SimAgent;
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  #session: Session | undefined;
+
+  constructor(parts: { agent: SimAgent; address: string; time: VirtualTime; random: Random }) {
+    this.#agent = parts.agent;
+    this.address = parts.address;
+    this.#time = parts.time;
+    this.#random = parts.random;
+    this.actor = { name: `proxy-${parts.agent.cluster}`, life: 0, paused: false };
+    this.#retry(10);
+  }
+
+  /** Ends the stream; the client opens another soon. */
+  disconnect(): void {
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  setStalled(stalled: boolean): void {
+    this.stalled = stalled;
+    const session = this.#session;
+    if (stalled || session === undefined) return;
+    const { drain } = session;
+    this.#time.plan(this.actor, 1, () => {
+      for (const bytes of this.#unread.splice(0)) if (this.#session === session) this.#take(session, bytes);
+    });
+    if (drain === undefined) return;
+    session.drain = undefined;
+    this.#time.plan(this.#agent.actor, 1, drain);
+  }
+
+  /** What differs between what it holds and what its agent serves; empty when nothing does. */
+  differences(): string[] {
+    const session = this.#session;
+    if (session === undefined) return ['not connected'];
+    const { view } = session.stream;
+    return TYPES.flatMap((type) => {
+      const held = this.held.get(type) ?? new Map<string, string>();
+      const wanted = type === 'CDS' || type === 'LDS' ? [...view.names(type)] : this.#children(type);
+      const missing = wanted.filter((name) => view.get(type, name)?.version !== held.get(name));
+      const surplus = [...held.keys()].filter((name) => !wanted.includes(name) && (type === 'CDS' || type === 'LDS'));
+      return [...missing.map((name) => `${type} ${name} differs`), ...surplus.map((name) => `${type} ${name} is too many`)];
+    });
+  }
+
+  #retry(afterMs: number): void {
+    this.#time.plan(this.actor, afterMs, () => {
+      this.#retry(this.#random.between(50, 1_000));
+      const session = this.#session;
+      if (session !== undefined && session.life === this.#agent.actor.life) return;
+      this.#session = undefined;
+      if (this.#agent.life !== undefined && !this.#agent.actor.paused) this.#connect();
+    });
+  }
+
+  #connect(): void {
+    const { life, actor } = this.#agent;
+    if (life === undefined) return;
+    let session: Session | undefined;
+    const call = {
+      write: (bytes: Buffer): boolean => {
+        const mine = session;
+        this.#time.plan(this.actor, 0.2 + this.#random.float() * 5, () => {
+          if (mine !== undefined && this.#session === mine && !this.stalled) this.#take(mine, bytes);
+          else if (mine !== undefined && this.#session === mine) this.#unread.push(bytes);
+        });
+        return !this.stalled;
+      },
+      once: (_event: string, callback: () => void): void => {
+        if (session !== undefined) session.drain = callback;
+      },
+    };
+    this.#unread = [];
+    this.#time.as(actor, () => {
+      const proxy = { name: this.actor.name, role: 'sidecar' as const, address: this.address, namespace: 'shop', serviceAccount: 'client' };
+      life.loop.attach(proxy);
+      const view = proxyView({ store: life.store, sets: life.sets, layers: layersOf(proxy), identity: () => IDENTITY });
+      const machine = deltaDialect().open(view, { silent: !life.loop.ready });
+      const events = { sent: () => undefined, asked: () => undefined };
+      const stream = new ProxyStream({ proxy, view, machine, call: call as unknown as AdsCall, events });
+      const layers: readonly string[] = layersOf(proxy);
+      const stop = life.store.subscribe(({ changes }) => {
+        const seen = changes.filter(({ layer }) => layers.includes(layer));
+        stream.changed(seen.map((change) => ('put' in change ? change.put : change.remove)));
+      });
+      session = {
+        ...{ stream, machine, life: actor.life, drain: undefined },
+        asked: new Map(TYPES.map((type) => [type, new Set<string>()])),
+        nonces: new Set<string>(),
+        close: () => {
+          stop();
+          stream.close();
+        },
+      };
+      life.loop.onReady(() => stream.speak());
+    });
+    this.#session = session;
+    if (session === undefined) return;
+    this.#send(session, 'CDS', {}, this.held.get('CDS'));
+    this.#send(session, 'LDS', {}, this.held.get('LDS'));
+    this.#subscribeChildren(session);
+  }
+
+  #unread: Buffer[] = [];
+
+  #send(
+    session: Session,
+    type: XdsType,
+    request: { subscribe?: readonly string[]; unsubscribe?: readonly string[]; nonce?: string; error?: string },
+    versions: ReadonlyMap<string, string> = new Map(),
+  ): void {
+    const initialVersions = new Map(versions);
+    this.#time.plan(this.#agent.actor, 0.2 + this.#random.float() * 5, () => {
+      if (this.#session !== session || session.life !== this.#agent.actor.life) return;
+      const { subscribe = [], unsubscribe = [], nonce = '', error } = request;
+      session.stream.asked(type, session.machine.request(type, { subscribe, unsubscribe, initialVersions, nonce, error }));
+    });
+  }
+
+  #take(session: Session, bytes: Buffer): void {
+    const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+    const type = typeOfUrl(message.typeUrl);
+    if (type === undefined) this.#complain(`a response of type ${message.typeUrl}`);
+    if (message.nonce === '' || session.nonces.has(message.nonce)) this.#complain(`nonce ${message.nonce} came twice`);
+    session.nonces.add(message.nonce);
+    const held = this.held.get(type) ?? new Map<string, string>();
+    const names = message.resources.map(({ name }) => name);
+    if (new Set(names).size !== names.length) this.#complain(`${type}: a name twice in one response`);
+    const asked = session.asked.get(type);
+    if (type !== 'CDS' && type !== 'LDS' && names.some((name) => asked?.has(name) !== true))
+      this.#complain(`${type}: a resource that was not asked for`);
+    const refused = message.resources.length > 0 && this.#random.chance(this.refuses) ? this.#random.pick(message.resources) : undefined;
+    for (const resource of message.resources) {
+      if (resource === refused) continue;
+      held.set(resource.name, resource.version);
+      this.#contents.set(`${type} ${resource.name}`, {
+        type,
+        name: resource.name,
+        version: resource.version,
+        bytes: resource.resource?.value ?? IDENTITY.bytes,
+      });
+    }
+    for (const name of message.removedResources) held.delete(name);
+    this.#send(session, type, { nonce: message.nonce, ...(refused === undefined ? {} : { error: `${refused.name}: refused` }) });
+    if (type === 'CDS' || type === 'LDS') this.#subscribeChildren(session);
+  }
+
+  #complain(problem: string): never {
+    throw new Breach(`${this.actor.name}: ${problem}`);
+  }
+
+  readonly #contents = new Map<string, XdsResource>();
+
+  #subscribeChildren(session: Session): void {
+    for (const type of ['EDS', 'SDS', 'RDS'] as const) {
+      const asked = session.asked.get(type) ?? new Set<string>();
+      const wanted = new Set(this.#children(type));
+      const added = [...wanted].filter((name) => !asked.has(name));
+      const gone = [...asked].filter((name) => !wanted.has(name));
+      for (const name of added) asked.add(name);
+      for (const name of gone) {
+        asked.delete(name);
+        this.held.get(type)?.delete(name);
+      }
+      const known = [...(this.held.get(type) ?? [])].filter(([name]) => added.includes(name));
+      if (added.length + gone.length > 0) this.#send(session, type, { subscribe: added, unsubscribe: gone }, new Map(known));
+    }
+  }
+
+  /** Names that what it holds refers to. */
+  #children(type: XdsType): string[] {
+    const clusters = [...(this.held.get('CDS')?.keys() ?? [])];
+    const listeners = [...(this.held.get('LDS')?.keys() ?? [])];
+    if (type === 'EDS') return clusters.filter((name) => name.startsWith('outbound|'));
+    if (type === 'RDS') return listeners.includes('outbound') ? ['outbound'] : [];
+    const parents = [...clusters.map((name) => `CDS ${name}`), ...listeners.map((name) => `LDS ${name}`)];
+    const secrets = parents.flatMap((key) => {
+      const resource = this.#contents.get(key);
+      return resource === undefined ? [] : [...namedIn(resource)].filter((name) => name.startsWith('trust|'));
+    });
+    return [...new Set([...secrets, ...(parents.length > 0 ? ['identity'] : [])])];
+  }
+}
