@@ -118,7 +118,7 @@ export class SimProxy {
       const view = proxyView({ store: life.store, sets: life.sets, layers: layersOf(proxy), identity: () => IDENTITY });
       const machine = deltaDialect().open(view, { silent: !life.loop.ready });
       const events = { sent: () => undefined, asked: () => undefined };
-      const stream = new ProxyStream({ proxy, view, machine, call: call as unknown as AdsCall, events });
+      const stream = new ProxyStream({ variant: 'delta', proxy, view, machine, call: call as unknown as AdsCall, events });
       const layers: readonly string[] = layersOf(proxy);
       const stop = life.store.subscribe(({ changes }) => {
         const seen = changes.filter(({ layer }) => layers.includes(layer));
