@@ -1,5 +1,5 @@
 /** Two agents in one process over real NATS, without a hub: what one discovers is what the other serves, whatever is dead. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -164,6 +164,14 @@ describe('two agents', () => {
     expect(again.loop.ready).toBe(true);
     expect(served(again)).toContain('127.79.1.11');
     expect(served(there)).toContain('127.79.1.11');
+    // Nor does a registry that comes back empty; the metrics tell of what is held.
+    await again.stop();
+    mkdirSync(federation.cluster(HERE).registryDir);
+    const third = await federation.cluster(HERE).start();
+    const metrics = await (await fetch(`http://127.0.0.1:${third.adminPort}/metrics`)).text();
+    expect(metrics).toMatch(/^agent_brake_holds_total [1-9]/m);
+    expect(metrics).toMatch(/^agent_autonomy_seconds [1-9]/m);
+    expect(served(third)).toContain('127.79.1.11');
   });
 
   it('keep the last good policy when the hub sends a senseless one, and account for the revision', async () => {

@@ -1,7 +1,8 @@
 /** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
-import { randomUUID } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
@@ -112,7 +113,7 @@ class Agent implements RunningAgent {
   readonly loop: ControlLoop;
   readonly #options: AgentOptions;
   readonly #base: Foundations;
-  readonly #registry: Registry = createRegistry();
+  readonly #registry: Registry = createRegistry('agent');
   readonly #warnings: Warnings;
   readonly #federation: Federation;
   readonly #probation: PolicyProbation;
@@ -323,14 +324,17 @@ class Agent implements RunningAgent {
       proxyConfig: (proxy, section) => proxyConfig(server, proxy, section),
       diff: (request) => diff.answer(request),
     });
+    const rootEnd = Math.min(...this.#base.authority.trustBundle.map((pem) => new X509Certificate(pem).validToDate.getTime()));
     registerAgentMetrics(this.#registry, {
       ready: () => this.loop.ready,
       busConnected: () => bus.connected,
+      busReconnects: countReconnects(bus),
       proxies: () => server.proxies().length,
       revision: () => this.loop.moment?.revision ?? 0,
-      credentialsEnd: () => this.#credentialsEnd,
+      ends: () => ({ credentials: this.#credentialsEnd, root: rootEnd }),
       heldLosses: () => this.#local.held,
       publishes: () => this.publishes,
+      brakeHolds: () => this.#local.holds,
       shards: () => this.#federation.shards,
       peers: () => this.#feed?.peers() ?? [],
     });

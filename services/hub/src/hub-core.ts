@@ -3,7 +3,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import type { Registry } from '@hawser/runtime/metrics.ts';
+import { counter, gauge, gauges, type Registry } from '@hawser/runtime/metrics.ts';
 import type { FastifyInstance } from 'fastify';
 import { bootstrapAdmin, createAccess } from './access/access.ts';
 import { tokenRoutes } from './access/token-routes.ts';
@@ -129,13 +129,26 @@ function databaseCheck(database: Database): ReadinessCheck {
   return { name: 'database', check: async () => ((await database.probe()) ? undefined : 'the database cannot be reached') };
 }
 
+function registerPoolMetrics(registry: Registry, database: Database): void {
+  gauges(registry, 'hub_database_connections', () => {
+    const { total, idle } = database.pool();
+    return [
+      [{ state: 'idle' }, idle],
+      [{ state: 'busy' }, total - idle],
+    ];
+  });
+  gauge(registry, 'hub_database_waiting', () => database.pool().waiting);
+}
+
 /** Migrates the database and assembles the core without listening. Throws `database-newer`, `database-unavailable`. */
 export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const { config, dsn, log, fleet, signingKeyPublic } = parts;
   await migrateWhenReachable(dsn, log, parts.databaseDeadlineMs ?? DATABASE_DEADLINE_MS);
   const database = openDatabase(dsn, log);
   const access = createAccess(database, await bootstrapAdmin(database, config.stateDir));
-  const trail = new AuditTrail({ database, log, onDropped: () => {} });
+  const dropped = counter(parts.registry, 'hub_audit_dropped_total');
+  const trail = new AuditTrail({ database, log, onDropped: () => dropped.inc() });
+  registerPoolMetrics(parts.registry, database);
   const tokens = listenChannel({ dsn, channel: TOKENS_CHANNEL, log, hint: () => access.forget() });
   const closing = new AbortController();
   const stopping: ReadinessCheck = { name: 'shutdown', check: () => (closing.signal.aborted ? 'the hub is stopping' : undefined) };

@@ -1,5 +1,6 @@
 /** The hub's composition root. */
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import { hubCredentials, natsAccountKey } from '@hawser/bus/nats-accounts.ts';
 import { keepStreams } from '@hawser/bus/streams.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
@@ -13,6 +14,7 @@ import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
+import { Convergence } from './fleet/convergence.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
 import type { Distribution } from './fleet/fleet-context.ts';
@@ -95,7 +97,7 @@ interface Composition {
 async function composeHub(parts: Composition): Promise<HubCore> {
   const { config, keys, doors, servers, bus } = parts;
   const { group, log } = parts.run;
-  const registry = createRegistry();
+  const registry = createRegistry('hub');
   const late: Late = {};
   const distribution = distributionOf(late);
   const metrics = registerHubMetrics(registry, gaugesOf(late, bus));
@@ -121,6 +123,8 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onPublished: () => fleet.touch(),
     onPut: (count) => metrics.documentsPublished.inc(count),
   });
+  const convergence = new Convergence(fleet.context, metrics.convergence);
+  group.onStop('convergence', () => convergence.stop());
   addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal });
   group.onStop('core', () => core.stop());
   return core;
@@ -164,6 +168,7 @@ function gaugesOf(late: Late, bus: Bus): HubGauges {
     revision: () => late.distribution?.loop.desired?.revision ?? 0,
     publishedRevision: () => late.distribution?.loop.published ?? 0,
     busConnected: () => bus.connected,
+    busReconnects: countReconnects(bus),
     term: () => late.distribution?.replica.term ?? 0,
     clusters: () => late.fleet?.context.fleet.countByFreshness() ?? {},
   };

@@ -53,6 +53,7 @@ export class LocalSource {
   #objects: readonly RegistryObject[];
   #inForce: Shards;
   #memory: BrakeMemory = NO_MEMORY;
+  #holds = 0;
   #known: boolean;
   #scheduled: NodeJS.Immediate | undefined;
   #confirm: NodeJS.Timeout | undefined;
@@ -100,6 +101,11 @@ export class LocalSource {
   /** How many losses are held. */
   get held(): number {
     return this.#memory.held.size;
+  }
+
+  /** How many losses were ever held. */
+  get holds(): number {
+    return this.#holds;
   }
 
   state(): LocalState {
@@ -179,6 +185,7 @@ export class LocalSource {
     const before = this.#memory;
     const verdict = brake({ inForce: this.#inForce, next: shards, source, now: this.#now(), memory: before, confirmed });
     this.#memory = verdict.memory;
+    for (const key of verdict.memory.held.keys()) if (!before.held.has(key)) this.#holds += 1;
     const isFirst = !this.#known;
     this.#known = true;
     const next = withSameObjects(this.#inForce, verdict.apply);

@@ -23,6 +23,8 @@ export interface Database {
   up(): boolean;
   /** Asks PostgreSQL now; never throws. */
   probe(): Promise<boolean>;
+  /** The pool now: connections, those that do nothing, and transactions that wait for one. */
+  pool(): { readonly total: number; readonly idle: number; readonly waiting: number };
   close(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {
       state.reached = await probe();
       return state.reached;
     },
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => pool.end(),
   };
 }

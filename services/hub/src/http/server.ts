@@ -4,7 +4,7 @@ import type { Server as HttpsServer } from 'node:https';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { Histogram, type Registry } from '@hawser/runtime/metrics.ts';
+import { histogram, type Registry } from '@hawser/runtime/metrics.ts';
 import { isVerbose, readinessAnswer } from '@hawser/runtime/readiness.ts';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Access } from '../access/access.ts';
@@ -98,13 +98,7 @@ function addErrors(app: FastifyInstance, { log, trail }: HttpParts): void {
 }
 
 function addMetrics(app: FastifyInstance, registry: Registry): void {
-  const seconds = new Histogram({
-    name: 'hub_http_request_seconds',
-    help: 'Time to answer an HTTP request, by route and status',
-    labelNames: ['method', 'route', 'code'],
-    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
-    registers: [registry],
-  });
+  const seconds = histogram(registry, 'hub_http_request_seconds');
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     seconds.observe({ method: request.method, route, code: String(reply.statusCode) }, reply.elapsedTime / 1000);

@@ -1,0 +1,83 @@
+/** Every metric of hub and agent: the one place of names, types, helps and labels. Prometheus' naming: base units, `_total`, `_seconds`. */
+
+/** One metric. A label never carries an id without bound, such as a proxy's. */
+export interface MetricSpec {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram. */
+  readonly buckets?: readonly number[];
+}
+
+const REQUEST_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+const CONVERGENCE_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+/** The catalogue; `docs/metrics.md` is made from it. */
+export const METRICS = {
+  hub_audit_dropped_total: { type: 'counter', help: 'Refusals and failures that did not get into the audit', labels: [] },
+  hub_bus_connected: { type: 'gauge', help: '1 while NATS is connected', labels: [] },
+  hub_bus_reconnects_total: { type: 'counter', help: 'Connections to NATS after the first one', labels: [] },
+  hub_clusters: { type: 'gauge', help: 'Clusters by how fresh their word is', labels: ['state'] },
+  hub_convergence_seconds: {
+    ...{ type: 'histogram', labels: [], buckets: CONVERGENCE_SECONDS },
+    help: 'Commit of a revision until the last proxy it concerns has answered; counted by the leading replica',
+  },
+  hub_database_connections: { type: 'gauge', help: 'Connections of the pool by what they do', labels: ['state'] },
+  hub_database_waiting: { type: 'gauge', help: 'Transactions that wait for a connection', labels: [] },
+  hub_documents_published_total: { type: 'counter', help: 'Documents handed to the bus because they changed', labels: [] },
+  hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
+  hub_http_request_seconds: {
+    ...{ type: 'histogram', labels: ['method', 'route', 'code'], buckets: REQUEST_SECONDS },
+    help: 'Time to answer an HTTP request, by route and status',
+  },
+  hub_leader_term: { type: 'gauge', help: 'The term in which this replica leads, 0 while it stands by', labels: [] },
+  hub_outbox_depth: { type: 'gauge', help: 'Committed revisions that are not on the bus yet', labels: [] },
+  hub_published_revision: { type: 'gauge', help: 'Newest revision that is on the bus for every cluster', labels: [] },
+  hub_refused_messages_total: { type: 'counter', help: 'Messages of agents that were not believed', labels: ['reason'] },
+  hub_revision: { type: 'gauge', help: 'Newest revision read from the database', labels: [] },
+  agent_autonomy_seconds: {
+    ...{ type: 'gauge', labels: [] },
+    help: 'How long this agent can go on without the hub: the time until the first of its credentials and roots ends',
+  },
+  agent_brake_holds_total: { type: 'counter', help: 'Losses of own endpoints that were held for confirmation', labels: [] },
+  agent_bus_connected: { type: 'gauge', help: '1 while NATS is connected', labels: [] },
+  agent_bus_reconnects_total: { type: 'counter', help: 'Connections to NATS after the first one', labels: [] },
+  agent_connected_proxies: { type: 'gauge', help: 'Proxies with a stream', labels: [] },
+  agent_endpoints: { type: 'gauge', help: 'Endpoints known, by cluster and health', labels: ['cluster', 'health'] },
+  agent_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
+  agent_held_endpoints: { type: 'gauge', help: 'Losses of own endpoints that wait for a confirmation now', labels: [] },
+  agent_publisher: { type: 'gauge', help: '1 while this is the agent that publishes for its cluster', labels: [] },
+  agent_ready: { type: 'gauge', help: '1 once everything is known and compiled', labels: [] },
+  agent_revision: { type: 'gauge', help: 'Hub revision that is compiled and served', labels: [] },
+  agent_shard_age_seconds: { type: 'gauge', help: 'Time since another cluster was last heard of', labels: ['cluster'] },
+  agent_validity_seconds: { type: 'gauge', help: 'Time until something ends that nobody renews, by what it is', labels: ['of'] },
+  agent_xds_nacks_total: { type: 'counter', help: 'Responses that proxies refused, by xDS type', labels: ['type'] },
+  agent_xds_pushes_total: { type: 'counter', help: 'Responses sent to proxies, by xDS type', labels: ['type'] },
+  agent_xds_refused_streams_total: { type: 'counter', help: 'Streams closed by the agent, by reason', labels: ['reason'] },
+  agent_xds_streams: { type: 'gauge', help: 'Streams of proxies that are connected and authenticated', labels: [] },
+} as const satisfies Readonly<Record<string, MetricSpec>>;
+
+/** The name of a metric. */
+export type MetricName = keyof typeof METRICS;
+/** Names of one type. */
+export type NameOf<Type extends MetricSpec['type']> = {
+  [Name in MetricName]: (typeof METRICS)[Name]['type'] extends Type ? Name : never;
+}[MetricName];
+/** The labels of a metric. */
+export type LabelOf<Name extends MetricName> = (typeof METRICS)[Name]['labels'][number];
+
+/** PURE: the catalogue as a page. */
+export function metricsPage(): string {
+  const rows = Object.entries<MetricSpec>(METRICS).map(
+    ([name, { type, labels, help }]) => `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+  );
+  return `# Metrics
+
+Hub: \`/metrics\` on the API's port. Agent: \`/metrics\` on the admin port (15014). Made from \`shared/runtime/src/metrics-catalogue.ts\` by \`npm run golden\`.
+Both have Node's own besides (\`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`nodejs_eventloop_lag_seconds\`, …).
+
+| name | type | labels | what it is |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
