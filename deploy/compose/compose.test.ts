@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
 import { createProgram } from '@hawser/cli/commands/program.ts';
+import { main } from '@hawser/cli/main.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { envoyBinary, natsServerBinary } from '@hawser/runtime/binaries.ts';
@@ -125,7 +126,7 @@ describe('docker-compose.yml', () => {
       for (const { name, address } of cluster.workloads) {
         const app = compose.services[`${cluster.name}-${name}`];
         expect(app?.networks).toEqual({ [cluster.name]: { ipv4_address: address }, wan: {} });
-        expect(app?.command?.join(' ')).toContain(address);
+        expect(app?.command?.join(' ')).toContain(name.startsWith('client') ? `127.0.0.1:${PORTS.outbound}` : address);
         expect(compose.services[`${cluster.name}-${name}-proxy`]?.network_mode).toBe(`service:${cluster.name}-${name}`);
       }
     }
@@ -134,6 +135,9 @@ describe('docker-compose.yml', () => {
 
 describe('the one-shot commands, run here', () => {
   const here = (argv: readonly string[]): string[] => argv.map((word) => word.replace(/^\/(volumes|etc)\//, `${folder}/`));
+  const runHere = async (argv: readonly string[]): Promise<void> => {
+    expect(await main(['--state-dir', join(folder, 'hub'), ...here(argv)])).toBe(0);
+  };
   const run = (argv: readonly string[]): string => {
     const env = { PATH: process.env['PATH'], HAWSER_STATE_DIR: join(folder, 'hub') };
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...here(argv)], { cwd: folder, env, encoding: 'utf8' });
@@ -141,18 +145,18 @@ describe('the one-shot commands, run here', () => {
     return stdout;
   };
 
-  it('write what nats-server takes', () => {
-    for (const argv of setupCommands()) run(argv.map((word) => word.replace('/etc/nats/', '/volumes/nats-config/')));
+  it('write what nats-server takes', { timeout: 120_000 }, async () => {
+    for (const argv of setupCommands()) await runHere(argv.map((word) => word.replace('/etc/nats/', '/volumes/nats-config/')));
     const { status, stderr } = spawnSync(natsServerBinary(), ['-t', '-c', join(folder, 'nats-config/nats.conf')], { encoding: 'utf8' });
     expect(status, stderr).toBe(0);
   });
 
-  it('write what Envoy takes, its admin interface on loopback and its agent checked by name', () => {
+  it('write what Envoy takes, its admin interface on loopback and its agent checked by name', { timeout: 120_000 }, async () => {
     const [cluster = CLUSTERS[0]] = CLUSTERS;
     if (cluster === undefined) throw new Error('the demo has no cluster');
     const { tokens, bootstraps } = bootstrapCommands(cluster);
     const [gateway] = bootstraps;
-    run(tokens[0] ?? []);
+    await runHere(tokens[0] ?? []);
     const text = run(gateway?.argv ?? []);
     const { admin } = JSON.parse(text) as { admin: { address: unknown } };
     expect(admin.address).toEqual({ socket_address: { address: '127.0.0.1', port_value: PORTS.envoyAdmin } });

@@ -162,6 +162,24 @@ describe('the API', () => {
     expect(answers.filter((answer) => answer !== 200)).toEqual([]);
   });
 
+  it('resumes no session that began under an earlier certificate', async () => {
+    const live = settable(await own.issue(NAMES));
+    const port = await startApi(live);
+    const options = { ca: own.caPem, maxVersion: 'TLSv1.2' } as const;
+    const first = await shake(port, options);
+    const session = first.getSession();
+    first.destroy();
+    const resumed = async (): Promise<boolean> => {
+      const socket = await shake(port, { ...options, ...(session === undefined ? {} : { session }) });
+      const reused = socket.isSessionReused();
+      socket.destroy();
+      return reused;
+    };
+    expect(await resumed()).toBe(true);
+    live.set(await own.issue(NAMES));
+    expect(await resumed()).toBe(false);
+  });
+
   it('renews what it issues long before it ends', async () => {
     const live = await issuedCertificate(() => own.issue(NAMES, 2_000), log);
     ends.push(() => live.stop());

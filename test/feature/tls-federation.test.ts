@@ -13,7 +13,7 @@ import { freePort } from '../kit/ports.ts';
 
 const BIN = join(import.meta.dirname, '../../services/cli/bin/hawser.mjs');
 const [EAST, WEST, CLIENT, SERVER] = ['127.88.1.1', '127.88.2.1', '127.88.1.11', '127.88.2.11'] as const;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 describe('a federation with TLS on every door', () => {
   const folder = mkdtempSync(join(tmpdir(), 'hawser-tls-federation-'));

@@ -16,7 +16,8 @@ export function call<Body>(from: Place, service: string, path: string): Promise<
     const outgoing = request(
       {
         agent: connections,
-        host: from.address,
+        // On a network, a sidecar takes its workload's calls on loopback alone.
+        host: from.address.startsWith('127.') ? from.address : '127.0.0.1',
         port: 15001,
         path,
         headers: { host: `${service}.bookinfo.svc.clusterset.local` },

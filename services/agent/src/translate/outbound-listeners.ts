@@ -15,6 +15,15 @@ import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
 import type { TcpService } from './tcp-ports.ts';
 import { ADS, extension, millis, socketAddress } from './wire-values.ts';
 
+/**
+ * Where the workload at an address calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback
+ * addresses they are taken on loopback alone: nobody else on the network speaks in its name.
+ */
+export function callersAddress(address: string): string {
+  if (/^127\./.test(address) || address === '::1') return address;
+  return address.includes(':') ? '::1' : '127.0.0.1';
+}
+
 /** The listener that takes every HTTP call of the workload at an address. */
 export function outboundListener(address: string): XdsResource {
   const proxy = extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
@@ -32,7 +41,7 @@ export function outboundListener(address: string): XdsResource {
   });
   const message = create(ListenerSchema, {
     name: OUTBOUND,
-    address: socketAddress(address, PORTS.outbound),
+    address: socketAddress(callersAddress(address), PORTS.outbound),
     filterChains: [{ filters: [proxy] }],
   });
   return encoded('LDS', OUTBOUND, message, ListenerSchema);
@@ -48,7 +57,7 @@ export function tcpListener(address: string, service: TcpService): XdsResource {
   });
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress(address, service.listenerPort),
+    address: socketAddress(callersAddress(address), service.listenerPort),
     filterChains: [{ filters: [proxy] }],
   });
   return encoded('LDS', name, message, ListenerSchema);
