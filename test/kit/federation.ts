@@ -117,9 +117,10 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
     configure: async (to, revision, policies = []) => {
       const publisher = publishers.get(to);
       if (publisher === undefined) throw new Error(`no cluster ${to}`);
+      // Nothing of one revision may wait for another: its digest would go out between them.
+      await publisher.loaded;
       publisher.put(ROSTER_KEY, { members }, revision);
       const wanted = new Map(policies.map((policy) => [keyOf(policy), policy]));
-      await publisher.loaded;
       for (const key of publisher.keys()) if (key !== ROSTER_KEY && !wanted.has(key)) publisher.remove(key, revision);
       for (const [key, policy] of wanted) publisher.put(key, policy, revision);
       publisher.advance(revision);
