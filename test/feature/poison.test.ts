@@ -3,11 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiffAnswer, RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type App, startApp } from '../datapath/kit/app.ts';
+import { call, stream } from '../datapath/kit/load.ts';
 import { until } from '../datapath/kit/until.ts';
 import type { TestEnvoy } from '../kit/envoy.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { HawserProcesses, type RunningCluster, versionsIn } from '../kit/hawser-processes.ts';
 
+/** Addresses of two services, `reviews` and `details`: an application and its sidecar at each. */
 const HOSTS = ['127.83.21.10', '127.83.21.11'] as const;
 const SERVICES = '/apis/networking.istio.io/v1/namespaces/bookinfo/virtualservices';
 
@@ -33,13 +36,15 @@ describe('a federation of one cluster', () => {
   const hawser = new HawserProcesses();
   let cluster: RunningCluster;
   let envoys: readonly TestEnvoy[];
+  let apps: readonly App[] = [];
   beforeAll(async () => {
     await hawser.startHub();
     cluster = await hawser.join('us-east', {
-      'reviews.yaml': serviceFile('reviews', ['127.83.21.21']),
-      'details.yaml': serviceFile('details', ['127.83.21.22']),
+      'reviews.yaml': serviceFile('reviews', [HOSTS[0]]),
+      'details.yaml': serviceFile('details', [HOSTS[1]]),
     });
-    envoys = await Promise.all(HOSTS.map((address) => cluster.sidecar(address)));
+    apps = await Promise.all([startApp('reviews', HOSTS[0]), startApp('details', HOSTS[1])]);
+    envoys = await Promise.all(HOSTS.map((address) => cluster.sidecar(address, 'default')));
     const imported = async (): Promise<boolean> => {
       const text = await hawser.api('/apis/multicluster.x-k8s.io/v1beta1/serviceimports');
       return text.includes('reviews') && text.includes('details');
@@ -47,7 +52,15 @@ describe('a federation of one cluster', () => {
     await until(imported, () => 'the hub never heard of the services');
     expect(await hawser.run(['apply', '-f', '-', '--wait'], { input: route('reviews', 'timeout: 3s') })).toMatchObject({ status: 0 });
   }, 90_000);
-  afterAll(() => hawser.stop());
+  afterAll(async () => {
+    await hawser.stop();
+    await Promise.all(apps.map((app) => app.crash()));
+  });
+
+  const calls = [
+    { via: HOSTS[1], host: 'reviews.bookinfo' },
+    { via: HOSTS[0], host: 'details.bookinfo' },
+  ];
 
   const diff = (input: string, ...flags: readonly string[]) => hawser.run(['diff', '-f', '-', ...flags], { input });
 
@@ -98,6 +111,12 @@ describe('a federation of one cluster', () => {
   it('goes on whole when a proxy refuses one of its policies, says so everywhere, and recovers when it is fixed', async () => {
     // As long as validation lets pass, and larger than Envoy's limit: \\S is several instructions.
     const poison = route('details', `match: [{uri: {regex: '/${'\\S'.repeat(60)}'}}], timeout: 7s`);
+    for (const to of calls)
+      await until(
+        async () => (await call(to)).status === 200,
+        () => `${to.host} never answered`,
+      );
+    const traffic = calls.map((to) => stream(to, 20));
     const applied = await hawser.run(['apply', '-f', '-', '--wait', '-o', 'json'], {
       input: `${poison}---\n${route('reviews', 'timeout: 5s')}`,
     });
@@ -132,8 +151,23 @@ describe('a federation of one cluster', () => {
     const status = await hawser.run(['proxy-status']);
     expect(status.status).toBe(3);
     expect(status.stdout).toMatch(/VirtualService bookinfo\/details: us-east\/client-\S+ refused RDS outbound: regex .* RE2 program size/);
+    await hawser.hub?.end('SIGTERM');
+    await hawser.startHubAgain();
+    const programmed = async (name: string): Promise<unknown> =>
+      conditionsIn(await hawser.api(`${SERVICES}/${name}`))['Programmed']?.['status'];
+    await until(
+      async () => (await programmed('details')) !== 'Unknown' && (await programmed('reviews')) !== 'Unknown',
+      () => 'the new hub never heard of the proxies',
+    );
+    expect([await programmed('details'), await programmed('reviews')]).toEqual(['False', 'True']);
     const fixed = await hawser.run(['apply', '-f', '-', '--wait'], { input: route('details', 'timeout: 8s') });
     expect(fixed).toMatchObject({ status: 0, stderr: '' });
     for (const envoy of envoys) expect(await envoy.admin('/config_dump?resource=dynamic_route_configs')).toMatch(/"timeout": ?"8s"/);
-  });
+    expect((await hawser.run(['proxy-status'])).status).toBe(0);
+    for (const one of traffic) {
+      const { sent, failures } = await one.stop();
+      expect(sent).toBeGreaterThan(20);
+      expect(Object.fromEntries(failures)).toEqual({});
+    }
+  }, 120_000);
 });

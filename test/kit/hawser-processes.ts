@@ -69,8 +69,8 @@ export interface RunningCluster {
   put(file: string, text: string): void;
   /** Starts the agent anew, without a token. */
   startAgain(): Promise<void>;
-  /** A real Envoy as the sidecar of `bookinfo/client` at a loopback address. */
-  sidecar(address: string): Promise<TestEnvoy>;
+  /** A real Envoy as the sidecar of `bookinfo/client`, or of another service account, at a loopback address. */
+  sidecar(address: string, serviceAccount?: string): Promise<TestEnvoy>;
 }
 
 /** A hub and what joined it. */
@@ -79,6 +79,7 @@ export class HawserProcesses {
   readonly #running: Running[] = [];
   readonly #envoys: TestEnvoy[] = [];
   hub: Running | undefined;
+  #hubArguments: readonly string[] = [];
   #url = '';
 
   /** Where the keys of the hub are, for servers that are to trust it. */
@@ -90,9 +91,15 @@ export class HawserProcesses {
   async startHub(natsUrls?: readonly string[]): Promise<void> {
     const [port, postgres, natsPort] = await Promise.all([freePort(), freePort(), freePort()]);
     const nats = natsUrls === undefined ? ['--nats-port', `${natsPort}`] : ['--nats-url', natsUrls.join()];
-    this.hub = this.#start(['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, ...nats]);
-    await this.hub.says('hub is ready');
+    this.#hubArguments = ['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, ...nats];
     this.#url = `http://127.0.0.1:${port}`;
+    await this.startHubAgain();
+  }
+
+  /** Starts a hub that has ended anew, with its state and ports. */
+  async startHubAgain(): Promise<void> {
+    this.hub = this.#start(this.#hubArguments);
+    await this.hub.says('hub is ready');
   }
 
   /** `GET` of the hub's API, as text. */
@@ -146,7 +153,7 @@ export class HawserProcesses {
       startAgain: async () => {
         cluster.agent = await run([]);
       },
-      sidecar: (address: string) => this.#sidecar(name, xdsPort, address),
+      sidecar: (address: string, serviceAccount = 'client') => this.#sidecar({ cluster: name, xdsPort, serviceAccount }, address),
     };
     return cluster;
   }
@@ -183,8 +190,9 @@ export class HawserProcesses {
     return proxy;
   }
 
-  async #sidecar(cluster: string, xdsPort: number, address: string): Promise<TestEnvoy> {
-    const identity = { cluster, namespace: 'bookinfo', serviceAccount: 'client' };
+  async #sidecar({ xdsPort, ...who }: { cluster: string; xdsPort: number; serviceAccount: string }, address: string): Promise<TestEnvoy> {
+    const { cluster } = who;
+    const identity = { namespace: 'bookinfo', ...who };
     const token = await mintProxyToken({ agentDir: agentFolder(join(this.folder, '.hawser'), cluster), ...identity });
     const name = `client-${address.replaceAll('.', '-')}`;
     const options: EnvoyOptions = { xdsPort, token, address, node: { ...identity, role: 'sidecar', name, address } };

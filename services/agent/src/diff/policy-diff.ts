@@ -22,7 +22,8 @@ export interface PolicyDiffParts {
   seenBy(change: Change): readonly string[];
 }
 
-const DEADLINE_MS = 10_000;
+/** With a busy machine in mind: the thread has to load the translator first. */
+const DEADLINE_MS = 20_000;
 const MAX_HEAP_MIB = 512;
 
 /** Compares; `stop` ends what is under way. */

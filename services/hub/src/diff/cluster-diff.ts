@@ -10,8 +10,8 @@ import { isPlacedOn, policyBody } from '../placement/place.ts';
 import type { Planned } from './resource-plan.ts';
 
 const response = Compile(DiffResponse);
-/** The agent ends its own work after 10 s. */
-const TIMEOUT_MS = 12_000;
+/** The agent ends its own work after 20 s; requests have 30 s in all. */
+const TIMEOUT_MS = 22_000;
 /** A request is one message of NATS: 1 MiB with its envelope. */
 const MAX_REQUEST_BYTES = 900_000;
 
