@@ -39,6 +39,12 @@ export const HubConfig = Type.Object(
     tlsKey: Type.Optional(Type.String({ minLength: 1 })),
     /** PEM file of the CA that signed what agents see at the public URL: join tokens pin it. */
     tlsCa: Type.Optional(Type.String({ minLength: 1 })),
+    /** Writes younger than this are kept in the history (default 90)… */
+    historyKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** …unless there are more than this (default 100,000). */
+    historyKeepRevisions: Type.Optional(Type.Integer({ minimum: 1000 })),
+    /** How long the audit is kept (default 365). */
+    auditKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   { additionalProperties: false },
 );
@@ -64,9 +70,13 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   tlsCert: 'HAWSER_HUB_TLS_CERT',
   tlsKey: 'HAWSER_HUB_TLS_KEY',
   tlsCa: 'HAWSER_HUB_TLS_CA',
+  historyKeepDays: 'HAWSER_HUB_HISTORY_KEEP_DAYS',
+  historyKeepRevisions: 'HAWSER_HUB_HISTORY_KEEP_REVISIONS',
+  auditKeepDays: 'HAWSER_HUB_AUDIT_KEEP_DAYS',
 };
 /** Read by other parts of the product; everything else that begins with `HAWSER_HUB_` is a mistake. */
-const NUMBERS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort', 'natsReplicas']);
+const KEEP = ['historyKeepDays', 'historyKeepRevisions', 'auditKeepDays'];
+const NUMBERS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort', 'natsReplicas', ...KEEP]);
 const validator = Compile(HubConfig);
 
 /** Reads the configuration; throws `config-invalid` naming the flag or variable. */

@@ -28,6 +28,7 @@ import { createResourceService, type ResourceService } from './resource/resource
 import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
 import { WATCH_BOUNDS, Watches } from './resource/watch/watch-routes.ts';
 import { WatchSource } from './resource/watch/watch-source.ts';
+import { startRetention } from './retention/retention-loop.ts';
 import type { HubDoors } from './serving/hub-doors.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
@@ -174,6 +175,8 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   tokenRoutes(app, { database, access });
   auditRoutes(app, database);
+  const { historyKeepDays = 90, historyKeepRevisions = 100_000, auditKeepDays = 365 } = config;
+  const retention = startRetention({ database, log, bounds: { historyKeepDays, historyKeepRevisions, auditKeepDays } });
   return {
     app,
     resources,
@@ -190,6 +193,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
       closing.abort();
       stopHints?.();
       await closeGracefully(app, CLOSE_DEADLINE_MS);
+      await retention.stop();
       await source.stop();
       await tokens.stop();
       await trail.stop();
