@@ -23,7 +23,7 @@ import { keepRenewed, type Member } from './feed/membership.ts';
 import { replicaName } from './feed/replica-name.ts';
 import { Replicas } from './feed/replicas.ts';
 import { RevisionCounter } from './feed/revision-counter.ts';
-import { acceptSavedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { acceptSavedState, encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { PolicyTrials } from './policy-trials.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
@@ -158,7 +158,7 @@ class Agent implements RunningAgent {
       ...(options.now === undefined ? {} : { now: options.now }),
     });
     this.#lastGood = new LastKnownGood({
-      ...{ folder: member.agentDir, log, current: () => this.#state() },
+      ...{ folder: member.agentDir, log, current: () => this.#state(), encode: encodedState },
       onProblem: (problem) => this.#warnings.standing('state', problem === undefined ? [] : [problem]),
     });
     this.#proxies = new ProxyRegistry({

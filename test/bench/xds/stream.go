@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -95,6 +97,8 @@ func (s *stream) open() error {
 	s.node = &core.Node{Id: s.who.Metadata["name"], Cluster: s.who.Metadata["cluster"], Metadata: described}
 	conn, err := grpc.NewClient("passthrough:///"+s.options.server,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		// A server that is slow to accept is measured, not given up.
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 2 * time.Minute, Backoff: backoff.DefaultConfig}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20), grpc.ForceCodecV2(rawCodec{})),
 		grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(1<<20))
 	if err != nil {

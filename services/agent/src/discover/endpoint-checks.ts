@@ -51,6 +51,8 @@ export class EndpointChecks {
   readonly #options: EndpointChecksOptions;
   readonly #failingAtStart: Set<string>;
   #checked = new Map<string, Checked>();
+  /** As given last; the same list again is no change. */
+  #targets: readonly CheckTarget[] | undefined;
   #timer: NodeJS.Timeout | undefined;
   #opening = 0;
   #stopped = false;
@@ -62,6 +64,8 @@ export class EndpointChecks {
 
   /** Replaces what is checked; what stays keeps its health. Returns whether a new one is not healthy yet. */
   setTargets(targets: readonly CheckTarget[]): boolean {
+    if (targets === this.#targets) return false;
+    this.#targets = targets;
     const { sidecarPort = PORTS.inbound } = this.#options;
     const next = new Map<string, Checked>();
     for (const target of targets) {

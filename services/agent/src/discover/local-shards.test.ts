@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type HealthOf, localServices } from './local-shards.ts';
+import { type HealthOf, localServices, ServiceMemory } from './local-shards.ts';
 import { parseRegistryFile } from './registry-file.ts';
 import type { RegistryObject } from './registry-kinds.ts';
 
@@ -64,7 +64,7 @@ const unknown: HealthOf = () => undefined;
 
 describe('localServices', () => {
   it('joins services, slices, entries and exports', () => {
-    expect(localServices('us-east', objects, unknown).shards).toMatchInlineSnapshot(`
+    expect(localServices('us-east', objects, { healthOf: unknown }).shards).toMatchInlineSnapshot(`
       Map {
         "bookinfo/reviews" => {
           "cluster": "us-east",
@@ -167,7 +167,7 @@ describe('localServices', () => {
   });
 
   it('says what has to be checked, and what is wrong', () => {
-    const { targets, warnings } = localServices('us-east', objects, unknown);
+    const { targets, warnings } = localServices('us-east', objects, { healthOf: unknown });
     expect(targets.map((target) => `${target.address}:${target.port} ${target.check.kind}`).sort()).toMatchInlineSnapshot(`
       [
         "10.0.0.1:7000 tcp",
@@ -187,7 +187,7 @@ describe('localServices', () => {
   });
 
   it('lets the source speak before the checks, and checks before the default', () => {
-    const down = localServices('us-east', objects, () => 'UNHEALTHY').shards;
+    const down = localServices('us-east', objects, { healthOf: () => 'UNHEALTHY' }).shards;
     expect(down.get('default/details')?.endpoints.map((endpoint) => endpoint.health)).toEqual(['DRAINING', 'UNHEALTHY', 'UNHEALTHY']);
     expect(down.get('bookinfo/reviews')?.endpoints.map((endpoint) => endpoint.health)).toEqual(['UNHEALTHY', 'UNHEALTHY']);
   });
@@ -196,7 +196,7 @@ describe('localServices', () => {
     const text = REGISTRY.replace('manage: 9081}, locality', 'x: 1}, locality')
       .replace("'http:/healthz'", 'grpc')
       .replace('metadata: {name: reviews, namespace: bookinfo}\n---', 'metadata: {name: revews, namespace: bookinfo}\n---');
-    expect(localServices('us-east', objectsOf(text), unknown).warnings).toMatchInlineSnapshot(`
+    expect(localServices('us-east', objectsOf(text), { healthOf: unknown }).warnings).toMatchInlineSnapshot(`
       [
         "WorkloadEntry bookinfo/reviews-v1: metadata.annotations[hawser.dev/health-check]: "grpc" is not tcp, http:/PATH or none; tcp is used",
         "WorkloadEntry bookinfo/reviews-v2: no port named manage, which Service bookinfo/reviews wants for port 81",
@@ -207,11 +207,37 @@ describe('localServices', () => {
   });
 
   it('gives the same shards for the same objects in any order', () => {
-    const expected = JSON.stringify([...localServices('a', objects, unknown).shards]);
+    const expected = JSON.stringify([...localServices('a', objects, { healthOf: unknown }).shards]);
     fc.assert(
       fc.property(fc.shuffledSubarray([...objects], { minLength: objects.length }), (shuffled) => {
-        expect(JSON.stringify([...localServices('a', shuffled, unknown).shards])).toBe(expected);
+        expect(JSON.stringify([...localServices('a', shuffled, { healthOf: unknown }).shards])).toBe(expected);
       }),
     );
+  });
+
+  it('builds with a memory what it builds without, and again only what differs', () => {
+    const variants = [objects, objectsOf(REGISTRY.replaceAll('127.77.1.14', '127.77.1.99'))].map(
+      (all) => new Map(all.map((one, at) => [at, one])),
+    );
+    const step = fc.record({
+      picks: fc.array(fc.constantFrom(0, 1, 2), { minLength: objects.length, maxLength: objects.length }),
+      down: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 6 }), (steps) => {
+        const memory = new ServiceMemory();
+        for (const { picks, down } of steps) {
+          // 2 leaves an object out.
+          const registry = picks.flatMap((pick, at) => variants[pick]?.get(at) ?? []);
+          const healthOf: HealthOf = () => (down ? 'UNHEALTHY' : undefined);
+          expect(localServices('a', registry, { healthOf, memory })).toEqual(localServices('a', registry, { healthOf }));
+        }
+      }),
+    );
+    const memory = new ServiceMemory();
+    const first = localServices('a', objects, { healthOf: unknown, memory });
+    const again = localServices('a', [...objects], { healthOf: unknown, memory });
+    expect(again.targets).toBe(first.targets);
+    for (const [key, shard] of first.shards) expect(again.shards.get(key)).toBe(shard);
   });
 });

@@ -1,4 +1,5 @@
 /** Registry objects and health → one endpoint shard for each local service. Pure; same objects in any order, same shards. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import {
@@ -33,39 +34,82 @@ export interface LocalServices {
 export const HEALTH_CHECK_ANNOTATION = 'hawser.dev/health-check';
 const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
 
-/** Builds the shards of one cluster. */
-export function localServices(cluster: string, objects: readonly RegistryObject[], healthOf: HealthOf): LocalServices {
-  const sorted = [...objects].sort((a, b) => compare(`${namespaceOf(a)}/${a.metadata.name}`, `${namespaceOf(b)}/${b.metadata.name}`));
-  const index = indexed(sorted);
-  const shards = new Map<string, EndpointShard>();
-  const targets = new Map<string, CheckTarget>();
+/** How services are built: health comes from outside; what was built before is used again where nothing differs. */
+export interface BuildOptions {
+  readonly healthOf: HealthOf;
+  /** Kept from one call to the next of one cluster; the result is the same without it. */
+  readonly memory?: ServiceMemory;
+  /** Shards as they are elsewhere: an equal one is given as that object. */
+  readonly known?: ReadonlyMap<string, EndpointShard>;
+}
+
+/** What one service came to, and everything that it came from. */
+interface BuiltService {
+  readonly inputs: readonly (RegistryObject | boolean)[];
+  readonly health: readonly { readonly address: string; readonly ports: readonly number[]; readonly health: EndpointHealth | undefined }[];
+  readonly shard: EndpointShard;
+  readonly targets: ReadonlyMap<string, CheckTarget>;
+  readonly warnings: readonly string[];
+}
+
+/** The services as they were built last. */
+export class ServiceMemory {
+  built: ReadonlyMap<string, BuiltService> = new Map();
+  targets: readonly CheckTarget[] = [];
+}
+
+/** Builds the shards of one cluster; with a memory, only those whose objects or health differ. */
+export function localServices(cluster: string, objects: readonly RegistryObject[], options: BuildOptions): LocalServices {
+  const { healthOf, memory = new ServiceMemory(), known } = options;
+  const index = indexed(objects);
+  const before = memory.built;
+  const built = new Map<string, BuiltService>();
   const warnings: string[] = [];
-  for (const object of sorted) {
-    if (object.kind !== 'Service') continue;
-    const name = { namespace: namespaceOf(object), service: object.metadata.name };
-    const key = serviceKey(name);
-    if (object.spec.type === 'ExternalName') {
+  for (const key of [...index.services.keys()].sort()) {
+    const service = index.services.get(key);
+    if (service === undefined) continue;
+    if (service.spec.type === 'ExternalName') {
       warnings.push(`Service ${key}: spec.type ExternalName cannot be served or exported; the service is ignored`);
       continue;
     }
-    const found = new ShardBuilder(name, object, { healthOf, warnings, targets });
-    for (const slice of index.slices.get(key) ?? []) found.addSlice(slice);
-    for (const entry of index.entries.get(name.namespace) ?? []) found.addEntry(entry);
-    shards.set(key, { cluster, ...name, exported: index.exports.has(key), ports: found.ports, endpoints: found.endpoints() });
+    const parts = partsOf(key, service, index);
+    const last = before.get(key);
+    const one = last !== undefined && isCurrent(last, parts, healthOf) ? last : build(cluster, parts, { healthOf, known: known?.get(key) });
+    built.set(key, one);
+    warnings.push(...one.warnings);
   }
-  for (const key of index.exports) if (!shards.has(key)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
-  for (const key of index.slices.keys())
-    if (!shards.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
-  return { shards, targets: [...targets.values()], warnings };
+  const isSame = built.size === before.size && [...built].every(([key, one]) => before.get(key) === one);
+  if (!isSame) {
+    memory.built = built;
+    memory.targets = [...new Map([...built.values()].flatMap(({ targets }) => [...targets])).values()];
+  }
+  for (const key of [...index.exports].sort())
+    if (!built.has(key)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
+  for (const key of [...index.slices.keys()].sort())
+    if (!built.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
+  const shards = new Map([...built].map(([key, { shard }]) => [key, shard]));
+  return { shards, targets: memory.targets, warnings: [...new Set(warnings)] };
+}
+
+/** The objects of one service, each kind by name. */
+interface ServiceParts {
+  readonly name: ServiceName;
+  readonly service: ServiceObject;
+  readonly slices: readonly EndpointSliceObject[];
+  readonly entries: readonly WorkloadEntryObject[];
+  readonly exported: boolean;
 }
 
 interface Index {
-  readonly slices: ReadonlyMap<string, readonly EndpointSliceObject[]>;
-  readonly entries: ReadonlyMap<string, readonly WorkloadEntryObject[]>;
+  readonly services: ReadonlyMap<string, ServiceObject>;
+  readonly slices: ReadonlyMap<string, EndpointSliceObject[]>;
+  /** By `NAMESPACE/LABEL=VALUE`, for each of their labels. */
+  readonly entries: ReadonlyMap<string, WorkloadEntryObject[]>;
   readonly exports: ReadonlySet<string>;
 }
 
 function indexed(objects: readonly RegistryObject[]): Index {
+  const services = new Map<string, ServiceObject>();
   const slices = new Map<string, EndpointSliceObject[]>();
   const entries = new Map<string, WorkloadEntryObject[]>();
   const exports = new Set<string>();
@@ -76,11 +120,62 @@ function indexed(objects: readonly RegistryObject[]): Index {
   };
   for (const object of objects) {
     const namespace = namespaceOf(object);
-    if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
-    else if (object.kind === 'WorkloadEntry') push(entries, namespace, object);
+    if (object.kind === 'Service') services.set(serviceKey({ namespace, service: object.metadata.name }), object);
+    else if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
     else if (object.kind === 'ServiceExport') exports.add(`${namespace}/${object.metadata.name}`);
+    else for (const [name, value] of Object.entries(labelsOf(object))) push(entries, `${namespace}/${name}=${value}`, object);
   }
-  return { slices, entries, exports };
+  return { services, slices, entries, exports };
+}
+
+function labelsOf(entry: WorkloadEntryObject): Record<string, string> {
+  return { ...entry.metadata.labels, ...entry.spec.labels };
+}
+
+function partsOf(key: string, service: ServiceObject, index: Index): ServiceParts {
+  const name = { namespace: namespaceOf(service), service: service.metadata.name };
+  const [first] = Object.entries(service.spec.selector ?? {});
+  const entries = first === undefined ? [] : (index.entries.get(`${name.namespace}/${first[0]}=${first[1]}`) ?? []);
+  return { name, service, slices: byName(index.slices.get(key) ?? []), entries: byName(entries), exported: index.exports.has(key) };
+}
+
+function byName<T extends RegistryObject>(objects: readonly T[]): readonly T[] {
+  return objects.length < 2 ? objects : [...objects].sort((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+function inputsOf({ service, slices, entries, exported }: ServiceParts): BuiltService['inputs'] {
+  return [service, exported, ...slices, ...entries];
+}
+
+/** Objects are never changed in place: the same ones, in the same health, make the same shard. */
+function isCurrent(last: BuiltService, parts: ServiceParts, healthOf: HealthOf): boolean {
+  const inputs = inputsOf(parts);
+  return (
+    inputs.length === last.inputs.length &&
+    inputs.every((input, at) => last.inputs[at] === input) &&
+    last.health.every(({ address, ports, health }) => healthOf(address, ports) === health)
+  );
+}
+
+function build(
+  cluster: string,
+  parts: ServiceParts,
+  { healthOf, known }: { healthOf: HealthOf; known: EndpointShard | undefined },
+): BuiltService {
+  const health: { address: string; ports: readonly number[]; health: EndpointHealth | undefined }[] = [];
+  const asked: HealthOf = (address, ports) => {
+    const found = healthOf(address, ports);
+    health.push({ address, ports, health: found });
+    return found;
+  };
+  const warnings: string[] = [];
+  const targets = new Map<string, CheckTarget>();
+  const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, warnings, targets });
+  for (const slice of parts.slices) builder.addSlice(slice);
+  for (const entry of parts.entries) builder.addEntry(entry);
+  const made = { cluster, ...parts.name, exported: parts.exported, ports: builder.ports, endpoints: builder.endpoints() };
+  const shard = known !== undefined && isDeepStrictEqual(known, made) ? known : made;
+  return { inputs: inputsOf(parts), health, shard, targets, warnings };
 }
 
 interface Sinks {
@@ -130,7 +225,7 @@ class ShardBuilder {
 
   addEntry(entry: WorkloadEntryObject): void {
     const selector = Object.entries(this.#service.spec.selector ?? {});
-    const labels = { ...entry.metadata.labels, ...entry.spec.labels };
+    const labels = labelsOf(entry);
     if (selector.length === 0 || !selector.every(([name, value]) => labels[name] === value)) return;
     const place = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
     const targetPorts = this.#targetPorts(place, (spec) => entryPort(entry, spec));

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
-import { localServices } from './local-shards.ts';
+import { localServices, ServiceMemory } from './local-shards.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
 import type { RegistryObject } from './registry-kinds.ts';
@@ -54,6 +54,7 @@ export class LocalSource {
   #inForce: Shards;
   #memory: BrakeMemory = NO_MEMORY;
   #holds = 0;
+  readonly #services = new ServiceMemory();
   #known: boolean;
   #scheduled: NodeJS.Immediate | undefined;
   #confirm: NodeJS.Timeout | undefined;
@@ -179,7 +180,8 @@ export class LocalSource {
 
   #judge(source: BrakeSource, confirmed = false): void {
     const { cluster, onShards, onWarnings } = this.#options;
-    const services = () => localServices(cluster, this.#objects, (address, ports) => this.#healthOf(address, ports));
+    const healthOf = (address: string, ports: readonly number[]): EndpointHealth | undefined => this.#healthOf(address, ports);
+    const services = () => localServices(cluster, this.#objects, { healthOf, memory: this.#services, known: this.#inForce });
     const found = services();
     const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;
@@ -230,7 +232,7 @@ function withSameObjects(before: Shards, after: Shards): Shards {
   let isSame = before.size === after.size;
   for (const [key, shard] of after) {
     const known = before.get(key);
-    const kept = known !== undefined && isDeepStrictEqual(known, shard) ? known : shard;
+    const kept = known !== undefined && (known === shard || isDeepStrictEqual(known, shard)) ? known : shard;
     isSame &&= kept === known;
     result.set(key, kept);
   }

@@ -97,7 +97,7 @@ export class RegistryFiles {
     const warnings: FileWarning[] = [...this.#faults].map(([file, message]) => ({ file, message }));
     for (const file of [...this.#objects.keys()].sort()) {
       for (const object of this.#objects.get(file) ?? []) {
-        const key = objectKey(object);
+        const key = keyOf(object);
         const owner = owners.get(key);
         if (owner === undefined) {
           owners.set(key, file);
@@ -107,4 +107,15 @@ export class RegistryFiles {
     }
     return { objects, warnings: warnings.sort((a, b) => (a.message < b.message ? -1 : 1)) };
   }
+}
+
+const keys = new WeakMap<RegistryObject, string>();
+
+/** The key of an object, made once: objects are never changed in place. */
+function keyOf(object: RegistryObject): string {
+  const known = keys.get(object);
+  if (known !== undefined) return known;
+  const key = objectKey(object);
+  keys.set(object, key);
+  return key;
 }

@@ -91,3 +91,19 @@ export function savedLocal(local: LocalState): Pick<SavedState, 'files' | 'shard
 export function decoded(messages: readonly string[]): Uint8Array[] {
   return messages.map((message) => Buffer.from(message, 'base64'));
 }
+
+/** A state as JSON text. The objects of a registry and the shards are never changed in place, so each is encoded once. */
+export function encodedState({ files, shards, ...rest }: SavedState): string {
+  const encodedFiles = files.map(({ file, objects }) => `{"file":${JSON.stringify(file)},"objects":[${objects.map(jsonOf).join(',')}]}`);
+  return `${JSON.stringify(rest).slice(0, -1)},"files":[${encodedFiles.join(',')}],"shards":[${shards.map(jsonOf).join(',')}]}`;
+}
+
+const texts = new WeakMap<object, string>();
+
+function jsonOf(value: object): string {
+  const known = texts.get(value);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(value);
+  texts.set(value, text);
+  return text;
+}

@@ -25,11 +25,18 @@ export interface ReporterParts {
 
 const HEARTBEAT_MS = 5_000;
 const SPACING_MS = 50;
+/** An account is never made more often than this many times the time it takes: with many proxies it is no small work. */
+const REST = 20;
+const MOST_REST_MS = 1_000;
+/** A costly account waits at least this long, so that proxies are told of a change before the hub is. */
+const LATER_MS = 50;
 
 /** Reports on change, at most every `spacingMs`, and as a heartbeat. Lost messages need no repetition: the next is whole too. */
 export class StatusReporter {
   readonly #parts: ReporterParts;
   #sentAt = Number.NEGATIVE_INFINITY;
+  #costMs = 0;
+  #changePending = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #stopWatching: () => void;
   #stopped = false;
@@ -40,9 +47,13 @@ export class StatusReporter {
     this.#schedule(0);
   }
 
-  /** Something an operator could see is different: an account goes out at once, or when the spacing allows. */
+  /** Something an operator could see is different: an account goes out soon, when the spacing allows. */
   changed(): void {
-    this.#schedule(Math.max(0, this.#sentAt + (this.#parts.spacingMs ?? SPACING_MS) - performance.now()));
+    if (this.#changePending) return;
+    this.#changePending = true;
+    const rest = Math.min(this.#costMs * REST, MOST_REST_MS);
+    const spacing = Math.max(this.#parts.spacingMs ?? SPACING_MS, rest);
+    this.#schedule(Math.max(Math.min(rest, LATER_MS), this.#sentAt + spacing - performance.now()));
   }
 
   /** Sends the account of one hub revision at once. */
@@ -63,6 +74,7 @@ export class StatusReporter {
   }
 
   #report(): void {
+    this.#changePending = false;
     this.#sentAt = performance.now();
     this.#send(statusSubject(this.#parts.cluster, this.#parts.replica), 'status', this.#parts.status());
     this.#schedule(this.#parts.heartbeatMs ?? HEARTBEAT_MS);

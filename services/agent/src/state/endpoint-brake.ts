@@ -90,6 +90,7 @@ export function confirmableAt(memory: BrakeMemory): number | undefined {
 function lossesOf(inForce: Shards, next: Shards): Map<string, HeldLoss['kind']> {
   const losses = new Map<string, HeldLoss['kind']>();
   for (const [service, shard] of inForce) {
+    if (next.get(service) === shard) continue;
     const after = new Map((next.get(service)?.endpoints ?? []).map((endpoint) => [endpoint.address, endpoint.health]));
     for (const { address, health } of shard.endpoints) {
       const now = after.get(address);

@@ -136,6 +136,25 @@ describe('who gets an answer', () => {
 });
 
 describe('identity', () => {
+  test('none is issued before a proxy asks for secrets; then it comes along with them, even if claimed, after its cluster changed', async () => {
+    const store = storeOf(fakeResource('CDS', 'a', '\n\u0008identity 2'));
+    await start(store);
+    const holder = await agent.connect({ name: 'reviews-2' });
+    holder.send('SDS', { subscribe: ['identity'] });
+    const { versions } = await acked(holder);
+    const client = await agent.connect();
+    client.send('CDS', { versions: { a: 'before' }, subscribe: ['*'] });
+    expect(await acked(client)).toMatchObject({ type: 'CDS' });
+    client.send('SDS', { versions, subscribe: ['identity'] });
+    expect(await acked(client)).toMatchObject({ type: 'SDS', versions });
+    await client.close();
+    await holder.close();
+    const idle = await agent.connect({ namespace: 'bookinfo', serviceAccount: 'idle' });
+    idle.send('CDS');
+    expect(await acked(idle)).toMatchObject({ type: 'CDS' });
+    await expect.poll(() => agent.certificates.size, { timeout: 10_000 }).toBe(0);
+  });
+
   test('each stream gets the certificate of its own identity', async () => {
     await start(new SnapshotStore());
     const [reviews, ratings] = [await agent.connect(), await agent.connect({ name: 'ratings-1', serviceAccount: 'ratings' })];

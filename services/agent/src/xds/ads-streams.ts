@@ -6,6 +6,7 @@ import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
 import type { Applied, SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { authenticateCall, messageIn, proxyOf, StreamRefusal } from './ads-call.ts';
 import type { Dialect, DialectMachine, DialectMessage } from './dialect.ts';
+import { IdentityLease } from './identity-lease.ts';
 import type { HeldIdentity, IdentitySource } from './identity-source.ts';
 import { LayerSets } from './layer-sets.ts';
 import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
@@ -38,6 +39,7 @@ interface Reading<Request> {
   readonly stream: ProxyStream;
   readonly machine: DialectMachine<Request>;
   readonly dialect: Dialect<Request>;
+  readonly lease: IdentityLease;
 }
 
 /** All streams of a server. */
@@ -139,20 +141,20 @@ export class AdsStreams implements StreamEvents {
     const message = messageIn(first, dialect);
     const proxy = proxyOf(message.node, identity);
     const opened: { stream?: ProxyStream } = {};
-    const held = await this.#hold(proxy, opened);
-    if (ended.aborted) return held.release();
+    const lease = new IdentityLease(() => this.#hold(proxy, opened));
+    if (ended.aborted) return;
     const stopWatch = onExpiry(identity.expiresAt, (refusal) => this.#refuse(call, refusal));
     ended.addEventListener('abort', () => {
       stopWatch();
-      held.release();
+      lease.release();
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
-    const view = this.#viewOf(proxy, held);
+    const view = this.#viewOf(proxy, lease);
     const machine = dialect.open(view, { silent: !this.#options.gate.ready });
     const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this });
     opened.stream = stream;
     this.#open(stream);
-    this.#read(call, { stream, machine, dialect }, message);
+    this.#read(call, { stream, machine, dialect, lease }, message);
   }
 
   /** Holds the proxy's certificate; `opened` is told when it is renewed. */
@@ -166,10 +168,10 @@ export class AdsStreams implements StreamEvents {
     }
   }
 
-  #viewOf(proxy: ConnectedProxy, held: HeldIdentity): ResourceView {
+  #viewOf(proxy: ConnectedProxy, lease: IdentityLease): ResourceView {
     const { gate, store } = this.#options;
     gate.attach(proxy);
-    return proxyView({ store, sets: this.#sets, layers: layersOf(proxy), identity: () => held.current });
+    return proxyView({ store, sets: this.#sets, layers: layersOf(proxy), identity: () => lease.current });
   }
 
   #open(stream: ProxyStream): void {
@@ -186,7 +188,7 @@ export class AdsStreams implements StreamEvents {
 
   /** Reads the stream: the first message, which was taken off it, and all that follow. */
   #read<Request>(call: AdsCall, reading: Reading<Request>, first: DialectMessage<Request>): void {
-    const { stream, machine, dialect } = reading;
+    const { stream, machine, dialect, lease } = reading;
     const unknown = new Set<string>();
     const take = (message: DialectMessage<Request>): void => {
       const type = typeOfUrl(message.typeUrl);
@@ -199,10 +201,22 @@ export class AdsStreams implements StreamEvents {
       unknown.add(message.typeUrl);
       this.#options.log.info({ proxy: stream.proxy.name, typeUrl: message.typeUrl }, 'proxy asks for a type that is not served');
     };
-    take(first);
+    // Secrets are answered when there is a certificate among them; other types do not wait for it.
+    const takeInTurn = (message: DialectMessage<Request>): void => {
+      if (typeOfUrl(message.typeUrl) !== 'SDS' || lease.current !== undefined) {
+        take(message);
+        return;
+      }
+      const answer = async (): Promise<void> => {
+        await lease.acquire();
+        if (lease.current !== undefined) take(message);
+      };
+      answer().catch((error: unknown) => this.#refuse(call, error));
+    };
+    takeInTurn(first);
     call.on('data', (bytes: Buffer) => {
       try {
-        take(messageIn(bytes, dialect));
+        takeInTurn(messageIn(bytes, dialect));
       } catch (error) {
         this.#refuse(call, error);
       }

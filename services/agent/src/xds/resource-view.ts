@@ -9,6 +9,8 @@ export interface ResourceView {
   /** Rises with every change of what is served. */
   readonly generation: number;
   get(type: XdsType, name: string): XdsResource | undefined;
+  /** Whether a name that `get` does not know is made once it is asked for; none is when this is left out. */
+  awaits?(type: XdsType, name: string): boolean;
   /** Names of everything of a type. */
   names(type: XdsType): Iterable<string>;
   /** Everything of a type encoded together, if the view is made of layers that others see too. */
@@ -28,12 +30,12 @@ export interface ProxyViewOptions {
   readonly store: SnapshotStore;
   readonly sets: LayerSets;
   readonly layers: readonly [LayerName, LayerName];
-  readonly identity: () => XdsResource;
+  readonly identity: () => XdsResource | undefined;
 }
 
 /**
  * A proxy's two layers, of which its own wins, and its certificate. `identity` is asked each time, so a renewed certificate
- * is seen at once; the name `identity` in a layer is never served.
+ * is seen at once, and not before it was issued; the name `identity` in a layer is never served.
  */
 export function proxyView(options: ProxyViewOptions): ResourceView {
   const { store, sets, identity } = options;
@@ -46,9 +48,10 @@ export function proxyView(options: ProxyViewOptions): ResourceView {
       if (type === 'SDS' && name === IDENTITY_SECRET) return identity();
       return store.get(own, type, name) ?? store.get(shared, type, name);
     },
+    awaits: (type, name) => type === 'SDS' && name === IDENTITY_SECRET && identity() === undefined,
     names: (type) => {
       const names = new Set([...store.all(shared, type).keys(), ...store.all(own, type).keys()]);
-      if (type === 'SDS') names.add(IDENTITY_SECRET);
+      if (type === 'SDS' && identity() !== undefined) names.add(IDENTITY_SECRET);
       return names;
     },
     whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, shared, own)),

@@ -25,12 +25,26 @@ const typeFields = new Map(PUSH_ORDER.map((type) => [type, stringField(RESPONSE.
 
 /** The bytes of a response. */
 export function encodeResponse(response: DeltaResponse): Buffer {
-  const parts: Uint8Array[] = response.resources.map(frameOf);
+  const parts = bodyOf(response);
   const typeField = typeFields.get(response.type);
   if (typeField !== undefined) parts.push(typeField);
   parts.push(stringField(RESPONSE.nonce, response.nonce));
   for (const name of response.removed) parts.push(stringField(RESPONSE.removed, name));
   return Buffer.concat(parts);
+}
+
+/** The last large set of resources of each type, put together: proxies that connect are told the same one after another. */
+const bodies = new Map<XdsType, { readonly resources: readonly XdsResource[]; readonly body: Buffer }>();
+/** Smaller sets are put together again each time. */
+const LARGE_SET = 16;
+
+function bodyOf({ type, resources }: DeltaResponse): Uint8Array[] {
+  if (resources.length < LARGE_SET) return resources.map(frameOf);
+  const known = bodies.get(type);
+  const isSame = known?.resources.length === resources.length && resources.every((resource, index) => known.resources[index] === resource);
+  const body = isSame ? known.body : Buffer.concat(resources.map(frameOf));
+  if (!isSame) bodies.set(type, { resources, body });
+  return [body];
 }
 
 /** One resource as a field of the response: {version, Any, name}, encoded at its first use. */

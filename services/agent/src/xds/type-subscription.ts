@@ -154,6 +154,7 @@ export class TypeSubscription<Hold> {
   /** A changed parent names this: it is sent again, even if unchanged and even if the client claims it. */
   force(name: string): void {
     const resource = this.#view.get(this.type, name);
+    if (resource === undefined && !this.#started && this.#view.awaits?.(this.type, name) === true) this.#forcedEarly.add(name);
     if (resource === undefined || this.#refusals.get(name)?.version === resource.version) return;
     if (!this.#started) this.#forcedEarly.add(name);
     else if (this.covers(name)) this.#owe(name);

@@ -66,9 +66,29 @@ export class VersionTable {
 
   /** The sum of the pairs' hashes modulo 2^64, in two halves. */
   #count(name: string, version: string, sign: 1 | -1): void {
-    this.#low = (this.#low + sign * hash(name, version, 0x811c9dc5)) >>> 0;
-    this.#high = (this.#high + sign * hash(name, version, 0x2c1b3c6d)) >>> 0;
+    const { low, high } = pairOf(name, version);
+    this.#low = (this.#low + sign * low) >>> 0;
+    this.#high = (this.#high + sign * high) >>> 0;
   }
+}
+
+interface Pair {
+  readonly name: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Pairs hashed before, by version, which is a content hash and so belongs to one name: all streams are told the same ones. */
+const pairs = new Map<string, Pair>();
+const MOST_PAIRS = 20_000;
+
+function pairOf(name: string, version: string): Pair {
+  const known = pairs.get(version);
+  if (known?.name === name) return known;
+  const pair = { name, low: hash(name, version, 0x811c9dc5), high: hash(name, version, 0x2c1b3c6d) };
+  if (pairs.size >= MOST_PAIRS) pairs.clear();
+  pairs.set(version, pair);
+  return pair;
 }
 
 /** FNV-1a over both texts with a final mix (MurmurHash3's), so that sums of many stay apart. */
