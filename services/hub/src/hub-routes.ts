@@ -7,6 +7,7 @@ import { fleetRoutes } from './fleet/fleet-routes.ts';
 import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
 import { rolloutRoutes } from './fleet/rollout-routes.ts';
 import type { HubCore } from './hub-core.ts';
+import { openApiRoutes } from './openapi/openapi-routes.ts';
 import { pageRoutes } from './page/page-routes.ts';
 
 /** What they need. */
@@ -27,4 +28,5 @@ export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resource
   proxyConfigRoutes(app, { context, bus, signer });
   diffRoutes(app, { context, bus, signer, resources });
   pageRoutes(app, context);
+  openApiRoutes(app, context.version);
 }

@@ -52,7 +52,16 @@ describe('the table of permissions', () => {
     const open = routes.filter(({ method, url }) => method !== 'HEAD' && permissionOf(method, url)?.role === undefined);
     expect(open.map(({ method, url }) => `${method} ${url}`).sort()).toEqual(
       [
-        ...['GET /', 'GET /livez', 'GET /metrics', 'GET /page/overview', 'GET /page/page.css', 'GET /page/page.js', 'GET /readyz'],
+        ...[
+          'GET /',
+          'GET /livez',
+          'GET /metrics',
+          'GET /openapi.json',
+          'GET /page/overview',
+          'GET /page/page.css',
+          'GET /page/page.js',
+          'GET /readyz',
+        ],
         ...['POST /join/v1/enroll', 'POST /join/v1/renew'],
       ].sort(),
     );

@@ -68,6 +68,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /livez': open('get', 'Health'),
   'GET /readyz': open('get', 'Health'),
   'GET /metrics': open('get', 'Metrics'),
+  'GET /openapi.json': open('get', 'OpenAPI'),
   // The join token and the proof of possession are the credentials.
   'POST /join/v1/enroll': open('join', 'Cluster'),
   'POST /join/v1/renew': open('renew', 'Cluster'),

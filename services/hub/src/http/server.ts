@@ -85,7 +85,11 @@ export async function listen(app: FastifyInstance, address: string, port: number
 function addErrors(app: FastifyInstance, { log, trail }: HttpParts): void {
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
-    if (status.code >= 500) log.warn({ err: error, method: request.method, url: request.url, request: request.id }, 'a request failed');
+    if (status.code >= 500)
+      log.warn(
+        { err: error, method: request.method, url: request.url, request: request.id, trace: request.facts.traceId },
+        'a request failed',
+      );
     if (trail !== undefined) auditFailure(trail, request, status);
     if (status.details.retryAfterSeconds !== undefined) reply.header('retry-after', String(status.details.retryAfterSeconds));
     if (status.code === 401) reply.header('www-authenticate', 'Bearer');
