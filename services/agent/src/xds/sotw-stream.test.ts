@@ -354,6 +354,22 @@ describe('order', () => {
     expect(running().change('LDS l@2@r@t')).toEqual(['LDS l@2', 'SDS t@1', 'RDS r@1']);
   });
 
+  test('a cluster that goes while it is warming gets no endpoints, so that the client need not wait 15 s', () => {
+    const bench = running();
+    expect(bench.change('CDS b@1', 'EDS b@1')).toEqual(['CDS a@1 b@1']);
+    expect(bench.change('-CDS b', '-EDS b')).toEqual([]);
+    expect(bench.ask('EDS', ['a', 'b'])).toEqual(['EDS b@none']);
+    bench.ack('EDS');
+    expect(bench.ack('CDS')).toEqual(['CDS a@1']);
+  });
+
+  test('a cluster that the client had is never told to be without endpoints', () => {
+    const bench = running();
+    bench.change('-CDS a', '-EDS a', 'RDS r@2');
+    bench.ask('EDS', []);
+    expect(bench.ask('EDS', ['a'])).toEqual([]);
+  });
+
   test('changes coalesce to the latest while a response is in flight', () => {
     const bench = running();
     expect(bench.change('EDS a@2')).toEqual(['EDS a@2']);

@@ -2,7 +2,9 @@
  * The state machine of one state-of-the-world ADS stream: the delta machine with requests and responses translated, so that
  * order, holds, refusals and coalescing are the same for both. Pure (RELIABILITY.md 2.1, "SotW").
  */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
 import { DeltaStream } from './delta-stream.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { SotwResponse } from './sotw-frame.ts';
@@ -14,6 +16,12 @@ import type { Outcome } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
 const SETTLED = { subscribe: [], unsubscribe: [], initialVersions: new Map<string, string>(), error: undefined };
+
+/** A `ClusterLoadAssignment` of nothing but its `cluster_name`, field 1. */
+function withoutEndpoints(name: string): XdsResource {
+  const bytes = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name).finish();
+  return { type: 'EDS', name, version: 'none', bytes };
+}
 
 /** One stream; used as a `DeltaStream` is. */
 export class SotwStream implements StreamMachine<SotwRequest> {
@@ -100,13 +108,29 @@ export class SotwStream implements StreamMachine<SotwRequest> {
     const { type, nonce } = taken;
     const subscription = this.#type(type);
     const { offered } = subscription;
-    if (offered === undefined && taken.resources.length === 0) return undefined;
-    offered?.offer(taken.resources, taken.removed);
+    const resources = [...taken.resources, ...this.#abandoned(taken)];
+    if (offered === undefined && resources.length === 0) return undefined;
+    offered?.offer(resources, taken.removed);
     subscription.sent(nonce);
     const { sent } = this.#core.subscription(type).digests;
     const whole = offered === undefined || !this.#core.covers(type, '*') ? undefined : this.#view.whole?.(type);
     const encoded = whole?.digest === sent ? whole.encoded : undefined;
-    return { type, nonce, version: sotwVersion(sent), resources: offered?.resources ?? taken.resources, encoded };
+    return { type, nonce, version: sotwVersion(sent), resources: offered?.resources ?? resources, encoded };
+  }
+
+  /**
+   * No endpoints for each cluster that went while the client was still warming it: Envoy waits 15 s for them, and its ACK of
+   * all clusters waits too. A cluster that the client had before is never told so.
+   */
+  #abandoned(taken: Taken): XdsResource[] {
+    const clusters = this.#core.subscription('CDS');
+    if (taken.type !== 'EDS' || !clusters.inFlight || this.#type('CDS').offered?.unknownPast === true) return [];
+    const endpoints = this.#core.subscription('EDS');
+    const warming = taken.removed.filter(
+      (name) =>
+        clusters.sentVersion(name) !== undefined && clusters.ackedVersion(name) === undefined && endpoints.ackedVersion(name) === undefined,
+    );
+    return warming.filter((name) => this.#view.get('CDS', name) === undefined).map(withoutEndpoints);
   }
 
   #accepted(subscription: SotwSubscription): void {

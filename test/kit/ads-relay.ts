@@ -1,0 +1,58 @@
+/** Adds a proxy's token to the state-of-the-world streams of clients that have no place to put one. */
+import { Client, credentials, Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+
+const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
+const raw = (bytes: Buffer): Buffer => bytes;
+const BYTES = { requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
+
+/** A running relay. */
+export interface AdsRelay {
+  readonly port: number;
+  /** Ends all streams, as a lost connection does. */
+  cut(): void;
+  stop(): void;
+}
+
+/** Relays to the ADS server at `target()`, which is asked for each stream. */
+export async function startAdsRelay(target: () => number, token: string): Promise<AdsRelay> {
+  const server = new Server();
+  const cuts = new Set<() => void>();
+  server.addService(
+    { stream: { path: PATH, requestStream: true, responseStream: true, ...BYTES } },
+    {
+      stream: (call: ServerDuplexStream<Buffer, Buffer>) => {
+        const client = new Client(`127.0.0.1:${target()}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+        const metadata = new Metadata();
+        metadata.set('authorization', `Bearer ${token}`);
+        const upstream = client.makeBidiStreamRequest(PATH, raw, raw, metadata);
+        const end = (): void => {
+          cuts.delete(end);
+          upstream.cancel();
+          client.close();
+          call.end();
+        };
+        cuts.add(end);
+        upstream.on('data', (bytes: Buffer) => call.write(bytes));
+        call.on('data', (bytes: Buffer) => upstream.write(bytes));
+        for (const event of ['error', 'end']) upstream.on(event, end);
+        for (const event of ['error', 'end', 'cancelled']) call.on(event, end);
+      },
+    },
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const cut = (): void => {
+    for (const end of [...cuts]) end();
+  };
+  return {
+    port,
+    cut,
+    stop: () => {
+      cut();
+      server.forceShutdown();
+    },
+  };
+}
