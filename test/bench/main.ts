@@ -10,10 +10,11 @@ import { memory } from './memory.ts';
 import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
+import { simulation } from './simulation.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, xds, burst, connect, paused, memory];
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, xds, burst, connect, paused, memory, simulation];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {

@@ -20,7 +20,7 @@ export interface Outcome {
 
 const START = Date.UTC(2026, 0, 1);
 const CALM_MS = 3_000;
-const CHAOS_MS = 60_000;
+const CHAOS_MS = 45_000;
 /** A spoilt message is found when its owner reads its stream again, every ten minutes. */
 const SETTLE_MS = 25 * 60_000;
 

@@ -1,0 +1,53 @@
+/** Seeds in processes of their own, as many as there are processors: a simulation changes the clock of the process it runs in. */
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** What all of them came to. */
+export interface SeedRuns {
+  readonly seeds: number;
+  readonly failed: number;
+  /** What failed, with the command that replays it. */
+  readonly problems: readonly string[];
+  readonly events: number;
+  /** How often each safety check was made. */
+  readonly moments: number;
+  readonly removals: number;
+  readonly faults: Readonly<Record<string, number>>;
+}
+
+type Counted = Omit<SeedRuns, 'problems'>;
+
+const run = promisify(execFile);
+const MAIN = join(import.meta.dirname, 'main.ts');
+const DEADLINE_MS = 600_000;
+
+/** Runs seeds `from` to `from + seeds - 1`. */
+export async function runSeeds(seeds: number, from = 1): Promise<SeedRuns> {
+  const processes = Math.min(seeds, availableParallelism());
+  const share = Math.ceil(seeds / processes);
+  const parts = await Promise.all(
+    Array.from({ length: processes }, (_, index) => runPart(from + index * share, Math.min(share, seeds - index * share))),
+  );
+  const sum = (count: (part: Counted) => number): number => parts.reduce((total, part) => total + count(part), 0);
+  const faults: Record<string, number> = {};
+  for (const part of parts) for (const [fault, times] of Object.entries(part.faults)) faults[fault] = (faults[fault] ?? 0) + times;
+  return {
+    ...{ seeds: sum((part) => part.seeds), failed: sum((part) => part.failed), events: sum((part) => part.events), faults },
+    ...{ moments: sum((part) => part.moments), removals: sum((part) => part.removals) },
+    problems: parts.flatMap((part) => part.problems),
+  };
+}
+
+async function runPart(from: number, seeds: number): Promise<SeedRuns> {
+  const args = [MAIN, '--from', String(from), '--seeds', String(seeds)];
+  // A failed seed ends it with 1, and then it has said why.
+  const { stdout } = await run(process.execPath, args, { timeout: DEADLINE_MS, maxBuffer: 64 * 1024 * 1024 }).catch((error: unknown) => {
+    if (error instanceof Error && 'stdout' in error && 'code' in error && error.code === 1) return { stdout: String(error.stdout) };
+    throw error;
+  });
+  const lines = stdout.trimEnd().split('\n');
+  const counted = JSON.parse(lines.at(-1) ?? '') as Counted;
+  return { ...counted, problems: lines.slice(0, -1) };
+}
