@@ -199,9 +199,15 @@ class Agent implements RunningAgent {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#proxies.stop();
+    await this.#save();
+    for (const stop of this.#stops.reverse()) await stop();
+    // What was heard while it stopped was served too: a restart must not go back behind it.
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
     if (this.loop.ready) this.#lastGood.changed();
     await this.#lastGood.flush();
-    for (const stop of this.#stops.reverse()) await stop();
   }
 
   #makeLoop(translator: Translator): ControlLoop {
