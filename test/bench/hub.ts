@@ -12,7 +12,7 @@ const ENDPOINTS = 5;
 const SAMPLES = 40;
 const BULK = 1_000;
 const BULK_ROUNDS = 3;
-const AT_ONCE = 16;
+const AT_ONCE = 8;
 const NAMESPACE = 'shop';
 
 /** The benchmark. */
@@ -68,7 +68,7 @@ async function setUp(api: HubApi, agents: SimulatedAgent[]): Promise<void> {
   await Promise.all(agents.map((agent) => agent.export(shardsOf(agent.cluster))));
   note('all shards are on the bus', started);
   for (;;) {
-    const { clusters } = JSON.parse(await ask({ url: `${api.url}/hawser/v1/status`, token: api.token })) as {
+    const { clusters } = JSON.parse(await ask({ url: `${api.url}/hawser/v1/status`, token: api.token, timeoutMs: 60_000 })) as {
       clusters: readonly { readonly endpoints: { readonly total: number } }[];
     };
     const seen = clusters.reduce((sum, { endpoints }) => sum + endpoints.total, 0);
@@ -82,12 +82,14 @@ async function setUp(api: HubApi, agents: SimulatedAgent[]): Promise<void> {
 async function measurePolicies(api: HubApi, agents: readonly SimulatedAgent[]): Promise<number[]> {
   const url = collection(api);
   const policy = (order: string): object => failoverPolicy('everywhere', { order: [order], services: ['s0'] });
-  await ask({ method: 'POST', url, token: api.token, body: policy('region-c0') });
+  await ask({ method: 'POST', url, token: api.token, timeoutMs: 60_000, body: policy('region-c0') });
   const latencies: number[] = [];
   for (let sample = 1; sample <= SAMPLES; sample += 1) {
     const started = performance.now();
     const body = policy(`region-c${sample}`);
-    const { metadata } = JSON.parse(await ask({ method: 'PUT', url: `${url}/everywhere`, token: api.token, body })) as Stored;
+    const { metadata } = JSON.parse(
+      await ask({ method: 'PUT', url: `${url}/everywhere`, token: api.token, timeoutMs: 60_000, body }),
+    ) as Stored;
     const key = `policy.failoverpolicies.${NAMESPACE}.everywhere`;
     const revision = Number(metadata.resourceVersion);
     const times = await Promise.all(agents.map((agent) => agent.when(({ held }) => held.get(key) === revision)));
@@ -106,7 +108,7 @@ async function measureBulk(api: HubApi, agents: readonly SimulatedAgent[], round
     async (index) => {
       const annotations = { 'hawser.dev/clusters': `name=c${index % CLUSTERS}` };
       const body = failoverPolicy(`bulk-${round}-${index}`, { services: [`s${index % SERVICES}`], order: ['region-c0'] }, annotations);
-      const { metadata } = JSON.parse(await ask({ method: 'POST', url, token: api.token, body })) as Stored;
+      const { metadata } = JSON.parse(await ask({ method: 'POST', url, token: api.token, timeoutMs: 60_000, body })) as Stored;
       newest = Math.max(newest, Number(metadata.resourceVersion));
     },
   );

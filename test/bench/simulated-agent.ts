@@ -68,13 +68,15 @@ export class SimulatedAgent {
   static async join(hub: HubApi, cluster: string, region: string): Promise<SimulatedAgent> {
     const resource = { apiVersion: 'hawser.dev/v1alpha1', kind: 'JoinToken', metadata: { name: cluster }, spec: { cluster, region } };
     const url = `${hub.url}/apis/hawser.dev/v1alpha1/jointokens`;
-    const made = JSON.parse(await ask({ method: 'POST', url, token: hub.token, body: resource })) as { status: { token: string } };
+    const made = JSON.parse(await ask({ method: 'POST', url, token: hub.token, body: resource, timeoutMs: 60_000 })) as {
+      status: { token: string };
+    };
     const { secret } = decodeJoinToken(made.status.token) as JoinTokenPayload;
     const signer = generateSigner();
     const user = createUserKey();
     const request = { cluster, secret, signingKey: signer.publicKey, natsUser: user.publicKey };
     const proof = Buffer.from(sign(enrollProof(request), signer)).toString('base64url');
-    const answer = await ask({ method: 'POST', url: `${hub.url}/join/v1/enroll`, body: { ...request, proof } });
+    const answer = await ask({ method: 'POST', url: `${hub.url}/join/v1/enroll`, body: { ...request, proof }, timeoutMs: 60_000 });
     const membership = JSON.parse(answer) as Membership;
     const credentials = { jwt: membership.natsJwt, seed: user.seed };
     const bus = await connectBus({ urls: membership.natsUrls, name: cluster, credentials, inboxPrefix: inboxPrefix(cluster), log });

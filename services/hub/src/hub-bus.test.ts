@@ -128,8 +128,14 @@ describe('the hub and its bus', () => {
     await expect
       .poll(async () => (await hub.call('GET', imports)).body, { timeout: 10_000 })
       .toMatchObject({ status: { clusters: [{ cluster: 'us-east' }] } });
-    const answer = await hub.call<WhoServesAnswer>('GET', '/hawser/v1/services/bookinfo/reviews/answers');
-    expect(answer.body.answers[0]?.localities).toMatchObject([{ cluster: 'us-east', endpoints: 2, healthy: 1, state: 'KNOWN' }]);
+    await expect
+      .poll(
+        async () => (await hub.call<WhoServesAnswer>('GET', '/hawser/v1/services/bookinfo/reviews/answers')).body.answers[0]?.localities,
+        {
+          timeout: 10_000,
+        },
+      )
+      .toMatchObject([{ cluster: 'us-east', endpoints: 2, healthy: 1, state: 'KNOWN' }]);
   });
 
   it('carries a policy to the cluster with its revision, and the account of it back', async () => {
@@ -208,6 +214,18 @@ describe('the hub and its bus', () => {
     await hub.start();
     await expect.poll(async () => [...(await hub.stored()).keys()].sort(), { timeout: 20_000 }).toEqual([...before.keys()].sort());
     expect(before.has(POLICY_SUBJECT)).toBe(true);
+  }, 60_000);
+
+  it('drops the connection of a cluster that was removed, and serves it again when it has joined anew', async () => {
+    const gone = await joinCluster(hub, 'gone');
+    await gone.bus.ready();
+    expect((await hub.call('DELETE', '/apis/hawser.dev/v1alpha1/clusters/gone')).status).toBe(200);
+    await expect.poll(() => gone.bus.connected, { timeout: 20_000 }).toBe(false);
+    const again = await joinCluster(hub, 'gone');
+    await again.bus.ready();
+    expect(gone.bus.connected).toBe(false);
+    expect((await hub.call('DELETE', '/apis/hawser.dev/v1alpha1/clusters/gone')).status).toBe(200);
+    await Promise.all([gone.bus.close(), again.bus.close()]);
   }, 60_000);
 
   it('goes on after PostgreSQL and NATS were killed under it', async () => {

@@ -1,4 +1,5 @@
 /** The assembly of the hub's core: database, API, access, enrolment. The bus side joins through these types. */
+import type { RevokedUser } from '@hawser/bus/nats-accounts.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
@@ -14,6 +15,7 @@ import { type HubIdentity, requireSharedKeys } from './bus/hub-identity-store.ts
 import { clusterBehaviour, joinTokenBehaviour } from './cluster/cluster-kinds.ts';
 import { createEnrolment } from './cluster/enrolment.ts';
 import { registerEnrolmentRoutes } from './cluster/enrolment-routes.ts';
+import { revokedUsers } from './cluster/member-store.ts';
 import type { HubConfig } from './config.ts';
 import { type Database, isConnectionFailure, openDatabase } from './db/database.ts';
 import { listenChannel } from './db/listen-outbox.ts';
@@ -99,6 +101,8 @@ export interface HubCore {
   readonly listenOutbox: ListenOutbox;
   /** Throws `keys-differ` when another hub's keys are this database's. */
   requireSharedKeys(identity: HubIdentity): Promise<void>;
+  /** Users of NATS whose credentials are void: of clusters that were removed, or joined again with others. */
+  revokedUsers(): Promise<readonly RevokedUser[]>;
   /** Whether the last statement reached PostgreSQL. */
   databaseUp(): boolean;
   /** Binds `config.address:config.port`; throws `port-taken`. Returns the URL. */
@@ -183,6 +187,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     readModel: createReadModel(database, log),
     listenOutbox,
     requireSharedKeys: (identity) => requireSharedKeys(database, identity, config.keysDir),
+    revokedUsers: () => database.transaction(revokedUsers),
     databaseUp: () => database.up(),
     listen: async () => {
       const url = await listen(app, config.address, config.port);

@@ -95,7 +95,7 @@ export class HubProcess {
   /** Calls the API with the administrator's token; answers the status too. */
   async call<T>(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: T }> {
     const token = readFileSync(join(this.#stateDir, 'admin.token'), 'utf8').trim();
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     const answer = await fetch(this.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     return { status: answer.status, body: (await answer.json()) as T };
   }

@@ -1,7 +1,7 @@
 /** The hub's composition root. */
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
-import { hubCredentials, natsAccountKey } from '@hawser/bus/nats-accounts.ts';
+import { hubCredentials, natsAccountKey, type RevokedUser } from '@hawser/bus/nats-accounts.ts';
 import { keepStreams } from '@hawser/bus/streams.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
@@ -10,7 +10,10 @@ import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
+import { natsRevocations } from './bus/nats-revocations.ts';
+import { revokedUsers } from './cluster/member-store.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
+import { openDatabase } from './db/database.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
@@ -48,13 +51,18 @@ export async function runHub(flags: HubFlags): Promise<void> {
 
 /** `hawser hub nats-config [--out FILE]`: prints or writes what an external nats-server must be configured with. */
 export async function printNatsConfig({ out, tlsCert, tlsKey, ...flags }: HubFlags): Promise<void> {
-  const { keysDir } = loadHubConfig(flags);
+  const { keysDir, databaseUrl } = loadHubConfig(flags);
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new AppError('config-invalid', '--tls-cert and --tls-key belong together: give both or none');
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { certFile: tlsCert, keyFile: tlsKey };
-  const text = await externalNatsConfig(keysDir, tls);
+  const text = await externalNatsConfig(keysDir, { tls, revoked: databaseUrl === undefined ? [] : await revokedIn(databaseUrl) });
   if (out === undefined) process.stdout.write(text);
   else await writeDurably(out, text, 0o644);
+}
+
+async function revokedIn(databaseUrl: string): Promise<readonly RevokedUser[]> {
+  const database = openDatabase(databaseUrl, createLogger('hub'));
+  return await database.transaction(revokedUsers).finally(() => database.close());
 }
 
 /** `hawser hub certificate`: for a server beside the hub. */
@@ -74,11 +82,12 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
   const doors = await openDoors(config, log);
   group.onStop('doors', () => doors.stop());
   const servers = await startServers(config, keys, { ...run, doors });
-  const credentials = await hubCredentials(keys.operator);
-  const bus = await connectBus({ urls: servers.natsUrls, ca: doors.natsCa, name: 'hub', credentials, log });
-  group.onStop('bus', () => bus.close());
+  const connection = { urls: servers.natsUrls, ca: doors.natsCa, log };
+  const bus = await connectBus({ ...connection, name: 'hub', credentials: await hubCredentials(keys.operator) });
+  const shardBus = await connectBus({ ...connection, name: 'hub shards', credentials: await hubCredentials(keys.operator) });
+  group.onStop('bus', () => Promise.all([bus.close(), shardBus.close()]).then(() => undefined));
   void keepStreams(bus, log, { signal: group.signal, replicas: config.natsReplicas });
-  const composition = { config, keys, doors, servers, bus, run };
+  const composition = { config, keys, doors, servers, bus, shardBus, run };
   const core = await composeHub(composition);
   const url = await core.listen();
   await recordProcesses(servers, url, composition);
@@ -91,6 +100,7 @@ interface Composition {
   readonly doors: HubDoors;
   readonly servers: Servers;
   readonly bus: Bus;
+  readonly shardBus: Bus;
   readonly run: Run;
 }
 
@@ -102,7 +112,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   const distribution = distributionOf(late);
   const metrics = registerHubMetrics(registry, gaugesOf(late, bus));
   const fleet = createFleet({
-    ...{ bus, log, distribution, version: VERSION },
+    ...{ bus, shardBus: parts.shardBus, log, distribution, version: VERSION },
     databaseUp: () => late.core?.databaseUp() ?? false,
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
@@ -116,10 +126,14 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.core = core;
   await core.requireSharedKeys({ signingKey: keys.signer.publicKey, natsAccount: natsAccountKey(keys.operator) });
+  const revoke = natsRevocations({ read: core.revokedUsers, apply: servers.revoke, log });
   late.distribution = startDistribution({
     ...{ bus, signer: keys.signer, readModel: core.readModel, listenOutbox: core.listenOutbox, group, log },
     leaderStore: (holder) => new LeaderStore({ dsn: servers.dsn, holder, address: config.publicUrl }),
-    onDesired: (desired) => fleet.setMembers(desired.members),
+    onDesired: (desired) => {
+      fleet.setMembers(desired.members);
+      revoke();
+    },
     onPublished: () => fleet.touch(),
     onPut: (count) => metrics.documentsPublished.inc(count),
   });

@@ -1,5 +1,6 @@
 /** PostgreSQL and NATS for a hub: those it is pointed at, or its own. */
 import { join } from 'node:path';
+import { type RevokedUser, withRevocations } from '@hawser/bus/nats-accounts.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { ServerCertificate } from '@hawser/runtime/live-certificate.ts';
@@ -20,6 +21,8 @@ export interface Servers {
   readonly agentNatsUrls: readonly string[];
   readonly postgres: EmbeddedPostgres | undefined;
   readonly nats: NatsServer | undefined;
+  /** Has the hub's own NATS refuse these users; an external one gets them from `hawser hub nats-config`. */
+  revoke(revoked: readonly RevokedUser[]): Promise<void>;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -33,13 +36,14 @@ export async function startServers(
   const [postgres, nats] = await Promise.allSettled([ownPostgres(config, run), ownNats(config, keys, run)]);
   if (postgres.status === 'rejected') throw postgres.reason;
   if (nats.status === 'rejected') throw nats.reason;
-  const natsUrls = config.natsUrl?.split(',') ?? (nats.value === undefined ? [] : [nats.value.url]);
+  const natsUrls = config.natsUrl?.split(',') ?? (nats.value === undefined ? [] : [nats.value.server.url]);
   return {
     dsn: config.databaseUrl ?? postgres.value?.dsn ?? '',
     natsUrls,
-    agentNatsUrls: nats.value !== undefined && isWildcard(config.natsAddress) ? [publicNatsUrl(config, nats.value.url)] : natsUrls,
+    agentNatsUrls: nats.value !== undefined && isWildcard(config.natsAddress) ? [publicNatsUrl(config, nats.value.server.url)] : natsUrls,
     postgres: postgres.value,
-    nats: nats.value,
+    nats: nats.value?.server,
+    revoke: async (revoked) => nats.value?.revoke(revoked),
   };
 }
 
@@ -54,14 +58,15 @@ async function ownNats(
   config: HubConfig,
   { operator }: HubKeys,
   { group, log, doors }: { group: RunGroup; log: Logger; doors?: Pick<HubDoors, 'nats'> },
-): Promise<NatsServer | undefined> {
+): Promise<{ readonly server: NatsServer; revoke(revoked: readonly RevokedUser[]): Promise<void> } | undefined> {
   if (config.natsUrl !== undefined) return undefined;
   const { stateDir, natsPort: port, natsAddress } = config;
   const certificate = doors?.nats;
   const tls = certificate === undefined ? undefined : await natsCertificateFiles(stateDir, certificate.current);
-  const text = embeddedNatsConfig(operator, { host: natsAddress, port, stateDir, tls });
+  const place = { host: natsAddress, port, stateDir, tls, serverName: natsServerName(operator) };
+  const text = embeddedNatsConfig(operator, place);
   const host = isWildcard(natsAddress) ? LOOPBACK : natsAddress;
-  const serverName = natsServerName(operator);
+  const { serverName } = place;
   const nats = await startNatsServer({ stateDir, host, port, serverName, config: text, tls: tls !== undefined, log });
   certificate?.onChange((renewed) => {
     natsCertificateFiles(stateDir, renewed)
@@ -70,7 +75,10 @@ async function ownNats(
   });
   if (tls !== undefined) await nats.reload(); // an adopted one has an older certificate
   await stopLater(group, 'nats', () => nats.stop());
-  return nats;
+  return {
+    server: nats,
+    revoke: async (revoked) => nats.configure(embeddedNatsConfig(await withRevocations(operator, revoked), place)),
+  };
 }
 
 /** One file for both, so that the server never reads halves that do not fit. */

@@ -86,6 +86,21 @@ function clusterBlock(host: string, { port, routes }: NonNullable<NatsServerSett
   return ['cluster {', '  name: hawser', `  listen: ${JSON.stringify(`${host}:${port}`)}`, `  routes: ${JSON.stringify(routes)}`, '}'];
 }
 
+/** A user of NATS whose credentials issued up to a moment (Unix seconds) are void. */
+export interface RevokedUser {
+  readonly natsUser: string;
+  readonly until: number;
+}
+
+/** The operator with an account that refuses these users: a server that reloads it drops their connections (NATS account JWT, `revocations`). */
+export async function withRevocations(operator: NatsOperator, revoked: readonly RevokedUser[]): Promise<NatsOperator> {
+  if (revoked.length === 0) return operator;
+  const account = fromSeed(Buffer.from(operator.accountSeed));
+  const signer = fromSeed(Buffer.from(operator.operatorSeed));
+  const revocations = Object.fromEntries(revoked.map(({ natsUser, until }) => [natsUser, until]));
+  return { ...operator, accountJwt: await encodeAccount('hawser', account, { limits: ACCOUNT_LIMITS, revocations }, { signer }) };
+}
+
 /** Public key of Hawser's account: it stays when the account's JWT is made anew. */
 export function natsAccountKey(operator: Pick<NatsOperator, 'accountJwt'>): string {
   return subjectOf(operator.accountJwt);

@@ -36,6 +36,7 @@ export function addProcessCommands(program: Command, run: Run): void {
     .command('nats-config')
     .description('print what an external nats-server must be configured with')
     .option('--out <file>', 'write it there (default: standard output)')
+    .option('--database-url <dsn>', "the hub's database: shuts out clusters that were removed")
     .option('--tls-cert <file>', 'certificate chain on the machine of that server')
     .option('--tls-key <file>', 'its key')
     .action((_flags: unknown, command: Command) =>

@@ -1,6 +1,13 @@
 /** Who may use NATS: configuration of the server, and credentials of clusters and of the hub. */
 import { join } from 'node:path';
-import { clusterUserJwt, type NatsOperator, type NatsServerSettings, serverConfig } from '@hawser/bus/nats-accounts.ts';
+import {
+  clusterUserJwt,
+  type NatsOperator,
+  type NatsServerSettings,
+  type RevokedUser,
+  serverConfig,
+  withRevocations,
+} from '@hawser/bus/nats-accounts.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { IssueNatsCredentials } from '../hub-core.ts';
 import { loadHubKeys } from './hub-keys.ts';
@@ -29,22 +36,25 @@ export function natsServerName(operator: NatsOperator): string {
 /** Configuration of the server that the hub brings itself. */
 export function embeddedNatsConfig(
   operator: NatsOperator,
-  place: { readonly host: string; readonly port: number; readonly stateDir: string; readonly tls?: NatsServerSettings['tls'] },
+  place: Pick<NatsServerSettings, 'host' | 'port' | 'tls' | 'serverName'> & { readonly stateDir: string },
 ): string {
-  const { host, port, stateDir, tls } = place;
+  const { host, port, stateDir, tls, serverName = natsServerName(operator) } = place;
   const config = serverConfig(operator, {
     host,
     port,
     storeDir: join(stateDir, 'hub', 'nats', 'data'),
-    serverName: natsServerName(operator),
+    serverName,
     tls,
   });
   return `${config}logfile_size_limit: 16777216\nlogfile_max_num: 3\n`;
 }
 
 /** Configuration for a nats-server that somebody else runs: put it in that server's place, adapt address and `store_dir`. `tls` are files on its machine. */
-export async function externalNatsConfig(keysDir: string, tls?: NatsServerSettings['tls']): Promise<string> {
-  const { operator } = await loadHubKeys(keysDir);
+export async function externalNatsConfig(
+  keysDir: string,
+  { tls, revoked = [] }: { readonly tls?: NatsServerSettings['tls']; readonly revoked?: readonly RevokedUser[] } = {},
+): Promise<string> {
+  const operator = await withRevocations((await loadHubKeys(keysDir)).operator, revoked);
   return `${NOTE}${serverConfig(operator, { host: '0.0.0.0', port: 4222, storeDir: '/var/lib/nats', tls })}`;
 }
 
@@ -55,4 +65,5 @@ const NOTE = `# nats-server configuration for a Hawser hub: it trusts the hub's 
 #   --nats-url tls://HOST:4222 --nats-ca-file DIR/ca.crt
 # Three servers, so that one may be lost: give each a server_name and a cluster block (name, listen, routes; with tls of its own), and the
 # hub all their URLs, separated by commas. It then keeps three copies of everything (--nats-replicas).
+# When a cluster was removed, print this again with --database-url and reload the server (SIGHUP): it drops that cluster's connection.
 `;

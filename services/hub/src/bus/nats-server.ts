@@ -31,6 +31,8 @@ export interface NatsServer {
   readonly record: ProcessRecord;
   /** Has the server read its certificate again. */
   reload(): Promise<void>;
+  /** Gives it another configuration, which it reads without a restart. */
+  configure(config: string): Promise<void>;
   /** Ends the server and its supervision. */
   stop(): Promise<void>;
 }
@@ -53,6 +55,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 class Supervisor implements NatsServer {
   readonly #options: NatsServerOptions;
   readonly #folder: string;
+  #config: string;
   readonly #argv: readonly string[];
   readonly #aborter = new AbortController();
   #record: ProcessRecord | undefined;
@@ -60,6 +63,7 @@ class Supervisor implements NatsServer {
 
   constructor(options: NatsServerOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#folder = privateFolder(join(options.stateDir, 'hub', 'nats'));
     const file = (name: string): string => join(this.#folder, name);
     this.#argv = [natsServerBinary(), '-c', file('nats.conf'), '-n', options.serverName, '-P', file('nats.pid'), '-l', file('nats.log')];
@@ -83,6 +87,11 @@ class Supervisor implements NatsServer {
   async reload(): Promise<void> {
     const pid = await this.#ownPid();
     if (pid !== undefined) process.kill(pid, 'SIGHUP');
+  }
+
+  async configure(config: string): Promise<void> {
+    this.#config = config;
+    if (await this.#writeConfig()) await this.reload();
   }
 
   async stop(): Promise<void> {
@@ -185,8 +194,8 @@ class Supervisor implements NatsServer {
 
   async #writeConfig(): Promise<boolean> {
     const path = join(this.#folder, 'nats.conf');
-    if ((await readIfThere(path)) === this.#options.config) return false;
-    await writeDurably(path, this.#options.config);
+    if ((await readIfThere(path)) === this.#config) return false;
+    await writeDurably(path, this.#config);
     return true;
   }
 }

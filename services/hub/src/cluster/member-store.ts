@@ -1,7 +1,8 @@
 /** Rows of enrolled clusters. */
-import { eq, inArray, sql } from 'drizzle-orm';
+import type { RevokedUser } from '@hawser/bus/nats-accounts.ts';
+import { asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
-import { members } from '../db/schema.ts';
+import { members, revokedNatsUsers } from '../db/schema.ts';
 
 /** What enrolment made of a cluster. */
 export type MemberRow = typeof members.$inferSelect;
@@ -15,6 +16,9 @@ export async function storeMember(
   member: { readonly cluster: string; readonly signingKey: string; readonly natsUser: string },
 ): Promise<number> {
   const now = sql`clock_timestamp()`;
+  const before = await findMember(tx, member.cluster);
+  if (before !== undefined && before.natsUser !== member.natsUser) await revoke(tx, before);
+  await tx.delete(revokedNatsUsers).where(eq(revokedNatsUsers.natsUser, member.natsUser));
   const epoch = sql`extract(epoch FROM clock_timestamp())::bigint`;
   const [row] = await tx
     .insert(members)
@@ -42,7 +46,23 @@ export async function membersNamed(tx: Statements, names: readonly string[]): Pr
     .where(inArray(members.cluster, [...names]));
 }
 
-/** Ends a membership: its keys are not vouched for any longer, and it cannot renew. */
+/** Ends a membership: its keys are not vouched for any longer, it cannot renew, and its user of NATS is revoked. */
 export async function deleteMember(tx: Statements, cluster: string): Promise<void> {
+  const member = await findMember(tx, cluster);
+  if (member !== undefined) await revoke(tx, member);
   await tx.delete(members).where(eq(members.cluster, cluster));
+}
+
+/** Users whose credentials are void, by name of the user. */
+export async function revokedUsers(tx: Statements): Promise<readonly RevokedUser[]> {
+  const rows = await tx.select().from(revokedNatsUsers).orderBy(asc(revokedNatsUsers.natsUser));
+  return rows.map(({ natsUser, revokedAt }) => ({ natsUser, until: Math.ceil(revokedAt.getTime() / 1000) }));
+}
+
+async function revoke(tx: Statements, { natsUser, cluster }: MemberRow): Promise<void> {
+  const revokedAt = sql`clock_timestamp()`;
+  await tx
+    .insert(revokedNatsUsers)
+    .values({ natsUser, cluster, revokedAt })
+    .onConflictDoUpdate({ target: revokedNatsUsers.natsUser, set: { cluster, revokedAt } });
 }

@@ -1,8 +1,8 @@
 /** A signed publisher for each member's documents, kept equal to the placement. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import { DocumentPublisher } from '@hawser/bus/document-publisher.ts';
+import { contentHash } from '@hawser/bus/stored-documents.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
-import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { CONFIG_PREFIX, CONFIG_STREAM } from '@hawser/wire/subjects.ts';
@@ -150,7 +150,7 @@ export class ClusterPublishers {
 
 /** Policies that did not change are the same object (`place`); the roster is made anew each time. */
 function isSame(before: unknown, body: unknown): boolean {
-  return before === body || (isRoster(before) && isRoster(body) && canonicalJson(before) === canonicalJson(body));
+  return before === body || (isRoster(before) && isRoster(body) && contentHash(before) === contentHash(body));
 }
 
 function isRoster(body: unknown): boolean {

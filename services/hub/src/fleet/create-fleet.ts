@@ -11,6 +11,8 @@ import { collectStatus } from './status-collector.ts';
 /** What the fleet side is made of. */
 export interface FleetParts {
   readonly bus: Bus;
+  /** A connection of the shards' own: an answer on the other one must not wait behind half a million endpoints. */
+  readonly shardBus: Bus;
   readonly log: Logger;
   readonly version: string;
   readonly distribution: Distribution;
@@ -35,7 +37,7 @@ export function createFleet(parts: FleetParts): Fleet {
   const { bus, log, onRefused } = parts;
   const fleet = new FleetState();
   const accounts = new AgentAccounts();
-  const feed = new FleetFeed({ bus, fleet, log, onRefused });
+  const feed = new FleetFeed({ bus: parts.shardBus, fleet, log, onRefused });
   const stopCollecting = collectStatus(bus, { fleet, accounts, log, onRefused });
   const listeners = new Set<() => void>();
   const touch = (): void => {

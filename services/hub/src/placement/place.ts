@@ -17,7 +17,7 @@ export type Documents = ReadonlyMap<string, unknown>;
 /** Every member's documents by its name: the roster, and the policies whose `hawser.dev/clusters` selects it (default: all). */
 export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
   const members = [...input.members].sort((a, b) => compare(a.name, b.name));
-  const roster: Roster = { members };
+  const roster: Roster = Object.freeze({ members });
   const placed = new Map(members.map((member) => [member.name, new Map<string, unknown>([[ROSTER_KEY, roster]])]));
   for (const resource of input.resources) {
     const kind = POLICY_KINDS.get(resource.kind);
@@ -86,7 +86,7 @@ const bodies = new WeakMap<Resource, unknown>();
 export function policyBody(resource: Resource): unknown {
   const known = bodies.get(resource);
   if (known !== undefined) return known;
-  const body = makeBody(resource);
+  const body = Object.freeze(makeBody(resource));
   bodies.set(resource, body);
   return body;
 }
