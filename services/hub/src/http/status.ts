@@ -119,9 +119,16 @@ function reasonOf(code: number): StatusReason {
   return found === undefined ? (code < 500 ? 'BadRequest' : 'InternalError') : (found as StatusReason);
 }
 
+/** The deadline of a request is ours, so its error may be told. */
+function isLate(error: Error): boolean {
+  return 'code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT';
+}
+
 /** Errors of fastify itself carry a client status: malformed JSON, a body too large, a media type it does not know. */
 function fastifyStatus(error: unknown): { readonly code: number; readonly message: string } | undefined {
   if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') return undefined;
+  if (isLate(error))
+    return { code: 504, message: 'the hub did not finish this in time; whether it was done is not known: look before you repeat it' };
   if (error.statusCode < 400 || error.statusCode >= 500) return undefined;
   const message = error instanceof SyntaxError ? `the body is not JSON: ${error.message}` : error.message;
   return { code: error.statusCode, message };
