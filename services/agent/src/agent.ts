@@ -15,7 +15,6 @@ import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import { type AgentConfig, hostPort } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
-import { PolicyDiff } from './diff/policy-diff.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
 import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
@@ -24,7 +23,7 @@ import { replicaName } from './feed/replica-name.ts';
 import { Replicas } from './feed/replicas.ts';
 import { RevisionCounter } from './feed/revision-counter.ts';
 import { acceptSavedState, encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
-import { PolicyTrials } from './policy-trials.ts';
+import { followTrials, policyDiff } from './policy-serving.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
@@ -315,13 +314,14 @@ class Agent implements RunningAgent {
     const status = (): AgentStatus => this.#status(server);
     const reporter = new StatusReporter({ bus, cluster, replica, epoch, signer: member.signer, nextRevision, status });
     this.#reporter = reporter;
-    const trials = this.#followTrials(server);
+    const serving = { server, loop: this.loop, log: this.#options.log };
+    const trials = followTrials(serving, this.#probation, { rollouts: () => this.#rollouts, changed: () => this.#changed() });
     this.#rollouts = new RolloutTracker(
       server.streams,
       (status) => reporter.rollout(status),
       () => this.#probation.active,
     );
-    const diff = this.#policyDiff(server);
+    const diff = policyDiff(serving, this.#federation, this.#proxies);
     const rpc = serveRpc({
       bus,
       cluster,
@@ -350,31 +350,6 @@ class Agent implements RunningAgent {
       rpc.stop();
       diff.stop();
       reporter.stop();
-    });
-  }
-
-  /** Before the rollouts, which wait for what comes of a trial. */
-  #followTrials(server: AdsServer): PolicyTrials<ProxyStream> {
-    return new PolicyTrials({
-      ...{ probation: this.#probation, streams: server.streams, recompile: () => this.loop.reconsider() },
-      onVerdict: (refused, nacks) => {
-        for (const { key, revision, refusal } of refused) {
-          this.#options.log.warn({ policy: key, ...refusal }, 'a proxy refuses what a policy makes: it is held back');
-          this.#rollouts?.blame(revision, key, nacks);
-        }
-        this.#rollouts?.recheck();
-        this.#changed();
-      },
-    });
-  }
-
-  #policyDiff(server: AdsServer): PolicyDiff {
-    return new PolicyDiff({
-      world: () => this.#federation.world(),
-      moment: () => this.loop.moment,
-      ready: () => this.loop.ready,
-      refs: () => this.#proxies.refs(),
-      seenBy: (change) => [...server.streams.affected({ generation: 0, changes: [change] }).keys()].map((stream) => stream.proxy.name),
     });
   }
 
