@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FakeCluster, HubProcess, joinCluster } from './hub-process-fixture.ts';
+
+const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
+
+let folder: string;
+let hub: HubProcess;
+let cluster: FakeCluster;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hawser-faults-'));
+  hub = await HubProcess.start(folder);
+  cluster = await joinCluster(hub, 'us-east');
+}, 60_000);
+
+afterAll(async () => {
+  await cluster.bus.close();
+  await hub.end('SIGTERM');
+  rmSync(folder, { recursive: true, force: true });
+}, 30_000);
+
+/** Writes a policy; answers its revision, or undefined when the hub did not acknowledge it. */
+async function write(name: string): Promise<number | undefined> {
+  const metadata = { name, namespace: 'bookinfo' };
+  const body = { apiVersion: 'hawser.dev/v1alpha1', kind: 'FailoverPolicy', metadata, spec: { order: ['us-east'] } };
+  const answer = await hub.call<Resource>('POST', POLICIES, body);
+  return answer.status === 201 ? Number(answer.body.metadata.resourceVersion) : undefined;
+}
+
+async function published(revision: number): Promise<void> {
+  const read = async (): Promise<number> => (await hub.call<FleetAnswer>('GET', '/hawser/v1/status')).body.hub.published;
+  await expect.poll(read, { timeout: 40_000 }).toBeGreaterThanOrEqual(revision);
+}
+
+describe('the hub keeps its word', () => {
+  it('PostgreSQL killed while it commits: no acknowledged write is lost, and none comes by halves', async () => {
+    const acked: { readonly name: string; readonly revision: number }[] = [];
+    for (let kill = 0; kill < 2; kill += 1) {
+      const before = hub.processes.postgres?.pid ?? 0;
+      let isKilled = false;
+      const writer = async (number: number): Promise<void> => {
+        for (let count = 0; !isKilled || count < 3; count += 1) {
+          const name = `kill-${kill}-${number}-${count}`;
+          const revision = await write(name);
+          if (revision !== undefined) acked.push({ name, revision });
+          if (number === 0 && count === 5) {
+            process.kill(before, 'SIGKILL');
+            isKilled = true;
+          }
+        }
+      };
+      await Promise.all([0, 1, 2, 3].map(writer));
+      await expect.poll(() => hub.processes.postgres?.pid, { timeout: 30_000 }).not.toBe(before);
+      await expect.poll(async () => (await hub.call('GET', POLICIES)).status, { timeout: 30_000 }).toBe(200);
+    }
+    const { items } = (await hub.call<{ readonly items: readonly Resource[] }>('GET', POLICIES)).body;
+    const stored = new Map(items.map(({ metadata }) => [metadata.name, Number(metadata.resourceVersion)]));
+    expect(acked.length).toBeGreaterThan(10);
+    expect(acked.filter(({ name, revision }) => stored.get(name) !== revision)).toEqual([]);
+    await published(Math.max(...stored.values()));
+    const onBus = await hub.stored();
+    const missing = [...stored.keys()].filter((name) => !onBus.has(`hawser.config.us-east.policy.failoverpolicies.bookinfo.${name}`));
+    expect(missing).toEqual([]);
+  }, 120_000);
+
+  it('NATS stopped: writes are acknowledged, the outbox grows, and drains when it goes on', async () => {
+    const pid = hub.processes.nats?.pid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    let last = 0;
+    try {
+      for (let count = 0; count < 5; count += 1) last = (await write(`stopped-${count}`)) ?? Number.NaN;
+      expect(last).toBeGreaterThan(0);
+      await expect.poll(() => hub.metric('hub_outbox_depth'), { timeout: 10_000 }).toBeGreaterThanOrEqual(5);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await published(last);
+    expect(await hub.metric('hub_outbox_depth')).toBe(0);
+  }, 90_000);
+});
