@@ -249,6 +249,12 @@ describe('hawser with a hub', () => {
     expect(readFileSync(join(folder, '.hawser/admin.token'), 'utf8')).not.toContain('wrong');
   });
 
+  it('checks the hub part by part', () => {
+    const { status, stdout } = hawser(['check']);
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^ok +hub database: ready$[^]*^ok +hub bus: ready$/m)]);
+    expect(JSON.parse(hawser(['check', '-o', 'json']).stdout)).toMatchObject({ ok: true });
+  });
+
   it('makes, lists and revokes tokens; a role is enforced, and the audit tells of it', () => {
     const { stdout, stderr, status } = hawser([
       'token',

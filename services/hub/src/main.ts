@@ -8,6 +8,7 @@ import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
+import { requestFields } from './access/request-context.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
 import { natsRevocations } from './bus/nats-revocations.ts';
@@ -35,7 +36,7 @@ const RECORD_EVERY_MS = 1000;
 /** `hawser hub run`: resolves when the hub has stopped. Fails with what keeps it from starting, after stopping what it had started. */
 export async function runHub(flags: HubFlags): Promise<void> {
   const config = loadHubConfig(flags);
-  const log = createLogger('hub');
+  const log = createLogger('hub', requestFields);
   await refuseSecondHub(config.stateDir, config);
   const group = createRunGroup(log);
   try {

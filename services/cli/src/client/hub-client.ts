@@ -21,6 +21,8 @@ export interface HubClient {
   send(request: HubRequest): Promise<unknown>;
   /** As `send` with GET, but undefined when the hub answers 404. */
   find(path: string): Promise<unknown>;
+  /** What a path that is open to all answers, whatever its status. */
+  probe(path: string): Promise<unknown>;
   /** The lines of an answer that does not end, such as a watch, as they come; ends when the hub ends it. */
   lines(path: string, signal: AbortSignal): AsyncGenerator<unknown>;
 }
@@ -63,7 +65,11 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json', traceparent };
     return readLines((quiet) => ask(url, path, { headers, signal: AbortSignal.any([signal, quiet]) }), { what: `${url}${path}`, trace });
   };
-  return { url, send, find, lines };
+  const probe = async (path: string): Promise<unknown> => {
+    const response = await ask(url, path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return readJson(response, `GET ${url}${path}`);
+  };
+  return { url, send, find, probe, lines };
 }
 
 /** The hub says something at least this often, a bookmark if nothing else: a connection that is silent for longer is dead. */

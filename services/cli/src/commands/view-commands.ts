@@ -15,6 +15,13 @@ export function addViewCommands(program: Command, run: Run): void {
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../views/status-command.ts')).statusCommand(command.optsWithGlobals<ViewFlags>())),
     );
+  program
+    .command('check')
+    .description('whether everything is well, part by part (exit code 1 when something fails)')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/check-command.ts')).checkCommand(command.optsWithGlobals<ViewFlags>())),
+    );
   addProxyViews(program, run);
   addWhoServes(program, run);
   addCluster(program, run);

@@ -25,3 +25,9 @@ export function requestContext(): RequestContext | undefined {
 export function inRequest<T>(context: RequestContext, work: () => T): T {
   return storage.run(context, work);
 }
+
+/** What every log line of a request says of it: its trace. */
+export function requestFields(): Readonly<Record<string, string>> {
+  const traceId = storage.getStore()?.traceId;
+  return traceId === undefined ? {} : { trace: traceId };
+}
