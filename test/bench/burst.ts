@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
 import type { Bench } from './bench.ts';
-import { type Change, type ClientFleet, inTurn, SIDES, type Side, withRig, type XdsRig } from './xds-rig.ts';
+import { type Change, type ClientFleet, type FederatedRig, inTurn, SIDES, type Side, withRig, type XdsRig } from './xds-rig.ts';
 
 const ROUNDS = 5;
 const RATE = 100;
@@ -16,7 +16,7 @@ export const burst: Bench = {
   name: 'burst',
   title: `${RATE} changes a second for ${SECONDS} s → each of 200 clients; median over rounds, against go-control-plane`,
   bars: { p99_ratio: { max: 0.4, samples: ROUNDS }, rss_mib: { max: 250, samples: ROUNDS } },
-  run: (book) => withRig({ services: SERVICES, clients: 200 }, (rig) => measure(rig, book)),
+  run: (book) => withRig({ services: SERVICES, clients: 200 }, (parts) => measure(parts, book)),
 };
 
 /** What one round of one side came to. */
@@ -30,13 +30,19 @@ interface Round {
   readonly rssMiB: number;
 }
 
-async function measure(rig: XdsRig, book: FigureBook): Promise<void> {
+async function measure({ rig, federation }: FederatedRig, book: FigureBook): Promise<void> {
   const fleets: Record<Side, ClientFleet> = { ours: await rig.connect('ours'), peer: await rig.connect('peer') };
   const rounds: Round[] = [];
   try {
     for (const side of SIDES) await deliveries(rig, fleets[side], { side, changes: WARM_UP });
     for (let round = 1; round <= ROUNDS; round += 1) {
-      for (const side of inTurn(round)) rounds.push(await one(rig, fleets[side], { side, round }));
+      for (const side of inTurn(round)) {
+        const done = await one(rig, fleets[side], { side, round });
+        rounds.push(done);
+        federation.say.done(
+          `round ${round}, ${side}: p50 ${done.p50.toFixed(0)} ms, p99 ${done.p99.toFixed(0)} ms, ${done.rssMiB.toFixed(0)} MiB`,
+        );
+      }
     }
   } finally {
     for (const side of SIDES) await fleets[side].process.stop();
@@ -75,9 +81,6 @@ async function one(rig: XdsRig, fleet: ClientFleet, { side, round }: { side: Sid
   const times = await deliveries(rig, fleet, { side, changes: RATE * SECONDS });
   clearInterval(watching);
   const result = { side, round, p50: rank(times, 50), p99: rank(times, 99), worst: rank(times, 100), rssMiB };
-  rig.federation.say.done(
-    `round ${round}, ${side}: p50 ${result.p50.toFixed(0)} ms, p99 ${result.p99.toFixed(0)} ms, ${rssMiB.toFixed(0)} MiB`,
-  );
   await wait(500);
   return result;
 }

@@ -14,7 +14,7 @@ export const connect: Bench = {
   name: 'connect',
   title: `${CLIENTS} clients connect at once → the last has its full configuration, against go-control-plane`,
   bars: { ratio: { max: 1.2, samples: ROUNDS } },
-  run: (book) => withRig({ services: 1_000, clients: CLIENTS }, (rig) => measure(rig, book)),
+  run: (book) => withRig({ services: 1_000, clients: CLIENTS }, ({ rig }) => measure(rig, book)),
 };
 
 async function measure(rig: XdsRig, book: FigureBook): Promise<void> {

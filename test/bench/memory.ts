@@ -14,7 +14,7 @@ export const memory: Bench = {
   name: 'memory',
   title: `resident memory with ${FEW} and ${MANY} idle clients of 1,000 services, beside go-control-plane`,
   bars: {},
-  run: (book) => withRig({ services: 1_000, clients: MANY }, (rig) => measure(rig, book)),
+  run: (book) => withRig({ services: 1_000, clients: MANY }, ({ rig }) => measure(rig, book)),
 };
 
 async function measure(rig: XdsRig, book: FigureBook): Promise<void> {

@@ -49,38 +49,46 @@ export interface Change {
   readonly at: number;
 }
 
+/** The agent that is measured, and where the peer listens. */
+export interface RigPlace {
+  readonly cluster: string;
+  readonly agentDir: string;
+  readonly registryDir: string;
+  /** `IP:PORT` of its xDS. */
+  readonly xds: string;
+  readonly pid: number;
+  /** Where files of the rig go. */
+  readonly folder: string;
+  readonly peerListen: string;
+}
+
 /** Both servers, up. */
 export class XdsRig {
-  readonly federation: Federation;
   readonly size: RigSize;
+  readonly #place: RigPlace;
   readonly #program: string;
-  readonly #folder: string;
   #peer: AdsProcess | undefined;
   #peerAddress = '';
   #counts = '';
   #assignments: ReadonlyMap<string, Buffer> = new Map();
   #changes = 0;
 
-  constructor(federation: Federation, size: RigSize, program: string) {
-    this.federation = federation;
+  constructor(place: RigPlace, size: RigSize, program: string) {
+    this.#place = place;
     this.size = size;
     this.#program = program;
-    this.#folder = federation.options.stateDir;
   }
 
-  /** Mints the clients' tokens, takes what our agent serves as the peer's resources, and starts the peer. */
-  async start(): Promise<void> {
+  /** Mints the clients' tokens, takes what our agent serves as the peer's resources, and starts the peer; returns how many of each type. */
+  async start(): Promise<readonly number[]> {
     await this.#writeIdentities();
     const dump = await this.dump('ours');
     this.#assignments = assignmentsIn(readFileSync(dump.file));
     this.#counts = dump.counts.join(',');
-    const [a, b] = this.federation.fleet.cluster(CLUSTER).address.split('.');
-    const peer = new AdsProcess(this.#program, ['peer', '-listen', `${a}.${b}.9.1:0`, '-resources', dump.file]);
+    const peer = new AdsProcess(this.#program, ['peer', '-listen', this.#place.peerListen, '-resources', dump.file]);
     this.#peer = peer;
     this.#peerAddress = (await peer.next('listening')).address ?? '';
-    this.federation.say.done(
-      `${dump.counts.reduce((sum, count) => sum + count, 0)} resources are served by the agent and by go-control-plane`,
-    );
+    return dump.counts;
   }
 
   async stop(): Promise<void> {
@@ -89,8 +97,7 @@ export class XdsRig {
 
   /** Process id of a server. */
   pid(side: Side): number {
-    const [agent] = this.federation.fleet.named(`${CLUSTER}-agent`);
-    return side === 'ours' ? (agent?.record.pid ?? 0) : (this.#peer?.pid ?? 0);
+    return side === 'ours' ? this.#place.pid : (this.#peer?.pid ?? 0);
   }
 
   /** Resident memory of a server, MiB. */
@@ -107,11 +114,20 @@ export class XdsRig {
 
   /** Changes one endpoint of a service, where the product takes such a change: a file for us, a line of its own for the peer. */
   change(side: Side, fleet: ClientFleet, service: number): Change {
-    const number = this.#changes;
     this.#changes += 1;
+    return this.#make(side, fleet, { service, number: this.#changes });
+  }
+
+  /** The same change on both sides; resolves when every client of both has it. */
+  async changeBoth(fleets: Readonly<Record<Side, ClientFleet>>, service: number): Promise<void> {
+    this.#changes += 1;
+    for (const side of SIDES) await this.delivered(fleets[side], this.#make(side, fleets[side], { service, number: this.#changes }));
+  }
+
+  #make(side: Side, fleet: ClientFleet, { service, number }: { service: number; number: number }): Change {
     fleet.process.send(`expect ${number} ${assignmentName(service)}`);
     const address = changedAddress(number);
-    if (side === 'ours') return { number, at: changeEndpoint(this.#registryDir(), service, address) };
+    if (side === 'ours') return { number, at: changeEndpoint(this.#place.registryDir, service, address) };
     const line = `${typeUrlOf('EDS')} ${this.#assignment(service, address).toString('base64')}`;
     const at = monotonic();
     this.#peer?.send(line);
@@ -139,7 +155,7 @@ export class XdsRig {
 
   /** Everything one client gets from a server, in a file of length-delimited `Any`, and how many of each type. */
   async dump(side: Side): Promise<{ file: string; counts: readonly number[] }> {
-    const file = join(this.#folder, `${side}.resources`);
+    const file = join(this.#place.folder, `${side}.resources`);
     const client = this.#client(side, ['-count', '1', '-dump', file, '-expect', `${this.size.services},${this.size.services},1,1`]);
     try {
       await client.next('full');
@@ -152,25 +168,20 @@ export class XdsRig {
   }
 
   #client(side: Side, args: readonly string[]): AdsProcess {
-    const agent = `${this.federation.fleet.cluster(CLUSTER).address}:${PORTS.agentXds}`;
-    const server = side === 'ours' ? agent : this.#peerAddress;
+    const server = side === 'ours' ? this.#place.xds : this.#peerAddress;
     return new AdsProcess(this.#program, ['client', '-server', server, '-identities', this.#identities, '-marker', MARKER, ...args]);
   }
 
   get #identities(): string {
-    return join(this.#folder, 'identities.jsonl');
-  }
-
-  #registryDir(): string {
-    return clusterFiles(this.#folder, CLUSTER).registryDir;
+    return join(this.#place.folder, 'identities.jsonl');
   }
 
   /** A proxy each, with an identity, a token and an address of its own. */
   async #writeIdentities(): Promise<void> {
-    const agentDir = join(this.#folder, 'agents', CLUSTER);
+    const { agentDir, cluster } = this.#place;
     const lines: string[] = [];
     for (let index = 0; index < this.size.clients; index += 1) {
-      const who = { cluster: CLUSTER, namespace: MANY, serviceAccount: `account-${index}` };
+      const who = { cluster, namespace: MANY, serviceAccount: `account-${index}` };
       const token = await mintProxyToken({ agentDir, ...who });
       const address = `10.97.${Math.floor(index / 200)}.${1 + (index % 200)}`;
       lines.push(JSON.stringify({ token, metadata: { ...who, role: 'sidecar', name: `client-${index}`, address } }));
@@ -188,20 +199,42 @@ export class XdsRig {
   }
 }
 
+/** A rig in a federation of real processes. */
+export interface FederatedRig {
+  readonly rig: XdsRig;
+  readonly federation: Federation;
+}
+
 /** Runs the work with both servers up, and takes everything down whatever happens. */
-export async function withRig<T>(size: RigSize, work: (rig: XdsRig) => Promise<T>): Promise<T> {
+export async function withRig<T>(size: RigSize, work: (parts: FederatedRig) => Promise<T>): Promise<T> {
   const program = await adsProgram();
-  const prepare = (federation: Pick<Federation, 'fleet'>['fleet']): void =>
-    writeServices(clusterFiles(federation.options.stateDir, CLUSTER).registryDir, size.services);
+  const prepare = ({ options }: Federation['fleet']): void =>
+    writeServices(clusterFiles(options.stateDir, CLUSTER).registryDir, size.services);
   return inFederation({ plan: { [CLUSTER]: [] }, prepare }, async (federation) => {
-    const rig = new XdsRig(federation, size, program);
+    const rig = new XdsRig(placeIn(federation), size, program);
     try {
-      await rig.start();
-      return await work(rig);
+      const counts = await rig.start();
+      federation.say.done(`${counts.reduce((sum, count) => sum + count, 0)} resources are served by the agent and by go-control-plane`);
+      return await work({ rig, federation });
     } finally {
       await rig.stop();
     }
   });
+}
+
+function placeIn({ fleet, options }: Federation): RigPlace {
+  const { address } = fleet.cluster(CLUSTER);
+  const [a, b] = address.split('.');
+  const [agent] = fleet.named(`${CLUSTER}-agent`);
+  return {
+    cluster: CLUSTER,
+    agentDir: join(options.stateDir, 'agents', CLUSTER),
+    registryDir: clusterFiles(options.stateDir, CLUSTER).registryDir,
+    xds: `${address}:${PORTS.agentXds}`,
+    pid: agent?.record.pid ?? 0,
+    folder: options.stateDir,
+    peerListen: `${a}.${b}.9.1:0`,
+  };
 }
 
 /** Resident memory of a process, MiB (proc(5), `VmRSS` is in KiB). */
@@ -214,7 +247,8 @@ export function inTurn(round: number): readonly Side[] {
   return round % 2 === 0 ? SIDES : SIDES.toReversed();
 }
 
-function assignmentsIn(content: Buffer): Map<string, Buffer> {
+/** The assignments of a file of length-delimited `Any`, by name. */
+export function assignmentsIn(content: Buffer): Map<string, Buffer> {
   const found = new Map<string, Buffer>();
   const reader = new BinaryReader(content);
   while (reader.pos < reader.len) {

@@ -1,7 +1,7 @@
 /** One endpoint of 1,000 services changes → the slowest of 200 clients has it, against go-control-plane in the same run. */
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
 import type { Bench } from './bench.ts';
-import { type ClientFleet, inTurn, SIDES, type Side, withRig, type XdsRig } from './xds-rig.ts';
+import { type ClientFleet, type FederatedRig, inTurn, SIDES, type Side, withRig, type XdsRig } from './xds-rig.ts';
 
 const ROUNDS = 5;
 const CHANGES = 4;
@@ -13,9 +13,9 @@ export const xds: Bench = {
   title: 'one endpoint of 1,000 services changes → the slowest of 200 clients has it; median over rounds, against go-control-plane',
   bars: { ratio: { max: 0.3, samples: ROUNDS }, sotw_ratio: { max: 0.4, samples: ROUNDS } },
   run: (book) =>
-    withRig({ services: SERVICES, clients: 200 }, async (rig) => {
-      await compare(rig, book, { sotw: false, prefix: '' });
-      await compare(rig, book, { sotw: true, prefix: 'sotw_' });
+    withRig({ services: SERVICES, clients: 200 }, async (parts) => {
+      await compare(parts, book, { sotw: false, prefix: '' });
+      await compare(parts, book, { sotw: true, prefix: 'sotw_' });
     }),
 };
 
@@ -27,7 +27,11 @@ interface Sample {
   readonly medianMs: number;
 }
 
-async function compare(rig: XdsRig, book: FigureBook, { sotw, prefix }: { sotw: boolean; prefix: string }): Promise<void> {
+async function compare(
+  { rig, federation }: FederatedRig,
+  book: FigureBook,
+  { sotw, prefix }: { sotw: boolean; prefix: string },
+): Promise<void> {
   const fleets: Record<Side, ClientFleet> = { ours: await rig.connect('ours', { sotw }), peer: await rig.connect('peer', { sotw }) };
   const samples: Sample[] = [];
   try {
@@ -52,7 +56,7 @@ async function compare(rig: XdsRig, book: FigureBook, { sotw, prefix }: { sotw: 
     { value: percentile(ratios, 50), unit: '', samples: ROUNDS },
     ratios.map((ratio, index) => ({ round: index + 1, ratio })),
   );
-  rig.federation.say.done(
+  federation.say.done(
     `${sotw ? 'SotW' : 'delta'}: ours ${slowest('ours')
       .map((one) => one.toFixed(0))
       .join(' ')} ms, peer ${slowest('peer')

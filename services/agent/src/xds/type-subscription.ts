@@ -256,6 +256,7 @@ export class TypeSubscription<Hold> {
 
   /** What the client says it has, of what it subscribes to. */
   #claimAll(request: DeltaRequest, legacyWildcard: boolean): void {
+    if (request.initialVersions.size === 0) return;
     const asked = new Set(request.subscribe);
     const all = legacyWildcard || asked.has('*');
     for (const [name, version] of request.initialVersions) if (all || asked.has(name)) this.#claim(name, version);
