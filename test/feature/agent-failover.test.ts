@@ -61,6 +61,7 @@ describe('two agents of one cluster, under traffic', () => {
   it('lose no request, and go on publishing, when the publisher is killed or stands still', { timeout: 120_000 }, async () => {
     expect([await publishes(first), await publishes(second)]).toEqual([true, false]);
     await eventually(async () => (await proxies()).join() === 'client,default', 'the hub does not show each proxy once');
+    expect((await hawser.run(['status'])).stdout).toMatch(/us-east +us-east +2\/2 ready/);
     const running = stream({ via: CLIENT, host: HOST }, 50);
     load = running;
 

@@ -75,6 +75,18 @@ export const FleetAnswer = Type.Object({
       lastHeardAt: Type.String(),
       revision: Type.Integer(),
       ready: Type.Boolean(),
+      /** The cluster's agents, of which one publishes its endpoints. */
+      agents: Type.Optional(
+        Type.Array(
+          Type.Object({
+            replica: Type.String(),
+            publisher: Type.Boolean(),
+            ready: Type.Boolean(),
+            proxies: Type.Integer(),
+            lastHeardAt: Type.String(),
+          }),
+        ),
+      ),
       proxies: Type.Object({ connected: Type.Integer(), synced: Type.Integer(), nacked: Type.Integer() }),
       services: Type.Integer(),
       endpoints: Type.Object({ total: Type.Integer(), healthy: Type.Integer() }),

@@ -49,9 +49,10 @@ export function clusterColumns(now: number): Column<ClusterView>[] {
   ];
 }
 
-function agentState({ state, ready }: ClusterView): string {
+function agentState({ state, ready, agents = [] }: ClusterView): string {
   if (state === 'UNKNOWN') return 'never heard';
   if (state === 'STALE') return 'silent';
+  if (agents.length > 1) return `${agents.filter((agent) => agent.ready).length}/${agents.length} ready`;
   return ready ? 'ready' : 'starting';
 }
 

@@ -61,6 +61,7 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
     lastHeardAt: cluster.lastHeardAt === undefined ? '' : new Date(cluster.lastHeardAt).toISOString(),
     revision: status?.revision ?? 0,
     ready: status?.ready ?? false,
+    agents: agentsOf(name, context),
     proxies: {
       connected: proxies.length,
       synced: proxies.filter((proxy) => hasOnly(proxy, 'SYNCED')).length,
@@ -70,6 +71,16 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
     endpoints,
     warnings: status?.warnings ?? [],
   };
+}
+
+function agentsOf(cluster: string, { accounts }: FleetContext): NonNullable<FleetAnswer['clusters'][number]['agents']> {
+  const agents = accounts.replicas(cluster).flatMap(({ status, lastHeardAt }) => (status === undefined ? [] : [{ status, lastHeardAt }]));
+  return agents
+    .map(({ status: { instance, publisher, ready, proxies }, lastHeardAt }) => ({
+      ...{ replica: instance, publisher: publisher === true, ready, proxies: proxies.length },
+      lastHeardAt: new Date(lastHeardAt).toISOString(),
+    }))
+    .sort((a, b) => (a.replica < b.replica ? -1 : 1));
 }
 
 /** Types that the proxy does not use are NOT_SENT. */
