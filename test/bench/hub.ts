@@ -65,7 +65,7 @@ async function setUp(api: HubApi, agents: SimulatedAgent[]): Promise<void> {
   const names = Array.from({ length: CLUSTERS }, (_, index) => `c${index}`);
   await inBatches(names, async (name) => void agents.push(await SimulatedAgent.join(api, name, `region-${name}`)));
   note('joined', started);
-  await Promise.all(agents.map((agent) => agent.export(shardsOf(agent.cluster))));
+  await inBatches(agents, (agent) => agent.export(shardsOf(agent.cluster)));
   note('all shards are on the bus', started);
   for (;;) {
     const { clusters } = JSON.parse(await ask({ url: `${api.url}/hawser/v1/status`, token: api.token, timeoutMs: 60_000 })) as {
