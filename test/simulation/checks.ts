@@ -42,18 +42,18 @@ export class Checks {
     const now = new Set([...shards.values()].flatMap(({ service, endpoints }) => endpoints.map(({ address }) => `${service} ${address}`)));
     const withdrawn = this.#withdrawn.get(agent.cluster) ?? new Set<string>();
     this.#withdrawn.set(agent.cluster, withdrawn);
-    for (const one of this.#word.get(agent.cluster) ?? []) if (!now.has(one)) withdrawn.add(one);
-    this.#word.set(agent.cluster, now);
+    for (const one of this.#word.get(agent.actor.name) ?? []) if (!now.has(one)) withdrawn.add(one);
+    this.#word.set(agent.actor.name, now);
   }
 
   /** (epoch, revision) rises, and what is served is what was committed at that moment. */
   onRevision(agent: SimAgent, moment: Moment, world: World): void {
     this.made.moments += 1;
-    const before = this.#moments.get(agent.cluster);
+    const before = this.#moments.get(agent.actor.name);
     const { life } = agent.actor;
     if (before?.life === life && (moment.epoch < before.epoch || (moment.epoch === before.epoch && moment.revision < before.revision)))
       throw new Breach(`${agent.cluster} went back from ${before.epoch}/${before.revision} to ${moment.epoch}/${moment.revision}`);
-    this.#moments.set(agent.cluster, { ...moment, life });
+    this.#moments.set(agent.actor.name, { ...moment, life });
     const states = this.#log.statesAt(moment.epoch, moment.revision);
     const serves = servedText(world, agent.life?.federation.roster?.members ?? []);
     if (!states.some((state) => this.#placedOn(state, agent.cluster) === serves)) {
@@ -77,7 +77,7 @@ export class Checks {
         }
       }
     }
-    const prefix = `${agent.cluster}/${agent.actor.life} `;
+    const prefix = `${agent.actor.name}/${agent.actor.life} `;
     for (const cluster of new Set([...byCluster.keys(), ...this.#clustersSeen(prefix)])) {
       this.made.removals += 1;
       const now = byCluster.get(cluster) ?? new Set<string>();

@@ -63,15 +63,21 @@ export class Faults {
     log.up = true;
     nats.start();
     nats.healAll();
-    for (const actor of [...hubs.map((hub) => hub.actor), ...clusters.flatMap(({ agent, proxy }) => [agent.actor, proxy.actor])])
+    for (const actor of [
+      ...hubs.map((hub) => hub.actor),
+      ...this.#federation.agents().map((agent) => agent.actor),
+      ...clusters.map(({ proxy }) => proxy.actor),
+    ])
       time.resume(actor);
     for (const hub of hubs) if (!hub.alive) hub.start();
-    for (const { agent, proxy } of clusters) {
+    for (const agent of this.#federation.agents()) {
       if (agent.life === undefined) agent.start();
+      agent.read('relist');
+    }
+    for (const { proxy } of clusters) {
       proxy.refuses = 0;
       proxy.setStalled(false);
       proxy.disconnect();
-      agent.read('relist');
     }
   }
 
@@ -139,16 +145,16 @@ export class Faults {
     });
   }
 
-  #endpoint({ name, truth, agent }: SimCluster): string {
+  #endpoint({ name, truth, agents }: SimCluster): string {
     const { random } = this.#federation;
     const service = random.pick([...truth.services.keys()]);
     if (random.chance(0.5)) truth.add(service);
     else truth.remove(service, random);
-    agent.read('live');
+    for (const agent of agents) agent.read('live');
     return `${service} of ${name}`;
   }
 
-  #scale({ name, truth, agent }: SimCluster): string {
+  #scale({ name, truth, agents }: SimCluster): string {
     const { random } = this.#federation;
     const service = random.pick([...truth.services.keys()]);
     const down = random.chance(0.5);
@@ -156,17 +162,19 @@ export class Faults {
       if (down) truth.remove(service, random);
       else truth.add(service);
     }
-    agent.read('live');
+    for (const agent of agents) agent.read('live');
     return `${service} of ${name} ${down ? 'down' : 'up'}`;
   }
 
-  #crashAgent({ name, agent }: SimCluster): string {
+  #crashAgent({ agents }: SimCluster): string {
     const { random } = this.#federation;
+    const agent = random.pick(agents);
+    const { name } = agent.actor;
     if (agent.life === undefined) return `${name} is dead already`;
     const losingDisk = random.chance(0.2);
     agent.crash({ losingDisk });
     this.#later(10_000, () => agent.life === undefined && agent.start());
-    return `agent of ${name}${losingDisk ? ', and its disk' : ''}`;
+    return `${name}${losingDisk ? ', and its disk' : ''}`;
   }
 
   #crashHub(): string {
@@ -177,20 +185,20 @@ export class Faults {
     return hub.actor.name;
   }
 
-  #pause({ agent, proxy }: SimCluster): string {
+  #pause({ agents, proxy }: SimCluster): string {
     const { random, time } = this.#federation;
     const hub = this.#hub();
-    const actor = random.pick([agent.actor, proxy.actor, hub.actor]);
+    const actor = random.pick([random.pick(agents).actor, proxy.actor, hub.actor]);
     time.pause(actor);
     const { life } = actor;
     this.#later(40_000, () => actor.life === life && time.resume(actor));
     return actor.name;
   }
 
-  #link({ agent }: SimCluster): string {
+  #link({ agents }: SimCluster): string {
     const { random, nats } = this.#federation;
     const hub = this.#hub();
-    const actor = random.pick([agent.actor, agent.actor, hub.actor]);
+    const actor = random.pick([random.pick(agents).actor, random.pick(agents).actor, hub.actor]);
     const link: Link = random.pick(['cut', 'silent']);
     nats.setLink(actor, link);
     this.#later(40_000, () => nats.setLink(actor, 'up'));
@@ -268,11 +276,11 @@ export class Faults {
     return JSON.stringify(nats.weather);
   }
 
-  #shortRead({ name, truth, agent }: SimCluster): string {
+  #shortRead({ name, truth, agents }: SimCluster): string {
     const { random } = this.#federation;
     const all = [...truth.services.values()].flatMap((addresses) => [...addresses]);
     const short = new Set(all.filter(() => random.chance(0.6)));
-    agent.read('relist', short);
+    random.pick(agents).read('relist', short);
     return `${short.size} of ${all.length} endpoints of ${name} are not read`;
   }
 

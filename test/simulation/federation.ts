@@ -22,7 +22,7 @@ const SERVICES = ['cart', 'ratings'] as const;
 export interface SimCluster {
   readonly name: string;
   readonly truth: Truth;
-  readonly agent: SimAgent;
+  readonly agents: readonly SimAgent[];
   readonly proxy: SimProxy;
 }
 
@@ -57,7 +57,11 @@ export class SimFederation {
   /** Starts every process. */
   start(): void {
     for (const hub of this.hubs) hub.start();
-    for (const { agent } of this.clusters) agent.start();
+    for (const agent of this.agents()) agent.start();
+  }
+
+  agents(): SimAgent[] {
+    return this.clusters.flatMap(({ agents }) => agents);
   }
 
   /** A write through the API; false while the database is down. */
@@ -83,37 +87,38 @@ export class SimFederation {
 
   /** What has not come together yet; empty when every agent and proxy is where the owners want it. */
   apart(): string[] {
+    const agents = this.agents().flatMap((agent) => this.#apartAt(agent));
+    const proxies = this.clusters.flatMap(({ name, proxy }) => proxy.differences().map((difference) => `${name}'s proxy: ${difference}`));
+    return [...agents, ...proxies];
+  }
+
+  #apartAt({ actor, life }: SimAgent): string[] {
+    if (life === undefined) return [`${actor.name} is down`];
     const { epoch, revision } = this.log;
-    return this.clusters.flatMap(({ name, agent, proxy }) => {
-      const { life } = agent;
-      if (life === undefined) return [`${name}: no agent`];
-      const { moment } = life.loop;
-      if (moment?.epoch !== epoch || moment.revision !== revision)
-        return [`${name} is at ${moment?.epoch}/${moment?.revision}, not at ${epoch}/${revision}`];
-      const shards = life.federation.world().shards;
-      const wrong = this.clusters.filter(({ name: other, truth }) =>
-        [...truth.shards()].some(([key, shard]) => addressesOf(shards.get(key)?.get(other)) !== addressesOf(shard)),
-      );
-      const differing = proxy.differences();
-      return [
-        ...wrong.map((other) => `${name} has other endpoints of ${other.name} than it has`),
-        ...differing.map((difference) => `${name}'s proxy: ${difference}`),
-      ];
-    });
+    const { moment } = life.loop;
+    if (moment?.epoch !== epoch || moment.revision !== revision)
+      return [`${actor.name} is at ${moment?.epoch}/${moment?.revision}, not at ${epoch}/${revision}`];
+    const shards = life.federation.world().shards;
+    const wrong = this.clusters.filter(({ name, truth }) =>
+      [...truth.shards()].some(([key, shard]) => addressesOf(shards.get(key)?.get(name)) !== addressesOf(shard)),
+    );
+    return wrong.map(({ name }) => `${actor.name} has other endpoints of ${name} than it has`);
   }
 
   #cluster(member: RosterMember, { index, hubKey, logger }: { index: number; hubKey: string; logger: pino.Logger }): SimCluster {
     const { time, random, nats, checks } = this;
     const truth = new Truth(member.name, index + 1);
     for (const service of SERVICES) for (let count = random.between(1, 4); count > 0; count -= 1) truth.add(service);
-    const agent = new SimAgent({
-      ...{ time, nats, member, signer: KEYS[index] as Signer, hubKey, truth, logger },
-      onWord: (one, shards) => checks.onWord(one, shards),
-      onRevision: (one, moment, world) => checks.onRevision(one, moment, world),
-      onServed: (one) => checks.onServed(one),
-    });
-    const proxy = new SimProxy({ agent, address: `10.${index + 1}.9.9`, time, random });
-    return { name: member.name, truth, agent, proxy };
+    const agentOf = (replica: string): SimAgent =>
+      new SimAgent({
+        ...{ time, nats, member, replica, signer: KEYS[index] as Signer, hubKey, truth, logger },
+        onWord: (one, shards) => checks.onWord(one, shards),
+        onRevision: (one, moment, world) => checks.onRevision(one, moment, world),
+        onServed: (one) => checks.onServed(one),
+      });
+    const agents = (index === 0 ? ['a', 'b'] : ['a']).map(agentOf);
+    const proxy = new SimProxy({ cluster: member.name, agents, address: `10.${index + 1}.9.9`, time, random });
+    return { name: member.name, truth, agents, proxy };
   }
 }
 

@@ -2,6 +2,7 @@
 import { ControlLoop, type Moment } from '@hawser/agent/control-loop.ts';
 import { AgentFeed } from '@hawser/agent/feed/agent-feed.ts';
 import type { Member } from '@hawser/agent/feed/membership.ts';
+import { Replicas } from '@hawser/agent/feed/replicas.ts';
 import type { SavedState } from '@hawser/agent/feed/saved-state.ts';
 import { Warnings } from '@hawser/agent/report/warnings.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
@@ -24,6 +25,8 @@ export interface AgentParts {
   readonly time: VirtualTime;
   readonly nats: SimNats;
   readonly member: RosterMember;
+  /** Which of the cluster's agents. */
+  readonly replica: string;
   readonly signer: Signer;
   readonly hubKey: string;
   readonly truth: Truth;
@@ -37,6 +40,8 @@ export interface AgentParts {
 }
 
 interface Disk {
+  /** The replica's name is on it, too. */
+  readonly name: string;
   revision: number;
   saved: (Pick<SavedState, 'config' | 'fleet' | 'moment'> & { readonly shards: Shards }) | undefined;
 }
@@ -59,13 +64,14 @@ export class SimAgent {
   readonly cluster: string;
   life: AgentLife | undefined;
   readonly #parts: AgentParts;
-  #disk: Disk = { revision: 0, saved: undefined };
+  #disk: Disk;
   #saving = false;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     this.cluster = parts.member.name;
-    this.actor = { name: `agent-${this.cluster}`, life: 0, paused: false };
+    this.#disk = { revision: 0, saved: undefined, name: `${parts.member.name}-${parts.replica}` };
+    this.actor = { name: `agent-${this.cluster}-${parts.replica}`, life: 0, paused: false };
   }
 
   start(): void {
@@ -77,7 +83,7 @@ export class SimAgent {
     this.#saving = false;
     this.#parts.time.crash(this.actor);
     this.#parts.nats.drop(this.actor);
-    if (options.losingDisk) this.#disk.saved = undefined;
+    if (options.losingDisk) this.#disk = { revision: 0, saved: undefined, name: `${this.#disk.name}x` };
   }
 
   /** The registry changed, or was read again; `short` endpoints are missing from this reading. */
@@ -85,7 +91,7 @@ export class SimAgent {
     const { life } = this;
     if (life === undefined) return;
     const { time } = this.#parts;
-    time.as(this.actor, () => {
+    time.plan(this.actor, 0, () => {
       life.registry.read(source, time.now, short);
       const at = life.registry.confirmableAt;
       if (at !== undefined) time.plan(this.actor, at - time.now + 10, () => this.read('relist'));
@@ -120,13 +126,27 @@ export class SimAgent {
     this.life = { loop, store, sets, federation, registry };
     if (saved?.moment !== undefined) loop.resume(saved.moment);
     registry.read('relist', time.now);
-    const savedState = saved as unknown as SavedState | undefined;
-    feed = new AgentFeed({
-      ...{ bus: nats.connect(this.actor), member: this.#member(), facts: this.#facts(), federation, loop, warnings, log: logger },
-      saved: savedState,
-      ...{ replica: `${name}-a`, process: `${name}-${this.actor.life}` },
+    const bus = nats.connect(this.actor);
+    const made = new AgentFeed({
+      ...{ bus, member: this.#member(), facts: this.#facts(), federation, loop, warnings, log: logger },
+      saved: saved as unknown as SavedState | undefined,
+      ...{ replica: this.#disk.name, process: `${name}-${this.actor.life}` },
       revisions: (above) => this.#nextRevision(above),
-      onChange: () => this.#saveSoon(),
+      onChange: () => {
+        replicas?.speak();
+        this.#saveSoon();
+      },
+    });
+    feed = made;
+    const replicas: Replicas | undefined = new Replicas({
+      ...{ bus, member: this.#member(), replica: this.#disk.name },
+      current: () => ({ term: made.term, sidecars: [], draining: [] }),
+      nextRevision: () => this.#nextRevision(),
+      onBeat: (beat) => {
+        this.#disk.revision = Math.max(this.#disk.revision, beat.revision);
+        if (beat.term > 0) made.heard(beat.term);
+      },
+      onSilent: () => undefined,
     });
     this.#feed = feed;
     feed.start();

@@ -97,6 +97,11 @@ export class SimNats {
     else if (!this.full) answer(this.#store(stream, subject, bytes, options.headers ?? {}));
   }
 
+  /** Core NATS: to whoever listens, at most once. */
+  route(subject: string, bytes: Uint8Array): void {
+    for (const bus of this.#connections) bus.hear({ subject, reply: '', bytes, status: 0, headers: NO_HEADERS });
+  }
+
   /** Stores a message that no client sent, as one who has the operator's keys could. */
   inject(subject: string, bytes: Uint8Array): void {
     const stream = [...this.streams.values()].find((candidate) => candidate.takes(subject));
@@ -199,8 +204,11 @@ export class SimBus implements Bus {
 
   async ready(): Promise<void> {}
 
-  publish(): boolean {
-    return this.connected;
+  publish(subject: string, bytes: Uint8Array): boolean {
+    if (!this.connected) return false;
+    const copy = Buffer.from(bytes);
+    this.#cross(() => this.#nats.route(subject, copy), this.#time.world);
+    return true;
   }
 
   request(subject: string, bytes: Uint8Array, options: RequestOptions): Promise<BusMessage> {
@@ -228,6 +236,11 @@ export class SimBus implements Bus {
 
   listensTo(inbox: string): boolean {
     return [...this.#subscriptions.keys()].some((subject) => matches(subject, inbox));
+  }
+
+  /** A core message, if anybody here wants it. */
+  hear(message: BusMessage): void {
+    for (const subject of this.#subscriptions.keys()) if (matches(subject, message.subject)) this.deliver(message, subject);
   }
 
   /** A message from the server, after the link's delay. */

@@ -19,6 +19,7 @@ const IDENTITY: XdsResource = { type: 'SDS', name: 'identity', version: '0', byt
 
 /** Its own stream's state. */
 interface Session {
+  readonly agent: SimAgent;
   readonly stream: ProxyStream;
   readonly machine: DialectMachine<DeltaRequest>;
   readonly life: number;
@@ -37,17 +38,17 @@ export class SimProxy {
   /** Does not read what it is sent. */
   stalled = false;
   readonly held = new Map<XdsType, Map<string, string>>(TYPES.map((type) => [type, new Map()]));
-  readonly #agent: SimAgent;
+  readonly #agents: readonly SimAgent[];
   readonly #time: VirtualTime;
   readonly #random: Random;
   #session: Session | undefined;
 
-  constructor(parts: { agent: SimAgent; address: string; time: VirtualTime; random: Random }) {
-    this.#agent = parts.agent;
+  constructor(parts: { cluster: string; agents: readonly SimAgent[]; address: string; time: VirtualTime; random: Random }) {
+    this.#agents = parts.agents;
     this.address = parts.address;
     this.#time = parts.time;
     this.#random = parts.random;
-    this.actor = { name: `proxy-${parts.agent.cluster}`, life: 0, paused: false };
+    this.actor = { name: `proxy-${parts.cluster}`, life: 0, paused: false };
     this.#retry(10);
   }
 
@@ -67,7 +68,7 @@ export class SimProxy {
     });
     if (drain === undefined) return;
     session.drain = undefined;
-    this.#time.plan(this.#agent.actor, 1, drain);
+    this.#time.plan(session.agent.actor, 1, drain);
   }
 
   /** What differs between what it holds and what its agent serves; empty when nothing does. */
@@ -88,14 +89,15 @@ export class SimProxy {
     this.#time.plan(this.actor, afterMs, () => {
       this.#retry(this.#random.between(50, 1_000));
       const session = this.#session;
-      if (session !== undefined && session.life === this.#agent.actor.life) return;
+      if (session !== undefined && session.life === session.agent.actor.life) return;
       this.#session = undefined;
-      if (this.#agent.life !== undefined && !this.#agent.actor.paused) this.#connect();
+      const reachable = this.#agents.filter(({ actor, life }) => life !== undefined && !actor.paused);
+      if (reachable.length > 0) this.#connect(this.#random.pick(reachable));
     });
   }
 
-  #connect(): void {
-    const { life, actor } = this.#agent;
+  #connect(agent: SimAgent): void {
+    const { life, actor } = agent;
     if (life === undefined) return;
     let session: Session | undefined;
     const call = {
@@ -125,7 +127,7 @@ export class SimProxy {
         stream.changed(seen.map((change) => ('put' in change ? change.put : change.remove)));
       });
       session = {
-        ...{ stream, machine, life: actor.life, drain: undefined },
+        ...{ agent, stream, machine, life: actor.life, drain: undefined },
         asked: new Map(TYPES.map((type) => [type, new Set<string>()])),
         nonces: new Set<string>(),
         close: () => {
@@ -151,8 +153,9 @@ export class SimProxy {
     versions: ReadonlyMap<string, string> = new Map(),
   ): void {
     const initialVersions = new Map(versions);
-    this.#time.plan(this.#agent.actor, 0.2 + this.#random.float() * 5, () => {
-      if (this.#session !== session || session.life !== this.#agent.actor.life) return;
+    const { actor } = session.agent;
+    this.#time.plan(actor, 0.2 + this.#random.float() * 5, () => {
+      if (this.#session !== session || session.life !== actor.life) return;
       const { subscribe = [], unsubscribe = [], nonce = '', error } = request;
       session.stream.asked(type, session.machine.request(type, { subscribe, unsubscribe, initialVersions, nonce, error }));
     });

@@ -84,6 +84,7 @@ const patterns = new Map<string, RegExp>();
 /** Whether a subject is of a filter with NATS wildcards. */
 export function matches(filter: string, subject: string): boolean {
   if (filter === subject) return true;
+  if (!/[*>]/.test(filter)) return false;
   const known = patterns.get(filter) ?? new RegExp(`^${filter.replaceAll(/[.$]/g, '\\$&').replaceAll('*', '[^.]+').replace(/>$/, '.+')}$`);
   patterns.set(filter, known);
   return known.test(subject);
