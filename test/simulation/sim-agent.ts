@@ -70,8 +70,14 @@ export class SimAgent {
   constructor(parts: AgentParts) {
     this.#parts = parts;
     this.cluster = parts.member.name;
-    this.#disk = { revision: 0, saved: undefined, name: `${parts.member.name}-${parts.replica}` };
     this.actor = { name: `agent-${this.cluster}-${parts.replica}`, life: 0, paused: false };
+    this.#disk = this.#emptyDisk();
+  }
+
+  /** As `RevisionCounter` and `replicaName` begin. */
+  #emptyDisk(): Disk {
+    const { time, replica } = this.#parts;
+    return { revision: time.now, saved: undefined, name: `${this.cluster}-${replica}-${this.actor.life}` };
   }
 
   start(): void {
@@ -83,7 +89,7 @@ export class SimAgent {
     this.#saving = false;
     this.#parts.time.crash(this.actor);
     this.#parts.nats.drop(this.actor);
-    if (options.losingDisk) this.#disk = { revision: 0, saved: undefined, name: `${this.#disk.name}x` };
+    if (options.losingDisk) this.#disk = this.#emptyDisk();
   }
 
   /** The registry changed, or was read again; `short` endpoints are missing from this reading. */

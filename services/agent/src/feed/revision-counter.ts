@@ -19,9 +19,13 @@ export class RevisionCounter {
     this.#onError = onError;
   }
 
-  /** Opens the counter's file, or starts at 1 when there is none. `onError` hears of reservations that could not be written. */
+  /**
+   * Opens the counter's file. Without one it starts at the time in milliseconds: a counter that was lost had started so too, and
+   * less than a thousand a second are given, so those of the lost one are all below, and the others go on believing this cluster.
+   * `onError` hears of reservations that could not be written.
+   */
   static async open(path: string, onError: (error: unknown) => void): Promise<RevisionCounter> {
-    const stored = Number((await readIfThere(path)) ?? '1');
+    const stored = Number((await readIfThere(path)) ?? Date.now());
     if (!Number.isSafeInteger(stored) || stored < 1)
       throw new Error(`${path} does not hold a revision; remove the cluster's state and join again`);
     const counter = new RevisionCounter(path, stored, onError);
