@@ -1,28 +1,26 @@
 /** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
 import { randomUUID, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { type Bus, connectBus } from '@hawser/bus/bus.ts';
+import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
-import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
-import { issuedCertificate, type LiveCertificate, type ServerCertificate } from '@hawser/runtime/live-certificate.ts';
+import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
-import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import { type AgentConfig, hostPort } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
-import { LastKnownGood, loadLastKnownGood } from './feed/last-known-good.ts';
-import { keepRenewed, type Member } from './feed/membership.ts';
-import { replicaName } from './feed/replica-name.ts';
+import { type Foundations, openFoundations } from './feed/foundations.ts';
+import { joinBus } from './feed/join-bus.ts';
+import { LastKnownGood } from './feed/last-known-good.ts';
+import type { Member } from './feed/membership.ts';
 import { Replicas } from './feed/replicas.ts';
-import { RevisionCounter } from './feed/revision-counter.ts';
-import { acceptSavedState, encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
@@ -36,8 +34,7 @@ import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
-import { type Authority, openAuthority } from './trust/authority.ts';
-import { proxyTokenVerifier } from './trust/proxy-tokens.ts';
+import { agentCertificate } from './trust/agent-certificate.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
 import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
 import type { ProxyStream } from './xds/proxy-stream.ts';
@@ -77,32 +74,13 @@ const SETTLE_MS = 1_000;
 
 /** Starts an agent; resolves when it listens. Hub and bus may be away: it serves what it knew last. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { member, log } = options;
-  const { cluster, epoch, trustDomain } = member.membership;
-  const revisions = await RevisionCounter.open(join(member.agentDir, 'revision'), (error) =>
-    log.error({ error: messageOf(error) }, 'revisions could not be reserved'),
-  );
-  const agent = new Agent(options, {
-    revisions,
-    replica: await replicaName(member.agentDir),
-    authority: await openAuthority(member.identityDir, trustDomain),
-    verify: await proxyTokenVerifier(member.identityDir, cluster),
-    saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
-  });
+  const agent = new Agent(options, await openFoundations(options.member, options.log));
   try {
     return await agent.start();
   } catch (error) {
     await agent.stop().catch(() => undefined);
     throw error;
   }
-}
-
-interface Foundations {
-  readonly replica: string;
-  readonly revisions: RevisionCounter;
-  readonly authority: Authority;
-  readonly verify: Awaited<ReturnType<typeof proxyTokenVerifier>>;
-  readonly saved: SavedState | undefined;
 }
 
 class Agent implements RunningAgent {
@@ -247,13 +225,8 @@ class Agent implements RunningAgent {
     return server;
   }
 
-  /** Of the cluster's own authority: who has its trust bundle knows this agent. */
   async #certificate(): Promise<LiveCertificate> {
-    const issue = async (): Promise<ServerCertificate> => {
-      const { certificateChainPem: cert, privateKeyPem: key } = await this.#base.authority.issueAgent();
-      return { cert, key };
-    };
-    const certificate = await issuedCertificate(issue, this.#options.log);
+    const certificate = await agentCertificate(this.#base.authority, this.#options.log);
     this.#stops.push(() => certificate.stop());
     return certificate;
   }
@@ -278,31 +251,13 @@ class Agent implements RunningAgent {
 
   async #connect(): Promise<Bus> {
     const { member, log } = this.#options;
-    const { cluster, natsUrls, natsCa, natsJwt } = member.membership;
-    const credentials = (jwt: string) => ({ jwt, seed: member.natsSeed });
-    const bus = await connectBus({
-      ...{
-        urls: natsUrls,
-        ca: natsCa,
-        name: `agent ${cluster}`,
-        credentials: credentials(natsJwt),
-        inboxPrefix: inboxPrefix(cluster),
-        log,
+    const { bus, stop } = await joinBus(member, {
+      log,
+      onRenewed: (ends) => {
+        this.#credentialsEnd = ends;
       },
     });
-    this.#stops.push(() => bus.close());
-    const renewal = new AbortController();
-    const renewed = keepRenewed(member, {
-      ...{ log, signal: renewal.signal },
-      onRenewed: (membership) => {
-        this.#credentialsEnd = Date.parse(membership.natsJwtExpiresAt);
-        bus.renewCredentials(credentials(membership.natsJwt));
-      },
-    });
-    this.#stops.push(async () => {
-      renewal.abort();
-      await renewed;
-    });
+    this.#stops.push(stop);
     return bus;
   }
 
@@ -327,7 +282,7 @@ class Agent implements RunningAgent {
       cluster,
       replica,
       hubKey: verifierOf(hubKey),
-      proxyConfig: (proxy, section) => proxyConfig(server, proxy, section),
+      proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
       diff: (request) => diff.answer(request),
     });
     const rootEnd = Math.min(...this.#base.authority.trustBundle.map((pem) => new X509Certificate(pem).validToDate.getTime()));
@@ -437,14 +392,5 @@ class Agent implements RunningAgent {
       proxies: this.#proxies.refs(),
       probation: this.#probation.saved(),
     };
-  }
-}
-
-function proxyConfig(server: AdsServer, ...[proxy, section]: Parameters<AdsServer['proxyConfig']>): readonly unknown[] | undefined {
-  try {
-    return server.proxyConfig(proxy, section);
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'proxy-unknown') return undefined;
-    throw error;
   }
 }

@@ -6,6 +6,7 @@ import { PROTOCOL, seal } from '@hawser/wire/envelope.ts';
 import { type Signer, verifierOf } from '@hawser/wire/signing.ts';
 import { DIGEST_KEY } from '@hawser/wire/subjects.ts';
 import type { Bus } from './bus.ts';
+import { connectedOrAborted } from './connected-or-aborted.ts';
 import { DesiredDocuments, type Outgoing, type OutgoingMessage } from './desired-documents.ts';
 import { publishStored, streamState } from './jetstream.ts';
 import { listStream } from './ordered-consumer.ts';
@@ -385,19 +386,3 @@ export class DocumentPublisher {
 
 /** Causes that are nobody's failure: no delay follows. */
 const CALM_CAUSES: ReadonlySet<string> = new Set(['asked to', 'audit', 'disconnected', 'stopped', 'the stream was made anew']);
-
-function connectedOrAborted(bus: Bus, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      stop?.();
-      signal.removeEventListener('abort', finish);
-      resolve();
-    };
-    let stop: (() => void) | undefined;
-    if (bus.connected || signal.aborted) return finish();
-    signal.addEventListener('abort', finish);
-    stop = bus.onStatus((connected) => {
-      if (connected) finish();
-    });
-  });
-}

@@ -37,8 +37,8 @@ export interface AdsServer {
   proxies(): ProxyStatus[];
   /** Calls back after each connect, disconnect, response, ACK and NACK. Returns how to stop. */
   onChange(callback: () => void): () => void;
-  /** What a connected proxy is served, in protobuf JSON, private keys redacted; throws `proxy-unknown`. */
-  proxyConfig(name: string, section: ProxyConfigRequest['section']): unknown[];
+  /** What a connected proxy is served, in protobuf JSON, private keys redacted; undefined when it is not connected. */
+  proxyConfig(name: string, section: ProxyConfigRequest['section']): unknown[] | undefined;
   /** Closes every stream with UNAVAILABLE and stops listening. */
   stop(): Promise<void>;
 }
@@ -90,8 +90,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     onChange: (callback) => streams.listen({ ...SILENT, changed: callback }),
     proxyConfig: (name, section) => {
       const stream = streams.find(name);
-      if (stream === undefined) throw new AppError('proxy-unknown', `no proxy named ${name} is connected to this agent`, { status: 404 });
-      return proxyConfigOf(stream, section);
+      return stream === undefined ? undefined : proxyConfigOf(stream, section);
     },
     stop: () => stop(server, streams),
   };
