@@ -3,10 +3,16 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { EXIT } from './exit-code.ts';
+import { terminal } from './output/terminal.ts';
 
-/** Runs one command; resolves with the exit code and never rejects. */
+/** Runs one command as this process; resolves with the exit code and never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', endQuietly);
+  return runCommand(argv);
+}
+
+/** Runs one command on the terminal of its caller; resolves with the exit code and never rejects. */
+export async function runCommand(argv: readonly string[]): Promise<number> {
   try {
     const { runProgram } = await import('./commands/program.ts');
     return await runProgram(argv);
@@ -26,8 +32,8 @@ function report(error: unknown): number {
   const known = error instanceof AppError || (error instanceof Error && error.name === 'HubRefusal');
   const text = error instanceof Error ? error.message : String(error);
   // A fault of the program itself shows where it is; a refusal needs no stack.
-  const detail = known || !(error instanceof Error) || process.env['HAWSER_DEBUG'] === undefined ? text : (error.stack ?? text);
-  process.stderr.write(`hawser: ${detail}\n`);
+  const detail = known || !(error instanceof Error) || terminal().env['HAWSER_DEBUG'] === undefined ? text : (error.stack ?? text);
+  terminal().stderr.write(`hawser: ${detail}\n`);
   if (error instanceof AppError && error.code === 'hub-timeout') return EXIT.timedOut;
   return usage ? EXIT.usage : EXIT.failed;
 }

@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { loadManifests } from '../manifest/load-manifests.ts';
 import type { Problem } from '../manifest/manifest.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 import { type ApplyOutcome, applyAll } from './apply.ts';
 import { type ApplyResult, problemText, refusalText, resultName } from './apply-result.ts';
 import { progressLine } from './progress-line.ts';
@@ -33,7 +34,7 @@ export async function applyCommand(flags: ApplyFlags): Promise<ExitCode> {
     allowUnresolved: flags.allowUnresolved === true,
     wait: flags.wait === true ? { timeoutMs, progress: progress.show, lively: progress.lively } : undefined,
     onResult: (result, found) => {
-      process.stderr.write(problemText(found));
+      terminal().stderr.write(problemText(found));
       if (flags.output === undefined && result.action !== 'failed') print(resultLine(result, flags));
     },
   });
@@ -45,7 +46,7 @@ export async function applyCommand(flags: ApplyFlags): Promise<ExitCode> {
 }
 
 function refuseAll(problems: readonly Problem[], flags: ApplyFlags): ExitCode {
-  process.stderr.write(problemText(problems));
+  terminal().stderr.write(problemText(problems));
   note('nothing was applied');
   if (flags.output === 'json')
     printJson({ results: [], errors: problems.map(({ place, subject, field, message }) => ({ ...place, subject, field, message })) });

@@ -1,4 +1,5 @@
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
+import { type TextOutput, terminal } from '../output/terminal.ts';
 
 /** A line on stderr that is rewritten while proxies answer; silent when stderr is not a terminal. */
 export interface ProgressLine {
@@ -9,7 +10,7 @@ export interface ProgressLine {
 }
 
 /** Makes the line for a stream. */
-export function progressLine(stream: { isTTY?: boolean; write(text: string): unknown } = process.stderr): ProgressLine {
+export function progressLine(stream: TextOutput = terminal().stderr): ProgressLine {
   const lively = stream.isTTY === true;
   let shown = false;
   const show = (answer: RolloutAnswer): void => {

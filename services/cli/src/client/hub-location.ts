@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback as isLoopbackHost, plaintextAllowed } from '@hawser/runtime/plain-listener.ts';
+import { terminal } from '../output/terminal.ts';
 
 /** A hub that can be asked. */
 export interface HubLocation {
@@ -23,7 +24,7 @@ export interface HubHints {
 }
 
 /** Finds hub and token; throws with where it looked and how to start one. Reads files, asks nobody. */
-export function locateHub(hints: HubHints, env: NodeJS.ProcessEnv = process.env): HubLocation {
+export function locateHub(hints: HubHints, env: NodeJS.ProcessEnv = terminal().env): HubLocation {
   const url = checkedUrl(hints.server ?? nonEmpty(env['HAWSER_SERVER']) ?? recordedHub(hints.stateDir) ?? defaultHub(env), env);
   const token = nonEmpty(env['HAWSER_TOKEN']) ?? (isLoopback(url) ? readTrimmed(join(hints.stateDir, 'admin.token')) : undefined);
   const ca = url.protocol === 'https:' ? caOf(hints, env) : undefined;

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { createHubClient, type HubClient } from '../client/hub-client.ts';
 import { locateHub } from '../client/hub-location.ts';
 import { note } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 
 /** Flags every command has. */
 export interface GlobalFlags {
@@ -13,7 +14,7 @@ export interface GlobalFlags {
 
 /** The state folder: flag, `HAWSER_STATE_DIR`, else `.hawser` here. Absolute. */
 export function stateDirOf(flags: GlobalFlags): string {
-  const wanted = flags.stateDir ?? process.env['HAWSER_STATE_DIR'];
+  const wanted = flags.stateDir ?? terminal().env['HAWSER_STATE_DIR'];
   return resolve(wanted === undefined || wanted === '' ? '.hawser' : wanted);
 }
 

@@ -1,6 +1,7 @@
 /** Every command, its flags and its help. What a command does is loaded when it runs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../exit-code.ts';
+import { terminal } from '../output/terminal.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
@@ -47,6 +48,10 @@ export function createProgram(run: Run): Command {
     .option('--state-dir <dir>', 'where state lives (default: HAWSER_STATE_DIR, else .hawser)')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for what there is)')
+    .configureOutput({
+      writeOut: (text) => void terminal().stdout.write(text),
+      writeErr: (text) => void terminal().stderr.write(text),
+    })
     .exitOverride();
   addResourceCommands(program, run);
   addPastCommands(program, run);

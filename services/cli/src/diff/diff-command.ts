@@ -5,6 +5,7 @@ import { problemText } from '../apply/apply-result.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
 import { loadManifests } from '../manifest/load-manifests.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 import { diffLines } from './diff-lines.ts';
 
 /** Flags of `diff`. */
@@ -40,7 +41,7 @@ export async function diffCommand(flags: DiffFlags): Promise<number> {
 
 async function bodyOf(flags: DiffFlags): Promise<DiffBody | undefined> {
   const { manifests, problems } = await loadManifests(flags.filename, flags.namespace ?? 'default');
-  process.stderr.write(problemText(problems));
+  terminal().stderr.write(problemText(problems));
   if (problems.length > 0) return undefined;
   if (manifests.length === 0) throw new Error(`${flags.filename.join(', ')}: there is no resource in it`);
   const how = {
@@ -60,7 +61,7 @@ function show(answer: DiffAnswer, flags: DiffFlags): void {
     printJson(answer);
     return;
   }
-  const isColoured = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
+  const isColoured = terminal().stdout.isTTY === true && terminal().env['NO_COLOR'] === undefined;
   for (const line of diffLines(answer, isColoured)) print(line);
   for (const { kind, namespace, name, error } of answer.resources) {
     if (error !== undefined) note(`${kind} ${namespace === '' ? '' : `${namespace}/`}${name} would be refused: ${error.message}`);

@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { terminal } from '../output/terminal.ts';
 
 /** A file's name, as errors show it, and its text. */
 export interface Source {
@@ -13,7 +14,7 @@ export interface Source {
 const MAX_BYTES = 16 << 20;
 
 /** Reads everything; throws for what is not there or cannot be read. */
-export async function readSources(paths: readonly string[], stdin: AsyncIterable<Buffer | string> = process.stdin): Promise<Source[]> {
+export async function readSources(paths: readonly string[], stdin: AsyncIterable<Buffer | string> = terminal().stdin): Promise<Source[]> {
   const sources: Source[] = [];
   for (const path of paths) {
     if (path === '-') sources.push({ file: '<stdin>', text: await readAll(stdin) });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
+import { terminal } from '../output/terminal.ts';
 import { splitAddress } from './bootstrap.ts';
 
 /** Where a cluster's agent listens, `IP:PORT` each; several agents are separated by commas, in one order. */
@@ -26,7 +27,7 @@ export interface AgentHints {
 }
 
 /** Finds the agent; throws when nothing says where it is. */
-export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = process.env): AgentLocation {
+export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = terminal().env): AgentLocation {
   const file = join(hints.stateDir, 'agents', hints.cluster, 'agent.json');
   const written = readAgentFile(file);
   const xds = hints.agent ?? nonEmpty(env['HAWSER_AGENT']) ?? written?.xds;

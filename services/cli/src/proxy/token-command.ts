@@ -9,6 +9,7 @@ import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { note, print } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 import { bundleBeside } from './agent-location.ts';
 import { label } from './proxy-flags.ts';
 
@@ -32,7 +33,7 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
   if (namespace === undefined || serviceAccount === undefined)
     throw new AppError('usage', '--namespace and --service-account are required (or --gateway)');
   const { mintProxyToken } = await import('@hawser/agent/trust/proxy-tokens.ts');
-  const shared = flags.identityDir ?? process.env['HAWSER_AGENT_IDENTITY_DIR'];
+  const shared = flags.identityDir ?? terminal().env['HAWSER_AGENT_IDENTITY_DIR'];
   const agentDir = shared === undefined || shared === '' ? join(stateDirOf(flags), 'agents', label('--cluster', flags.cluster)) : shared;
   if (!existsSync(agentDir)) note(`no agent of ${flags.cluster} has run here yet: the token is good for the one that will use ${agentDir}`);
   const token = await mintProxyToken({

@@ -14,6 +14,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { applyOrder } from '../manifest/apply-order.ts';
 import { loadManifests } from '../manifest/load-manifests.ts';
 import { note, print } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 import { kindAndName } from './kind-argument.ts';
 
 /** Flags of `delete`. */
@@ -65,13 +66,13 @@ function namedTargets(kindWord: string | undefined, names: readonly string[], fl
 /** What refers to others goes first. Undefined when the files are not in order, which is said. */
 async function fileTargets(files: readonly string[], flags: DeleteFlags): Promise<Target[] | undefined> {
   const { manifests, problems } = await loadManifests(files, flags.namespace ?? 'default');
-  process.stderr.write(problemText(problems));
+  terminal().stderr.write(problemText(problems));
   if (problems.length > 0) return undefined;
   return applyOrder(manifests)
     .reverse()
     .map((manifest) => ({
       address: addressOf(manifest),
-      refused: (error) => void process.stderr.write(problemText(problemsOf(manifest, error))),
+      refused: (error) => void terminal().stderr.write(problemText(problemsOf(manifest, error))),
     }));
 }
 
