@@ -1,12 +1,16 @@
 /**
  * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped tests are named, and a
- * process that a test leaves behind is a failure. `--update` rewrites goldens (`npm run golden`). What measures whole
+ * process that a test leaves behind is a failure. The line before it sums what the tests of sync, simulation and replicas looked at;
+ * anything lost, falsely removed, emptied or stale there is a failure too. `--update` rewrites goldens (`npm run golden`). What measures whole
  * federations (`test/e2e`) runs last and alone, a file at a time: two cores are not enough for more.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { startVitest } from 'vitest/node';
 import { watchDescendants } from './kit/descendants.ts';
+import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.ts';
 
 const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
@@ -45,6 +49,9 @@ function countTest(test: TestCase, tally: Tally): void {
   else tally.skipped.push(`${test.module.relativeModuleId} > ${test.fullName}`);
 }
 
+const totalsFolder = mkdtempSync(join(tmpdir(), 'hawser-totals-'));
+const totalsFile = join(totalsFolder, 'totals');
+process.env[TOTALS_FILE] = totalsFile;
 const tally: Tally = { passed: 0, failed: 0, skipped: [] };
 const descendants = watchDescendants(process.pid);
 for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }]) {
@@ -56,6 +63,9 @@ const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
 if (tally.skipped.length > 0) console.log(`skipped:\n${tally.skipped.map((name) => `  ${name}`).join('\n')}`);
 if (tally.passed + tally.failed === 0) console.log('no test ran');
-const failed = tally.failed + leaked.length;
+const totals = readTotals(totalsFile);
+rmSync(totalsFolder, { recursive: true });
+console.log(totalsLine(totals));
+const failed = tally.failed + leaked.length + wrongTotals(totals, filters.length === 0);
 console.log(`${tally.passed} passed, ${failed} failed`);
 process.exit(failed > 0 || tally.passed === 0 ? 1 : 0);

@@ -58,10 +58,9 @@ describe('an agent', { timeout: 120_000 }, () => {
     await configure([route(1)]);
   });
   afterEach(async () => {
-    watched.stop();
-    for (const agent of [HERE, THERE]) watched.history.finish(agent);
+    const breaches = watched.finish(HERE, THERE);
+    const { totals } = watched.history;
     lines.push(watched.history.line());
-    const { breaches, totals } = watched.history;
     await federation.stop();
     await proxy.stop();
     expect(breaches).toEqual([]);
@@ -82,6 +81,7 @@ describe('an agent', { timeout: 120_000 }, () => {
     }
     attack.stop();
     expect(attack.struck()).toBeGreaterThan(60);
+    watched.history.attacked(attack.struck());
     await federation.republish();
     await there.stop();
     watched.watch(await federation.cluster(THERE).start({ natsUrl: `nats://127.0.0.1:${proxy.port}` }));
@@ -159,6 +159,7 @@ describe('an agent', { timeout: 120_000 }, () => {
     for (const service of ['details', 'reviews']) watched.service(HERE, service, []);
     now = 60_000;
     await eventually(() => !servedBy(there, 'details').includes('127.79.11'), 'what was confirmed does not go through');
+    await eventually(() => watched.history.converged(THERE), 'not converged after the confirmation');
     watched.watch(here);
   });
 

@@ -38,10 +38,8 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
     await eventually(() => [first, second, there].every((agent) => servedBy(agent).includes('127.79.2.11')), 'the federation is not whole');
   });
   afterEach(async () => {
-    watched.stop();
-    watched.history.finish(THERE);
+    const breaches = watched.finish(THERE);
     lines.push(watched.history.line());
-    const { breaches } = watched.history;
     await federation.stop();
     expect(breaches).toEqual([]);
   });

@@ -21,7 +21,7 @@ it('finds nothing in an agent that skips, and ends with the last', () => {
     made.observe('east', { moments: at(revision), held: held(content) });
   made.finish('east');
   expect(made.breaches).toEqual([]);
-  expect(made.totals).toMatchObject({ observations: 4, acked: 4 });
+  expect(made.totals).toMatchObject({ observations: 4, writes: 4, removals: 1, documents: 3 });
 });
 
 it('finds each thing that must never be', () => {

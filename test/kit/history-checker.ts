@@ -3,6 +3,8 @@
  * and each agent holds a state of it, never an earlier one than before, and in the end the last one.
  */
 
+import { noTotals, type Totals, totalsLine, type Wrongs } from './totals.ts';
+
 /** A point in one owner's history. */
 export interface Moment {
   readonly epoch: number;
@@ -18,13 +20,8 @@ export interface Observation {
 }
 
 /** What must be 0, and how much was looked at. */
-export interface HistoryTotals {
+export interface HistoryTotals extends Totals {
   observations: number;
-  acked: number;
-  lost: number;
-  falseRemovals: number;
-  emptyPushes: number;
-  staleOrForged: number;
 }
 
 /** Content of a key that an owner removed. */
@@ -33,7 +30,7 @@ const REMOVED = '(removed)';
 /** Records and checks; every breach is kept with its words. */
 export class HistoryChecker {
   readonly breaches: string[] = [];
-  readonly totals: HistoryTotals = { observations: 0, acked: 0, lost: 0, falseRemovals: 0, emptyPushes: 0, staleOrForged: 0 };
+  readonly totals: HistoryTotals = { observations: 0, ...noTotals() };
   /** `OWNER KEY` → contents in the order of their commits. */
   readonly #log = new Map<string, string[]>();
   /** `AGENT OWNER` → the newest moment seen; `AGENT OWNER KEY` → the place in the log. */
@@ -44,7 +41,7 @@ export class HistoryChecker {
   commit(owner: string, key: string, content: string | undefined): void {
     const log = this.#log.get(`${owner} ${key}`) ?? [];
     this.#log.set(`${owner} ${key}`, [...log, content ?? REMOVED]);
-    this.totals.acked += 1;
+    this.totals.writes += 1;
   }
 
   /** An agent holds this now. */
@@ -57,6 +54,16 @@ export class HistoryChecker {
     }
     for (const [owner, keys] of held)
       for (const key of keys.keys()) if (!this.#log.has(`${owner} ${key}`)) this.#breach('staleOrForged', `${agent} holds ${owner} ${key}`);
+  }
+
+  /** An agent gives its proxies another assignment. */
+  pushed(): void {
+    this.totals.pushes += 1;
+  }
+
+  /** Messages that nobody may act on were put where agents read. */
+  attacked(times: number): void {
+    this.totals.documents += times;
   }
 
   /** A proxy's view of a service lost its last endpoint though its owners have some. */
@@ -85,8 +92,7 @@ export class HistoryChecker {
 
   /** One line for the end of a test. */
   line(): string {
-    const { observations, acked, lost, falseRemovals, emptyPushes, staleOrForged } = this.totals;
-    return `history: ${observations} observations of ${acked} acked writes: ${lost} lost, ${falseRemovals} false removals, ${emptyPushes} empty pushes, ${staleOrForged} stale or forged documents acted on`;
+    return `history: ${this.totals.observations} observations: ${totalsLine(this.totals)}`;
   }
 
   #advance(agent: string, owner: string, moment: Moment): void {
@@ -102,12 +108,19 @@ export class HistoryChecker {
     if (content === undefined && from === undefined) return;
     const wanted = content ?? REMOVED;
     const found = log.indexOf(wanted, from ?? 0);
+    this.#count(from === undefined ? REMOVED : log[from], wanted);
     if (found >= 0) this.#places.set(place, found);
     else if (content === undefined) this.#breach('falseRemovals', `${place} is gone, which nobody removed`);
     else this.#breach('staleOrForged', `${place} is ${content}, ${log.includes(content) ? 'an older one' : 'which nobody said'}`);
   }
 
-  #breach(total: 'lost' | 'falseRemovals' | 'emptyPushes' | 'staleOrForged', words: string): void {
+  #count(before: string | undefined, now: string): void {
+    if (before === now) return;
+    this.totals.documents += 1;
+    if (now === REMOVED) this.totals.removals += 1;
+  }
+
+  #breach(total: keyof Wrongs, words: string): void {
     this.totals[total] += 1;
     if (this.breaches.length < 50) this.breaches.push(words);
   }

@@ -14,10 +14,14 @@ export function ready(agent: RunningAgent): Promise<void> {
   return new Promise((resolve) => agent.loop.onReady(resolve));
 }
 
+/** The name of the assignment of a service of `bookinfo`. */
+export function assignmentOf(service: string): string {
+  return `outbound|80||${service}.bookinfo.svc.clusterset.local`;
+}
+
 /** The text of the assignment of a service of `bookinfo`: it holds the addresses in clear. */
 export function servedBy(agent: RunningAgent, service = 'reviews'): string {
-  const name = `outbound|80||${service}.bookinfo.svc.clusterset.local`;
-  return Buffer.from(agent.store.get('sidecar', 'EDS', name)?.bytes ?? []).toString('latin1');
+  return Buffer.from(agent.store.get('sidecar', 'EDS', assignmentOf(service))?.bytes ?? []).toString('latin1');
 }
 
 /** `LAYER TYPE NAME VERSION` of everything in the shared layers, sorted. */

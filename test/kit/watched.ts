@@ -2,7 +2,8 @@
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { HistoryChecker, type Moment } from './history-checker.ts';
-import { servedBy } from './served.ts';
+import { assignmentOf, servedBy } from './served.ts';
+import { account } from './totals.ts';
 
 /** The hub, as owner of policies. */
 const HUB = 'hub';
@@ -32,9 +33,13 @@ export class Watched {
   watch(agent: RunningAgent): void {
     const { self } = agent.world();
     const full = new Set<string>();
+    const versions = new Map<string, string | undefined>();
     const look = (): void => {
       const world = agent.world();
       for (const [service, owners] of this.#served) {
+        const version = agent.store.get('sidecar', 'EDS', assignmentOf(service))?.version;
+        if (version !== versions.get(service)) this.history.pushed();
+        versions.set(service, version);
         const has = /\d+\.\d+\.\d+\.\d+/.test(servedBy(agent, service));
         if (has) full.add(service);
         else if (full.delete(service) && owners.size > 0) this.history.emptied(self, service);
@@ -45,8 +50,12 @@ export class Watched {
     look();
   }
 
-  stop(): void {
+  /** Everything is over: what these agents do not have now is lost. Answers every breach. */
+  finish(...agents: readonly string[]): readonly string[] {
     for (const stop of this.#stops.splice(0)) stop();
+    for (const agent of agents) this.history.finish(agent);
+    account(this.history.totals);
+    return this.history.breaches;
   }
 }
 

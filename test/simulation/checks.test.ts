@@ -50,6 +50,18 @@ describe('the checks of a simulation', () => {
     expect(() => checks.onServed(agentThatSees(shardOf('10.0.0.1')))).not.toThrow();
   });
 
+  it('find a push that takes from a proxy what its owner never withdrew', () => {
+    const checks = made();
+    const push = (before: readonly string[], now: readonly string[]) => (): void =>
+      checks.onPush('proxy', 'cart', { before: new Set(before), now: new Set(now) });
+    expect(push(['10.0.0.1', '10.0.0.2'], ['10.0.0.2'])).toThrow(expect.objectContaining({ wrong: 'falseRemovals' }));
+    expect(push(['10.0.0.1'], [])).toThrow(expect.objectContaining({ wrong: 'emptyPushes' }));
+    const owner = agentThatSees(undefined, 'us-west');
+    checks.onWord(owner, new Map([['shop/cart', shardOf('10.0.0.1')]]));
+    checks.onWord(owner, new Map([['shop/cart', shardOf()]]));
+    expect(push(['10.0.0.1'], [])).not.toThrow();
+  });
+
   it('find what was forged', () => {
     expect(() => made().onServed(agentThatSees(shardOf(FORGED)))).toThrow('forged');
   });

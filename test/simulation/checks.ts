@@ -8,11 +8,19 @@ import { kindNamed } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import { policyKey, ROSTER_KEY } from '@hawser/wire/subjects.ts';
+import type { Wrongs } from '../kit/totals.ts';
 import type { CommittedLog } from './committed-log.ts';
 import type { SimAgent } from './sim-agent.ts';
 
-/** A thing that may never happen, happened. */
-export class Breach extends Error {}
+/** A thing that may never happen, happened; one of what is counted, or a breach of protocol. */
+export class Breach extends Error {
+  readonly wrong: keyof Wrongs | undefined;
+
+  constructor(message: string, wrong?: keyof Wrongs) {
+    super(message);
+    this.wrong = wrong;
+  }
+}
 
 /** Marks everything that a forger writes; nobody may ever act on it. */
 export const FORGED = '6.6.6.6';
@@ -30,7 +38,7 @@ export class Checks {
   readonly #seen = new Map<string, ReadonlySet<string>>();
   readonly #placed = new WeakMap<StateAt, Map<string, string>>();
   /** How often each check was made: one that never runs proves nothing. */
-  readonly made = { moments: 0, removals: 0, words: 0 };
+  readonly made = { moments: 0, removals: 0, words: 0, gone: 0, pushes: 0 };
 
   constructor(log: CommittedLog) {
     this.#log = log;
@@ -52,13 +60,19 @@ export class Checks {
     const before = this.#moments.get(agent.actor.name);
     const { life } = agent.actor;
     if (before?.life === life && (moment.epoch < before.epoch || (moment.epoch === before.epoch && moment.revision < before.revision)))
-      throw new Breach(`${agent.cluster} went back from ${before.epoch}/${before.revision} to ${moment.epoch}/${moment.revision}`);
+      throw new Breach(
+        `${agent.cluster} went back from ${before.epoch}/${before.revision} to ${moment.epoch}/${moment.revision}`,
+        'staleOrForged',
+      );
     this.#moments.set(agent.actor.name, { ...moment, life });
     const states = this.#log.statesAt(moment.epoch, moment.revision);
     const serves = servedText(world, agent.life?.federation.roster?.members ?? []);
     if (!states.some((state) => this.#placedOn(state, agent.cluster) === serves)) {
       const wanted = states.map((state) => this.#placedOn(state, agent.cluster)).join(' or ');
-      throw new Breach(`${agent.cluster} serves at ${moment.epoch}/${moment.revision} ${serves}, committed was ${wanted || 'nothing'}`);
+      throw new Breach(
+        `${agent.cluster} serves at ${moment.epoch}/${moment.revision} ${serves}, committed was ${wanted || 'nothing'}`,
+        'staleOrForged',
+      );
     }
   }
 
@@ -72,7 +86,7 @@ export class Checks {
         const seen = byCluster.get(cluster) ?? new Set<string>();
         byCluster.set(cluster, seen);
         for (const { address } of endpoints) {
-          if (address === FORGED) throw new Breach(`${agent.cluster} acts on a forged endpoint of ${key} in ${cluster}`);
+          if (address === FORGED) throw new Breach(`${agent.cluster} acts on a forged endpoint of ${key} in ${cluster}`, 'staleOrForged');
           seen.add(`${key.slice(key.indexOf('/') + 1)} ${address}`);
         }
       }
@@ -82,11 +96,26 @@ export class Checks {
       this.made.removals += 1;
       const now = byCluster.get(cluster) ?? new Set<string>();
       for (const one of this.#seen.get(prefix + cluster) ?? []) {
-        if (!now.has(one) && this.#withdrawn.get(cluster)?.has(one) !== true)
-          throw new Breach(`${agent.cluster} dropped ${one} of ${cluster}, which its owner never withdrew`);
+        if (now.has(one)) continue;
+        this.made.gone += 1;
+        if (this.#withdrawn.get(cluster)?.has(one) !== true)
+          throw new Breach(`${agent.cluster} dropped ${one} of ${cluster}, which its owner never withdrew`, 'falseRemovals');
       }
       this.#seen.set(prefix + cluster, now);
     }
+  }
+
+  /** A proxy is given these endpoints of a service, where it had others before on the same stream. */
+  onPush(proxy: string, service: string, { before, now }: { before: ReadonlySet<string>; now: ReadonlySet<string> }): void {
+    this.made.pushes += 1;
+    const kept = [...before].find((address) => !now.has(address) && !this.#isWithdrawn(`${service} ${address}`));
+    if (kept === undefined) return;
+    const words = `${proxy} loses ${kept} of ${service}, which its owner never withdrew`;
+    throw new Breach(words, now.size === 0 ? 'emptyPushes' : 'falseRemovals');
+  }
+
+  #isWithdrawn(endpoint: string): boolean {
+    return [...this.#withdrawn.values()].some((withdrawn) => withdrawn.has(endpoint));
   }
 
   #clustersSeen(prefix: string): string[] {

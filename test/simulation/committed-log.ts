@@ -28,6 +28,8 @@ const EMPTY: State = { resources: new Map(), members: [] };
 /** The database. Reads take time and fail while it is down. */
 export class CommittedLog implements ResourceReadModel {
   up = true;
+  /** How many writes were ever acknowledged. */
+  writes = 0;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #hints = new Set<() => void>();
@@ -66,6 +68,7 @@ export class CommittedLog implements ResourceReadModel {
   /** Commits a write, as the API does; the row tells what is there after it. */
   write(change: { readonly resource: Resource; readonly remove?: boolean } | { readonly members: readonly RosterMember[] }): void {
     this.#revision += 1;
+    this.writes += 1;
     const resources = new Map(this.#state.resources);
     let members = this.#state.members;
     let entry = { kind: 'Cluster', namespace: '', name: 'x', action: 'update' as OutboxEntry['action'] };

@@ -117,7 +117,7 @@ export class SimFederation {
         onServed: (one) => checks.onServed(one),
       });
     const agents = (index === 0 ? ['a', 'b'] : ['a']).map(agentOf);
-    const proxy = new SimProxy({ cluster: member.name, agents, address: `10.${index + 1}.9.9`, time, random });
+    const proxy = new SimProxy({ cluster: member.name, agents, address: `10.${index + 1}.9.9`, time, random, checks });
     return { name: member.name, truth, agents, proxy };
   }
 }

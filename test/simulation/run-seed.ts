@@ -1,4 +1,5 @@
 /** One simulation: chaos while safety is watched, then peace until everything has come together. */
+import { addTotals, noTotals, type Totals } from '../kit/totals.ts';
 import { Breach } from './checks.ts';
 import { Faults } from './faults.ts';
 import { SimFederation } from './federation.ts';
@@ -16,6 +17,8 @@ export interface Outcome {
   readonly events: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly checks: { readonly moments: number; readonly removals: number; readonly words: number };
+  /** What `npm test` sums. */
+  readonly totals: Totals;
 }
 
 const START = Date.UTC(2026, 0, 1);
@@ -33,6 +36,7 @@ export function runSeed(seed: number, trace: (line: string) => void = () => unde
   const federation = new SimFederation(time, random);
   const faults = new Faults(federation, tell);
   let problem: string | undefined;
+  const totals = noTotals();
   let peaceAt = time.now;
   try {
     federation.start();
@@ -45,7 +49,9 @@ export function runSeed(seed: number, trace: (line: string) => void = () => unde
     peaceAt = time.now;
     tell('everything is healed');
     problem = settle(federation);
+    if (problem !== undefined) totals.lost += 1;
   } catch (error) {
+    if (error instanceof Breach && error.wrong !== undefined) totals[error.wrong] += 1;
     problem =
       error instanceof Breach ? error.message : `failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
@@ -53,7 +59,12 @@ export function runSeed(seed: number, trace: (line: string) => void = () => unde
     ...{ seed, problem, events: time.events, settledAfterS: (time.now - peaceAt) / 1000 },
     faults: Object.fromEntries(faults.happened),
     checks: federation.checks.made,
+    totals: addTotals(totals, looksOf(federation)),
   };
+}
+
+function looksOf({ checks: { made }, log }: SimFederation): Partial<Totals> {
+  return { writes: log.writes, removals: made.gone, pushes: made.pushes, documents: made.moments + made.removals };
 }
 
 /** Liveness: undefined once nothing is apart. */

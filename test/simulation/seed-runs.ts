@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { addTotals, noTotals, type Totals } from '../kit/totals.ts';
 
 /** What all of them came to. */
 export interface SeedRuns {
@@ -15,6 +16,8 @@ export interface SeedRuns {
   readonly moments: number;
   readonly removals: number;
   readonly faults: Readonly<Record<string, number>>;
+  /** What `npm test` sums. */
+  readonly totals: Totals;
 }
 
 type Counted = Omit<SeedRuns, 'problems'>;
@@ -36,6 +39,7 @@ export async function runSeeds(seeds: number, from = 1): Promise<SeedRuns> {
   return {
     ...{ seeds: sum((part) => part.seeds), failed: sum((part) => part.failed), events: sum((part) => part.events), faults },
     ...{ moments: sum((part) => part.moments), removals: sum((part) => part.removals) },
+    totals: parts.reduce((totals, part) => addTotals(totals, part.totals), noTotals()),
     problems: parts.flatMap((part) => part.problems),
   };
 }

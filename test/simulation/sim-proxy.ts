@@ -9,13 +9,16 @@ import { layersOf, proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { typeOfUrl } from '@hawser/agent/xds/type-urls.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
-import { Breach } from './checks.ts';
+import { Breach, type Checks } from './checks.ts';
 import type { Random } from './random.ts';
 import type { SimAgent } from './sim-agent.ts';
 import type { Actor, VirtualTime } from './virtual-time.ts';
 
 const TYPES: readonly XdsType[] = ['CDS', 'EDS', 'SDS', 'LDS', 'RDS'];
 const IDENTITY: XdsResource = { type: 'SDS', name: 'identity', version: '0', bytes: new Uint8Array() };
+
+/** Addresses of the simulated clusters' endpoints, in clear in what is encoded. */
+const ENDPOINT = /\b10\.\d+\.\d+\.\d+/g;
 
 /** Its own stream's state. */
 interface Session {
@@ -25,8 +28,20 @@ interface Session {
   readonly life: number;
   readonly asked: Map<XdsType, Set<string>>;
   readonly nonces: Set<string>;
+  /** Addresses that it gave of each service. */
+  readonly given: Map<string, ReadonlySet<string>>;
   drain: (() => void) | undefined;
   close(): void;
+}
+
+/** Whose it is, and who watches it. */
+export interface ProxyParts {
+  readonly cluster: string;
+  readonly agents: readonly SimAgent[];
+  readonly address: string;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly checks: Checks;
 }
 
 /** One proxy of a cluster. */
@@ -41,13 +56,15 @@ export class SimProxy {
   readonly #agents: readonly SimAgent[];
   readonly #time: VirtualTime;
   readonly #random: Random;
+  readonly #checks: Checks;
   #session: Session | undefined;
 
-  constructor(parts: { cluster: string; agents: readonly SimAgent[]; address: string; time: VirtualTime; random: Random }) {
+  constructor(parts: ProxyParts) {
     this.#agents = parts.agents;
     this.address = parts.address;
     this.#time = parts.time;
     this.#random = parts.random;
+    this.#checks = parts.checks;
     this.actor = { name: `proxy-${parts.cluster}`, life: 0, paused: false };
     this.#retry(10);
   }
@@ -130,6 +147,7 @@ export class SimProxy {
         ...{ agent, stream, machine, life: actor.life, drain: undefined },
         asked: new Map(TYPES.map((type) => [type, new Set<string>()])),
         nonces: new Set<string>(),
+        given: new Map<string, ReadonlySet<string>>(),
         close: () => {
           stop();
           stream.close();
@@ -184,9 +202,26 @@ export class SimProxy {
         bytes: resource.resource?.value ?? IDENTITY.bytes,
       });
     }
-    for (const name of message.removedResources) held.delete(name);
+    for (const { name, resource } of message.resources) if (type === 'EDS') this.#judge(session, name, resource?.value);
+    for (const name of message.removedResources) {
+      held.delete(name);
+      if (type === 'CDS') this.#judge(session, name, undefined);
+    }
     this.#send(session, type, { nonce: message.nonce, ...(refused === undefined ? {} : { error: `${refused.name}: refused` }) });
     if (type === 'CDS' || type === 'LDS') this.#subscribeChildren(session);
+  }
+
+  /** What it is given of a service, or that it is told to forget it. */
+  #judge({ given }: Session, name: string, assignment: Uint8Array | undefined): void {
+    const [, service] = /^outbound\|80\|\|([^.]+)\./.exec(name) ?? [];
+    if (service === undefined) return;
+    const now = new Set(
+      Buffer.from(assignment ?? [])
+        .toString('latin1')
+        .match(ENDPOINT),
+    );
+    this.#checks.onPush(this.actor.name, service, { before: given.get(name) ?? new Set(), now });
+    given.set(name, now);
   }
 
   #complain(problem: string): never {

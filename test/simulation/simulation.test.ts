@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { account } from '../kit/totals.ts';
 import { runSeeds } from './seed-runs.ts';
 
 /** Enough for CI; `npm run bench -- simulation` runs thousands. */
 const SEEDS = Number(process.env['HAWSER_SEEDS'] ?? 400);
 
-describe('the simulated federation', () => {
+describe('the simulated federation', { timeout: 300_000 }, () => {
   it('is safe in every moment of its chaos, and comes together afterwards', async () => {
-    const { problems, seeds, moments, removals, faults } = await runSeeds(SEEDS);
+    const { problems, seeds, moments, removals, faults, totals } = await runSeeds(SEEDS);
+    account(totals);
     expect(problems).toEqual([]);
     expect(seeds).toBe(SEEDS);
     // What is never checked, and what never goes wrong, proves nothing.

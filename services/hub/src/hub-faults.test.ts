@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { account } from '../../../test/kit/totals.ts';
 import { type FakeCluster, HubProcess, joinCluster } from './hub-process-fixture.ts';
 
 const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
@@ -60,8 +61,10 @@ describe('the hub keeps its word', () => {
     }
     const { items } = (await hub.call<{ readonly items: readonly Resource[] }>('GET', POLICIES)).body;
     const stored = new Map(items.map(({ metadata }) => [metadata.name, Number(metadata.resourceVersion)]));
+    const lost = acked.filter(({ name, revision }) => stored.get(name) !== revision);
+    account({ writes: acked.length, lost: lost.length });
     expect(acked.length).toBeGreaterThan(10);
-    expect(acked.filter(({ name, revision }) => stored.get(name) !== revision)).toEqual([]);
+    expect(lost).toEqual([]);
     await published(Math.max(...stored.values()));
     const onBus = await hub.stored();
     const missing = [...stored.keys()].filter((name) => !onBus.has(`hawser.config.us-east.policy.failoverpolicies.bookinfo.${name}`));
@@ -81,5 +84,8 @@ describe('the hub keeps its word', () => {
     }
     await published(last);
     expect(await hub.metric('hub_outbox_depth')).toBe(0);
+    const onBus = [...(await hub.stored()).keys()].filter((subject) => subject.includes('.stopped-'));
+    account({ writes: 5, lost: 5 - onBus.length });
+    expect(onBus).toHaveLength(5);
   }, 90_000);
 });

@@ -13,6 +13,7 @@ import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects } from '@hawser/wire/subje
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../test/kit/ports.ts';
 import { startTestPostgres, type TestPostgres } from '../../../test/kit/postgres.ts';
+import { account } from '../../../test/kit/totals.ts';
 import { loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig } from './bus/nats-access.ts';
 import { type FakeCluster, HubProcess, joinCluster, silent } from './hub-process-fixture.ts';
@@ -25,6 +26,8 @@ let nats: ChildProcess;
 let flags: Readonly<Record<string, string>>;
 let hubs: HubProcess[];
 let cluster: FakeCluster;
+/** Document keys of writes that the hub acknowledged. */
+const acked: string[] = [];
 /** Everything that the cluster's receiver accepted, in order, and what it refused. */
 const accepted: Document[] = [];
 const refused: string[] = [];
@@ -59,6 +62,10 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(async () => {
+  const lost = acked.filter((key) => !accepted.some((document) => document.key === key));
+  const stale = accepted.filter(({ revision }, at) => revision < (accepted[at - 1]?.revision ?? 0));
+  account({ writes: acked.length, lost: lost.length, documents: accepted.length, staleOrForged: stale.length });
+  expect([lost, stale]).toEqual([[], []]);
   await cluster.bus.close();
   for (const hub of hubs) await hub.end('SIGTERM');
   nats.kill('SIGKILL');
@@ -96,6 +103,7 @@ async function write(hub: HubProcess, name: string, order = 'us-east'): Promise<
   };
   const answer = await hub.call<Resource>('POST', POLICIES, body);
   expect(answer.status).toBe(201);
+  acked.push(`policy.failoverpolicies.bookinfo.${name}`);
   return Number(answer.body.metadata.resourceVersion);
 }
 

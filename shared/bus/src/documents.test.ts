@@ -4,6 +4,7 @@ import pino from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startNats, type TestNats } from '../../../test/kit/nats.ts';
 import { Keyring, type Receiver, receiveConfig, receiveFleet } from '../../../test/kit/receiver.ts';
+import { account } from '../../../test/kit/totals.ts';
 import type { Bus } from './bus.ts';
 import { DocumentPublisher, type PublisherOptions } from './document-publisher.ts';
 import { publishStored } from './jetstream.ts';
@@ -233,6 +234,9 @@ describe('what is not the owner’s newest word is refused', () => {
   });
 
   afterEach(() => {
+    const isGood = [...west.held].every(([key, body]) => key === `${east} shard.a.b` && JSON.stringify(body) === JSON.stringify(good));
+    const removals = west.heard.filter((one) => one.startsWith('-')).length;
+    account({ documents: west.refused.length + 1, staleOrForged: isGood ? 0 : 1, falseRemovals: removals });
     expect(west.held).toEqual(new Map([[`${east} shard.a.b`, good]]));
   });
 
