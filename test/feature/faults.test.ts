@@ -154,7 +154,8 @@ describe('an agent', { timeout: 120_000 }, () => {
     await eventually(() => !servedBy(there, 'ratings').includes('127.79.1.41'), 'a legitimate removal is held');
     const files = federation.cluster(HERE);
     for (const service of ['details', 'reviews']) files.put(`${service}.yaml`, serviceFile(service, []));
-    await eventually(() => here.world().warnings.some(({ place }) => place === 'brake'), 'nothing is held');
+    await eventually(async () => /^agent_held_endpoints 24$/m.test(await metricsOf(here)), 'not everything is held');
+    expect(here.world().warnings.filter(({ place }) => place === 'brake')).toHaveLength(1);
     expect([servedBy(there, 'details').includes('127.79.11.31'), servedBy(there).includes('127.79.12.31')]).toEqual([true, true]);
     for (const service of ['details', 'reviews']) watched.service(HERE, service, []);
     now = 60_000;
@@ -175,6 +176,10 @@ describe('an agent', { timeout: 120_000 }, () => {
     await eventually(() => !here.world().warnings.some(({ place }) => place === 'state'), 'the warning stays');
   });
 });
+
+async function metricsOf(agent: RunningAgent): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${agent.adminPort}/metrics`)).text();
+}
 
 /** Who holds NATS: takes down what passes and sends it again, whole or with a byte flipped, in its place or another's. */
 function attacker(admin: Bus): { strike(times: number): Promise<void>; struck(): number; stop(): void } {
