@@ -49,26 +49,32 @@ export class Running {
     this.#child.kill(signal);
   }
 
+  /** Sends a signal, which one that stands still obeys too, and waits for the end. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill(signal);
+    this.#child.kill('SIGCONT');
     await once(this.#child, 'exit');
   }
 }
 
-/** An agent, its registry directory, and where its proxies connect. */
-export interface RunningCluster {
-  readonly name: string;
-  readonly registryDir: string;
+/** An agent and its doors. */
+export interface RunningAgentProcess {
   readonly xdsPort: number;
   readonly adminPort: number;
   agent: Running;
+  /** Starts the agent anew, without a token; resolves when it is ready. */
+  startAgain(): Promise<void>;
+}
+
+/** An agent, its registry directory, and where its proxies connect. */
+export interface RunningCluster extends RunningAgentProcess {
+  readonly name: string;
+  readonly registryDir: string;
   /** Another agent of this cluster, with the first one's identity and a state of its own; it ends with the others. */
-  another(name: string): Promise<{ readonly agent: Running; readonly xdsPort: number; readonly adminPort: number }>;
+  another(name: string): Promise<RunningAgentProcess>;
   /** Replaces a registry file, by rename. */
   put(file: string, text: string): void;
-  /** Starts the agent anew, without a token. */
-  startAgain(): Promise<void>;
   /** A real Envoy as the sidecar of `bookinfo/client`, or of another service account, at a loopback address. */
   sidecar(address: string, serviceAccount?: string): Promise<TestEnvoy>;
 }
@@ -81,6 +87,7 @@ export class HawserProcesses {
   hub: Running | undefined;
   #hubArguments: readonly string[] = [];
   #url = '';
+  #server: NodeJS.ProcessEnv = {};
 
   /** Where the keys of the hub are, for servers that are to trust it. */
   get keysDir(): string {
@@ -98,14 +105,24 @@ export class HawserProcesses {
 
   /** Starts a hub that has ended anew, with its state and ports. */
   async startHubAgain(): Promise<void> {
-    this.hub = this.#start(this.#hubArguments);
+    this.hub = this.start(this.#hubArguments);
     await this.hub.says('hub is ready');
+  }
+
+  /** Commands and agents find the hub at this address; `start` has started it. */
+  useHub(url: string): void {
+    this.#url = url;
+    this.#server = { HAWSER_SERVER: url };
+  }
+
+  /** The administrator's token of the hub whose state is the folder's own. */
+  get adminToken(): string {
+    return readFileSync(join(this.folder, '.hawser/admin.token'), 'utf8').trim();
   }
 
   /** `GET` of the hub's API, as text. */
   async api(path: string): Promise<string> {
-    const token = readFileSync(join(this.folder, '.hawser/admin.token'), 'utf8').trim();
-    return (await fetch(this.#url + path, { headers: { authorization: `Bearer ${token}` } })).text();
+    return (await fetch(this.#url + path, { headers: { authorization: `Bearer ${this.adminToken}` } })).text();
   }
 
   /** Runs a command to its end. */
@@ -124,17 +141,21 @@ export class HawserProcesses {
   }
 
   /** A join token, as `hawser cluster join` prints it. */
-  async token(cluster: string, ttl = '5m'): Promise<string> {
-    const { status, stdout, stderr } = await this.run(['cluster', 'join', cluster, '--region', cluster, '--ttl', ttl]);
+  async token(cluster: string, ttl = '5m', flags: readonly string[] = []): Promise<string> {
+    const { status, stdout, stderr } = await this.run(['cluster', 'join', cluster, '--region', cluster, '--ttl', ttl, ...flags]);
     if (status !== 0) throw new Error(stderr);
     return stdout.trim();
   }
 
-  /** Joins a cluster with these registry files; resolves when its agent is ready. */
-  async join(name: string, files: Readonly<Record<string, string>>): Promise<RunningCluster & { readonly token: string }> {
+  /** Joins a cluster with these registry files and flags of `cluster join`; resolves when its agent is ready. */
+  async join(
+    name: string,
+    files: Readonly<Record<string, string>>,
+    joinFlags: readonly string[] = [],
+  ): Promise<RunningCluster & { readonly token: string }> {
     const registryDir = join(this.folder, 'registry', name);
     mkdirSync(registryDir, { recursive: true });
-    const [xdsPort, adminPort, token] = await Promise.all([freePort(), freePort(), this.token(name)]);
+    const [xdsPort, adminPort, token] = await Promise.all([freePort(), freePort(), this.token(name, '5m', joinFlags)]);
     const flags = ['--registry-dir', registryDir, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`, '--cluster', name];
     const put = (file: string, text: string): void => {
       writeFileSync(join(registryDir, `.${file}`), text);
@@ -142,7 +163,7 @@ export class HawserProcesses {
     };
     for (const [file, text] of Object.entries(files)) put(file, text);
     const run = async (more: readonly string[]): Promise<Running> => {
-      const agent = this.#start(['agent', 'run', ...flags, ...more]);
+      const agent = this.start(['agent', 'run', ...flags, ...more]);
       await untilReady(`http://127.0.0.1:${adminPort}/readyz`);
       return agent;
     };
@@ -165,13 +186,22 @@ export class HawserProcesses {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #another(replica: string, { name, registryDir }: Pick<RunningCluster, 'name' | 'registryDir'>) {
+  async #another(replica: string, { name, registryDir }: Pick<RunningCluster, 'name' | 'registryDir'>): Promise<RunningAgentProcess> {
     const [xdsPort, adminPort] = await Promise.all([freePort(), freePort()]);
     const shared = agentFolder(join(this.folder, '.hawser'), name);
     const folders = ['--registry-dir', registryDir, '--identity-dir', shared, '--state-dir', join(this.folder, replica)];
-    const agent = this.#start(['agent', 'run', ...folders, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`]);
-    await untilReady(`http://127.0.0.1:${adminPort}/readyz`);
-    return { agent, xdsPort, adminPort };
+    const run = async (): Promise<Running> => {
+      const agent = this.start(['agent', 'run', ...folders, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`]);
+      await untilReady(`http://127.0.0.1:${adminPort}/readyz`);
+      return agent;
+    };
+    const one = {
+      ...{ xdsPort, adminPort, agent: await run() },
+      startAgain: async () => {
+        one.agent = await run();
+      },
+    };
+    return one;
   }
 
   /** `hawser proxy run` of a workload of `bookinfo` at a loopback address, with these agents. */
@@ -185,7 +215,7 @@ export class HawserProcesses {
     const made = await this.run(['proxy', 'token', ...who, '--out', file]);
     if (made.status !== 0) throw new Error(made.stderr);
     const place = ['--name', serviceAccount, '--address', address, '--token-file', file, '--agent', agents.join()];
-    const proxy = this.#start(['proxy', 'run', ...who, ...place]);
+    const proxy = this.start(['proxy', 'run', ...who, ...place]);
     await proxy.says('ready');
     return proxy;
   }
@@ -201,7 +231,8 @@ export class HawserProcesses {
     return envoy;
   }
 
-  #start(args: readonly string[]): Running {
+  /** Starts a service that runs until it is ended, at the latest with the others. */
+  start(args: readonly string[]): Running {
     const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe'];
     const running = new Running(spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: this.#environment(), stdio }));
     this.#running.push(running);
@@ -211,7 +242,7 @@ export class HawserProcesses {
   /** No hub but the one of the folder's own state. */
   #environment(stateDir = '.hawser'): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HAWSER_') || name.endsWith('_BIN'));
-    return { ...Object.fromEntries(inherited), HAWSER_STATE_DIR: join(this.folder, stateDir) };
+    return { ...Object.fromEntries(inherited), ...this.#server, HAWSER_STATE_DIR: join(this.folder, stateDir) };
   }
 }
 
@@ -223,16 +254,17 @@ export async function versionsIn(envoy: TestEnvoy): Promise<string[]> {
 }
 
 /** What an Envoy counts when it is ever given something empty, something broken, or less than before: counter → value, those above 0. */
-export async function damageOf(envoy: TestEnvoy): Promise<Record<string, number>> {
+export async function damageOf(envoy: Pick<TestEnvoy, 'admin'>): Promise<Record<string, number>> {
   const stats = await envoy.admin('/stats?filter=(update_empty|update_rejected|cluster_removed|listener_removed)$');
   if (!stats.includes('update_empty: ')) throw new Error(`Envoy counts no empty updates: ${stats}`);
   return Object.fromEntries(stats.split('\n').flatMap((line) => (/: [1-9]/.test(line) ? [line.split(': ')] : [])));
 }
 
-async function untilReady(url: string): Promise<void> {
+/** Polls until the door says that it is ready; fails after 40 s. */
+export async function untilReady(url: string): Promise<void> {
   for (const end = Date.now() + START_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
-    const answer = await fetch(url).catch(() => undefined);
-    await answer?.arrayBuffer();
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+    await answer?.arrayBuffer().catch(() => undefined);
     if (answer?.ok === true) return;
   }
   throw new Error(`${url} is not ready after ${START_MS / 1000} s`);

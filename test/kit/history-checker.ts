@@ -44,13 +44,13 @@ export class HistoryChecker {
     this.totals.writes += 1;
   }
 
-  /** An agent holds this now. */
-  observe(agent: string, { moments, held }: Observation): void {
+  /** An agent of a cluster holds this now; where the cluster has one, both have one name. */
+  observe(agent: string, { moments, held }: Observation, cluster = agent): void {
     this.totals.observations += 1;
     for (const [owner, moment] of moments) this.#advance(agent, owner, moment);
     for (const [place, log] of this.#log) {
       const [owner = '', key = ''] = place.split(' ');
-      if (owner !== agent) this.#judge(`${agent} ${place}`, log, held.get(owner)?.get(key));
+      if (owner !== cluster) this.#judge(`${agent} ${place}`, log, held.get(owner)?.get(key));
     }
     for (const [owner, keys] of held)
       for (const key of keys.keys()) if (!this.#log.has(`${owner} ${key}`)) this.#breach('staleOrForged', `${agent} holds ${owner} ${key}`);
@@ -71,10 +71,15 @@ export class HistoryChecker {
     this.#breach('emptyPushes', `${agent} emptied ${what}`);
   }
 
+  /** An agent acted on what is not its owner's last word, by another measure than this one's. */
+  stale(words: string): void {
+    this.#breach('staleOrForged', words);
+  }
+
   /** Everything is over: whoever does not hold the last of everything has lost it. */
-  finish(agent: string): void {
+  finish(agent: string, cluster = agent): void {
     for (const [place, log] of this.#log) {
-      if (!place.startsWith(`${agent} `) && !this.#hasLast(agent, place, log))
+      if (!place.startsWith(`${cluster} `) && !this.#hasLast(agent, place, log))
         this.#breach('lost', `${agent} never got the last of ${place}`);
     }
   }

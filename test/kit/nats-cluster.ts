@@ -15,7 +15,9 @@ export interface NatsCluster {
   readonly urls: readonly string[];
   /** Ends a server as a crash does; its port and store stay. */
   kill9(server: number): Promise<void>;
-  /** Starts a server that was killed. */
+  /** Ends a server as an operator does. */
+  terminate(server: number): Promise<void>;
+  /** Starts a server that was ended. */
   restart(server: number): Promise<void>;
   /** Sends a signal to a server. */
   signal(server: number, signal: NodeJS.Signals): void;
@@ -52,6 +54,7 @@ export async function startNatsCluster(operator: NatsOperator): Promise<NatsClus
   return {
     urls: ports.map((port) => `nats://127.0.0.1:${port}`),
     kill9: (server) => endServer(child(server), 'SIGKILL'),
+    terminate: (server) => endServer(child(server), 'SIGTERM'),
     restart: async (server) => {
       children[server] = await start(server);
     },

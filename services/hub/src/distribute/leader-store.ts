@@ -37,13 +37,13 @@ export class LeaderStore {
 
   /**
    * Takes the next term when nobody leads, and answers it. Nobody leads when the advisory lock is free, for its holder is gone
-   * with its connection; or when the lease has expired, for its holder stands still, and then that connection is ended.
+   * with its connection; or when the lease has expired, for its holder stands still, and then that connection is ended first:
+   * a lock that came free after the term was taken would look to a third replica as if its holder were gone.
    */
   async acquire(): Promise<number | undefined> {
     if (await this.#lock()) return await this.#take('true');
-    const term = await this.#take('expires_at < clock_timestamp()');
-    if (term !== undefined) await this.#endHolder();
-    return term;
+    if ((await this.#endExpired()) && (await this.#lock())) return await this.#take('true');
+    return await this.#take(EXPIRED);
   }
 
   /** Extends the lease; false when the term is not this replica's any more. */
@@ -96,8 +96,13 @@ export class LeaderStore {
     return rows[0] === undefined ? undefined : Number(rows[0]['term']);
   }
 
-  async #endHolder(): Promise<void> {
-    await this.#query(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE ${LOCKED} AND pid <> pg_backend_pid()`, [LOCK.toString()]);
+  /** Ends the connection of a holder whose lease has expired; true when it is gone. */
+  async #endExpired(): Promise<boolean> {
+    const { rows } = await this.#query(
+      `SELECT pg_terminate_backend(pid, ${TERMINATE_MS}) AS ended FROM pg_locks, hub_leader WHERE ${EXPIRED} AND ${LOCKED} AND pid <> pg_backend_pid()`,
+      [LOCK.toString()],
+    );
+    return rows[0]?.['ended'] === true;
   }
 
   async #query(text: string, values: readonly (string | number)[]): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
@@ -127,6 +132,9 @@ export class LeaderStore {
   }
 }
 
+/** How long a connection that is ended may take to go. */
+const TERMINATE_MS = 1_000;
+const EXPIRED = 'expires_at < clock_timestamp()';
 const LEASE = `${LEASE_MS} * interval '1 millisecond'`;
 const LOCKED = `locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32) + objid::bigint = $1::bigint AND objsubid = 1`;

@@ -55,6 +55,14 @@ describe('the lease of leadership', () => {
     expect(await one.acquire()).toBeUndefined();
   });
 
+  it('stays with the one that took it from another that stands still: no third one finds the lock free', async () => {
+    const [one, two, three] = [replica('one'), replica('two'), replica('three')];
+    expect(await one.acquire()).toBe(1);
+    await expect.poll(() => two.acquire(), { timeout: LEASE_MS + 5_000, interval: 50 }).toBe(2);
+    for (let look = 0; look < 50; look += 1) expect(await three.acquire()).toBeUndefined();
+    expect(await two.renew(2)).toBe(true);
+  });
+
   it('is won by one of many that ask at once', async () => {
     const terms = await Promise.all(Array.from({ length: 10 }, (_, index) => replica(`r${index}`).acquire()));
     expect(terms.filter((term) => term !== undefined)).toEqual([1]);
