@@ -7,7 +7,7 @@ import type { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
 import { type Authority, openAuthority } from '@hawser/agent/trust/authority.ts';
 import { mintProxyToken, proxyTokenVerifier } from '@hawser/agent/trust/proxy-tokens.ts';
 import { WorkloadCertificates } from '@hawser/agent/trust/workload-certificates.ts';
-import { type AdsServer, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
+import { type AdsServer, type AdsServerOptions, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
 import type { ConnectedProxy, ProxyGate } from '@hawser/agent/xds/proxy-gate.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
@@ -42,6 +42,9 @@ export interface TestAdsAgentOptions {
   readonly ready?: boolean;
   readonly certificateLifeMs?: number;
   readonly onAttach?: (proxy: ConnectedProxy) => void;
+  /** Certificates are good for as long as ever, and renewed this often, up to a fifth later. */
+  readonly renewEveryMs?: number;
+  readonly keepalive?: AdsServerOptions['keepalive'];
 }
 
 /** Starts it on a free port of 127.0.0.1. */
@@ -51,7 +54,8 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
   const log = pino({ level: 'silent' });
   const authority = await openAuthority(agentDir, trustDomainOf(cluster));
   const life = options.certificateLifeMs === undefined ? {} : { lifeMs: options.certificateLifeMs };
-  const certificates = new WorkloadCertificates({ authority, log, ...life });
+  const issuing = options.renewEveryMs === undefined ? authority : hurried(authority, options.renewEveryMs);
+  const certificates = new WorkloadCertificates({ authority: issuing, log, ...life });
   const attached = new Map<string, ConnectedProxy>();
   const waiting: (() => void)[] = [];
   let ready = options.ready ?? true;
@@ -68,7 +72,10 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
     onReady: (callback) => (ready ? callback() : waiting.push(callback)),
   };
   const start = (store: SnapshotStore, port: number): Promise<AdsServer> =>
-    startAdsServer({ address: '127.0.0.1', port, store, gate, identities: certificates, log, registry: createRegistry() });
+    startAdsServer({
+      ...{ address: '127.0.0.1', port, store, gate, identities: certificates, log, registry: createRegistry() },
+      ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
+    });
   let server = await start(options.store, 0);
   const clients: AdsClient[] = [];
   const token: TestAdsAgent['token'] = (workload = {}) =>
@@ -106,6 +113,11 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
       await rm(agentDir, { recursive: true, force: true });
     },
   };
+}
+
+/** An authority that says of its certificates that they end after two periods, so that each is renewed after one. */
+function hurried(authority: Authority, periodMs: number): Pick<Authority, 'issue'> {
+  return { issue: async (...of) => ({ ...(await authority.issue(...of)), notAfter: Date.now() + 2 * periodMs }) };
 }
 
 /** A resource whose content is text, for tests that do not look into it. */

@@ -7,6 +7,7 @@ import {
   DeltaDiscoveryRequestSchema,
   DeltaDiscoveryResponseSchema,
 } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
+import { Inbox } from './inbox.ts';
 
 /** A response as tests compare it. */
 export interface ReceivedDelta {
@@ -48,7 +49,6 @@ export interface AdsClient {
 export type NodeMetadata = Readonly<Record<string, string>>;
 
 const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
-const DEADLINE_MS = 10_000;
 const raw = (bytes: Buffer): Buffer => bytes;
 
 /** Connects to an ADS server; `token` is sent if given, `node` goes with the first request. */
@@ -57,7 +57,7 @@ export function connectAds(options: { port: number; token?: string; node: NodeMe
   const metadata = new Metadata();
   if (options.token !== undefined) metadata.set('authorization', `Bearer ${options.token}`);
   const call = client.makeBidiStreamRequest(PATH, raw, raw, metadata);
-  const inbox = new Inbox();
+  const inbox = new Inbox<ReceivedDelta>();
   const { promise: ended, resolve } = Promise.withResolvers<StatusObject>();
   call.on('data', (bytes: Buffer) => inbox.put(received(bytes)));
   call.on('error', () => undefined);
@@ -117,42 +117,4 @@ function received(bytes: Buffer): ReceivedDelta {
     resources: new Map(message.resources.map(({ name, resource }) => [name, resource?.value ?? new Uint8Array()])),
     removed: message.removedResources,
   };
-}
-
-/** Responses in their order, for whoever asks. */
-class Inbox {
-  readonly #waiting: ReceivedDelta[] = [];
-  #ended: string | undefined;
-  #wake: (() => void) | undefined;
-
-  put(response: ReceivedDelta): void {
-    this.#waiting.push(response);
-    this.#wake?.();
-  }
-
-  end(reason: string): void {
-    this.#ended = reason;
-    this.#wake?.();
-  }
-
-  async take(): Promise<ReceivedDelta> {
-    const deadline = Date.now() + DEADLINE_MS;
-    for (;;) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) return next;
-      if (this.#ended !== undefined) throw new Error(this.#ended);
-      if (Date.now() >= deadline) throw new Error('no response within 10 s');
-      await this.#arrival(deadline - Date.now());
-    }
-  }
-
-  #arrival(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
 }

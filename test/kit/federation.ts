@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly replica?: string;
   /** Where it finds NATS, such as behind a proxy; default: directly. */
   readonly natsUrl?: string;
+  /** Where proxies find it, such as where they found the one before; a free port unless given. */
+  readonly xdsPort?: number;
 }
 
 /** One cluster of it. */
@@ -88,10 +90,10 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, natsUrl = nats.url, ...options } = {}) => {
+      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, ...options } = {}) => {
         const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
         const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
-        const flags = { registryDir, stateDir: folder, xdsPort: '0', adminPort: '0', gateway: '127.79.0.1:15443' };
+        const flags = { registryDir, stateDir: folder, xdsPort: String(xdsPort), adminPort: '0', gateway: '127.79.0.1:15443' };
         const agent = await startAgent({ config: loadAgentConfig(flags, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
         return agent;

@@ -50,8 +50,8 @@ export class SotwBench {
   }
 
   /** A new stream of the same client: it keeps names and versions, and repeats them, type by type, as it is asked to. */
-  reconnect(): void {
-    this.stream = new SotwStream(this.view, { silent: false });
+  reconnect({ silent = false } = {}): void {
+    this.stream = new SotwStream(this.view, { silent });
     for (const state of this.client.values()) state.nonce = '';
   }
 

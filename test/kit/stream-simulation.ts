@@ -25,7 +25,7 @@ const LEGACY: ReadonlySet<string> = new Set('*');
 /** One variant's machine and client, behind one face. */
 interface Variant<Request> {
   readonly client: SimulatedClient<Request>;
-  connect(view: ServedView): { readonly machine: StreamMachine<Request>; next(now: number): SeenResponse | undefined };
+  connect(view: ServedView, silent: boolean): { readonly machine: StreamMachine<Request>; next(now: number): SeenResponse | undefined };
   /** Names that the server is asked for after the request; undefined when the request is stale and asks nothing. */
   asks(request: Request, before: ReadonlySet<string> | undefined, lastNonce: string | undefined): ReadonlySet<string> | undefined;
   nonceOf(request: Request): string;
@@ -44,6 +44,7 @@ export class StreamSimulation<Request> {
   /** Content of the last response of each type. */
   readonly #sent = new Map<XdsType, ReadonlySet<string>>();
   #version = 0;
+  #silent = false;
   now = 0;
   /** The client does not read: nothing more is written. */
   slow = false;
@@ -51,7 +52,7 @@ export class StreamSimulation<Request> {
   constructor(variant: Variant<Request>) {
     this.#variant = variant;
     this.client = variant.client;
-    this.#stream = variant.connect(this.view);
+    this.#stream = variant.connect(this.view, false);
   }
 
   get machine(): StreamMachine<Request> {
@@ -89,16 +90,25 @@ export class StreamSimulation<Request> {
     return response !== undefined;
   }
 
-  reconnect(): void {
+  /** The client comes back; to an agent that is `silent`, because it does not know everything yet, until `speak`. */
+  reconnect({ silent = false } = {}): void {
+    this.#silent = silent;
     this.#toClient.length = 0;
     for (const state of [this.#asked, this.#unanswered, this.#lastNonce, this.#nonces]) state.clear();
-    this.#stream = this.#variant.connect(this.view);
+    this.#stream = this.#variant.connect(this.view, silent);
     this.client.reconnect();
+  }
+
+  speak(): void {
+    this.#silent = false;
+    this.machine.speak();
+    this.write();
   }
 
   /** Lets everything arrive and all holds run out. */
   settle(): void {
     this.slow = false;
+    if (this.#silent) this.speak();
     for (let quiet = 0; quiet < 3; ) {
       this.write();
       const moved = this.deliverToClient() || this.deliverToServer();
@@ -135,6 +145,7 @@ export class StreamSimulation<Request> {
   }
 
   #check({ type, nonce, resources }: SeenResponse): void {
+    if (this.#silent) throw new Error(`${type} from a silent agent`);
     if (this.#unanswered.has(type)) throw new Error(`two responses of ${type} in flight`);
     if (this.#nonces.has(nonce)) throw new Error(`nonce ${nonce} came twice`);
     this.#nonces.add(nonce);
@@ -162,8 +173,8 @@ function seen(resource: XdsResource): SeenResource {
 export function deltaSimulation(habits: Habits): StreamSimulation<DeltaRequest> {
   return new StreamSimulation({
     client: new DeltaClient(habits),
-    connect: (view) => {
-      const machine = new DeltaStream(view, { silent: false });
+    connect: (view, silent) => {
+      const machine = new DeltaStream(view, { silent });
       const next = (now: number): SeenResponse | undefined => {
         const taken = machine.next(now);
         return taken === undefined ? undefined : { ...taken, version: '', resources: taken.resources.map(seen) };
@@ -183,8 +194,8 @@ export function deltaSimulation(habits: Habits): StreamSimulation<DeltaRequest> 
 export function sotwSimulation(habits: Habits): StreamSimulation<SotwRequest> {
   return new StreamSimulation({
     client: new SotwClient(habits),
-    connect: (view) => {
-      const machine = new SotwStream(view, { silent: false });
+    connect: (view, silent) => {
+      const machine = new SotwStream(view, { silent });
       const next = (now: number): SeenResponse | undefined => {
         const response = machine.next(now);
         return response === undefined ? undefined : { ...response, resources: Array.from(response.resources, seen), removed: [] };

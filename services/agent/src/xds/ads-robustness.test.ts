@@ -158,7 +158,7 @@ describe('state of the world over the wire', () => {
     stream.write(frame(requestFor('StreamAggregatedResources', 'CDS', [])));
     expect((await responses.next()).value).toMatchObject({
       typeUrl: typeUrlOf('CDS'),
-      nonce: '1',
+      nonce: expect.stringMatching(/^[0-9a-f]{8}-1$/),
       resources: [{ typeUrl: typeUrlOf('CDS') }],
     });
     const later = create(DiscoveryRequestSchema, { typeUrl: typeUrlOf('EDS'), resourceNames: ['large'] });

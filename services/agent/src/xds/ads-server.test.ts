@@ -128,9 +128,9 @@ describe('who gets an answer', () => {
     expect(agent.server().proxies()[0]?.types['CDS']).toEqual({ sent: '', acked: '', state: 'PENDING' });
     agent.becomeReady();
     expect([await client.next(), await client.next(), await client.next()].map(({ type, nonce }) => `${type} ${nonce}`)).toEqual([
-      'CDS 1',
-      'EDS 2',
-      'SDS 3',
+      expect.stringMatching(/^CDS [0-9a-f]{8}-1$/),
+      expect.stringMatching(/^EDS [0-9a-f]{8}-2$/),
+      expect.stringMatching(/^SDS [0-9a-f]{8}-3$/),
     ]);
   });
 });
@@ -243,7 +243,7 @@ describe('bad input', () => {
 });
 
 describe('restart', () => {
-  test('the same store: a reconnecting proxy gets no cluster, endpoint, listener or route', async () => {
+  test('case 26: the same store: a reconnecting proxy gets no cluster, endpoint, listener or route', async () => {
     const resources = (['CDS', 'EDS', 'LDS', 'RDS'] as const).map((type) => fakeResource(type, type.toLowerCase(), '1'));
     await start(storeOf(...resources));
     await agent.restart(storeOf(...resources));

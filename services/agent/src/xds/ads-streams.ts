@@ -1,4 +1,5 @@
 /** The life of streams: accepted, authenticated, served, closed. Nothing a proxy sends ends the process. */
+import { randomBytes } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
@@ -150,7 +151,8 @@ export class AdsStreams implements StreamEvents {
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
     const view = this.#viewOf(proxy, lease);
-    const machine = dialect.open(view, { silent: !this.#options.gate.ready });
+    const streamId = `${randomBytes(4).toString('hex')}-`;
+    const machine = dialect.open(view, { silent: !this.#options.gate.ready, streamId });
     const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this });
     opened.stream = stream;
     this.#open(stream);

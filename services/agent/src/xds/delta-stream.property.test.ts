@@ -2,6 +2,7 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { histories } from '../../../../test/kit/random-histories.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { DeltaStream } from './delta-stream.ts';
 import type { ResourceView } from './resource-view.ts';
@@ -184,6 +185,6 @@ test('every history ends with the client having what is served, or less the remo
       expect(federation.held).toBe(false);
       expect(has).toEqual(should);
     }),
-    { numRuns: 3_000 },
+    histories(3_000),
   );
 });

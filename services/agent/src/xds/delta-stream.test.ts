@@ -14,7 +14,7 @@ function settled(type: XdsType, names: string[], subscribe: string[] = []): Delt
 }
 
 describe('subscriptions', () => {
-  test('17: a first request without names is a wildcard for clusters and listeners only', () => {
+  test('case 17: a first request without names is a wildcard for clusters and listeners only', () => {
     const bench = new DeltaBench();
     bench.change('CDS a@1', 'CDS b@1', 'EDS a@1');
     expect(bench.subscribe('CDS')).toEqual(['CDS +a@1 +b@1']);
@@ -23,13 +23,13 @@ describe('subscriptions', () => {
     expect(bench.change('CDS c@1', 'EDS a@2')).toEqual(['CDS +c@1']);
   });
 
-  test('17: a wildcard of nothing is answered once, so that a client need not wait for it', () => {
+  test('case 17: a wildcard of nothing is answered once, so that a client need not wait for it', () => {
     const bench = new DeltaBench();
     expect(bench.subscribe('CDS')).toEqual(['CDS']);
     expect(bench.ack('CDS')).toEqual([]);
   });
 
-  test('18: A, also covered by *, is answered when it is unsubscribed', () => {
+  test('case 18: A, also covered by *, is answered when it is unsubscribed', () => {
     const bench = settled('CDS', ['a', 'b'], ['*', 'a', 'x']);
     expect(bench.ask('CDS', { unsubscribe: ['a'] })).toEqual(['CDS +a@1']);
     bench.ack('CDS');
@@ -38,27 +38,27 @@ describe('subscriptions', () => {
     expect(bench.change('CDS a@2')).toEqual(['CDS +a@2']);
   });
 
-  test('19: without * the named ones stay', () => {
+  test('case 19: without * the named ones stay', () => {
     const bench = settled('CDS', ['a', 'b'], ['*', 'a']);
     expect(bench.ask('CDS', { unsubscribe: ['*'] })).toEqual([]);
     expect(bench.change('CDS a@2', 'CDS b@2')).toEqual(['CDS +a@2']);
   });
 
-  test('20: nothing left is nothing, and an empty request later is no wildcard', () => {
+  test('case 20: nothing left is nothing, and an empty request later is no wildcard', () => {
     const bench = settled('CDS', ['a', 'b'], ['a']);
     bench.ask('CDS', { unsubscribe: ['a'] });
     expect(bench.ask('CDS')).toEqual([]);
     expect(bench.change('CDS a@2', 'CDS b@2')).toEqual([]);
   });
 
-  test('20: the legacy wildcard can be unsubscribed', () => {
+  test('case 20: the legacy wildcard can be unsubscribed', () => {
     const bench = settled('CDS', ['a', 'b']);
     bench.ask('CDS', { subscribe: ['a'], unsubscribe: ['*'] });
     bench.ack('CDS');
     expect(bench.change('CDS a@2', 'CDS b@2')).toEqual(['CDS +a@2']);
   });
 
-  test('21: a subscription that comes with a stale nonce is honoured, and the response in flight stays so', () => {
+  test('case 21: a subscription that comes with a stale nonce is honoured, and the response in flight stays so', () => {
     const bench = new DeltaBench();
     bench.change('EDS a@1', 'EDS b@1');
     bench.subscribe('EDS', 'a');
@@ -66,19 +66,19 @@ describe('subscriptions', () => {
     expect(bench.ack('EDS')).toEqual(['EDS +b@1']);
   });
 
-  test('22: what is subscribed again is sent again, at the same version', () => {
+  test('case 22: what is subscribed again is sent again, at the same version', () => {
     const bench = settled('EDS', ['a', 'b'], ['a', 'b']);
     expect(bench.subscribe('EDS', 'a')).toEqual(['EDS +a@1']);
   });
 
-  test('23: an unknown name is unsubscribed without an answer', () => {
+  test('case 23: an unknown name is unsubscribed without an answer', () => {
     const bench = settled('EDS', ['a'], ['a']);
     expect(bench.ask('EDS', { unsubscribe: ['phantom'] })).toEqual([]);
     const wildcard = settled('CDS', ['a']);
     expect(wildcard.ask('CDS', { unsubscribe: ['phantom'] })).toEqual([]);
   });
 
-  test('24: a missing name is told as removed once, stays subscribed and is pushed when it appears', () => {
+  test('case 24: a missing name is told as removed once, stays subscribed and is pushed when it appears', () => {
     const bench = new DeltaBench();
     expect(bench.subscribe('EDS', 'later')).toEqual(['EDS -later']);
     expect(bench.ack('EDS')).toEqual([]);
@@ -96,7 +96,7 @@ describe('subscriptions', () => {
 });
 
 describe('reconnect', () => {
-  test('25: only what differs is sent; what is gone is removed', () => {
+  test('case 25: only what differs is sent; what is gone is removed', () => {
     const bench = new DeltaBench();
     bench.change('CDS same@1', 'CDS newer@2', 'CDS unseen@1', 'LDS l@1', 'RDS r@1');
     expect(bench.reconnect('CDS', ['*'], { same: '1', newer: '1', gone: '1' })).toEqual(['CDS +newer@2 +unseen@1']);
@@ -105,7 +105,7 @@ describe('reconnect', () => {
     expect(bench.ack('CDS')).toEqual(['CDS -gone']);
   });
 
-  test('26: the same hashes from another replica: nothing is sent', () => {
+  test('case 26: the same hashes from another replica: nothing is sent', () => {
     const bench = new DeltaBench();
     bench.change('CDS a@1', 'EDS a@1', 'LDS l@1', 'RDS r@1');
     expect(bench.reconnect('CDS', [], { a: '1' })).toEqual([]);
@@ -129,14 +129,14 @@ describe('reconnect', () => {
     expect(bench.ack('RDS')).toEqual(['CDS -gone']);
   });
 
-  test('32: endpoints of a changed cluster are sent even if the client claims them', () => {
+  test('case 32: endpoints of a changed cluster are sent even if the client claims them', () => {
     const bench = new DeltaBench();
     bench.change('CDS a@2', 'CDS b@1', 'EDS a@1', 'EDS b@1');
     expect(bench.reconnect('CDS', [], { a: '1', b: '1' })).toEqual(['CDS +a@2']);
     expect(bench.reconnect('EDS', ['a', 'b'], { a: '1', b: '1' })).toEqual(['EDS +a@1']);
   });
 
-  test('33: secrets of a changed listener are sent even if the client claims them (G4)', () => {
+  test('case 33: secrets of a changed listener are sent even if the client claims them (G4)', () => {
     const bench = new DeltaBench();
     bench.change('LDS l@2@identity', 'SDS identity@1', 'SDS other@1');
     expect(bench.reconnect('SDS', ['identity', 'other'], { identity: '1', other: '1' })).toEqual([]);
@@ -145,7 +145,7 @@ describe('reconnect', () => {
 });
 
 describe('pushes', () => {
-  test('27: one of a thousand', () => {
+  test('case 27: one of a thousand', () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `c${index}`);
     const bench = settled('EDS', names, names);
     expect(bench.change('EDS c500@2')).toEqual(['EDS +c500@2']);
@@ -168,7 +168,7 @@ describe('pushes', () => {
     expect(bench.ack('EDS')).toEqual([]);
   });
 
-  test('29: nonces are new with each response of a stream; another answers nothing', () => {
+  test('case 29: nonces are new with each response of a stream; another answers nothing', () => {
     const bench = settled('EDS', ['a'], ['a']);
     bench.change('EDS a@2');
     const nonce = bench.last.get('EDS');
@@ -199,7 +199,7 @@ describe('pushes', () => {
 });
 
 describe('refusals', () => {
-  test('28: what was refused is not sent again; others and later versions are', () => {
+  test('case 28: what was refused is not sent again; others and later versions are', () => {
     const bench = settled('CDS', ['a', 'b']);
     bench.change('CDS a@2');
     expect(bench.nack('CDS', 'a is bad')).toEqual([]);
@@ -212,7 +212,7 @@ describe('refusals', () => {
     expect(bench.stream.subscription('CDS').refused).toBe(false);
   });
 
-  test('28: of a refused batch, the halves are tried apart until the bad one stands alone', () => {
+  test('case 28: of a refused batch, the halves are tried apart until the bad one stands alone', () => {
     const bench = settled('EDS', ['a', 'b', 'c', 'd'], ['a', 'b', 'c', 'd']);
     expect(bench.change('EDS a@2', 'EDS b@2', 'EDS c@2', 'EDS d@2')).toEqual(['EDS +a@2 +b@2 +c@2 +d@2']);
     expect(bench.nack('EDS')).toEqual(['EDS +a@2 +b@2']);
@@ -267,15 +267,15 @@ function running(): DeltaBench {
 }
 
 describe('order', () => {
-  test('32: a changed cluster takes its endpoints and secrets along', () => {
+  test('case 32: a changed cluster takes its endpoints and secrets along', () => {
     expect(running().change('CDS a@2@t')).toEqual(['CDS +a@2', 'EDS +a@1', 'SDS +t@1']);
   });
 
-  test('33: a changed listener takes its routes along', () => {
+  test('case 33: a changed listener takes its routes along', () => {
     expect(running().change('LDS l@2@r')).toEqual(['LDS +l@2', 'RDS +r@1']);
   });
 
-  test('30: routes wait for the ACK of a cluster that is new', () => {
+  test('case 30: routes wait for the ACK of a cluster that is new', () => {
     const bench = running();
     expect(bench.change('RDS r@2', 'CDS b@1', 'EDS b@1')).toEqual(['CDS +b@1']);
     expect(bench.subscribe('EDS', 'b')).toEqual(['EDS +b@1']);
@@ -283,7 +283,7 @@ describe('order', () => {
     expect(bench.ack('CDS')).toEqual(['RDS +r@2']);
   });
 
-  test('30: and for a cluster that is new but could not be sent yet', () => {
+  test('case 30: and for a cluster that is new but could not be sent yet', () => {
     const bench = running();
     bench.change('CDS a@2');
     expect(bench.change('RDS r@2', 'CDS b@1')).toEqual([]);
@@ -291,7 +291,7 @@ describe('order', () => {
     expect(bench.ack('CDS')).toEqual(['RDS +r@2']);
   });
 
-  test('30: but not for ever', () => {
+  test('case 30: but not for ever', () => {
     const bench = running();
     bench.change('RDS r@2', 'CDS b@1');
     expect(bench.stream.wakeAt).toBe(HOLD_MS);
@@ -303,14 +303,14 @@ describe('order', () => {
     expect(running().change('CDS a@2', 'RDS r@2')).toEqual(['CDS +a@2', 'EDS +a@1', 'RDS +r@2']);
   });
 
-  test('31: a cluster goes when the routes that left it are acknowledged, its endpoints after it', () => {
+  test('case 31: a cluster goes when the routes that left it are acknowledged, its endpoints after it', () => {
     const bench = running();
     expect(bench.change('-CDS a', '-EDS a', 'RDS r@2')).toEqual(['RDS +r@2']);
     expect(bench.ack('RDS')).toEqual(['CDS -a']);
     expect(bench.ack('CDS')).toEqual(['EDS -a']);
   });
 
-  test('31: while the routes are refused, what the client still refers to stays', () => {
+  test('case 31: while the routes are refused, what the client still refers to stays', () => {
     const bench = running();
     bench.change('-CDS a', 'RDS r@2');
     expect(bench.nack('RDS')).toEqual([]);
@@ -320,7 +320,7 @@ describe('order', () => {
     expect(bench.ack('RDS')).toEqual(['CDS -a']);
   });
 
-  test('31: a client that does not answer delays a removal, but not for ever', () => {
+  test('case 31: a client that does not answer delays a removal, but not for ever', () => {
     const bench = running();
     bench.change('-CDS a', 'RDS r@2');
     expect(bench.wake()).toEqual(['CDS -a']);

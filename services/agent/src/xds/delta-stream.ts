@@ -6,7 +6,7 @@ import type { XdsType } from '@hawser/wire/messages.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { namedIn } from './named-in.ts';
 import type { ResourceView } from './resource-view.ts';
-import type { StreamMachine } from './stream-machine.ts';
+import type { StreamMachine, StreamOptions } from './stream-machine.ts';
 import type { Taken } from './type-response.ts';
 import { type Outcome, TypeSubscription } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
@@ -34,7 +34,8 @@ type Subscription = TypeSubscription<Hold>;
 /** One stream. After each `request` and `changed`, call `next` until it returns undefined, and again at `wakeAt`. */
 export class DeltaStream implements StreamMachine<DeltaRequest> {
   readonly #types: ReadonlyMap<XdsType, Subscription>;
-  #nonce = 0;
+  readonly #streamId: string;
+  #responses = 0;
   #silent: boolean;
   /** The client came with state of an earlier stream: what it has may refer to what is gone. */
   #reconnected = false;
@@ -45,9 +46,10 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
    * A stream starts silent while the agent does not know everything yet (RELIABILITY.md R2). Types in `whole` are never cut
    * into several responses.
    */
-  constructor(view: ResourceView, options: { silent: boolean; whole?: ReadonlySet<XdsType> }) {
+  constructor(view: ResourceView, options: StreamOptions & { readonly whole?: ReadonlySet<XdsType> }) {
     const limitOf = (type: XdsType): number | undefined => (options.whole?.has(type) === true ? Number.POSITIVE_INFINITY : undefined);
     this.#types = new Map(PUSH_ORDER.map((type) => [type, new TypeSubscription<Hold>(type, view, limitOf(type))]));
+    this.#streamId = options.streamId ?? '';
     this.#silent = options.silent;
   }
 
@@ -76,6 +78,12 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
     const subscription = this.subscription(type);
     if (!subscription.started && request.initialVersions.size > 0) this.#reconnected = true;
     return subscription.request(request);
+  }
+
+  /** What the client has from an earlier stream, name → version, found out while this one is silent. */
+  claim(type: XdsType, versions: ReadonlyMap<string, string>): void {
+    if (versions.size > 0) this.#reconnected = true;
+    this.subscription(type).claim(versions);
   }
 
   /** A resource of the view changed, appeared or went. */
@@ -129,9 +137,9 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
       hold ??= this.#newHold(type, now);
       return hold;
     };
-    const nonce = String(this.#nonce + 1);
+    const nonce = `${this.#streamId}${this.#responses + 1}`;
     const taken = subscription.take({ nonce, hold: newHold, released: (held) => this.#released(held, now) });
-    if (taken !== undefined) this.#nonce += 1;
+    if (taken !== undefined) this.#responses += 1;
     return taken;
   }
 

@@ -8,7 +8,7 @@ import { encodeResponse } from './response-frame.ts';
 import { encodeSotwResponse } from './sotw-frame.ts';
 import { SotwDecoder, type SotwRequest } from './sotw-request.ts';
 import { SotwStream } from './sotw-stream.ts';
-import type { StreamMachine } from './stream-machine.ts';
+import type { StreamMachine, StreamOptions } from './stream-machine.ts';
 
 /** A decoded request. */
 export interface DialectMessage<Request> {
@@ -29,7 +29,7 @@ export interface Dialect<Request> {
   readonly name: 'delta' | 'sotw';
   /** Throws for bytes that are no request. */
   decode(bytes: Buffer): DialectMessage<Request>;
-  open(view: ResourceView, options: { readonly silent: boolean }): DialectMachine<Request>;
+  open(view: ResourceView, options: StreamOptions): DialectMachine<Request>;
 }
 
 /** Delta, for one stream. */

@@ -5,10 +5,10 @@ import { startAdsAgent, type TestAdsAgent } from '../../../../test/kit/ads-agent
 import { edsCluster, loopbackEndpoints, rdsListener, routeTo } from '../../../../test/kit/ads-resources.ts';
 import { startEnvoy, type TestEnvoy } from '../../../../test/kit/envoy.ts';
 import { freePort } from '../../../../test/kit/ports.ts';
+import { histories, SEED } from '../../../../test/kit/random-histories.ts';
 import type { Change } from '../snapshot/resource.ts';
 import { SnapshotStore } from '../snapshot/snapshot-store.ts';
 
-const seed = Number(process.env['HAWSER_SEED'] ?? 20_261_121);
 const NAMES = ['a', 'b', 'c'] as const;
 let agent: TestAdsAgent;
 let envoy: TestEnvoy;
@@ -85,14 +85,14 @@ describe.each(['DELTA_GRPC', 'GRPC'] as const)('an Envoy that speaks %s', (varia
     const node = { role: 'sidecar', address: '127.0.0.1', name: 'reviews-1', ...workload };
     envoy = await startEnvoy({ xdsPort: agent.server().port, token: await agent.token(), node, variant });
     await envoy.untilStat('listener_manager.total_listeners_active', (value) => value >= 1);
-    for (const burst of fc.sample(fc.array(step, { minLength: 1, maxLength: 5 }), { seed, numRuns: 12 })) {
+    for (const burst of fc.sample(fc.array(step, { minLength: 1, maxLength: 5 }), histories(12))) {
       // Several changes at once: those in the middle may never be sent, the last must arrive.
       for (const each of burst) store.apply(changesTo(each));
       const last = burst.at(-1);
       if (last === undefined) throw new Error('an empty burst');
       const { present, seconds, port } = last.record;
       const clusters = Object.fromEntries(present.map((name) => [name, `${seconds}s ${port}`]));
-      const message = `seed ${seed}: ${JSON.stringify(burst)}`;
+      const message = `seed ${SEED}: ${JSON.stringify(burst)}`;
       await expect.poll(dumped, { timeout: 20_000, interval: 30, message }).toEqual({ clusters, route: last.route });
     }
     expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(0);

@@ -8,12 +8,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startAdsAgent, type TestAdsAgent } from '../../../../test/kit/ads-agent.ts';
 import { type AdsRelay, startAdsRelay } from '../../../../test/kit/ads-relay.ts';
 import { edsCluster, loopbackEndpoints, rdsListener, routeTo } from '../../../../test/kit/ads-resources.ts';
+import { histories, SEED } from '../../../../test/kit/random-histories.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { SnapshotStore } from '../snapshot/snapshot-store.ts';
 
 const METHOD = '/test.Backend/Who';
 const raw = (bytes: Buffer): Buffer => bytes;
-const seed = Number(process.env['HAWSER_SEED'] ?? 20_261_121);
 const store = new SnapshotStore();
 const backends: { readonly server: Server; readonly port: number }[] = [];
 let agent: TestAdsAgent;
@@ -91,10 +91,10 @@ test('the backends that gRPC picks are those that are served, after any change a
     seconds: fc.integer({ min: 1, max: 9 }),
     cut: fc.boolean(),
   });
-  for (const { cluster, endpoints, seconds, cut } of fc.sample(change, { seed, numRuns: 8 })) {
+  for (const { cluster, endpoints, seconds, cut } of fc.sample(change, histories(8))) {
     if (cut) relay.cut();
     put(edsCluster(cluster, `${seconds}s`), loopbackEndpoints(cluster, endpoints.map(portOf)), routeTo('r', cluster));
-    const message = `seed ${seed}: ${cluster} with ${endpoints}`;
+    const message = `seed ${SEED}: ${cluster} with ${endpoints}`;
     await expect.poll(picked, { timeout: 20_000, interval: 20, message }).toBe(endpoints.join());
   }
   expect(agent.server().streams.all.size).toBe(1);

@@ -10,7 +10,7 @@ import type { ResourceView } from './resource-view.ts';
 import type { SotwResponse } from './sotw-frame.ts';
 import type { SotwRequest } from './sotw-request.ts';
 import { SotwSubscription, sotwVersion, WHOLE_TYPES } from './sotw-subscription.ts';
-import type { StreamMachine, TypeState } from './stream-machine.ts';
+import type { StreamMachine, StreamOptions, TypeState } from './stream-machine.ts';
 import type { Taken } from './type-response.ts';
 import type { Outcome } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
@@ -28,10 +28,12 @@ export class SotwStream implements StreamMachine<SotwRequest> {
   readonly #core: DeltaStream;
   readonly #view: ResourceView;
   readonly #types: ReadonlyMap<XdsType, SotwSubscription>;
+  #silent: boolean;
 
-  constructor(view: ResourceView, options: { silent: boolean }) {
+  constructor(view: ResourceView, options: StreamOptions) {
     this.#core = new DeltaStream(view, { ...options, whole: WHOLE_TYPES });
     this.#view = view;
+    this.#silent = options.silent;
     this.#types = new Map(PUSH_ORDER.map((type) => [type, new SotwSubscription(type, view)]));
   }
 
@@ -48,22 +50,31 @@ export class SotwStream implements StreamMachine<SotwRequest> {
   }
 
   speak(): void {
+    if (this.#silent) for (const [type, subscription] of this.#types) this.#core.claim(type, subscription.readClaims());
+    this.#silent = false;
     this.#core.speak();
   }
 
   request(type: XdsType, request: SotwRequest): 'ack' | 'nack' | undefined {
     const subscription = this.#type(type);
     if (subscription.isStale(request)) return undefined;
-    const delta = subscription.toDelta(request);
-    const answer = this.#core.request(type, delta);
+    const delta = subscription.toDelta(request, this.#silent);
     const { offered } = subscription;
+    // Who asks for everything once more may have dropped it in between, in a request that crossed a response.
+    if (offered !== undefined && this.#core.subscription(type).started && delta.subscribe.includes('*'))
+      this.#core.subscription(type).oweAnswer();
+    const answer = this.#core.request(type, delta);
     if (offered === undefined) return answer;
     if (answer === 'ack') this.#accepted(subscription);
     if (answer === 'nack') {
       if (offered.unknownPast) this.#core.subscription(type).keepWhole();
       offered.refused();
     }
-    if (delta.unsubscribe.length > 0) offered.keep((name) => this.#core.covers(type, name));
+    if (delta.unsubscribe.length > 0) {
+      offered.keep((name) => this.#core.covers(type, name));
+      // Less is asked for than what it refused: it may take that, and with it what else went meanwhile.
+      if (offered.unknownPast) this.#core.subscription(type).oweAnswer();
+    }
     return answer;
   }
 

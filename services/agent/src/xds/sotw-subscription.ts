@@ -30,6 +30,9 @@ export class SotwSubscription {
   #everNamed = false;
   /** Nonce of the latest response; undefined before the first. */
   #nonce: string | undefined;
+  #unread = '';
+  /** Names that a stale request left out: if they are asked for again, the client may have dropped what it had of them. */
+  readonly #dropped = new Set<string>();
 
   constructor(type: XdsType, view: ResourceView) {
     this.type = type;
@@ -42,27 +45,55 @@ export class SotwSubscription {
     this.#nonce = nonce;
   }
 
-  /** Whether the request was made before the latest response was read: another follows, with what it wants then. */
+  /**
+   * Whether the request was made before the latest response was read: another follows, with what it wants then. It is not
+   * answered, but what it no longer asks for is noted.
+   */
   isStale(request: SotwRequest): boolean {
-    return this.#nonce !== undefined && request.nonce !== this.#nonce;
+    if (this.#nonce === undefined || request.nonce === this.#nonce) return false;
+    this.#noteDropped(request.names);
+    return true;
   }
 
-  /** The same request in delta's terms: names added and dropped, and in the first one what the client has. */
-  toDelta(request: SotwRequest): DeltaRequest {
+  /**
+   * The same request in delta's terms: names added and dropped, and in the first one what the client has. What that is can
+   * only be told by an agent that knows everything; before, the version is kept for `readClaims`.
+   */
+  toDelta(request: SotwRequest, silent: boolean): DeltaRequest {
     const first = !this.#started;
     this.#started = true;
     const { nonce, error } = request;
-    const unchanged = !first && (request.names === this.#asked || (request.names.length === 0 && this.#asked.length === 0));
-    if (unchanged) return { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce, error };
+    if (!first && this.#dropped.size === 0 && this.#asksAsBefore(request.names))
+      return { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce, error };
     this.#asked = request.names;
     this.#everNamed ||= request.names.length > 0;
     const legacyWildcard = WHOLE_TYPES.has(this.type) && !this.#everNamed;
     const named = new Set(legacyWildcard ? ['*'] : request.names);
-    const subscribe = [...named].filter((name) => !this.#named.has(name));
+    const subscribe = [...named].filter((name) => !this.#named.has(name) || this.#dropped.has(name));
     const unsubscribe = [...this.#named].filter((name) => !named.has(name));
     this.#named = named;
-    const initialVersions = first ? this.#claims(request.version) : new Map<string, string>();
+    this.#dropped.clear();
+    if (first && silent) this.#unread = request.version;
+    const initialVersions = first && !silent ? this.#claims(request.version) : new Map<string, string>();
     return { subscribe, unsubscribe, initialVersions, nonce, error };
+  }
+
+  /** What the client has, by the version of a first request that came too early. */
+  readClaims(): ReadonlyMap<string, string> {
+    const version = this.#unread;
+    this.#unread = '';
+    return this.#claims(version);
+  }
+
+  #asksAsBefore(names: readonly string[]): boolean {
+    return names === this.#asked || (names.length === 0 && this.#asked.length === 0);
+  }
+
+  /** Who names nothing asks for nothing, or as before for everything: neither drops a name in order to ask for it again. */
+  #noteDropped(names: readonly string[]): void {
+    if (this.#asksAsBefore(names)) return;
+    const named = new Set(names);
+    for (const name of this.#named) if (!named.has(name)) this.#dropped.add(name);
   }
 
   /**

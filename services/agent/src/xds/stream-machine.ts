@@ -21,6 +21,14 @@ export type TypeState = Pick<
   | 'started'
 >;
 
+/** How a stream starts. */
+export interface StreamOptions {
+  /** The agent does not know everything yet: nothing is answered before `speak`. */
+  readonly silent: boolean;
+  /** What all its nonces begin with, so that none of them is one of another stream of the same client; nothing unless given. */
+  readonly streamId?: string;
+}
+
 /** What can be read of a stream, whichever variant it speaks. */
 export interface StreamState {
   /** Whether everything that the client should have is acknowledged, or refused. */

@@ -5,12 +5,9 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { histories } from '../../../../test/kit/random-histories.ts';
 import type { Habits } from '../../../../test/kit/simulated-client.ts';
 import { deltaSimulation, isBad, ORDER, type StreamSimulation, sotwSimulation } from '../../../../test/kit/stream-simulation.ts';
-
-/** The same histories each time; others by HAWSER_SEED, more of them by HAWSER_RUNS (times). */
-const seed = Number(process.env['HAWSER_SEED'] ?? 20_261_121);
-const runs = (times: number): { seed: number; numRuns: number } => ({ seed, numRuns: times * Number(process.env['HAWSER_RUNS'] ?? 1) });
 
 interface Key {
   readonly type: XdsType;
@@ -23,7 +20,7 @@ type Step =
       readonly changes: readonly (Key & { readonly remove: boolean; readonly bad: boolean; readonly names: string[] })[];
     }
   | ({ readonly do: 'subscribe' | 'unsubscribe' } & Key)
-  | { readonly do: 'to server' | 'to client' | 'round' | 'slow' | 'fast' | 'reconnect' | 'wait' };
+  | { readonly do: 'to server' | 'to client' | 'slow' | 'fast' | 'reconnect' | 'restart' | 'ready' | 'wait' };
 
 const type = fc.constantFrom<XdsType>(...ORDER);
 const name = fc.constantFrom('a', 'b', 'c');
@@ -44,8 +41,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       name: fc.constantFrom('a', 'b', 'c', 'absent', '*'),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('to server' as const, 'to client' as const, 'round' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('slow' as const, 'fast' as const, 'reconnect' as const, 'wait' as const) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('to server' as const, 'to client' as const, 'fast' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('slow' as const, 'reconnect' as const, 'restart' as const, 'ready' as const, 'wait' as const),
+    }),
+  },
 );
 
 function run<Request>(simulation: StreamSimulation<Request>, next: Step): void {
@@ -56,6 +58,8 @@ function run<Request>(simulation: StreamSimulation<Request>, next: Step): void {
   } else if (next.do === 'to server') simulation.deliverToServer();
   else if (next.do === 'to client') simulation.deliverToClient();
   else if (next.do === 'reconnect') simulation.reconnect();
+  else if (next.do === 'restart') simulation.reconnect({ silent: true });
+  else if (next.do === 'ready') simulation.speak();
   else if (next.do === 'wait') simulation.now += 10_000;
   else if (next.do === 'slow') simulation.slow = true;
   else {
@@ -100,7 +104,7 @@ describe.each([
         for (const each of steps) run(simulation, each);
         simulation.settle();
         // A set of an earlier stream that nobody knows is refused whole until all of it is good.
-        const known = variant === 'delta' || !steps.some((each) => each.do === 'reconnect');
+        const known = variant === 'delta' || !steps.some((each) => each.do === 'reconnect' || each.do === 'restart');
         if (known) expect(differences(simulation, () => false).filter((line) => !line.endsWith('(bad)'))).toEqual([]);
         repair(simulation);
         simulation.settle();
@@ -108,7 +112,7 @@ describe.each([
         expect(simulation.machine.refused).toBe(false);
         expect(simulation.machine.idle).toBe(true);
       }),
-      runs(1_500),
+      histories(1_500),
     );
   });
 
@@ -131,7 +135,7 @@ describe.each([
           expect(dangling(simulation)).toEqual([]);
         }
       }),
-      runs(400),
+      histories(400),
     );
   });
 });

@@ -40,7 +40,7 @@ export class TypeSubscription<Hold> {
   readonly #forcedEarly = new Set<string>();
   readonly #held = new Map<string, Hold>();
   #inFlight: InFlight | undefined;
-  #owesFirstAnswer = false;
+  #owesAnswer = false;
   #responses = 0;
   #settled = 0;
 
@@ -66,7 +66,7 @@ export class TypeSubscription<Hold> {
 
   /** Whether something waits to be sent, removals on hold left out. */
   get hasWork(): boolean {
-    return this.#dirty.size > 0 || this.#refusals.hasParts || this.#owesFirstAnswer;
+    return this.#dirty.size > 0 || this.#refusals.hasParts || this.#owesAnswer;
   }
 
   /** Whether there is nothing to send, nothing on hold and nothing unanswered. */
@@ -144,6 +144,16 @@ export class TypeSubscription<Hold> {
     return answer;
   }
 
+  /** What the client has of what it asked for, found out after its first request and before anything was sent. */
+  claim(versions: ReadonlyMap<string, string>): void {
+    for (const [name, version] of versions) {
+      if (!this.covers(name)) continue;
+      this.#claim(name, version);
+      this.#owed.delete(name);
+    }
+    if (this.#have.size > 0) this.#owesAnswer = false;
+  }
+
   /** A name changed in the view. */
   changed(name: string): void {
     if (!this.#started || !this.covers(name)) return;
@@ -160,15 +170,20 @@ export class TypeSubscription<Hold> {
     else if (this.covers(name)) this.#owe(name);
   }
 
+  /** The client is answered next, even if there is nothing to say. */
+  oweAnswer(): void {
+    this.#owesAnswer = true;
+  }
+
   /** Makes the next response and notes it as in flight; undefined when there is nothing to send now. */
   take(plan: TakePlan<Hold>): Taken | undefined {
     if (this.#inFlight !== undefined) return undefined;
     this.#releaseHeld(plan);
     const collected = this.#collect(plan);
-    if (collected.puts.length === 0 && collected.removed.length === 0 && !this.#owesFirstAnswer) this.#collectRetry(collected);
+    if (collected.puts.length === 0 && collected.removed.length === 0 && !this.#owesAnswer) this.#collectRetry(collected);
     const { puts, removed, replaced, adds } = collected;
-    if (puts.length === 0 && removed.length === 0 && !this.#owesFirstAnswer) return undefined;
-    this.#owesFirstAnswer = false;
+    if (puts.length === 0 && removed.length === 0 && !this.#owesAnswer) return undefined;
+    this.#owesAnswer = false;
     for (const resource of puts) this.#have.set(resource.name, resource.version);
     for (const name of removed) this.#have.delete(name);
     const versions = new Map(puts.map((resource) => [resource.name, resource.version]));
@@ -280,7 +295,7 @@ export class TypeSubscription<Hold> {
 
   #subscribeAll(): void {
     this.#wildcard = true;
-    if (this.#have.size === 0) this.#owesFirstAnswer = true;
+    if (this.#have.size === 0) this.#owesAnswer = true;
     for (const name of this.#view.names(this.type)) this.#dirty.add(name);
     for (const name of this.#forcedEarly) this.#owe(name);
   }
