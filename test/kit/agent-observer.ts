@@ -16,7 +16,7 @@ interface WorldView {
 }
 
 const HUB = 'hub';
-const LOOK_MS = 50;
+const LOOK_MS = 100;
 
 /** One agent under observation. */
 export class AgentObserver {

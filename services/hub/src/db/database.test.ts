@@ -52,3 +52,20 @@ describe('a connection that breaks between two statements', () => {
     expect(await database.transaction(backendOf)).toBeGreaterThan(0);
   });
 });
+
+describe('a process that stands still in the midst of a transaction', () => {
+  it('is sent away before those who wait for the same row are, whose writes are done', async () => {
+    const goOn = Promise.withResolvers<void>();
+    const holds = Promise.withResolvers<void>();
+    const write = (tx: Transaction): Promise<unknown> => tx.execute(sql`UPDATE hub_meta SET revision = revision`);
+    const standing = database.transaction(async (tx) => {
+      await write(tx);
+      holds.resolve();
+      await goOn.promise;
+      await write(tx);
+    });
+    await holds.promise;
+    await operator.transaction(write).finally(() => goOn.resolve());
+    await expect(standing).rejects.toMatchObject({ code: 'database-unavailable' });
+  });
+});

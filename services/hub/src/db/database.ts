@@ -38,7 +38,8 @@ const POOL: PoolConfig = {
   statement_timeout: 10_000,
   query_timeout: 10_500,
   lock_timeout: 8_000,
-  idle_in_transaction_session_timeout: 15_000,
+  // A hub that stands still in the midst of a write must not keep the others from writing: shorter than their `lock_timeout`.
+  idle_in_transaction_session_timeout: 5_000,
   keepAlive: true,
   application_name: 'hawser-hub',
 };
