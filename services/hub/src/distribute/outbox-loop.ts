@@ -22,6 +22,8 @@ export interface OutboxLoopParts {
 }
 
 const POLL_MS = 1000;
+/** A batch is given this long to be on the bus before the next one is read. */
+const SETTLE_MS = 250;
 /** Changes are found by their revisions, which have no gaps; the whole is read this often in case that is ever not so. */
 const REREAD_MS = 600_000;
 const RETRY = { baseMs: 100, maxMs: 5000 };
@@ -46,6 +48,7 @@ export class OutboxLoop {
   #published = 0;
   #hinted = false;
   #wake: AbortController | undefined;
+  #settling: AbortController | undefined;
 
   constructor(parts: OutboxLoopParts) {
     this.#parts = parts;
@@ -82,6 +85,7 @@ export class OutboxLoop {
   /** Reads everything again at once, as after a change of what the bus holds. */
   reread(): void {
     this.#readAt = 0;
+    this.#settling?.abort();
     this.#hint();
   }
 
@@ -93,7 +97,8 @@ export class OutboxLoop {
     while (!signal.aborted) {
       this.#hinted = false;
       try {
-        await this.#step();
+        const startedAt = performance.now();
+        if (await this.#step()) await this.#settle(startedAt);
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -106,16 +111,37 @@ export class OutboxLoop {
     await this.#reign?.publishers.stop();
   }
 
-  async #step(): Promise<void> {
+  /** Reads what was written since; answers whether there was any. */
+  async #step(): Promise<boolean> {
     const known = this.desired;
     const reign = this.#reign;
     const isDue = Date.now() - this.#readAt > REREAD_MS;
     const changes = known === undefined || isDue ? undefined : await this.#parts.readModel.changesAfter(known.revision);
-    if (changes === undefined || changes.epoch !== known?.epoch) return await this.#readWhole(reign);
+    if (changes === undefined || changes.epoch !== known?.epoch) {
+      await this.#readWhole(reign);
+      return true;
+    }
     if (reign === undefined) this.#see(changes.published);
     this.#remember(changes.entries);
     if (changes.entries.length > 0) this.#take(this.#state.advance(changes), reign);
     else if (reign !== undefined) this.#confirm(reign);
+    return changes.entries.length > 0;
+  }
+
+  /**
+   * Lets the batch come to rest, and then as much time pass as it took. Every batch costs each cluster a digest and an answer to
+   * it, however few documents are in it: what is written in a rush goes in a few batches, and a lone write still at once.
+   */
+  async #settle(startedAt: number): Promise<void> {
+    const { signal } = this.#parts;
+    const confirming = this.#reign?.confirming;
+    if (confirming === undefined) return;
+    this.#settling = new AbortController();
+    const stopped = AbortSignal.any([signal, this.#settling.signal]);
+    await Promise.race([confirming, sleep(SETTLE_MS, stopped)]);
+    await sleep(Math.min(SETTLE_MS, performance.now() - startedAt), stopped);
+    this.#settling.abort();
+    this.#settling = undefined;
   }
 
   async #readWhole(reign: Reign | undefined): Promise<void> {

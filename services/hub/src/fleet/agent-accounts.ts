@@ -1,12 +1,7 @@
 /** What agents say of themselves and of each revision: the newest account of each, in memory and bounded. */
 import type { AgentStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import { together } from './cluster-account.ts';
-
-/** One report of a revision; `at` is when it arrived, Unix milliseconds. */
-export interface RolloutReport {
-  readonly status: RolloutStatus;
-  readonly at: number;
-}
+import { RolloutReports } from './rollout-reports.ts';
 
 /** Who speaks: an agent of a cluster. A cluster's name alone stands for an agent of one release back, which names no replica. */
 export type Speaker = { readonly cluster: string; readonly replica: string };
@@ -18,8 +13,7 @@ export interface AgentAccount {
   readonly lastHeardAt: number;
   /** When `status` first showed its (epoch, revision). */
   readonly revisionSince: number;
-  /** By revision, ascending; one epoch. */
-  readonly reports: ReadonlyMap<number, RolloutReport>;
+  readonly reports: Pick<RolloutReports, 'oldest' | 'get' | 'keys' | 'from'>;
 }
 
 interface MutableAccount {
@@ -27,11 +21,16 @@ interface MutableAccount {
   lastHeardAt: number;
   revisionSince: number;
   epoch: number;
-  reports: Map<number, RolloutReport>;
+  readonly reports: RolloutReports;
 }
 
-/** Revisions remembered per agent; older ones are answered from the agent's status. */
-const MAX_REPORTS = 1024;
+/** What a cluster's agents amount to, worked out when asked for: it stays so until one of them speaks. */
+interface LiveAgents {
+  readonly byReplica: ReadonlyMap<string, MutableAccount>;
+  readonly all: readonly AgentAccount[];
+  together: AgentAccount | undefined;
+}
+
 /** An agent that was silent for this long while another of its cluster spoke is gone. */
 const GONE_MS = 15_000;
 const MAX_REPLICAS = 64;
@@ -39,23 +38,25 @@ const MAX_REPLICAS = 64;
 /** Accounts by cluster, then by replica. */
 export class AgentAccounts {
   readonly #accounts = new Map<string, Map<string, MutableAccount>>();
+  readonly #live = new Map<string, LiveAgents>();
   readonly #listeners = new Set<() => void>();
 
   /** A cluster's agents as one: its proxies are those of all of them. */
   get(cluster: string): AgentAccount | undefined {
-    const [first, ...others] = this.replicas(cluster);
-    return first === undefined || others.length === 0 ? first : together([first, ...others]);
+    const live = this.#liveOf(cluster);
+    live.together ??= live.all.length > 1 ? together(live.all) : live.all[0];
+    return live.together;
   }
 
   /** The agents of a cluster that are there, as far as is known. */
   replicas(cluster: string): readonly AgentAccount[] {
-    return [...this.#live(cluster).values()];
+    return this.#liveOf(cluster).all;
   }
 
   /** The replica to which a proxy is connected; undefined when none says so, or it names itself not. */
   replicaOf(cluster: string, proxy: string): string | undefined {
     let found: { readonly replica: string; readonly connectedAt: string } | undefined;
-    for (const [replica, { status }] of this.#live(cluster)) {
+    for (const [replica, { status }] of this.#liveOf(cluster).byReplica) {
       const connectedAt = status?.proxies.find((one) => one.proxy === proxy)?.connectedAt;
       if (connectedAt !== undefined && (found === undefined || connectedAt > found.connectedAt)) found = { replica, connectedAt };
     }
@@ -75,19 +76,14 @@ export class AgentAccounts {
       account.epoch = status.epoch;
       account.reports.clear();
     }
-    const isNewest = status.revision > (lastKey(account.reports) ?? -1);
-    account.reports.set(status.revision, { status, at });
-    if (!isNewest) account.reports = new Map([...account.reports].sort(([a], [b]) => a - b));
-    for (const revision of account.reports.keys()) {
-      if (account.reports.size <= MAX_REPORTS) break;
-      account.reports.delete(revision);
-    }
+    account.reports.put({ status, at });
     this.#changed();
   }
 
   /** Forgets clusters that are no longer members. */
   keepOnly(clusters: ReadonlySet<string>): void {
     for (const cluster of this.#accounts.keys()) if (!clusters.has(cluster)) this.#accounts.delete(cluster);
+    this.#live.clear();
     this.#changed();
   }
 
@@ -97,17 +93,30 @@ export class AgentAccounts {
     return () => this.#listeners.delete(listener);
   }
 
-  #live(cluster: string): Map<string, MutableAccount> {
+  #liveOf(cluster: string): LiveAgents {
+    const known = this.#live.get(cluster);
+    if (known !== undefined) return known;
     const replicas = this.#accounts.get(cluster) ?? new Map<string, MutableAccount>();
     const newest = Math.max(...[...replicas.values()].map((account) => account.lastHeardAt));
-    return new Map([...replicas].filter(([, account]) => newest - account.lastHeardAt <= GONE_MS));
+    const byReplica = new Map([...replicas].filter(([, account]) => newest - account.lastHeardAt <= GONE_MS));
+    const live: LiveAgents = { byReplica, all: [...byReplica.values()], together: undefined };
+    // Whoever is asked about and never spoke is not remembered.
+    if (replicas.size > 0) this.#live.set(cluster, live);
+    return live;
   }
 
   #account(speaker: Speaker | string, at: number): MutableAccount {
     const { cluster, replica } = typeof speaker === 'string' ? { cluster: speaker, replica: '' } : speaker;
     const replicas = this.#accounts.get(cluster) ?? new Map<string, MutableAccount>();
-    const account = replicas.get(replica) ?? { status: undefined, lastHeardAt: at, revisionSince: at, epoch: 0, reports: new Map() };
+    const account = replicas.get(replica) ?? {
+      status: undefined,
+      lastHeardAt: at,
+      revisionSince: at,
+      epoch: 0,
+      reports: new RolloutReports(),
+    };
     account.lastHeardAt = at;
+    this.#live.delete(cluster);
     // The one that spoke last is the last: the first is the one to forget.
     replicas.delete(replica);
     this.#accounts.set(cluster, replicas.set(replica, account));
@@ -119,10 +128,4 @@ export class AgentAccounts {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
-}
-
-function lastKey(map: ReadonlyMap<number, unknown>): number | undefined {
-  let last: number | undefined;
-  for (const key of map.keys()) last = key;
-  return last;
 }

@@ -1,6 +1,7 @@
 /** The accounts of several agents of one cluster as one. Pure. */
 import type { AgentStatus, PolicyIssue, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
-import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
+import type { AgentAccount } from './agent-accounts.ts';
+import { RolloutReports } from './rollout-reports.ts';
 
 const MAX_WARNINGS = 50;
 const MAX_ISSUES = 100;
@@ -12,7 +13,10 @@ export function together(agents: readonly AgentAccount[]): AgentAccount {
     status: statuses.length === 0 ? undefined : statusOf(statuses),
     lastHeardAt: Math.max(...agents.map((agent) => agent.lastHeardAt)),
     revisionSince: Math.max(...agents.map((agent) => agent.revisionSince)),
-    reports: reportsOf(agents),
+    // Each agent accounts for its own proxies: sums are seldom asked for.
+    get reports() {
+      return reportsOf(agents);
+    },
   };
 }
 
@@ -47,13 +51,15 @@ function proxiesOf(statuses: readonly AgentStatus[]): ProxyStatus[] {
   return [...byName.values()];
 }
 
-function reportsOf(agents: readonly AgentAccount[]): Map<number, RolloutReport> {
-  const sums = new Map<number, RolloutReport>();
-  for (const [revision, { status, at }] of agents.flatMap(({ reports }) => [...reports])) {
-    const known = sums.get(revision);
-    sums.set(revision, known === undefined ? { status, at } : { status: sum(known.status, status), at: Math.max(known.at, at) });
+function reportsOf(agents: readonly AgentAccount[]): RolloutReports {
+  const sums = new RolloutReports();
+  for (const { reports } of agents) {
+    for (const { status, at } of reports.from(0)) {
+      const known = sums.get(status.revision);
+      sums.put(known === undefined ? { status, at } : { status: sum(known.status, status), at: Math.max(known.at, at) });
+    }
   }
-  return new Map([...sums].sort(([a], [b]) => a - b));
+  return sums;
 }
 
 function sum(a: RolloutStatus, b: RolloutStatus): RolloutStatus {

@@ -5,6 +5,8 @@ import { currentRollout, type FleetContext } from './fleet-context.ts';
 /** Revisions that wait; the oldest are given up. */
 const LONGEST = 4096;
 const LOOK_MS = 500;
+/** A look takes no longer, so that a thousand revisions at once do not delay an answer: the next look goes on. */
+const LONGEST_LOOK_MS = 25;
 
 /** Follows the revisions of the leading replica. */
 export class Convergence {
@@ -27,7 +29,8 @@ export class Convergence {
     // Those that were there before this hub was: their reports went to its predecessor.
     const from = this.#next ?? this.#context.startRevision() + 1;
     this.#next = Math.max(from, desired.revision - LONGEST);
-    while (this.#next <= desired.revision) {
+    const end = performance.now() + LONGEST_LOOK_MS;
+    while (this.#next <= desired.revision && performance.now() < end) {
       const rollout = currentRollout(this.#context, this.#next);
       if (!rollout.complete) return;
       const isKnown = this.#context.distribution.committedAt(this.#next) !== undefined;

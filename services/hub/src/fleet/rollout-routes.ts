@@ -16,6 +16,8 @@ const MAX_TIMEOUT_MS = 100_000;
 const MAX_WAITING = 1000;
 /** Agents also become disconnected by the mere passing of time. */
 const LOOK_AGAIN_MS = 500;
+/** Agents answer in a rush: an answer is worked out once for what comes together. */
+const RUSH_MS = 5;
 
 /** What the wait listens to. */
 export interface RolloutRouteParts {
@@ -56,6 +58,7 @@ function whenComplete(revision: number, parts: RolloutRouteParts & { readonly ti
       if (!answer.complete && !isLast) return;
       clearTimeout(deadline);
       clearInterval(tick);
+      clearTimeout(soon);
       stopListening();
       parts.signal.removeEventListener('abort', end);
       resolve(answer);
@@ -63,7 +66,13 @@ function whenComplete(revision: number, parts: RolloutRouteParts & { readonly ti
     const end = (): void => look(true);
     const deadline = setTimeout(end, parts.timeoutMs);
     const tick = setInterval(() => look(false), LOOK_AGAIN_MS);
-    const stopListening = parts.onChange(() => look(false));
+    let soon: NodeJS.Timeout | undefined;
+    const stopListening = parts.onChange(() => {
+      soon ??= setTimeout(() => {
+        soon = undefined;
+        look(false);
+      }, RUSH_MS);
+    });
     parts.signal.addEventListener('abort', end);
     look(parts.signal.aborted || parts.timeoutMs === 0);
   });

@@ -1,7 +1,8 @@
 /** What a revision did to the proxies of the fleet, by the agents' own reports. Pure. */
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import type { AgentStatus, ProxyStatus, RolloutStatus } from '@hawser/wire/messages.ts';
-import type { AgentAccount, RolloutReport } from './agent-accounts.ts';
+import type { AgentAccount } from './agent-accounts.ts';
+import type { RolloutReport } from './rollout-reports.ts';
 
 /** What the answer is made of. All times are Unix milliseconds. */
 export interface RolloutInput {
@@ -97,11 +98,11 @@ function accountOf(account: AgentAccount, input: RolloutInput): Accounted | unde
 
 /** The first settled report of the revision or a newer one, else the first; none when the revision's own went to an earlier hub. */
 function reportFor({ reports }: AgentAccount, { epoch, revision, startRevision }: RolloutInput): RolloutReport | undefined {
-  const oldest = reports.keys().next().value;
+  const { oldest } = reports;
   if (oldest === undefined || (oldest > revision && revision <= startRevision)) return undefined;
   let first: RolloutReport | undefined;
-  for (const report of reports.values()) {
-    if (report.status.epoch !== epoch || report.status.revision < revision) continue;
+  for (const report of reports.from(revision)) {
+    if (report.status.epoch !== epoch) continue;
     if (isSettled(report)) return report;
     first ??= report;
   }

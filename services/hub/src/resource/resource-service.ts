@@ -6,7 +6,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import type { ResourceRow } from '../db/schema.ts';
 import { detailsOf, invalid, notFound, StatusError, titleOf } from '../http/status.ts';
 import { mergePatch } from './merge-patch.ts';
-import { checkReferences } from './references.ts';
+import { checkReferences, type ReferenceWorld } from './references.ts';
 import { type HistoryPage, historyPage, pastOf } from './resource-history.ts';
 import { type ListPage, type ListQuery, listPage } from './resource-listing.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
@@ -79,6 +79,8 @@ interface Writing {
   readonly tx: Transaction;
   readonly parts: Parts;
   readonly options: WriteOptions;
+  /** What the policy can refer to, looked up once, before the lock on revisions is taken. */
+  world?: ReferenceWorld;
 }
 
 async function create(writing: Writing, target: Omit<Target, 'name'>, body: unknown): Promise<Resource> {
@@ -89,7 +91,8 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   const resource = validated(target, body);
   const key = { ...target, name: resource.metadata.name };
   if ((await findRow(tx, rowKey(key))) !== undefined) throw alreadyExists(key);
-  await requireReferences(writing, key, resource);
+  await lookAround(writing, key);
+  requireReferences(writing, key, resource);
   const row = newRow(resource, new Date());
   if (options.dryRun) return present(writing, key, row);
   const written = await recordWrite(tx, { action: 'create', row, actor: options.actor, reason: options.reason });
@@ -142,12 +145,13 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
   if (row === undefined) throw notFound(target);
   const resource = validated(target, makeBody(writable(row)));
   requireVersion(target, row, resource.metadata.resourceVersion);
+  await lookAround(writing, target);
   const updated = updatedRow(row, desiredOf(resource));
   if (updated === row) return present(writing, target, row);
   if (updated.generation !== row.generation) {
     const fixed = parts.behaviours[target.kind.kind]?.specFixed;
     if (fixed !== undefined) throw invalid(target, [{ path: 'spec', code: 'FieldValueForbidden', message: fixed }]);
-    await requireReferences(writing, target, resource);
+    requireReferences(writing, target, resource);
   }
   if (options.dryRun) return present(writing, target, updated);
   const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor, reason: options.reason });
@@ -193,9 +197,13 @@ function withPath(target: Omit<Target, 'name'> & { readonly name?: string }, bod
   return { ...body, metadata: { ...metadata, ...path } };
 }
 
-async function requireReferences({ tx, parts, options }: Writing, target: Target, resource: Resource): Promise<void> {
-  if (!target.kind.policy || options.allowUnresolved) return;
-  const { issues } = checkReferences(resource, await loadReferenceWorld(tx, parts.fleet));
+async function lookAround(writing: Writing, { kind }: Pick<Target, 'kind'>): Promise<void> {
+  if (kind.policy) writing.world ??= await loadReferenceWorld(writing.tx, writing.parts.fleet, kind.kind);
+}
+
+function requireReferences(writing: Writing, target: Target, resource: Resource): void {
+  if (writing.world === undefined || writing.options.allowUnresolved) return;
+  const { issues } = checkReferences(resource, writing.world);
   if (issues.length > 0) throw invalid(target, issues);
 }
 
@@ -205,8 +213,8 @@ function requireVersion(target: Target, row: ResourceRow, given: string | undefi
   throw new StatusError('Conflict', message, detailsOf(target));
 }
 
-async function present({ tx, parts }: Writing, target: Target, row: ResourceRow): Promise<Resource> {
-  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], { ...parts, isWriting: true });
+async function present({ tx, parts, world }: Writing, target: Target, row: ResourceRow): Promise<Resource> {
+  const [resource] = await withStatuses(tx, target.kind, [resourceOf(row)], { ...parts, isWriting: true, world });
   return resource ?? resourceOf(row);
 }
 

@@ -1,5 +1,4 @@
 /** The status of resources, worked out when they are read, so that it is never older than what it speaks of. */
-import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
 import type { KindDescriptor } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Statements } from '../db/database.ts';
@@ -7,7 +6,7 @@ import type { Condition, FleetView } from '../hub-core.ts';
 import type { KindBehaviours } from './kind-behaviour.ts';
 import { checkReferences, type ReferenceWorld, resolvedRefs, subsetsOf } from './references.ts';
 import { resourceOf } from './resource-row.ts';
-import { listRows, writeTimes } from './resource-store.ts';
+import { listRegions, listRows, writeTimes } from './resource-store.ts';
 import { unreadable } from './unreadable.ts';
 
 /** What statuses are made from. */
@@ -16,15 +15,19 @@ export interface StatusParts {
   readonly behaviours: KindBehaviours;
   /** Whether a write is being answered. */
   readonly isWriting?: boolean;
+  /** What policies of the kind can refer to, when that was loaded before. */
+  readonly world?: ReferenceWorld | undefined;
 }
 
-/** Everything a policy can refer to, as this transaction and the fleet see it. */
-export async function loadReferenceWorld(tx: Statements, fleet: FleetView): Promise<ReferenceWorld> {
-  const [rules, clusters] = await Promise.all([readable(tx, 'DestinationRule'), readable(tx, 'Cluster')]);
+const NAMING_SUBSETS: ReadonlySet<string> = new Set(['VirtualService']);
+const NAMING_REGIONS: ReadonlySet<string> = new Set(['FailoverPolicy', 'TrafficShift']);
+
+/** Everything a policy of a kind can refer to, as this transaction and the fleet see it. */
+export async function loadReferenceWorld(tx: Statements, fleet: FleetView, kind: string): Promise<ReferenceWorld> {
   return {
     services: fleet.knownServices(),
-    regions: new Set(clusters.map(({ spec }) => (spec as ClusterSpec).region)),
-    subsets: subsetsOf(rules),
+    regions: NAMING_REGIONS.has(kind) ? new Set(await listRegions(tx)) : new Set(),
+    subsets: NAMING_SUBSETS.has(kind) ? subsetsOf(await readable(tx, 'DestinationRule')) : new Map(),
   };
 }
 
@@ -40,7 +43,7 @@ export async function withStatuses(
   parts: StatusParts,
 ): Promise<readonly Resource[]> {
   if (resources.length === 0) return [];
-  const world = kind.policy ? await loadReferenceWorld(tx, parts.fleet) : undefined;
+  const world = kind.policy ? (parts.world ?? (await loadReferenceWorld(tx, parts.fleet, kind.kind))) : undefined;
   const names = resources.map(({ metadata }) => metadata.name);
   const special = await parts.behaviours[kind.kind]?.statuses?.(tx, names);
   // A write holds the lock on revisions while it is answered: it does without the question.

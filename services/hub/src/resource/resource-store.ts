@@ -4,9 +4,9 @@ import type { LabelSelector, Requirement } from '@hawser/model/label-selector.ts
 import type { Resource } from '@hawser/model/resource.ts';
 import { and, asc, count, eq, inArray, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { requestContext } from '../access/request-context.ts';
-import { auditRow, insertAudit } from '../audit/audit-store.ts';
+import { auditRow } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
-import { history, hubMeta, outbox, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
+import { history, hubMeta, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
 import { resourceOf } from './resource-row.ts';
 
 /** Channel of the notifications; the payload is the revision, and only a hint. */
@@ -63,6 +63,17 @@ export async function listRows(tx: Statements, query: RowQuery): Promise<readonl
   return limit === undefined ? rows : rows.limit(limit);
 }
 
+/** The regions that clusters are in. */
+export async function listRegions(tx: Statements): Promise<readonly string[]> {
+  const region = sql<string>`${resources.spec} ->> 'region'`;
+  const isText = sql`jsonb_typeof(${resources.spec} -> 'region') = 'string'`;
+  const rows = await tx
+    .selectDistinct({ region })
+    .from(resources)
+    .where(and(eq(resources.kind, 'Cluster'), isText));
+  return rows.map((row) => row.region);
+}
+
 /** When these versions of resources were written, by resourceVersion; those beyond the kept history are missing. */
 export async function writeTimes(tx: Statements, written: readonly Resource[]): Promise<ReadonlyMap<string, string>> {
   const revisions = written.map(({ metadata }) => Number(metadata.resourceVersion)).filter((revision) => revision > 0);
@@ -91,38 +102,51 @@ export async function currentRevision(tx: Statements): Promise<number> {
 
 /**
  * Records one write and returns the row with its revision; undefined when a `create` finds that somebody else made
- * it. Taking the revision locks its row until commit, so revisions are gap-free and commit-ordered: do all other work before.
+ * it. Taking the revision locks its row until commit, so revisions are gap-free and commit-ordered: do all other work before. One
+ * statement does everything, for other writers wait meanwhile.
  */
 export async function recordWrite(tx: Statements, write: Write): Promise<ResourceRow | undefined> {
-  const [meta] = await tx
-    .update(hubMeta)
-    .set({ revision: sql`${hubMeta.revision} + 1` })
-    .returning({ revision: hubMeta.revision });
-  if (meta === undefined) throw new Error('hub_meta has lost its row');
-  const row = { ...write.row, revision: meta.revision };
-  if (!(await applyRow(tx, write.action, row))) return undefined;
+  const { action, actor, row } = write;
   const { kind, namespace, name } = row;
-  const traceId = requestContext()?.traceId ?? '';
-  const entry = { revision: row.revision, kind, namespace, name, action: write.action, at: sql`clock_timestamp()`, traceId };
   const reason = write.reason ?? '';
-  await tx.insert(history).values({ ...entry, actor: write.actor, reason, resource: resourceOf(row) });
-  await tx.insert(outbox).values(entry);
-  const note = { kind, namespace, name, revision: row.revision, outcome: 'allowed', code: write.action === 'create' ? 201 : 200 } as const;
-  await insertAudit(tx, [auditRow({ ...note, reason, actor: write.actor }, write.action)]);
-  await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(row.revision)})`);
-  return row;
+  const traceId = requestContext()?.traceId ?? '';
+  const code = action === 'create' ? 201 : 200;
+  const note = auditRow({ ...{ kind, namespace, name, reason, actor, code }, outcome: 'allowed' }, action);
+  const { rows } = await tx.execute(sql`
+    WITH taken AS (UPDATE hub_meta SET revision = revision + 1 RETURNING revision, clock_timestamp() AS at),
+    applied AS (${applied(action, row)}),
+    remembered AS (
+      INSERT INTO history (revision, kind, namespace, name, action, actor, at, resource, trace_id, reason)
+      SELECT revision, ${kind}, ${namespace}, ${name}, ${action}, ${actor}, at,
+        jsonb_set(${JSON.stringify(resourceOf(row))}::jsonb, '{metadata,resourceVersion}', to_jsonb(revision::text)), ${traceId}, ${reason}
+      FROM taken),
+    queued AS (
+      INSERT INTO outbox (revision, kind, namespace, name, action, at, trace_id)
+      SELECT revision, ${kind}, ${namespace}, ${name}, ${action}, at, ${traceId} FROM taken),
+    audited AS (
+      INSERT INTO audit (actor, role, verb, kind, namespace, name, revision, outcome, code, reason, source, trace_id)
+      SELECT ${note.actor}, ${note.role}, ${note.verb}, ${note.kind}, ${note.namespace}, ${note.name}, revision, ${note.outcome},
+        ${note.code}::integer, ${note.reason}, ${note.source}, ${note.traceId}
+      FROM taken)
+    SELECT taken.revision, (SELECT count(*) FROM applied) AS applied, pg_notify(${OUTBOX_CHANNEL}, taken.revision::text) FROM taken`);
+  const [written] = rows as { revision: string; applied: string }[];
+  if (written === undefined) throw new Error('hub_meta has lost its row');
+  return Number(written.applied) === 1 ? { ...row, revision: Number(written.revision) } : undefined;
 }
 
-async function applyRow(tx: Statements, action: WriteAction, row: ResourceRow): Promise<boolean> {
-  if (action === 'create')
-    return (await tx.insert(resources).values(row).onConflictDoNothing().returning({ name: resources.name })).length === 1;
-  if (action === 'delete') {
-    await tx.delete(resources).where(isRow(row));
-    return true;
-  }
-  const { labels, annotations, spec, generation, revision } = row;
-  await tx.update(resources).set({ labels, annotations, spec, generation, revision }).where(isRow(row));
-  return true;
+/** What becomes of the row of `resources`. */
+function applied(action: WriteAction, row: ResourceRow): SQL {
+  const { kind, namespace, name, uid, generation } = row;
+  const place = sql`kind = ${kind} AND namespace = ${namespace} AND name = ${name}`;
+  if (action === 'delete') return sql`DELETE FROM resources WHERE ${place} RETURNING 1`;
+  const [labels, annotations, spec] = [row.labels, row.annotations, row.spec].map((value) => sql`${JSON.stringify(value)}::jsonb`);
+  if (action === 'update')
+    return sql`UPDATE resources SET labels = ${labels}, annotations = ${annotations}, spec = ${spec}, generation = ${generation}::bigint,
+      revision = taken.revision FROM taken WHERE ${place} RETURNING 1`;
+  return sql`INSERT INTO resources (kind, namespace, name, uid, generation, revision, labels, annotations, spec, created_at)
+    SELECT ${kind}, ${namespace}, ${name}, ${uid}::uuid, ${generation}::bigint, revision, ${labels}, ${annotations}, ${spec},
+      ${row.createdAt.toISOString()}::timestamptz
+    FROM taken ON CONFLICT DO NOTHING RETURNING 1`;
 }
 
 function isRow({ kind, namespace, name }: RowKey): SQL | undefined {
