@@ -21,6 +21,7 @@ import { type Database, isConnectionFailure, openDatabase } from './db/database.
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { closeGracefully } from './http/graceful-close.ts';
+import type { RequestBounds } from './http/request-limit.ts';
 import { createHttpServer, listen, type ReadinessCheck } from './http/server.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
 import type { ListPage, ListQuery } from './resource/resource-listing.ts';
@@ -90,6 +91,8 @@ export interface HubCoreParts {
   readonly readiness?: readonly ReadinessCheck[];
   /** Other bounds of watches than the usual ones. */
   readonly watchBounds?: Partial<typeof WATCH_BOUNDS>;
+  /** Other bounds of requests than the usual ones. */
+  readonly requestBounds?: Partial<RequestBounds>;
 }
 
 /** The running core. Add routes to `app` before `listen()`. */
@@ -164,6 +167,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     registry: parts.registry,
     readiness: [stopping, databaseCheck(database), ...(parts.readiness ?? [])],
     tls: parts.doors?.api,
+    bounds: parts.requestBounds,
   });
   const listenOutbox: ListenOutbox = (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint });
   let publicUrl = config.publicUrl;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -37,6 +37,26 @@ async function published(revision: number): Promise<void> {
   const read = async (): Promise<number> => (await hub.call<FleetAnswer>('GET', '/hawser/v1/status')).body.hub.published;
   await expect.poll(read, { timeout: 40_000 }).toBeGreaterThanOrEqual(revision);
 }
+
+/** The most memory that a process has ever had, MiB. */
+function peakMib(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+describe('a crowd with large bodies', () => {
+  it('is refused in part, costs the hub a bounded part of its memory, and nobody else notices', async () => {
+    // 800 MiB of JSON if the hub took all of it at once, and several times that while it is read.
+    const metadata = { name: 'x'.repeat(8 * 1024 * 1024) };
+    const body = JSON.stringify({ apiVersion: 'hawser.dev/v1alpha1', kind: 'FailoverPolicy', metadata, spec: {} });
+    const send = async (): Promise<number> => (await fetch(hub.url + POLICIES, { method: 'POST', headers: hub.headers, body })).status;
+    // Who is refused while it still writes may see the connection end before the answer.
+    const answers = await Promise.all(Array.from({ length: 100 }, () => send().catch(() => 429)));
+    expect(answers).toContain(429);
+    expect(answers.filter((code) => ![422, 429, 503, 504].includes(code))).toEqual([]);
+    expect(peakMib(hub.processes.hub.pid)).toBeLessThan(1200);
+    expect(await write('after')).toBeGreaterThan(0);
+  }, 120_000);
+});
 
 describe('the hub keeps its word', () => {
   it('PostgreSQL killed while it commits: no acknowledged write is lost, and none comes by halves', async () => {

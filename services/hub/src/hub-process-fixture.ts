@@ -92,10 +92,16 @@ export class HubProcess {
     await once(child, 'exit');
   }
 
+  /** Of the administrator's requests with a body. */
+  get headers(): { readonly authorization: string; readonly 'content-type': string } {
+    const token = readFileSync(join(this.#stateDir, 'admin.token'), 'utf8').trim();
+    return { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  }
+
   /** Calls the API with the administrator's token; answers the status too. */
   async call<T>(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: T }> {
-    const token = readFileSync(join(this.#stateDir, 'admin.token'), 'utf8').trim();
-    const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const { authorization } = this.headers;
+    const headers = body === undefined ? { authorization } : this.headers;
     const answer = await fetch(this.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     return { status: answer.status, body: (await answer.json()) as T };
   }

@@ -58,13 +58,13 @@ function nameIssues(name: unknown, kind: KindDescriptor): readonly Issue[] {
   const label = kind.kind === 'Cluster';
   if (label && name === HUB)
     return [{ path, code: 'FieldValueInvalid', message: `is ${HUB}, the hub's own name on the bus: choose another` }];
-  if (label ? NAMESPACE.test(name) : NAME.test(name) && name.length <= NAME_LENGTH) return [];
+  if (name.length <= NAME_LENGTH && (label ? NAMESPACE : NAME).test(name)) return [];
   const rule = label ? 'letters, digits and "-", at most 63 characters' : 'letters, digits, "-" and ".", at most 253 characters';
   return [
     {
       path,
       code: 'FieldValueInvalid',
-      message: `is ${JSON.stringify(name)}: must be lower-case ${rule}, beginning and ending with a letter or digit (RFC 1123)`,
+      message: `is ${shown(name)}: must be lower-case ${rule}, beginning and ending with a letter or digit (RFC 1123)`,
     },
   ];
 }
@@ -77,8 +77,14 @@ function namespaceIssues(namespace: unknown, kind: KindDescriptor): readonly Iss
   }
   if (namespace === undefined || namespace === '') return [{ path, code: 'FieldValueRequired', message: `is required for ${kind.kind}` }];
   if (typeof namespace === 'string' && NAMESPACE.test(namespace)) return [];
-  const message = `is ${JSON.stringify(namespace)}: must be lower-case letters, digits and "-", at most 63 characters (RFC 1123)`;
+  const message = `is ${shown(namespace)}: must be lower-case letters, digits and "-", at most 63 characters (RFC 1123)`;
   return [{ path, code: 'FieldValueInvalid', message }];
+}
+
+/** Enough of a value to know it by. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 2 * NAME_LENGTH) : value) ?? 'nothing';
+  return text.length <= NAME_LENGTH ? text : `${text.slice(0, NAME_LENGTH)}…`;
 }
 
 function mapIssues(field: string, value: unknown, allowed: (text: string) => boolean): readonly Issue[] {
@@ -94,7 +100,7 @@ function mapIssues(field: string, value: unknown, allowed: (text: string) => boo
           message: 'the key must be NAME or DOMAIN/NAME, the name at most 63 letters, digits, "-", "_" and "."',
         },
       ];
-    if (typeof text !== 'string') return [{ path, code: 'FieldValueInvalid', message: `must be text: write "${String(text)}"` }];
+    if (typeof text !== 'string') return [{ path, code: 'FieldValueInvalid', message: `must be text: write ${shown(String(text))}` }];
     return allowed(text) ? [] : [{ path, code: 'FieldValueInvalid', message: 'must be at most 63 letters, digits, "-", "_" and "."' }];
   });
 }

@@ -26,10 +26,17 @@ export const METRICS = {
   hub_database_waiting: { type: 'gauge', help: 'Transactions that wait for a connection', labels: [] },
   hub_documents_published_total: { type: 'counter', help: 'Documents handed to the bus because they changed', labels: [] },
   hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
+  hub_http_bytes_under_way: { type: 'gauge', help: 'Bodies of requests under way and answers to them that are not read yet', labels: [] },
+  hub_http_refused_requests_total: {
+    type: 'counter',
+    help: 'Requests that were refused with 429 because too many were under way',
+    labels: [],
+  },
   hub_http_request_seconds: {
     ...{ type: 'histogram', labels: ['method', 'route', 'code'], buckets: REQUEST_SECONDS },
     help: 'Time to answer an HTTP request, by route and status',
   },
+  hub_http_requests_under_way: { type: 'gauge', help: 'Requests that are counted against the bound of 400', labels: [] },
   hub_leader_term: { type: 'gauge', help: 'The term in which this replica leads, 0 while it stands by', labels: [] },
   hub_outbox_depth: { type: 'gauge', help: 'Committed revisions that are not on the bus yet', labels: [] },
   hub_published_revision: { type: 'gauge', help: 'Newest revision that is on the bus for every cluster', labels: [] },

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
 import type { HubLocation } from './hub-location.ts';
 import { HubRefusal, refusalOf } from './hub-refusal.ts';
 
@@ -33,7 +34,20 @@ const TIMEOUT_MS = 30_000;
 export function createHubClient({ url, token, ca }: HubLocation, say?: (line: string) => void): HubClient {
   // For the whole process: the hub is the only server that it speaks https with.
   if (ca !== undefined) setDefaultCACertificates([...getCACertificates('default'), ca]);
-  const send = async ({ method = 'GET', path, body, timeoutMs = TIMEOUT_MS }: HubRequest): Promise<unknown> => {
+  const send = async (request: HubRequest): Promise<unknown> => {
+    const signal = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
+    for (;;) {
+      try {
+        return await sendOnce(request, signal);
+      } catch (error) {
+        if (!(error instanceof HubRefusal) || error.retryAfterMs === undefined) throw error;
+        // What was refused for want of room was not begun, so it may be asked again whatever it is.
+        await sleep(error.retryAfterMs * (1 + Math.random() / 2), signal);
+        if (signal.aborted) throw error;
+      }
+    }
+  };
+  const sendOnce = async ({ method = 'GET', path, body }: HubRequest, signal: AbortSignal): Promise<unknown> => {
     const trace = randomBytes(16).toString('hex');
     const response = await ask(url, path, {
       method,
@@ -44,7 +58,7 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
     const content = await readJson(response, `${method} ${url}${path}`);
     say?.(`${method} ${path}: ${response.status}, request ${response.headers.get('x-request-id') ?? '-'}, trace ${trace}`);

@@ -15,22 +15,28 @@ export class HubRefusal extends Error {
   /** Kubernetes reason such as `Invalid`, `Conflict`, `NotFound`; empty when the answer is no Status. */
   readonly reason: string;
   readonly causes: readonly Cause[];
+  /** The hub had no room (429), and says when to ask again. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(status: number, reason: string, options: { message: string; causes: readonly Cause[] }) {
+  constructor(status: number, reason: string, options: { message: string; causes: readonly Cause[]; retryAfterMs?: number | undefined }) {
     super(options.message);
     this.name = 'HubRefusal';
     this.status = status;
     this.reason = reason;
     this.causes = options.causes;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 
 /** Reads an error answer; a failure of the hub itself names the trace under which its log tells more. */
 export function refusalOf(status: number, content: unknown, trace: string): HubRefusal {
-  const body = (content ?? {}) as { message?: unknown; reason?: unknown; details?: { causes?: unknown } };
+  const body = (content ?? {}) as { message?: unknown; reason?: unknown; details?: { causes?: unknown; retryAfterSeconds?: unknown } };
   const causes = Array.isArray(body.details?.causes) ? body.details.causes.map(causeOf) : [];
   const message = typeof body.message === 'string' ? body.message : `the hub answered ${status}`;
-  return new HubRefusal(status, typeof body.reason === 'string' ? body.reason : '', { message: withHint(status, message, trace), causes });
+  const seconds = body.details?.retryAfterSeconds;
+  const retryAfterMs = status === 429 && typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined;
+  const reason = typeof body.reason === 'string' ? body.reason : '';
+  return new HubRefusal(status, reason, { message: withHint(status, message, trace), causes, retryAfterMs });
 }
 
 function causeOf(cause: unknown): Cause {

@@ -33,7 +33,7 @@ export function rolloutRoutes(app: FastifyInstance, parts: RolloutRouteParts): v
   let waiting = 0;
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof Query> }>(
     '/hawser/v1/rollouts/:revision',
-    { schema: { params: Params, querystring: Query }, handlerTimeout: MAX_TIMEOUT_MS + 10_000 },
+    { schema: { params: Params, querystring: Query }, handlerTimeout: MAX_TIMEOUT_MS + 10_000, config: { uncounted: true } },
     async ({ params, query }, reply) => {
       if (waiting >= MAX_WAITING)
         throw new AppError('busy', `${MAX_WAITING} requests wait for rollouts already: ask again later`, { status: 429 });

@@ -127,6 +127,12 @@ describe('health', () => {
   });
 });
 
+let listening: Promise<string> | undefined;
+function served(): Promise<string> {
+  listening ??= hub.core.listen();
+  return listening;
+}
+
 describe('listening', () => {
   it('serves, and says which port is taken', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
@@ -138,7 +144,7 @@ describe('listening', () => {
     await expect(blocked.core.listen()).rejects.toMatchObject({ code: 'port-taken', message: expect.stringContaining(`port ${port} `) });
     await blocked.stop();
     squatter.close();
-    const url = await hub.core.listen();
+    const url = await served();
     expect(await (await fetch(`${url}/livez`)).text()).toBe('ok\n');
     const tooLarge = await fetch(`${url}${CLUSTERS}`, {
       method: 'POST',
@@ -150,5 +156,20 @@ describe('listening', () => {
     });
     expect(tooLarge.status).toBe(413);
     expect(await tooLarge.json()).toMatchObject({ kind: 'Status', reason: 'RequestEntityTooLarge' });
+  });
+
+  it.each([
+    [`GET /${'x'.repeat(100_000)} HTTP/1.1\r\nhost: hub\r\n\r\n`, 431, 'RequestHeaderFieldsTooLarge'],
+    [`GET ${CLUSTERS} HTTP/1.1\r\nhost: hub\r\nx-long: ${'x'.repeat(100_000)}\r\n\r\n`, 431, 'RequestHeaderFieldsTooLarge'],
+    ['GET / HTTP/1.1\r\nhost : hub\r\n\r\n', 400, 'BadRequest'],
+    ['\x16\x03\x01\x02\x00\x01\x00', 400, 'BadRequest'],
+  ])('answers what is no request it could route with a Status: %#', async (bytes, code, reason) => {
+    const socket = connect(Number(new URL(await served()).port), '127.0.0.1');
+    socket.write(bytes, 'latin1');
+    let text = '';
+    for await (const chunk of socket.setEncoding('utf8')) text += chunk;
+    const [head = '', body = ''] = text.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${code} `));
+    expect(JSON.parse(body)).toMatchObject({ kind: 'Status', status: 'Failure', code, reason });
   });
 });

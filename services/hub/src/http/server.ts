@@ -6,10 +6,13 @@ import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificat
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { histogram, type Registry } from '@hawser/runtime/metrics.ts';
 import { isVerbose, readinessAnswer } from '@hawser/runtime/readiness.ts';
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import fastify, { type FastifyBodyParser, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { auditFailure, authorizeRequests } from './authorize-requests.ts';
+import { answerClientError } from './client-errors.ts';
+import { requireUniqueKeys } from './json-body.ts';
+import { limitRequests, REQUEST_BOUNDS, type RequestBounds } from './request-limit.ts';
 import { StatusError, statusOf } from './status.ts';
 
 /** One part of the hub for `/readyz`: `check` answers undefined when it is well, else why the hub is not ready. */
@@ -28,11 +31,15 @@ export interface HttpParts {
   readonly readiness: readonly ReadinessCheck[];
   /** Serves HTTPS alone, with whatever certificate is current. */
   readonly tls?: LiveCertificate | undefined;
+  /** Other bounds than the usual ones. */
+  readonly bounds?: Partial<RequestBounds> | undefined;
 }
 
 const BODY_LIMIT = 10 * 1024 * 1024;
 /** Answers of the API come within this; `handlerTimeout` of a route overrides it. */
 const DEADLINE_MS = 30_000;
+/** Who looks after the hub is answered also when it is busy. */
+const UNCOUNTED = { config: { uncounted: true } };
 
 /** Builds the server without listening. Features add their routes with `app.register` or directly. */
 export function createHttpServer(parts: HttpParts): FastifyInstance {
@@ -53,13 +60,13 @@ export function createHttpServer(parts: HttpParts): FastifyInstance {
     // Errors before routing, such as a URL that cannot be decoded, reach no error handler.
     frameworkErrors: (error, _request, reply) =>
       void (reply as unknown as FastifyReply).code(error.statusCode ?? 400).send(statusOf(error)),
+    clientErrorHandler: answerClientError,
   });
   parts.tls?.onChange((certificate) => (app.server as unknown as HttpsServer).setSecureContext({ ...certificate, ...TLS_FLOOR }));
-  app.removeContentTypeParser('text/plain');
-  const json = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, json);
+  addBodies(app);
   addErrors(app, parts);
   authorizeRequests(app, parts.access);
+  limitRequests(app, parts.registry, { ...REQUEST_BOUNDS, ...parts.bounds });
   addMetrics(app, parts.registry);
   addHealth(app, parts);
   return app;
@@ -82,6 +89,21 @@ export async function listen(app: FastifyInstance, address: string, port: number
   }
 }
 
+function addBodies(app: FastifyInstance): void {
+  const json = app.getDefaultJsonParser('error', 'error') as FastifyBodyParser<string>;
+  const strict: FastifyBodyParser<string> = (request, text, done) =>
+    json(request, text, (error, value) => {
+      try {
+        if (error === null) requireUniqueKeys(text);
+        done(error, value);
+      } catch (refusal) {
+        done(refusal as Error);
+      }
+    });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(['application/json', 'application/merge-patch+json'], { parseAs: 'string' }, strict);
+}
+
 function addErrors(app: FastifyInstance, { log, trail }: HttpParts): void {
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
@@ -90,7 +112,8 @@ function addErrors(app: FastifyInstance, { log, trail }: HttpParts): void {
         { err: error, method: request.method, url: request.url, request: request.id, trace: request.facts.traceId },
         'a request failed',
       );
-    if (trail !== undefined) auditFailure(trail, request, status);
+    // What was not looked at is no act, and a crowd must not fill the audit.
+    if (trail !== undefined && status.code !== 429) auditFailure(trail, request, status);
     if (status.details.retryAfterSeconds !== undefined) reply.header('retry-after', String(status.details.retryAfterSeconds));
     if (status.code === 401) reply.header('www-authenticate', 'Bearer');
     return reply.code(status.code).send(status);
@@ -107,12 +130,12 @@ function addMetrics(app: FastifyInstance, registry: Registry): void {
     const route = request.routeOptions.url ?? 'none';
     seconds.observe({ method: request.method, route, code: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  app.get('/metrics', UNCOUNTED, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
 }
 
 function addHealth(app: FastifyInstance, parts: HttpParts): void {
-  app.get('/livez', async () => 'ok\n');
-  app.get('/readyz', async (request, reply: FastifyReply) => {
+  app.get('/livez', UNCOUNTED, async () => 'ok\n');
+  app.get('/readyz', UNCOUNTED, async (request, reply: FastifyReply) => {
     const states = await Promise.all(parts.readiness.map(async ({ name, check }) => ({ name, problem: await check() })));
     const { code, body } = readinessAnswer(states, { verbose: isVerbose(request.query), accept: request.headers.accept });
     return reply.code(code).send(body);

@@ -82,7 +82,12 @@ describe('a hub that stops', () => {
     await holder.query('SELECT * FROM hub_meta FOR UPDATE');
     const writing = fetch(`${url}${RULES}`, { method: 'POST', headers, body: JSON.stringify(rule('late')) });
     const waits = `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
-    await expect.poll(async () => (await holder.query(waits)).rows[0].waiting, { timeout: 20_000 }).toBe(1);
+    const waiting = async (): Promise<number> => {
+      // Else a transaction sees the sessions as they were when it first looked.
+      await holder.query('SELECT pg_stat_clear_snapshot()');
+      return (await holder.query(waits)).rows[0].waiting;
+    };
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
     const stopped = hub.stop();
     expect(await ended).toBe(true);
     expect(events.at(-1)?.type).toBe('BOOKMARK');

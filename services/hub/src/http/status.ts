@@ -45,6 +45,7 @@ const CODES = {
   Forbidden: 403,
   NotFound: 404,
   MethodNotAllowed: 405,
+  RequestTimeout: 408,
   AlreadyExists: 409,
   Conflict: 409,
   Gone: 410,
@@ -53,6 +54,7 @@ const CODES = {
   UnsupportedMediaType: 415,
   Invalid: 422,
   TooManyRequests: 429,
+  RequestHeaderFieldsTooLarge: 431,
   InternalError: 500,
   ServiceUnavailable: 503,
   Timeout: 504,
@@ -76,11 +78,16 @@ export function notFound(subject: Subject): StatusError {
   return new StatusError('NotFound', `${titleOf(subject)} does not exist`, detailsOf(subject));
 }
 
-/** 422 with a cause per issue. */
+/** What is wrong with one resource is told up to here: an answer is not larger than what people read. */
+const MOST_CAUSES = 100;
+
+/** 422 with a cause per issue, of the first hundred. */
 export function invalid(subject: Subject, issues: readonly Issue[]): StatusError {
-  const causes = issues.map(({ path, code, message }) => ({ reason: code, message, field: path }));
-  const list = issues.map(({ path, message }) => `${path === '' ? 'it' : path} ${message}`).join('; ');
-  return new StatusError('Invalid', `${titleOf(subject)} is invalid: ${list}`, { ...detailsOf(subject), causes });
+  const told = issues.slice(0, MOST_CAUSES);
+  const causes = told.map(({ path, code, message }) => ({ reason: code, message, field: path }));
+  const list = told.map(({ path, message }) => `${path === '' ? 'it' : path} ${message}`).join('; ');
+  const more = issues.length > told.length ? `; and ${issues.length - told.length} more` : '';
+  return new StatusError('Invalid', `${titleOf(subject)} is invalid: ${list}${more}`, { ...detailsOf(subject), causes });
 }
 
 /** `VirtualService bookinfo/reviews`. */
@@ -106,7 +113,7 @@ export function statusOf(error: unknown): Status {
     return { ...base, reason: error.reason, message: error.message, code: error.status, details: error.details };
   }
   if (error instanceof AppError && error.status < 600 && error.status !== 500) {
-    const details = error.status === 503 ? { retryAfterSeconds: 1 } : {};
+    const details = error.status === 503 || error.status === 429 ? { retryAfterSeconds: 1 } : {};
     return { ...base, reason: reasonOf(error.status), message: error.message, code: error.status, details };
   }
   const foreign = fastifyStatus(error);

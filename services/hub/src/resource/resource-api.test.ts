@@ -193,12 +193,27 @@ describe('bad input', () => {
     ['', 'application/json', 400],
     ['[]', 'application/json', 422],
     ['null', 'application/json', 422],
-    [`{"spec": ${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 'application/json', 422],
+    [`{"spec": ${'['.repeat(400)}${']'.repeat(400)}}`, 'application/json', 422],
+    [`{"spec": ${'['.repeat(500_000)}${']'.repeat(500_000)}}`, 'application/json', 400],
   ])('body %# is answered in the shape of a Status', async (payload, type, code) => {
     const headers = { authorization: `Bearer ${hub.adminToken}`, 'content-type': type };
     const answer = await hub.core.app.inject({ method: 'POST', url: fresh().rules, headers, payload });
     expect(answer.json()).toMatchObject({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code });
     expect(answer.statusCode).toBe(code);
+  });
+
+  it.each(['application/json', 'application/merge-patch+json'])('a key that is given twice is refused by its path: %s', async (type) => {
+    const { rules } = fresh();
+    await hub.call('POST', rules, rule('a'));
+    const payload = JSON.stringify(rule('a')).replace('"host"', '"host":"other","host"');
+    const headers = { authorization: `Bearer ${hub.adminToken}`, 'content-type': type };
+    const method = type === 'application/json' ? 'PUT' : 'PATCH';
+    const answer = await hub.core.app.inject({ method, url: `${rules}/a`, headers, payload });
+    expect(answer.json()).toMatchObject({
+      ...{ kind: 'Status', code: 400, reason: 'BadRequest', message: expect.stringContaining('spec.host') },
+      details: { causes: [{ reason: 'FieldValueDuplicate', field: 'spec.host' }] },
+    });
+    expect((await hub.call('GET', `${rules}/a`)).body.metadata?.generation).toBe(1);
   });
 
   it.each([
