@@ -34,7 +34,7 @@ export function installPlatform(): void {
     }
 
     static override now(): number {
-      return present?.time.now ?? realNow();
+      return present === undefined ? realNow() : Math.floor(present.time.now);
     }
   }
   const clear = (timer: never): void => (present === undefined ? real.clearTimeout(timer) : present.time.clear(timer));
