@@ -1,4 +1,5 @@
 /** What the streams of a NATS cluster say: who leads them, whether every copy is whole, and whether anything stale was ever stored. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { hubCredentials } from '@hawser/bus/nats-accounts.ts';
 import { type OrderedConsumer, type StreamMessage, startOrderedConsumer } from '@hawser/bus/ordered-consumer.ts';
@@ -89,6 +90,8 @@ export class StreamWatch {
     await eventually(async () => {
       const infos = await Promise.all([CONFIG_STREAM, FLEET_STREAM].map((stream) => this.#info(stream)));
       times = infos.every(isWhole) ? times + 1 : 0;
+      // A server that was away for a moment only may not be missed yet.
+      await wait(200);
       return times >= 3;
     }, 'the streams never have all their copies');
   }
