@@ -3,35 +3,10 @@ import { seal } from '@hawser/wire/envelope.ts';
 import { FLEET_STREAM } from '@hawser/wire/subjects.ts';
 import { FORGED } from './checks.ts';
 import type { SimCluster, SimFederation } from './federation.ts';
+import type { Fault } from './scenario.ts';
 import type { SimHub } from './sim-hub.ts';
 import type { Link } from './sim-nats.ts';
 import type { Stored } from './sim-stream.ts';
-
-/** How often each thing happens, against the others. */
-const WEIGHTS = {
-  endpoint: 30,
-  policy: 20,
-  scale: 4,
-  relabel: 2,
-  crashAgent: 5,
-  crashHub: 3,
-  pause: 6,
-  link: 8,
-  server: 3,
-  wipe: 1,
-  recreate: 1,
-  full: 1,
-  flip: 2,
-  replay: 2,
-  forge: 2,
-  database: 3,
-  restore: 1,
-  weather: 4,
-  shortRead: 3,
-  proxy: 5,
-} as const;
-
-type Fault = keyof typeof WEIGHTS;
 
 /** Makes faults happen, and heals them. */
 export class Faults {
@@ -49,7 +24,7 @@ export class Faults {
 
   /** One thing, now. */
   strike(): void {
-    const fault = this.#federation.random.weighted(WEIGHTS);
+    const fault = this.#federation.random.weighted(this.#federation.scenario.weights);
     this.happened.set(fault, (this.happened.get(fault) ?? 0) + 1);
     this.#trace(`${fault}: ${this.#strike(fault)}`);
   }

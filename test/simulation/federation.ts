@@ -6,6 +6,7 @@ import pino from 'pino';
 import { Checks } from './checks.ts';
 import { CommittedLog } from './committed-log.ts';
 import type { Random } from './random.ts';
+import type { Scenario } from './scenario.ts';
 import { SimAgent } from './sim-agent.ts';
 import { SimHub } from './sim-hub.ts';
 import { SimNats } from './sim-nats.ts';
@@ -35,10 +36,13 @@ export class SimFederation {
   readonly checks: Checks;
   readonly hubs: readonly SimHub[];
   readonly clusters: readonly SimCluster[];
+  readonly scenario: Scenario;
   readonly forger: Signer = KEYS[3] as Signer;
   #writes = 0;
+  #agents: readonly SimAgent[] | undefined;
 
-  constructor(time: VirtualTime, random: Random) {
+  constructor(time: VirtualTime, random: Random, scenario: Scenario) {
+    this.scenario = scenario;
     this.time = time;
     this.random = random;
     const logger = pino({ level: process.env['HAWSER_LOG_LEVEL'] ?? 'silent' });
@@ -47,8 +51,8 @@ export class SimFederation {
     this.checks = new Checks(this.log);
     const hubKey = generatedFor('hub');
     const hubParts = { time, nats: this.nats, log: this.log, signer: hubKey, logger };
-    this.hubs = ['hub-1', 'hub-2'].map((name) => new SimHub(name, hubParts));
-    const names = REGIONS.slice(0, random.between(2, 3));
+    this.hubs = ['hub-1', 'hub-2'].slice(0, scenario.hubs).map((name) => new SimHub(name, hubParts));
+    const names = REGIONS.slice(0, scenario.clusters);
     const members = names.map((name, index) => memberOf(name, KEYS[index] as Signer));
     this.log.write({ members });
     this.clusters = members.map((member, index) => this.#cluster(member, { index, hubKey: hubKey.publicKey, logger }));
@@ -60,8 +64,9 @@ export class SimFederation {
     for (const agent of this.agents()) agent.start();
   }
 
-  agents(): SimAgent[] {
-    return this.clusters.flatMap(({ agents }) => agents);
+  agents(): readonly SimAgent[] {
+    this.#agents ??= this.clusters.flatMap(({ agents }) => agents);
+    return this.#agents;
   }
 
   /** A write through the API; false while the database is down. */
@@ -85,30 +90,33 @@ export class SimFederation {
     return true;
   }
 
-  /** What has not come together yet; empty when every agent and proxy is where the owners want it. */
-  apart(): string[] {
-    const agents = this.agents().flatMap((agent) => this.#apartAt(agent));
-    const proxies = this.clusters.flatMap(({ name, proxy }) => proxy.differences().map((difference) => `${name}'s proxy: ${difference}`));
-    return [...agents, ...proxies];
+  /** What has not come together yet, the cheapest to find first; nothing when every agent and proxy is where the owners want it. */
+  *apart(): Generator<string> {
+    for (const agent of this.agents()) yield* this.#behind(agent);
+    for (const agent of this.agents()) yield* this.#differing(agent);
+    for (const { name, proxy } of this.clusters) for (const difference of proxy.differences()) yield `${name}'s proxy: ${difference}`;
   }
 
-  #apartAt({ actor, life }: SimAgent): string[] {
-    if (life === undefined) return [`${actor.name} is down`];
+  *#behind({ actor, life }: SimAgent): Generator<string> {
     const { epoch, revision } = this.log;
-    const { moment } = life.loop;
-    if (moment?.epoch !== epoch || moment.revision !== revision)
-      return [`${actor.name} is at ${moment?.epoch}/${moment?.revision}, not at ${epoch}/${revision}`];
-    const shards = life.federation.world().shards;
-    const wrong = this.clusters.filter(({ name, truth }) =>
-      [...truth.shards()].some(([key, shard]) => addressesOf(shards.get(key)?.get(name)) !== addressesOf(shard)),
-    );
-    return wrong.map(({ name }) => `${actor.name} has other endpoints of ${name} than it has`);
+    const moment = life?.loop.moment;
+    if (life === undefined) yield `${actor.name} is down`;
+    else if (moment?.epoch !== epoch || moment.revision !== revision)
+      yield `${actor.name} is at ${moment?.epoch}/${moment?.revision}, not at ${epoch}/${revision}`;
+  }
+
+  *#differing({ actor, life }: SimAgent): Generator<string> {
+    const shards = life?.federation.world().shards;
+    for (const { name, truth } of this.clusters)
+      if ([...truth.shards()].some(([key, shard]) => addressesOf(shards?.get(key)?.get(name)) !== addressesOf(shard)))
+        yield `${actor.name} has other endpoints of ${name} than it has`;
   }
 
   #cluster(member: RosterMember, { index, hubKey, logger }: { index: number; hubKey: string; logger: pino.Logger }): SimCluster {
-    const { time, random, nats, checks } = this;
+    const { time, random, nats, checks, scenario } = this;
     const truth = new Truth(member.name, index + 1);
-    for (const service of SERVICES) for (let count = random.between(1, 4); count > 0; count -= 1) truth.add(service);
+    for (const service of SERVICES.slice(0, scenario.services))
+      for (let count = random.between(1, 4); count > 0; count -= 1) truth.add(service);
     const agentOf = (replica: string): SimAgent =>
       new SimAgent({
         ...{ time, nats, member, replica, signer: KEYS[index] as Signer, hubKey, truth, logger },
@@ -116,7 +124,7 @@ export class SimFederation {
         onRevision: (one, moment, world) => checks.onRevision(one, moment, world),
         onServed: (one) => checks.onServed(one),
       });
-    const agents = (index === 0 ? ['a', 'b'] : ['a']).map(agentOf);
+    const agents = ['a', 'b'].slice(0, index === 0 ? scenario.replicas : 1).map(agentOf);
     const proxy = new SimProxy({ cluster: member.name, agents, address: `10.${index + 1}.9.9`, time, random, checks });
     return { name: member.name, truth, agents, proxy };
   }

@@ -11,6 +11,7 @@ export class Truth {
   readonly cluster: string;
   readonly #network: number;
   #next = 1;
+  #shards: Shards | undefined;
 
   constructor(cluster: string, network: number) {
     this.cluster = cluster;
@@ -22,6 +23,7 @@ export class Truth {
     this.services.set(service, addresses);
     addresses.add(`10.${this.#network}.${Math.floor(this.#next / 250)}.${(this.#next % 250) + 1}`);
     this.#next += 1;
+    this.#shards = undefined;
   }
 
   /** Takes one endpoint away; false when there is none. */
@@ -29,11 +31,13 @@ export class Truth {
     const addresses = this.services.get(service);
     if (addresses === undefined || addresses.size === 0) return false;
     addresses.delete(random.pick([...addresses]));
+    this.#shards = undefined;
     return true;
   }
 
   shards(): Shards {
-    return new Map([...this.services].map(([service, addresses]) => this.#shard(service, [...addresses].sort())));
+    this.#shards ??= new Map([...this.services].map(([service, addresses]) => this.#shard(service, [...addresses].sort())));
+    return this.#shards;
   }
 
   #shard(service: string, addresses: readonly string[]): [string, EndpointShard] {
@@ -84,5 +88,6 @@ function without(shard: EndpointShard, short: ReadonlySet<string>): EndpointShar
 }
 
 function sameAs(before: EndpointShard | undefined, after: EndpointShard): EndpointShard {
-  return before !== undefined && JSON.stringify(before) === JSON.stringify(after) ? before : after;
+  if (before === undefined || before === after) return after;
+  return JSON.stringify(before) === JSON.stringify(after) ? before : after;
 }

@@ -7,10 +7,11 @@ const SEEDS = Number(process.env['HAWSER_SEEDS'] ?? 400);
 
 describe('the simulated federation', { timeout: 300_000 }, () => {
   it('is safe in every moment of its chaos, and comes together afterwards', async () => {
-    const { problems, seeds, moments, removals, faults, totals } = await runSeeds(SEEDS);
+    const { problems, seeds, moments, removals, faults, safety, liveness, totals } = await runSeeds(SEEDS);
     account(totals);
     expect(problems).toEqual([]);
     expect(seeds).toBe(SEEDS);
+    expect(Math.min(safety, liveness)).toBeGreaterThan(SEEDS / 4);
     // What is never checked, and what never goes wrong, proves nothing.
     expect(moments).toBeGreaterThan(SEEDS);
     expect(removals).toBeGreaterThan(SEEDS);

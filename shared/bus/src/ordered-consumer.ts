@@ -259,10 +259,13 @@ export async function listStream(
     onMessage: (message) => messages.push({ ...message, bytes: Buffer.from(message.bytes) }),
     onListed: () => listed.resolve(true),
   });
-  const aborter = new AbortController();
-  const waiting = AbortSignal.any([aborter.signal, ...(signal === undefined ? [] : [signal])]);
-  const inTime = await Promise.race([listed.promise, sleep(timeoutMs, waiting).then(() => false)]);
-  aborter.abort();
+  const giveUp = (): void => listed.resolve(false);
+  const timer = setTimeout(giveUp, timeoutMs);
+  signal?.addEventListener('abort', giveUp);
+  if (signal?.aborted === true) giveUp();
+  const inTime = await listed.promise;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', giveUp);
   consumer.stop();
   if (!inTime) throw new Error(`stream ${stream}: ${options.filter} was not listed in ${timeoutMs} ms`);
   return { created: before.created, messages };

@@ -10,6 +10,8 @@ import { clientTls, plainSocket, throughTunnel } from './tls.ts';
 import { circuitBreakers, healthChecks, http2Upstream, outlierDetection, PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
 import { ADS, type Init, millis } from './wire-values.ts';
 
+const SIDECAR = http2Upstream({ idleMs: 300_000, pingMs: 10_000, pingTimeoutMs: 3_000 });
+
 type ClusterInit = Init<typeof ClusterSchema>;
 
 /** One cluster and the endpoints it stands for. */
@@ -57,7 +59,7 @@ export function upstreamCluster(upstream: Upstream, view: ServiceView): XdsResou
       { name: 'tunnel', match: TUNNEL_MATCH, transportSocket: throughTunnel(tls) },
       { name: 'plain', match: PLAIN_MATCH, transportSocket: plainSocket() },
     ],
-    typedExtensionProtocolOptions: isHttp ? http2Upstream({ idleMs: 300_000, pingMs: 10_000, pingTimeoutMs: 3_000 }) : {},
+    typedExtensionProtocolOptions: isHttp ? SIDECAR : {},
   });
   return encoded('CDS', upstream.name, cluster, ClusterSchema);
 }

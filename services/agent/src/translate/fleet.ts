@@ -49,6 +49,19 @@ function usable(cluster: PeerCluster): PeerCluster {
 const checked = new WeakMap<PeerCluster, PeerCluster>();
 
 function isCertificate(pem: string): boolean {
+  const known = authorities.get(pem);
+  if (known !== undefined) return known;
+  if (authorities.size >= MOST_AUTHORITIES) authorities.clear();
+  const isAuthority = readsAsAuthority(pem);
+  authorities.set(pem, isAuthority);
+  return isAuthority;
+}
+
+/** By text: a cluster that says something new says most of it as before. */
+const authorities = new Map<string, boolean>();
+const MOST_AUTHORITIES = 1_000;
+
+function readsAsAuthority(pem: string): boolean {
   try {
     return new X509Certificate(pem).ca;
   } catch {

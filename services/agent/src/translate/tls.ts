@@ -45,8 +45,10 @@ export function throughTunnel(inner: TransportSocketInit): TransportSocketInit {
 
 /** Plain TCP. */
 export function plainSocket(): TransportSocketInit {
-  return extension('envoy.transport_sockets.raw_buffer', RawBufferSchema, {});
+  return PLAIN;
 }
+
+const PLAIN = extension('envoy.transport_sockets.raw_buffer', RawBufferSchema, {});
 
 function commonTls(trust: string, alpn: readonly string[]): Init<typeof CommonTlsContextSchema> {
   const version = TlsParameters_TlsProtocol.TLSv1_3;

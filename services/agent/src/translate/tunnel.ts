@@ -17,6 +17,8 @@ import { extension, millis, parseHostPort, socketAddress } from './wire-values.t
 /** Names the endpoint that a tunnel is for: base64 of `IP:PORT`, as Envoy's header session state reads it. */
 export const ENDPOINT_HEADER = 'x-hawser-endpoint';
 
+const GATEWAY = http2Upstream({ idleMs: 300_000, pingMs: 2_000, pingTimeoutMs: 2_000 });
+
 /** Everything a sidecar needs to reach one cluster's gateways. */
 export function tunnelTo(cluster: PeerCluster): XdsResource[] {
   const upstream = tunnelCluster(cluster);
@@ -30,7 +32,7 @@ function tunnelCluster(cluster: PeerCluster): XdsResource {
     connectTimeout: millis(1_000),
     outlierDetection: outlierDetection(),
     transportSocket: clientTls(gatewayTrustName(cluster.name), `gateway.${cluster.name}`, ['h2']),
-    typedExtensionProtocolOptions: http2Upstream({ idleMs: 300_000, pingMs: 2_000, pingTimeoutMs: 2_000 }),
+    typedExtensionProtocolOptions: GATEWAY,
   });
   return encoded('CDS', name, message, ClusterSchema);
 }

@@ -1,0 +1,95 @@
+/**
+ * What a seed draws before it begins: how large the federation is, how long its chaos lasts, and what may go wrong. Every seed
+ * is another kind of bad day (swarm testing, Groce et al., ISSTA 2012): faults that are never absent hide what others would show.
+ */
+import type { Random } from './random.ts';
+
+/** How often each thing happens, against the others, where everything may happen. */
+export const WEIGHTS = {
+  endpoint: 30,
+  policy: 20,
+  scale: 4,
+  relabel: 2,
+  crashAgent: 5,
+  crashHub: 3,
+  pause: 6,
+  link: 8,
+  server: 3,
+  wipe: 1,
+  recreate: 1,
+  full: 1,
+  flip: 2,
+  replay: 2,
+  forge: 2,
+  database: 3,
+  restore: 1,
+  weather: 4,
+  shortRead: 3,
+  proxy: 5,
+} as const;
+
+export type Fault = keyof typeof WEIGHTS;
+
+/** `safety`: chaos to the end. `liveness`: then everything is healed, and all must come together in time. */
+export type Mode = 'safety' | 'liveness';
+
+/** What is simulated. */
+export interface Scenario {
+  readonly mode: Mode;
+  readonly hubs: number;
+  readonly clusters: number;
+  /** Agents of the first cluster; the others have one. */
+  readonly replicas: number;
+  readonly services: number;
+  /** Whether chaos waits until all is up. */
+  readonly calm: boolean;
+  readonly chaosMs: number;
+  /** The longest time between two faults. */
+  readonly paceMs: number;
+  /** What may go wrong, and how often against the others. */
+  readonly weights: Readonly<Partial<Record<Fault, number>>>;
+}
+
+/** One in this many has everything at its largest, and lasts. */
+const LONG_EVERY = 15;
+
+/** Draws it; a mode that is asked for changes nothing else. */
+export function drawScenario(random: Random, asked?: Mode): Scenario {
+  const drawn: Mode = random.chance(0.4) ? 'safety' : 'liveness';
+  const mode = asked ?? drawn;
+  if (random.between(1, LONG_EVERY) === 1)
+    return {
+      mode,
+      hubs: 2,
+      clusters: random.between(2, 3),
+      replicas: 2,
+      services: 2,
+      calm: true,
+      chaosMs: 45_000,
+      paceMs: 3_000,
+      weights: WEIGHTS,
+    };
+  const paceMs = random.pick([200, 1_000, 3_000]);
+  return {
+    mode,
+    hubs: random.pick([1, 1, 2]),
+    clusters: random.pick([1, 2, 2, 2, 3]),
+    replicas: random.pick([1, 1, 2]),
+    services: random.pick([1, 1, 2]),
+    calm: random.chance(0.8),
+    chaosMs: random.between(2, 8) * paceMs,
+    paceMs,
+    weights: drawWeights(random),
+  };
+}
+
+/** Writes always happen: without them there is nothing to lose. */
+function drawWeights(random: Random): Scenario['weights'] {
+  const share = random.pick([0.15, 0.3, 0.6]);
+  const faults = Object.entries(WEIGHTS).flatMap(([fault, weight]): [string, number][] => {
+    const isWrite = fault === 'endpoint' || fault === 'policy';
+    const factor = random.pick(isWrite ? [0.2, 1] : [1, 3]);
+    return isWrite || random.chance(share) ? [[fault, weight * factor]] : [];
+  });
+  return Object.fromEntries(faults);
+}
