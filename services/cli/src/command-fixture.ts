@@ -1,5 +1,8 @@
 /** Commands for tests: in this process, as fast as they are; or spawned, as users start them. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { runCommand } from './main.ts';
@@ -67,4 +70,28 @@ export function textOf(stream: Readable): () => string {
     text += chunk;
   });
   return () => text;
+}
+
+/** A way to a hub on which something happens between one request and the next. */
+export async function between(url: string, happens: (request: number) => Promise<void>) {
+  let count = 0;
+  const server = createServer(async (request, response) => {
+    count += 1;
+    await happens(count);
+    const answer = await fetch(`${url}${request.url}`, {
+      method: request.method ?? 'GET',
+      headers: { authorization: request.headers.authorization ?? '' },
+    });
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' });
+    response.flushHeaders();
+    for await (const chunk of answer.body ?? []) response.write(chunk);
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { decodeJoinToken } from '@hawser/wire/enrolment.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../test/kit/ports.ts';
-import { BIN, environmentOf, type Outcome, runHere, runSpawned } from './command-fixture.ts';
+import { BIN, between, environmentOf, type Outcome, runHere, runSpawned } from './command-fixture.ts';
 
 const DESTINATION_RULE = `apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -41,10 +41,12 @@ describe('hawser with a hub', () => {
   const home = process.cwd();
   let folder: string;
   let hub: ChildProcess;
+  let port: number;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'hawser-cli-'));
     process.chdir(folder);
-    const [port, postgres, nats] = await Promise.all([freePort(), freePort(), freePort()]);
+    const [api, postgres, nats] = await Promise.all([freePort(), freePort(), freePort()]);
+    port = api;
     const ports = ['--port', `${port}`, '--postgres-port', `${postgres}`, '--nats-port', `${nats}`];
     hub = spawn(process.execPath, [BIN, 'hub', 'run', ...ports], {
       cwd: folder,
@@ -230,6 +232,26 @@ describe('hawser with a hub', () => {
     await expect.poll(() => watched, { timeout: 20_000 }).toContain('past deleted');
     watching.kill();
   }, 60_000);
+
+  it.each([
+    ['delete', 'deleted', 0],
+    ['delete', 'made anew', 0],
+    ['condition=Programmed', 'deleted', 1],
+    ['condition=Programmed', 'made anew', 1],
+  ])('waits for %s of what is %s between its first look and its watch', async (what, becomes, status) => {
+    const at = ['ts', 'brief', '-n', 'bookinfo'];
+    const make = () => hawser(['apply', '-f', '-', '--allow-unresolved'], SHIFT.replace('half', 'brief'));
+    expect((await make()).status).toBe(0);
+    const way = await between(`http://127.0.0.1:${port}`, async (request) => {
+      if (request !== 2) return;
+      expect((await hawser(['delete', ...at])).status).toBe(0);
+      if (becomes === 'made anew') expect((await make()).status).toBe(0);
+    });
+    const env = { ...environment(), HAWSER_SERVER: way.url };
+    expect((await runHere(['wait', ...at, `--for=${what}`, '--timeout', '20s'], { env })).status).toBe(status);
+    way.close();
+    expect((await hawser(['delete', ...at, '--ignore-not-found'])).status).toBe(0);
+  });
 
   it('deletes by name and by file, what refers first', async () => {
     expect((await hawser(['delete', 'fp', 'p', '-n', 'bookinfo'])).stdout).toBe('failoverpolicy/p deleted in bookinfo\n');

@@ -88,16 +88,19 @@ function* differences(known: Map<string, Resource>, items: readonly Resource[]):
   for (const resource of items) yield* taken(known, { type: known.has(keyOf(resource)) ? 'MODIFIED' : 'ADDED', resource });
 }
 
-/** A change, unless it says what is known. */
+/** A change, unless it says what is known. What has another uid is another resource: the one that was known is gone. */
 function* taken(known: Map<string, Resource>, change: ResourceChange): Generator<ResourceChange> {
   const key = keyOf(change.resource);
+  const before = known.get(key);
   if (change.type === 'DELETED') {
     if (known.delete(key)) yield change;
     return;
   }
-  const before = known.get(key);
   known.set(key, change.resource);
-  if (before === undefined || JSON.stringify(before) !== JSON.stringify(change.resource)) yield change;
+  if (before !== undefined && before.metadata.uid !== change.resource.metadata.uid) {
+    yield { type: 'DELETED', resource: before };
+    yield { type: 'ADDED', resource: change.resource };
+  } else if (before === undefined || JSON.stringify(before) !== JSON.stringify(change.resource)) yield change;
 }
 
 function keyOf({ metadata }: Resource): string {

@@ -1,4 +1,5 @@
 /** `hawser wait`: until a condition holds, or the resource is gone. */
+import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
@@ -25,31 +26,41 @@ export async function waitCommand(kindWord: string, nameWord: string | undefined
   const hub = connectHub(flags);
   const namespace = kind.namespaced ? (flags.namespace ?? 'default') : undefined;
   const title = `${kind.kind.toLowerCase()}/${name}`;
-  const seen = (await hub.find(resourcePath({ kind, namespace, name }))) !== undefined;
-  if (!seen && wanted !== 'delete') {
+  const first = (await hub.find(resourcePath({ kind, namespace, name }))) as Resource | undefined;
+  if (first === undefined && wanted !== 'delete') {
     note(`${title} does not exist`);
     return EXIT.failed;
   }
-  if (!seen) return done(title, flags.for);
-  let last = '';
+  if (first === undefined || holds(first, wanted)) return done(title, flags.for);
+  let last = first;
   const stop = new AbortController();
-  for await (const { type, resource } of followResources(hub, { kind, namespace, name }, AbortSignal.any([timeout, stop.signal]))) {
-    if (type === 'DELETED') {
-      stop.abort();
-      if (wanted === 'delete') return done(title, flags.for);
-      note(`${title} was deleted`);
-      return EXIT.failed;
-    }
-    if (wanted === 'delete') continue;
-    const found = conditionsOf(resource).find((condition) => condition.type.toLowerCase() === wanted.type.toLowerCase());
-    last = found === undefined ? `it has no condition ${wanted.type}` : `${found.type} is ${found.status}: ${found.message}`;
-    if (found?.status.toLowerCase() === wanted.status.toLowerCase()) {
-      stop.abort();
-      return done(title, flags.for);
-    }
+  const signal = AbortSignal.any([timeout, stop.signal]);
+  // What was seen is known from here on, so that its end is told of even if it comes before the watch begins.
+  for await (const { type, resource } of followResources(hub, { kind, namespace, name, seen: [first] }, signal)) {
+    last = resource;
+    if (type !== 'DELETED' && !holds(resource, wanted)) continue;
+    stop.abort();
+    if (wanted === 'delete' || type !== 'DELETED') return done(title, flags.for);
+    note(`${title} was deleted`);
+    return EXIT.failed;
   }
-  note(`${title}: not in ${flags.timeout}${last === '' ? '' : `; ${last}`}`);
+  note(`${title}: not in ${flags.timeout}${wanted === 'delete' ? '' : `; ${stateOf(last, wanted.type)}`}`);
   return EXIT.timedOut;
+}
+
+type Wanted = 'delete' | { readonly type: string; readonly status: string };
+
+function holds(resource: Resource, wanted: Wanted): boolean {
+  return wanted !== 'delete' && conditionIn(resource, wanted.type)?.status.toLowerCase() === wanted.status.toLowerCase();
+}
+
+function conditionIn(resource: Resource, type: string) {
+  return conditionsOf(resource).find((condition) => condition.type.toLowerCase() === type.toLowerCase());
+}
+
+function stateOf(resource: Resource, type: string): string {
+  const found = conditionIn(resource, type);
+  return found === undefined ? `it has no condition ${type}` : `${found.type} is ${found.status}: ${found.message}`;
 }
 
 function done(title: string, what: string): ExitCode {
@@ -58,7 +69,7 @@ function done(title: string, what: string): ExitCode {
 }
 
 /** `condition=TYPE[=STATUS]` or `delete`. */
-function wantedOf(text: string): 'delete' | { readonly type: string; readonly status: string } {
+function wantedOf(text: string): Wanted {
   if (text === 'delete') return 'delete';
   const [, type, status] = /^condition=([A-Za-z]+)(?:=(True|False|Unknown))?$/i.exec(text) ?? [];
   if (type === undefined) throw new AppError('usage', `--for ${text}: say condition=TYPE, condition=TYPE=False, or delete`);
