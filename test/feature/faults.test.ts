@@ -2,9 +2,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunningAgent } from '@hawser/agent/agent.ts';
-import type { Bus } from '@hawser/bus/bus.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attacker } from '../kit/attacker.ts';
 import { type FaultProxy, startFaultProxy } from '../kit/fault-proxy.ts';
 import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
 import { eventually, ready, servedBy, versionsOf } from '../kit/served.ts';
@@ -179,38 +179,4 @@ describe('an agent', { timeout: 120_000 }, () => {
 
 async function metricsOf(agent: RunningAgent): Promise<string> {
   return (await fetch(`http://127.0.0.1:${agent.adminPort}/metrics`)).text();
-}
-
-/** Who holds NATS: takes down what passes and sends it again, whole or with a byte flipped, in its place or another's. */
-function attacker(admin: Bus): { strike(times: number): Promise<void>; struck(): number; stop(): void } {
-  const taken: { readonly subject: string; readonly bytes: Buffer }[] = [];
-  let [struck, seed] = [0, 1];
-  const random = (below: number): number => {
-    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return Math.floor((seed / 2_147_483_648) * below);
-  };
-  const subscriptions = ['hawser.fleet.*.>', 'hawser.config.*.>'].map((subject) =>
-    admin.subscribe(subject, (message) => {
-      if (taken.length < 5_000) taken.push({ subject: message.subject, bytes: Buffer.from(message.bytes) });
-    }),
-  );
-  const strikeOnce = async (): Promise<void> => {
-    const [one, other] = [taken[random(taken.length)], taken[random(taken.length)]];
-    if (one === undefined || other === undefined) return;
-    const bytes = Buffer.from(one.bytes);
-    const kind = random(3);
-    const place = random(bytes.length);
-    if (kind === 1) bytes[place] = (bytes[place] ?? 0) ^ (1 << random(8));
-    await admin.request(kind === 2 ? other.subject : one.subject, bytes, { timeoutMs: 5_000 });
-    struck += 1;
-  };
-  return {
-    strike: async (times) => {
-      for (let time = 0; time < times; time += 1) await strikeOnce();
-    },
-    struck: () => struck,
-    stop: () => {
-      for (const subscription of subscriptions) subscription.stop();
-    },
-  };
 }

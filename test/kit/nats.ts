@@ -46,10 +46,10 @@ export interface TestNats {
 
 const START_DEADLINE_MS = 15_000;
 
-/** Starts a server on a free port of 127.0.0.1 with fsync of every message, as in production. */
-export async function startNats(log: Logger = pino({ level: 'silent' })): Promise<TestNats> {
+/** Starts a server on a free port of 127.0.0.1 with fsync of every message, as in production; `given` says whom it trusts. */
+export async function startNats(log: Logger = pino({ level: 'silent' }), given?: NatsOperator): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'hawser-test-nats-'));
-  const operator = await createOperator();
+  const operator = given ?? (await createOperator());
   const port = await freePort();
   const storeDir = join(folder, 'store');
   const config = join(folder, 'nats.conf');

@@ -16,6 +16,8 @@ export interface TestPostgres {
   readonly port: number;
   /** A new database; migrated unless told otherwise. Returns its DSN. */
   database(options?: { readonly migrated: boolean }): Promise<string>;
+  /** A copy of a database that nobody is connected to, as it is now: a backup. Returns its DSN. */
+  copy(dsn: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -50,5 +52,10 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     await createDatabaseIfMissing(dsn('postgres'), name, options.migrated ? TEMPLATE : 'template1');
     return dsn(name);
   };
-  return { port, database, stop };
+  const copy = async (of: string): Promise<string> => {
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await createDatabaseIfMissing(dsn('postgres'), name, new URL(of).pathname.slice(1));
+    return dsn(name);
+  };
+  return { port, database, copy, stop };
 }

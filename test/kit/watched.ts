@@ -1,6 +1,7 @@
 /** Agents of a test under the eye of a history checker: every change of what they serve is looked at. */
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import { HistoryChecker, type Moment } from './history-checker.ts';
 import { assignmentOf, servedBy } from './served.ts';
 import { account } from './totals.ts';
@@ -26,7 +27,7 @@ export class Watched {
 
   /** The hub's policy from now on. */
   policy(name: string, policy: Resource | undefined): void {
-    this.history.commit(HUB, name, policy === undefined ? undefined : JSON.stringify(policy.spec));
+    this.history.commit(HUB, name, policy === undefined ? undefined : canonicalJson(policy.spec));
   }
 
   /** Looks at the agent now, and at each change of what it serves. */
@@ -73,7 +74,7 @@ function heldOf({ self, shards, policies }: World): Map<string, ReadonlyMap<stri
   for (const [service, list] of Object.entries(shards))
     for (const { cluster, endpoints } of list)
       if (cluster !== self && endpoints.length > 0) put(cluster, service, contentOf(endpoints.map(({ address }) => address)));
-  for (const { metadata, spec } of policies) put(HUB, metadata.name, JSON.stringify(spec));
+  for (const { metadata, spec } of policies) put(HUB, metadata.name, canonicalJson(spec));
   return held;
 }
 
