@@ -151,10 +151,10 @@ export class CommittedLog implements ResourceReadModel {
     return this.#read(() => this.#published);
   }
 
-  raiseEpoch(past: number, term: number): Promise<number> {
+  raiseEpoch(past: { readonly epoch: number }, term: number): Promise<number> {
     return this.#read(() => {
       this.#requireTerm(term);
-      this.#epoch = Math.max(this.#epoch, past) + 1;
+      this.#epoch = Math.max(this.#epoch, past.epoch) + 1;
       this.#remember();
       return this.#epoch;
     });

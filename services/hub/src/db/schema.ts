@@ -12,11 +12,12 @@ const whole = (name: string) => bigint(name, { mode: 'number' });
 /** What a committed write did. */
 export type WriteAction = 'create' | 'update' | 'delete';
 
-/** One row: the epoch and the last revision. */
+/** One row: the epoch, the last revision, and where the log of this epoch begins. */
 export const hubMeta = pgTable('hub_meta', {
   singleton: boolean('singleton').primaryKey(),
   epoch: whole('epoch').notNull(),
   revision: whole('revision').notNull(),
+  epochStart: whole('epoch_start').notNull().default(0),
 });
 
 /** The desired state. */

@@ -152,7 +152,7 @@ export class OutboxLoop {
     const published = await readModel.publishedRevision();
     if (reign !== undefined && known !== undefined && known.epoch === read.epoch && read.revision < known.revision) {
       // An older copy of the database took its place: receivers would refuse its revisions within this epoch.
-      const epoch = await readModel.raiseEpoch(read.epoch, reign.term);
+      const epoch = await readModel.raiseEpoch({ epoch: read.epoch, revision: known.revision }, reign.term);
       log.error({ epoch, revision: read.revision, known: known.revision }, 'the database went back: a new epoch begins');
       return this.reread();
     }

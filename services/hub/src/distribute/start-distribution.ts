@@ -95,7 +95,7 @@ async function compareHistory(
   const newest = await newestOnBus(bus, signer, log);
   const { epoch, revision } = await readModel.snapshot();
   if (newest === undefined || !isPast({ epoch, revision }, newest)) return;
-  const raised = await readModel.raiseEpoch(newest.epoch, term);
+  const raised = await readModel.raiseEpoch(newest, term);
   log.error(
     { epoch: raised, revision, seen: { epoch: newest.epoch, revision: newest.revision } },
     'the bus knows a later state than the database: a new epoch begins',

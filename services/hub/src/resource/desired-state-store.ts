@@ -14,6 +14,8 @@ import { type UsableRows, usableRows } from './usable-rows.ts';
 
 /** Beyond this the whole state is read instead. */
 const MAX_CHANGES = 5_000;
+/** A new epoch leaves room for writes that were acknowledged, but of which the bus had not heard when they were lost. */
+const UNSEEN_WRITES = 10_000;
 const READ = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const;
 
 /** Builds the read model. Rows that cannot be used are named in the log. */
@@ -39,9 +41,10 @@ export function createReadModel(database: Database, log?: Logger): ResourceReadM
     raiseEpoch: (past, term) =>
       database.transaction(async (tx) => {
         await requireTerm(tx, term);
+        const beyond = sql`greatest(${hubMeta.revision}, ${past.revision}) + ${UNSEEN_WRITES}`;
         const [meta] = await tx
           .update(hubMeta)
-          .set({ epoch: sql`greatest(${hubMeta.epoch}, ${past}) + 1` })
+          .set({ epoch: sql`greatest(${hubMeta.epoch}, ${past.epoch}) + 1`, revision: beyond, epochStart: beyond })
           .returning({ epoch: hubMeta.epoch });
         if (meta === undefined) throw new Error('hub_meta has lost its row');
         return meta.epoch;

@@ -27,7 +27,7 @@ export interface LogBounds {
   readonly epoch: number;
   /** The last committed write. */
   readonly revision: number;
-  /** Every write after this one is still there. */
+  /** Every write after this one is still there, and of this life of the database. */
   readonly floor: number;
 }
 
@@ -39,10 +39,13 @@ export interface ChangeQuery {
   readonly upTo?: number | undefined;
 }
 
+/** What was before a restore is no past that a client could go on from: its number may mean a write that was lost. */
+const floorOf = sql<number>`greatest(${historyFloor.revision}, ${hubMeta.epochStart})`.mapWith(Number);
+
 /** The bounds of the log as this transaction sees them. */
 export async function logBounds(tx: Statements): Promise<LogBounds> {
   const [found] = await tx
-    .select({ epoch: hubMeta.epoch, revision: hubMeta.revision, floor: historyFloor.revision })
+    .select({ epoch: hubMeta.epoch, revision: hubMeta.revision, floor: floorOf })
     .from(hubMeta)
     .innerJoin(historyFloor, sql`true`);
   if (found === undefined) throw new Error('hub_meta or history_floor has lost its row');

@@ -342,7 +342,8 @@ describe('the read model', () => {
     await hub.core.readModel.markPublished(1, 0);
     expect(await hub.core.readModel.publishedRevision()).toBe(state.revision);
     expect(await hub.core.readModel.outboxAfter(0, 10)).toEqual([]);
-    expect(await hub.core.readModel.raiseEpoch(state.epoch + 5, 0)).toBe(state.epoch + 6);
-    expect((await hub.core.readModel.snapshot()).epoch).toBe(state.epoch + 6);
+    expect(await hub.core.readModel.raiseEpoch({ epoch: state.epoch + 5, revision: 70_000 }, 0)).toBe(state.epoch + 6);
+    const after = await hub.core.readModel.snapshot();
+    expect([after.epoch, after.revision]).toEqual([state.epoch + 6, 80_000]);
   });
 });

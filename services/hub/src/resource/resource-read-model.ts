@@ -55,8 +55,11 @@ export interface ResourceReadModel {
   markPublished(revision: number, term: number): Promise<void>;
   /** The newest revision marked published. */
   publishedRevision(): Promise<number>;
-  /** Starts a new epoch above `past` (what the bus has seen of an earlier life of this database); returns it. Throws `not-leader`. */
-  raiseEpoch(past: number, term: number): Promise<number>;
+  /**
+   * Starts a new epoch above `past` (what is known of a later life of this database), and goes on with revisions above all that
+   * clients may have seen of it; returns the epoch. Throws `not-leader`.
+   */
+  raiseEpoch(past: { readonly epoch: number; readonly revision: number }, term: number): Promise<number>;
 }
 
 /**
