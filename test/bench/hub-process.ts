@@ -39,8 +39,24 @@ export class HubUnderTest {
     return Number(kib) / 1024;
   }
 
+  /** Processor seconds used so far by the hub, its servers and this process: what another program's load does not change much. */
+  cpuSeconds(): Readonly<Record<string, number>> {
+    const { hub, postgres, nats } = this.#processes;
+    const { user, system } = process.cpuUsage();
+    return {
+      hub: cpuOf(hub.pid),
+      postgres: postgres === undefined ? 0 : cpuOf(postgres.pid),
+      nats: nats === undefined ? 0 : cpuOf(nats.pid),
+      agents: (user + system) / 1e6,
+    };
+  }
+
   get #hubPid(): number {
-    return (JSON.parse(readFileSync(join(this.folder, 'hub/processes.json'), 'utf8')) as { hub: { pid: number } }).hub.pid;
+    return this.#processes.hub.pid;
+  }
+
+  get #processes(): { readonly hub: Pid; readonly postgres?: Pid; readonly nats?: Pid } {
+    return JSON.parse(readFileSync(join(this.folder, 'hub/processes.json'), 'utf8')) as { hub: Pid };
   }
 
   async start(): Promise<void> {
@@ -73,4 +89,30 @@ export class HubUnderTest {
     }
     for (const folder of [this.folder, this.#store]) if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface Pid {
+  readonly pid: number;
+}
+
+/** Linux counts in hundredths of a second. */
+const TICKS = 100;
+
+/** Seconds of a process and its children, those that ended included (proc(5), `stat`: 14 to 17). */
+function cpuOf(pid: number): number {
+  const [own = 0, kernel = 0, waited = 0, waitedKernel = 0] = statOf(pid).slice(11, 15);
+  const tree = `/proc/${pid}/task/${pid}/children`;
+  const children = existsSync(tree) ? readFileSync(tree, 'utf8').split(' ').filter(Boolean) : [];
+  return (own + kernel + waited + waitedKernel) / TICKS + children.reduce((sum, child) => sum + cpuOf(Number(child)), 0);
+}
+
+/** The fields after the command, which may hold anything; zeros when the process has ended. */
+function statOf(pid: number): number[] {
+  const file = `/proc/${pid}/stat`;
+  return existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+        .map(Number)
+    : [];
 }

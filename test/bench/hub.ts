@@ -1,5 +1,6 @@
 /** A hub with 100 clusters of 1,000 services and 5 endpoints each: its memory, one policy to all, and 1,000 resources at once. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { ApplyAnswer } from '@hawser/wire/hub-api.ts';
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
 import type { Bench } from './bench.ts';
 import { HubUnderTest } from './hub-process.ts';
@@ -38,8 +39,11 @@ async function measure(process: HubUnderTest, agents: SimulatedAgent[], book: Fi
   const sampler = setInterval(() => memory.push({ mib: process.rssMib }), 500);
   try {
     const api = { url: process.url, token: process.token };
+    const cpu = processorTime(process);
     await setUp(api, agents);
+    cpu('set up');
     const latencies = await measurePolicies(api, agents);
+    cpu(`${SAMPLES} policies`);
     for (const p of [50, 99])
       book.note(
         `p${p}_ms`,
@@ -53,6 +57,7 @@ async function measure(process: HubUnderTest, agents: SimulatedAgent[], book: Fi
       { value: Math.max(...bulks), unit: 's', samples: bulks.length },
       bulks.map((s) => ({ s })),
     );
+    cpu(`${BULK_ROUNDS} × ${BULK} resources`);
     console.error(`  bulk: ${bulks.map((s) => s.toFixed(2)).join(', ')} s`);
   } finally {
     clearInterval(sampler);
@@ -98,21 +103,20 @@ async function measurePolicies(api: HubApi, agents: readonly SimulatedAgent[]): 
   return latencies;
 }
 
-/** 1,000 policies written at once, ten for each cluster → every agent has its own, and the digest that says so. */
+/** 1,000 policies applied at once, ten for each cluster, as `hawser apply` does it → every agent has its own, and the digest that says so. */
 async function measureBulk(api: HubApi, agents: readonly SimulatedAgent[], round: number): Promise<number> {
-  const url = collection(api);
+  const resources = Array.from({ length: BULK }, (_, index) => {
+    const annotations = { 'hawser.dev/clusters': `name=c${index % CLUSTERS}` };
+    return failoverPolicy(`bulk-${round}-${index}`, { services: [`s${index % SERVICES}`], order: ['region-c0'] }, annotations);
+  });
   const started = performance.now();
-  let newest = 0;
-  await inBatches(
-    Array.from({ length: BULK }, (_, index) => index),
-    async (index) => {
-      const annotations = { 'hawser.dev/clusters': `name=c${index % CLUSTERS}` };
-      const body = failoverPolicy(`bulk-${round}-${index}`, { services: [`s${index % SERVICES}`], order: ['region-c0'] }, annotations);
-      const { metadata } = JSON.parse(await ask({ method: 'POST', url, token: api.token, timeoutMs: 60_000, body })) as Stored;
-      newest = Math.max(newest, Number(metadata.resourceVersion));
-    },
-  );
+  const url = `${api.url}/hawser/v1/apply`;
+  const answer = await ask({ method: 'POST', url, token: api.token, timeoutMs: 60_000, body: { resources } });
+  const { results } = JSON.parse(answer) as ApplyAnswer;
+  const refused = results.find(({ action }) => action !== 'created');
+  if (refused !== undefined) throw new Error(`a resource was ${refused.action}: ${refused.error?.message}`);
   note(`${BULK} resources are written`, started);
+  const newest = Math.max(...results.map(({ revision }) => revision));
   const own = BULK / CLUSTERS;
   const count = ({ held }: SimulatedAgent): number => [...held.keys()].filter((key) => key.includes(`.bulk-${round}-`)).length;
   const times = await Promise.all(agents.map((agent) => agent.when((one) => one.consistent.revision >= newest && count(one) === own)));
@@ -153,6 +157,17 @@ async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void
     for (let item = rest.pop(); item !== undefined; item = rest.pop()) await work(item);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+/** Tells what each step cost: on a machine that does other things too, that says more than how long it took. */
+function processorTime(process: HubUnderTest): (step: string) => void {
+  let before = process.cpuSeconds();
+  return (step) => {
+    const now = process.cpuSeconds();
+    const spent = Object.entries(now).map(([name, seconds]) => `${name} ${(seconds - (before[name] ?? 0)).toFixed(1)}`);
+    console.error(`  processor seconds, ${step}: ${spent.join(', ')}`);
+    before = now;
+  };
 }
 
 function note(what: string, since: number): void {

@@ -167,3 +167,39 @@ export const DiffAnswer = Type.Object({
   clusters: Type.Array(ClusterDifference),
 });
 export type DiffAnswer = Static<typeof DiffAnswer>;
+
+/** Body of `POST /hawser/v1/apply`: policies to create or to replace, written in this order in one transaction. */
+export const ApplyBody = Type.Object(
+  {
+    resources: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 2_000 }),
+    /** Check everything, write nothing. */
+    dryRun: Type.Optional(Type.Boolean()),
+    /** Accept references to what does not exist yet. */
+    allowUnresolved: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type ApplyBody = Static<typeof ApplyBody>;
+
+/** Answer of `POST /hawser/v1/apply`: in the order of the request; one that is refused does not keep the others out. */
+export const ApplyAnswer = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      action: Type.Union([Type.Literal('created'), Type.Literal('configured'), Type.Literal('unchanged'), Type.Literal('refused')]),
+      /** Of the resource's last write. */
+      revision: Type.Integer(),
+      /** Why it was refused (a `Status`). */
+      error: Type.Optional(
+        Type.Object({
+          code: Type.Integer(),
+          reason: Type.String(),
+          message: Type.String(),
+          details: Type.Object({
+            causes: Type.Optional(Type.Array(Type.Object({ reason: Type.String(), message: Type.String(), field: Type.String() }))),
+          }),
+        }),
+      ),
+    }),
+  ),
+});
+export type ApplyAnswer = Static<typeof ApplyAnswer>;

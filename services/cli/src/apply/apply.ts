@@ -4,7 +4,8 @@ import type { HubClient } from '../client/hub-client.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { applyOrder } from '../manifest/apply-order.ts';
 import type { Manifest, Problem } from '../manifest/manifest.ts';
-import { applyOne, type WriteOptions } from './apply-one.ts';
+import { applyMany, takenTogether } from './apply-many.ts';
+import { type Applied, applyOne, type WriteOptions } from './apply-one.ts';
 import { type ApplyResult, failedResult, problemsOf } from './apply-result.ts';
 import { type WaitOptions, waitForRollouts } from './rollout-wait.ts';
 
@@ -27,25 +28,43 @@ export interface ApplyOutcome {
 /** Writes the manifests. One that is refused does not keep the others from being written. */
 export async function applyAll(hub: HubClient, manifests: readonly Manifest[], options: ApplyOptions): Promise<ApplyOutcome> {
   const results: ApplyResult[] = [];
-  for (const manifest of applyOrder(manifests)) {
-    const [result, problems] = await resultOf(hub, manifest, options);
-    results.push(result);
-    options.onResult(result, problems);
+  let mayBeTogether = true;
+  for (let rest = applyOrder(manifests); rest.length > 0; ) {
+    const batch = mayBeTogether ? takenTogether(rest) : [];
+    const outcomes = await writeSome(hub, batch.length > 0 ? batch : rest.slice(0, 1), options);
+    mayBeTogether &&= outcomes !== undefined;
+    for (const [index, manifest] of rest.slice(0, outcomes?.length ?? 0).entries()) {
+      const [result, problems] = resultOf(manifest, outcomes?.[index]);
+      results.push(result);
+      options.onResult(result, problems);
+    }
+    rest = rest.slice(outcomes?.length ?? 0);
   }
   const failed = results.some(({ action }) => action === 'failed');
   if (options.wait === undefined || options.dryRun) return { results, exit: failed ? EXIT.failed : EXIT.done, waitingFor: [] };
   return withRollouts(hub, results, options.wait);
 }
 
-async function resultOf(hub: HubClient, manifest: Manifest, options: WriteOptions): Promise<[ApplyResult, readonly Problem[]]> {
-  const { kind, metadata } = manifest.resource;
+/** What became of each, an error where it was not written; undefined when the hub does not take so many together. */
+async function writeSome(hub: HubClient, manifests: readonly Manifest[], options: WriteOptions): Promise<readonly unknown[] | undefined> {
+  const [only] = manifests;
   try {
-    const applied = await applyOne(hub, manifest, options);
-    return [{ kind, namespace: metadata.namespace ?? '', name: metadata.name, ...applied }, []];
+    if (manifests.length > 1 || only === undefined) return await applyMany(hub, manifests, options);
+    return [await applyOne(hub, only, options)];
   } catch (error) {
-    const problems = problemsOf(manifest, error);
-    return [failedResult(manifest, problems), problems];
+    return manifests.map(() => error);
   }
+}
+
+function resultOf(manifest: Manifest, outcome: unknown): [ApplyResult, readonly Problem[]] {
+  const { kind, metadata } = manifest.resource;
+  if (isApplied(outcome)) return [{ kind, namespace: metadata.namespace ?? '', name: metadata.name, ...outcome }, []];
+  const problems = problemsOf(manifest, outcome);
+  return [failedResult(manifest, problems), problems];
+}
+
+function isApplied(outcome: unknown): outcome is Applied {
+  return typeof outcome === 'object' && outcome !== null && 'action' in outcome;
 }
 
 /** Waits for what was written and adds each resource's account. What is unchanged concerns no proxy; what is unknown gets no account. */

@@ -80,6 +80,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/overview': view('Overview', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
+  'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },
   'GET /hawser/v1/audit': { role: 'approver', verb: 'list', kind: 'Audit', limited: 'closed' },
   'GET /hawser/v1/tokens': admin('list', 'Token'),
   'POST /hawser/v1/tokens': admin('create', 'Token'),

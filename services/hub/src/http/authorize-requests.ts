@@ -98,9 +98,24 @@ export function auditFailure(trail: AuditTrail, request: FastifyRequest, { code,
   inRequest(request.facts, () => trail.note(note, actor === ''));
 }
 
+/** Notes that one resource of a request with many was refused. */
+export function auditRefusal(trail: AuditTrail, request: FastifyRequest, refused: { resource: unknown; status: Status }): void {
+  const { code, reason, message } = refused.status;
+  const { kind, metadata } = (refused.resource ?? {}) as { kind?: unknown; metadata?: { namespace?: unknown } | null };
+  const { actor, verb } = request.facts;
+  const note = {
+    ...{ kind: textOf(kind), namespace: textOf(metadata?.namespace), name: nameIn(refused.resource), actor, verb, code },
+    ...{ reason: `${reason}: ${message}`, outcome: 'failed' as const },
+  };
+  inRequest(request.facts, () => trail.note(note, false));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** The name in a resource, or the cluster in a join. */
 function nameIn(body: unknown): string {
   const { metadata, name, cluster } = (body ?? {}) as { metadata?: { name?: unknown } | null; name?: unknown; cluster?: unknown };
-  const found = metadata?.name ?? name ?? cluster;
-  return typeof found === 'string' ? found : '';
+  return textOf(metadata?.name ?? name ?? cluster);
 }

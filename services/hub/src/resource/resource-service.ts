@@ -169,7 +169,8 @@ async function remove(writing: Writing, target: Target, resourceVersion: string 
   return resourceOf((await recordWrite(tx, { action: 'delete', row, actor: options.actor, reason: options.reason })) ?? row);
 }
 
-function validated(target: Omit<Target, 'name'> & { readonly name?: string }, body: unknown): Resource {
+/** The resource of a request's body at the place that its path names. Throws `StatusError` for what is wrong with it. */
+export function validated(target: Omit<Target, 'name'> & { readonly name?: string }, body: unknown): Resource {
   const result = validateResource(withPath(target, body), target.kind);
   if ('issues' in result) throw invalid({ ...target, name: target.name ?? nameIn(body) }, result.issues);
   return result.resource;
@@ -207,7 +208,8 @@ function requireReferences(writing: Writing, target: Target, resource: Resource)
   if (issues.length > 0) throw invalid(target, issues);
 }
 
-function requireVersion(target: Target, row: ResourceRow, given: string | undefined): void {
+/** Throws `Conflict` when the writer has seen another version than the stored one. */
+export function requireVersion(target: Target, row: ResourceRow, given: string | undefined): void {
   if (given === undefined || given === String(row.revision)) return;
   const message = `${titleOf(target)} has changed: it is at resourceVersion ${row.revision}, not ${given}; get it again and repeat the change`;
   throw new StatusError('Conflict', message, detailsOf(target));

@@ -31,7 +31,8 @@ export async function loadReferenceWorld(tx: Statements, fleet: FleetView, kind:
   };
 }
 
-async function readable(tx: Statements, kind: string): Promise<readonly Resource[]> {
+/** The resources of a kind, those left out that cannot be used. */
+export async function readable(tx: Statements, kind: string): Promise<readonly Resource[]> {
   return (await listRows(tx, { kind })).map(resourceOf).filter((resource) => unreadable(resource) === undefined);
 }
 

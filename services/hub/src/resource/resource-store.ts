@@ -27,6 +27,8 @@ export interface Write {
   readonly actor: string;
   /** Why, when there is more to say than the action. */
   readonly reason?: string | undefined;
+  /** Word for the audit, where the request's own is another. */
+  readonly verb?: string | undefined;
 }
 
 /** Which rows to list, ordered by namespace and name. */
@@ -45,6 +47,16 @@ export async function findRow(tx: Statements, key: RowKey, lock: 'lock' | 'read'
   const query = tx.select().from(resources).where(isRow(key));
   const [row] = await (lock === 'lock' ? query.for('update') : query);
   return row;
+}
+
+/** Reads rows by their names and keeps other writers of them out until the transaction ends; two who lock many never wait for each other. */
+export async function lockRows(tx: Statements, keys: readonly RowKey[]): Promise<readonly ResourceRow[]> {
+  if (keys.length === 0) return [];
+  const { kind, namespace, name } = resources;
+  const wanted = JSON.stringify(keys);
+  const isWanted = sql`(${kind}, ${namespace}, ${name}) IN (
+    SELECT wanted.kind, wanted.namespace, wanted.name FROM jsonb_to_recordset(${wanted}::jsonb) AS wanted(kind text, namespace text, name text))`;
+  return tx.select().from(resources).where(isWanted).orderBy(asc(kind), asc(namespace), asc(name)).for('update', { of: resources });
 }
 
 /** Lists rows. */
@@ -102,51 +114,69 @@ export async function currentRevision(tx: Statements): Promise<number> {
 
 /**
  * Records one write and returns the row with its revision; undefined when a `create` finds that somebody else made
- * it. Taking the revision locks its row until commit, so revisions are gap-free and commit-ordered: do all other work before. One
- * statement does everything, for other writers wait meanwhile.
+ * it. Taking the revision locks its row until commit, so revisions are gap-free and commit-ordered: do all other work before.
  */
 export async function recordWrite(tx: Statements, write: Write): Promise<ResourceRow | undefined> {
-  const { action, actor, row } = write;
-  const { kind, namespace, name } = row;
-  const reason = write.reason ?? '';
-  const traceId = requestContext()?.traceId ?? '';
-  const code = action === 'create' ? 201 : 200;
-  const note = auditRow({ ...{ kind, namespace, name, reason, actor, code }, outcome: 'allowed' }, action);
-  const { rows } = await tx.execute(sql`
-    WITH taken AS (UPDATE hub_meta SET revision = revision + 1 RETURNING revision, clock_timestamp() AS at),
-    applied AS (${applied(action, row)}),
-    remembered AS (
-      INSERT INTO history (revision, kind, namespace, name, action, actor, at, resource, trace_id, reason)
-      SELECT revision, ${kind}, ${namespace}, ${name}, ${action}, ${actor}, at,
-        jsonb_set(${JSON.stringify(resourceOf(row))}::jsonb, '{metadata,resourceVersion}', to_jsonb(revision::text)), ${traceId}, ${reason}
-      FROM taken),
-    queued AS (
-      INSERT INTO outbox (revision, kind, namespace, name, action, at, trace_id)
-      SELECT revision, ${kind}, ${namespace}, ${name}, ${action}, at, ${traceId} FROM taken),
-    audited AS (
-      INSERT INTO audit (actor, role, verb, kind, namespace, name, revision, outcome, code, reason, source, trace_id)
-      SELECT ${note.actor}, ${note.role}, ${note.verb}, ${note.kind}, ${note.namespace}, ${note.name}, revision, ${note.outcome},
-        ${note.code}::integer, ${note.reason}, ${note.source}, ${note.traceId}
-      FROM taken)
-    SELECT taken.revision, (SELECT count(*) FROM applied) AS applied, pg_notify(${OUTBOX_CHANNEL}, taken.revision::text) FROM taken`);
-  const [written] = rows as { revision: string; applied: string }[];
-  if (written === undefined) throw new Error('hub_meta has lost its row');
-  return Number(written.applied) === 1 ? { ...row, revision: Number(written.revision) } : undefined;
+  return (await recordWrites(tx, [write]))?.[0];
 }
 
-/** What becomes of the row of `resources`. */
-function applied(action: WriteAction, row: ResourceRow): SQL {
-  const { kind, namespace, name, uid, generation } = row;
-  const place = sql`kind = ${kind} AND namespace = ${namespace} AND name = ${name}`;
-  if (action === 'delete') return sql`DELETE FROM resources WHERE ${place} RETURNING 1`;
-  const [labels, annotations, spec] = [row.labels, row.annotations, row.spec].map((value) => sql`${JSON.stringify(value)}::jsonb`);
-  if (action === 'update')
-    return sql`UPDATE resources SET labels = ${labels}, annotations = ${annotations}, spec = ${spec}, generation = ${generation}::bigint,
-      revision = taken.revision FROM taken WHERE ${place} RETURNING 1`;
-  return sql`INSERT INTO resources (kind, namespace, name, uid, generation, revision, labels, annotations, spec, created_at)
-    SELECT ${kind}, ${namespace}, ${name}, ${uid}::uuid, ${generation}::bigint, revision, ${labels}, ${annotations}, ${spec},
-      ${row.createdAt.toISOString()}::timestamptz
-    FROM taken ON CONFLICT DO NOTHING RETURNING 1`;
+/**
+ * Records writes of different resources as `recordWrite` does, revisions in their order; undefined when one of them finds its row made or
+ * gone meanwhile: then the transaction must not commit. One statement does everything, for other writers wait meanwhile.
+ */
+export async function recordWrites(tx: Statements, writes: readonly Write[]): Promise<readonly ResourceRow[] | undefined> {
+  if (writes.length === 0) return [];
+  const given = JSON.stringify(writes.map((write, index) => givenOf(write, index + 1)));
+  const { rows } = await tx.execute(sql`
+    WITH given AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(${given}::jsonb) AS given(
+      place bigint, action text, kind text, namespace text, name text, uid uuid, generation bigint, labels jsonb, annotations jsonb,
+      spec jsonb, "createdAt" timestamptz, resource jsonb, actor text, reason text, code integer, "auditActor" text, role text, verb text,
+      "auditReason" text, source text, "traceId" text)),
+    taken AS (
+      UPDATE hub_meta SET revision = revision + ${writes.length}::bigint RETURNING revision - ${writes.length}::bigint AS base, clock_timestamp() AS at),
+    writes AS MATERIALIZED (SELECT given.*, base + place AS revision, at FROM given, taken),
+    created AS (
+      INSERT INTO resources (kind, namespace, name, uid, generation, revision, labels, annotations, spec, created_at)
+      SELECT kind, namespace, name, uid, generation, revision, labels, annotations, spec, "createdAt" FROM writes WHERE action = 'create'
+      ON CONFLICT DO NOTHING RETURNING 1),
+    updated AS (
+      UPDATE resources SET labels = writes.labels, annotations = writes.annotations, spec = writes.spec, generation = writes.generation,
+        revision = writes.revision
+      FROM writes WHERE action = 'update' AND ${isWritten} RETURNING 1),
+    deleted AS (DELETE FROM resources USING writes WHERE action = 'delete' AND ${isWritten} RETURNING 1),
+    remembered AS (
+      INSERT INTO history (revision, kind, namespace, name, action, actor, at, resource, trace_id, reason)
+      SELECT revision, kind, namespace, name, action, actor, at,
+        jsonb_set(resource, '{metadata,resourceVersion}', to_jsonb(revision::text)), "traceId", reason
+      FROM writes),
+    queued AS (
+      INSERT INTO outbox (revision, kind, namespace, name, action, at, trace_id)
+      SELECT revision, kind, namespace, name, action, at, "traceId" FROM writes),
+    audited AS (
+      INSERT INTO audit (actor, role, verb, kind, namespace, name, revision, outcome, code, reason, source, trace_id)
+      SELECT "auditActor", role, verb, kind, namespace, name, revision, 'allowed', code, "auditReason", source, "traceId" FROM writes)
+    SELECT base, (SELECT count(*) FROM created) + (SELECT count(*) FROM updated) + (SELECT count(*) FROM deleted) AS applied,
+      pg_notify(${OUTBOX_CHANNEL}, (base + ${writes.length}::bigint)::text)
+    FROM taken`);
+  const [taken] = rows as { base: string; applied: string }[];
+  if (taken === undefined) throw new Error('hub_meta has lost its row');
+  if (Number(taken.applied) !== writes.length) return undefined;
+  return writes.map(({ row }, index) => ({ ...row, revision: Number(taken.base) + index + 1 }));
+}
+
+const isWritten = sql`(resources.kind, resources.namespace, resources.name) = (writes.kind, writes.namespace, writes.name)`;
+
+/** A write as the statement takes it. */
+function givenOf({ action, actor, reason = '', verb, row }: Write, place: number): object {
+  const { kind, namespace, name, uid, generation, labels, annotations, spec, createdAt } = row;
+  const code = action === 'create' ? 201 : 200;
+  const said = { kind, namespace, name, reason, actor, code, outcome: 'allowed' } as const;
+  const note = auditRow(verb === undefined ? said : { ...said, verb }, action);
+  return {
+    ...{ place, action, kind, namespace, name, uid, generation, labels, annotations, spec, createdAt, resource: resourceOf(row) },
+    ...{ actor, reason, code, auditActor: note.actor, role: note.role, verb: note.verb, auditReason: note.reason, source: note.source },
+    traceId: requestContext()?.traceId ?? '',
+  };
 }
 
 function isRow({ kind, namespace, name }: RowKey): SQL | undefined {
