@@ -116,6 +116,23 @@ describe('hawser with a hub', () => {
     expect(JSON.parse((await hawser(['get', 'vs/reviews', '-n', 'bookinfo', '-o', 'json'])).stdout).metadata.generation).toBe(2);
   });
 
+  it('applies many at once, names what is refused, and goes one by one where a token is good for one namespace alone', async () => {
+    const rules = Array.from({ length: 12 }, (_, index) => DESTINATION_RULE.replace('name: reviews', `name: many-${index}`));
+    const all = [...rules, virtualService('many', [90, 10]).replace('host: reviews', 'host: many-99')].join('---\n');
+    const { status, stdout, stderr } = await hawser(['apply', '-f', '-', '-o', 'json', '--wait'], all);
+    expect(stderr).toMatch(
+      /^<stdin>:\d+:\d+: VirtualService bookinfo\/many: spec\.http\[0\]\.route\[0\]\.destination\.subset: is v1, which no/,
+    );
+    expect(status).toBe(1);
+    const actions = results(stdout).map(({ action }) => action);
+    expect(actions).toEqual([...rules.map(() => 'created'), 'failed']);
+    const made = await hawser(['token', 'create', 'narrow', '--role', 'operator', '--namespace', 'bookinfo']);
+    const env = { ...environment(), HAWSER_TOKEN: made.stdout.trim() };
+    const narrow = await runHere(['apply', '-f', '-', '-o', 'json'], { env, input: rules.join('---\n') });
+    expect(results(narrow.stdout).map(({ action }) => action)).toEqual(rules.map(() => 'unchanged'));
+    expect((await hawser(['delete', '-f', '-'], rules.join('---\n'))).status).toBe(0);
+  });
+
   it('applies again what get printed, and refuses it when somebody wrote in between', async () => {
     const printed = (await hawser(['get', 'vs', '-A', '-o', 'yaml'])).stdout;
     expect((await hawser(['apply', '-f', '-'], printed)).stdout).toMatch(/reviews unchanged/);
