@@ -168,6 +168,10 @@ export class DesiredDocuments {
       return;
     }
     entry.partsInUse = found.partsInUse;
+    if (isLater(found, entry)) {
+      this.#stand(key, entry, found);
+      return;
+    }
     if (entry.hash === UNUSABLE && found.state !== 'live') return;
     const same = entry.hash === REMOVED ? found.state === 'removed' : found.state === 'live' && isSame(entry, found);
     if (!same || found.partsInUse > Math.max(1, found.messages.length)) this.#dirty.add(key);
@@ -179,11 +183,22 @@ export class DesiredDocuments {
     }
   }
 
+  /** What the owner's publisher before this one stored last is left as it is: the caller will come to know of that write, or of later ones. */
+  #stand(key: string, entry: Entry, found: StoredDocument): void {
+    if (found.state === 'removed') {
+      this.#forget(key);
+      return;
+    }
+    this.#dirty.delete(key);
+    Object.assign(entry, { body: undefined, hash: found.hash, sealed: { revision: found.revision, messages: found.messages } });
+  }
+
   #adopt(key: string, found: StoredDocument, complete: boolean): void {
     const leftover = found.state === 'removed' && found.partsInUse > 1;
     if (found.state === 'removed' && !leftover) return;
     const place = { revision: undefined, partsInUse: found.partsInUse };
-    if (leftover || complete) {
+    const unasked = complete && this.#options.nextRevision() >= found.revision;
+    if (leftover || unasked) {
       this.#entries.set(key, { ...place, body: null, hash: REMOVED, sealed: undefined });
       this.#dirty.add(key);
       return;
@@ -219,6 +234,11 @@ export class DesiredDocuments {
       result.push({ suffix: partKey(key, part), bytes, tombstone: entry.hash === REMOVED });
     return result;
   }
+}
+
+/** Whether the stream has a later write of the key than one that is wanted and was never sent. */
+function isLater(found: StoredDocument, { sealed, revision }: Entry): boolean {
+  return sealed === undefined && revision !== undefined && found.state !== 'unusable' && found.revision > revision;
 }
 
 /** What was signed once must be there to the byte; what was not, with equal content. */

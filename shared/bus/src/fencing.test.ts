@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 
 /** A hub's publisher for the cluster, on a connection that `hold` can keep from publishing: a process that stands still. */
-function publisher(mayPublish: () => Promise<boolean>) {
+function publisher(mayPublish: () => Promise<boolean>, revisions = (above: number): number => above + 1) {
   let gate = Promise.resolve();
   const held: Bus = Object.assign(Object.create(bus) as Bus, {
     connected: true,
@@ -46,7 +46,7 @@ function publisher(mayPublish: () => Promise<boolean>) {
   const made = new DocumentPublisher({
     ...{ bus: held, stream: 'HAWSER_CONFIG', prefix: `hawser.config.${cluster}`, from: 'hub', to: cluster, epoch: 1, log, mayPublish },
     signer: keys.of('hub'),
-    revisions: (above) => above + 1,
+    revisions,
   }).start();
   const hold = (): (() => void) => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -79,6 +79,42 @@ it('a leader that stood still writes nothing over its successor', async () => {
   expect([...receiver.heard].sort()).toEqual(['a@1', 'c@4']);
   expect(receiver.refused).toEqual([]);
   await Promise.all([one.made.stop(), two.made.stop(), again.made.stop()]);
+});
+
+it('a successor that has not read the last writes of the one before it stores nothing over them', async () => {
+  let leader = 'one';
+  const one = publisher(async () => leader === 'one');
+  for (const key of ['a', 'b']) one.made.put(key, 'old', 1);
+  one.made.complete();
+  await one.made.drained();
+  one.made.put('a', 'new', 5);
+  one.made.remove('b', 5);
+  one.made.put('c', 'new', 5);
+  await one.made.drained();
+  leader = 'two';
+  const two = publisher(
+    async () => leader === 'two',
+    () => 3,
+  );
+  for (const key of ['a', 'b']) two.made.put(key, 'old', 3);
+  two.made.advance(3);
+  two.made.complete();
+  await two.made.drained();
+  const late = receiveConfig(await nats.clusterBus(cluster), cluster, keys);
+  await late.until(() => late.digests.get(cluster)?.consistent === true);
+  expect([...late.held]).toEqual([
+    [`${cluster} a`, 'new'],
+    [`${cluster} c`, 'new'],
+  ]);
+  for (const key of ['a', 'b']) two.made.put(key, 'newest', 6);
+  two.made.remove('c', 6);
+  await two.made.drained();
+  for (const one of [late, receiver]) {
+    await one.until(() => one.digests.get(cluster)?.revision === 6 && one.digests.get(cluster)?.consistent === true);
+    expect(Object.fromEntries(one.held)).toEqual({ [`${cluster} a`]: 'newest', [`${cluster} b`]: 'newest' });
+    expect(one.refused).toEqual([]);
+  }
+  await Promise.all([one.made.stop(), two.made.stop()]);
 });
 
 it('one that is not entitled leaves the fence to the other', async () => {
