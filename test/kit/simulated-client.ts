@@ -32,6 +32,11 @@ export interface Habits {
   readonly strictness: Strictness;
   /** Asks for everything by naming nothing, as long as nothing was named on the stream. */
   readonly legacy: boolean;
+  /**
+   * Warms clusters as Envoy does: a cluster that is new or changed waits for the next response with its endpoints, whatever it
+   * had of them; until then, clusters are neither acknowledged nor, on a new stream, asked for.
+   */
+  readonly warms?: boolean;
 }
 
 /** What a client has of one type. */
@@ -55,6 +60,12 @@ export abstract class SimulatedClient<Request> {
   readonly types = new Map<XdsType, ClientType>();
   readonly toServer: { readonly type: XdsType; readonly request: Request }[] = [];
   protected readonly habits: Habits;
+  /** Clusters that wait for endpoints. */
+  readonly warming = new Set<string>();
+  /** Clusters that were taken, name → version. */
+  readonly #clusters = new Map<string, string>();
+  /** What is sent of clusters when none is warming any more. */
+  #whenWarm: (() => void) | undefined;
 
   constructor(habits: Habits) {
     this.habits = habits;
@@ -70,14 +81,48 @@ export abstract class SimulatedClient<Request> {
   abstract change(type: XdsType, kind: 'subscribe' | 'unsubscribe', name: string): void;
 
   /** Opens a new stream and asks for everything again; what was under way is lost. */
-  abstract reconnect(): void;
+  reconnect(): void {
+    this.toServer.length = 0;
+    this.#whenWarm = undefined;
+    for (const [type, state] of this.types) {
+      if (type === 'CDS' && this.warming.size > 0) this.#whenWarm = () => this.reopen(type, state);
+      else this.reopen(type, state);
+    }
+  }
 
   /** Takes a response in and answers it. */
   receive(response: SeenResponse): void {
     const state = this.of(response.type);
     const bad = response.resources.filter((resource) => !resource.good && state.covers(resource.name));
     if (bad.length === 0 || this.habits.strictness === 'parts') this.apply(state, response);
-    this.answer(response, bad.length === 0 ? undefined : `bad: ${bad.map(({ name }) => name).join(', ')}`);
+    if (this.habits.warms === true) this.#warm(response);
+    const answer = (): void => this.answer(response, bad.length === 0 ? undefined : `bad: ${bad.map(({ name }) => name).join(', ')}`);
+    if (response.type === 'CDS' && this.warming.size > 0) this.#whenWarm = answer;
+    else answer();
+    if (this.warming.size > 0) return;
+    this.#whenWarm?.();
+    this.#whenWarm = undefined;
+  }
+
+  /** Asks for what it wants of one type on a new stream. */
+  protected abstract reopen(type: XdsType, state: ClientType): void;
+
+  #warm({ type, resources, removed }: SeenResponse): void {
+    if (type === 'EDS') for (const name of [...resources.map((resource) => resource.name), ...removed]) this.warming.delete(name);
+    if (type !== 'CDS') return;
+    const clusters = this.of('CDS').known;
+    for (const name of [...this.#clusters.keys()]) {
+      if (clusters.has(name)) continue;
+      for (const names of [this.#clusters, this.warming]) names.delete(name);
+      this.change('EDS', 'unsubscribe', name);
+    }
+    for (const [name, { version }] of clusters) {
+      const before = this.#clusters.get(name);
+      if (before === version) continue;
+      this.#clusters.set(name, version);
+      this.warming.add(name);
+      if (before === undefined) this.change('EDS', 'subscribe', name);
+    }
   }
 
   protected abstract apply(state: ClientType, response: SeenResponse): void;
@@ -112,15 +157,12 @@ export class DeltaClient extends SimulatedClient<DeltaRequest> {
     this.toServer.push({ type, request: silently ? NO_CHANGE : { ...NO_CHANGE, [kind]: [name] } });
   }
 
-  reconnect(): void {
-    this.toServer.length = 0;
-    for (const [type, state] of this.types) {
-      state.asked = state.names.size > 0;
-      if (!state.asked) continue;
-      const initialVersions = new Map([...state.known].map(([name, { version }]) => [name, version]));
-      const subscribe = this.isLegacy(state) ? [] : [...state.names];
-      this.toServer.push({ type, request: { ...NO_CHANGE, subscribe, initialVersions } });
-    }
+  protected reopen(type: XdsType, state: ClientType): void {
+    state.asked = state.names.size > 0;
+    if (!state.asked) return;
+    const initialVersions = new Map([...state.known].map(([name, { version }]) => [name, version]));
+    const subscribe = this.isLegacy(state) ? [] : [...state.names];
+    this.toServer.push({ type, request: { ...NO_CHANGE, subscribe, initialVersions } });
   }
 
   protected apply(state: ClientType, response: SeenResponse): void {
@@ -145,14 +187,11 @@ export class SotwClient extends SimulatedClient<SotwRequest> {
     this.#send(type, undefined);
   }
 
-  reconnect(): void {
-    this.toServer.length = 0;
-    for (const [type, state] of this.types) {
-      state.nonce = '';
-      state.asked = false;
-      state.named = false;
-      if (state.names.size > 0) this.#send(type, undefined);
-    }
+  protected reopen(type: XdsType, state: ClientType): void {
+    state.nonce = '';
+    state.asked = false;
+    state.named = false;
+    if (state.names.size > 0) this.#send(type, undefined);
   }
 
   protected apply(state: ClientType, { type, resources }: SeenResponse): void {

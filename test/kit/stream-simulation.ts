@@ -105,6 +105,12 @@ export class StreamSimulation<Request> {
     this.write();
   }
 
+  /** Lets everything arrive, in no time. */
+  arrive(): void {
+    this.write();
+    while (this.deliverToClient() || this.deliverToServer());
+  }
+
   /** Lets everything arrive and all holds run out. */
   settle(): void {
     this.slow = false;

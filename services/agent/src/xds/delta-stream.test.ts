@@ -136,6 +136,14 @@ describe('reconnect', () => {
     expect(bench.reconnect('EDS', ['a', 'b'], { a: '1', b: '1' })).toEqual(['EDS +a@1']);
   });
 
+  test('case 32: who asks for endpoints before clusters is warming some, and is told them whatever it claims', () => {
+    const bench = new DeltaBench();
+    bench.change('CDS a@2', 'EDS a@1', 'EDS b@1');
+    expect(bench.reconnect('EDS', ['a', 'b'], { a: '1', b: '1' })).toEqual(['EDS +a@1 +b@1']);
+    expect(bench.ack('EDS')).toEqual([]);
+    expect(bench.reconnect('CDS', [], { a: '2' })).toEqual([]);
+  });
+
   test('case 33: secrets of a changed listener are sent even if the client claims them (G4)', () => {
     const bench = new DeltaBench();
     bench.change('LDS l@2@identity', 'SDS identity@1', 'SDS other@1');

@@ -3,6 +3,7 @@
  * must be written. Pure: no clock, no I/O (RELIABILITY.md 2.3; the numbers below are its rules).
  */
 import type { XdsType } from '@hawser/wire/messages.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { namedIn } from './named-in.ts';
 import type { ResourceView } from './resource-view.ts';
@@ -76,8 +77,19 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
   /** Takes a request in; tells whether it was an ACK or a NACK of the response in flight. */
   request(type: XdsType, request: DeltaRequest): 'ack' | 'nack' | undefined {
     const subscription = this.subscription(type);
-    if (!subscription.started && request.initialVersions.size > 0) this.#reconnected = true;
+    if (!subscription.started && request.initialVersions.size > 0) {
+      this.#reconnected = true;
+      if (type === 'EDS' && this.mayBeWarming) for (const name of request.initialVersions.keys()) subscription.force(name);
+    }
     return subscription.request(request);
+  }
+
+  /**
+   * Whether the client asks for endpoints and for no clusters yet. Envoy does that on a new stream while it is warming some:
+   * those wait for endpoints, whatever versions of them it claims.
+   */
+  get mayBeWarming(): boolean {
+    return !this.subscription('CDS').started;
   }
 
   /** What the client has from an earlier stream, name → version, found out while this one is silent. */
@@ -101,7 +113,7 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
         const { hasWork } = this.subscription(type);
         const taken = this.#take(type, now);
         if (taken !== undefined) {
-          this.#forceChildren(taken);
+          this.forceChildren(type, taken.replaced);
           return taken;
         }
         // Work that came to nothing may be what a removal of an earlier type waits for.
@@ -185,23 +197,16 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
     return true;
   }
 
-  /** Rule 1: what a changed cluster or listener names is sent again in the same batch, even if unchanged. */
-  #forceChildren(taken: Taken): void {
-    if (taken.type === 'CDS') {
-      for (const cluster of taken.replaced) {
-        this.subscription('EDS').force(cluster.name);
-        this.#forceNamed(cluster, 'SDS');
-      }
-    }
-    if (taken.type === 'LDS') {
-      for (const listener of taken.replaced) {
-        this.#forceNamed(listener, 'RDS');
-        this.#forceNamed(listener, 'SDS');
-      }
+  /** Rule 1: what changed clusters or listeners name is sent again in the same batch, even if unchanged. */
+  forceChildren(type: XdsType, parents: readonly XdsResource[]): void {
+    for (const parent of parents) {
+      if (type === 'CDS') this.subscription('EDS').force(parent.name);
+      if (type === 'LDS') this.#forceNamed(parent, 'RDS');
+      if (type === 'CDS' || type === 'LDS') this.#forceNamed(parent, 'SDS');
     }
   }
 
-  #forceNamed(parent: Taken['replaced'][number], type: XdsType): void {
+  #forceNamed(parent: XdsResource, type: XdsType): void {
     for (const name of namedIn(parent)) this.subscription(type).force(name);
   }
 }

@@ -10,6 +10,8 @@ export class OfferedSet {
   /** What was offered before the response in flight, of the names that it changed. */
   readonly #before = new Map<string, XdsResource | undefined>();
   #unknownPast = false;
+  /** Told in their earlier version from the next response on. */
+  #restored: XdsResource[] = [];
 
   get resources(): Iterable<XdsResource> {
     return this.#offered.values();
@@ -53,10 +55,20 @@ export class OfferedSet {
     if (!this.#unknownPast) {
       for (const [name, before] of this.#before) {
         if (before === undefined) this.#offered.delete(name);
-        else this.#offered.set(name, before);
+        else {
+          this.#offered.set(name, before);
+          this.#restored.push(before);
+        }
       }
     }
     this.#before.clear();
+  }
+
+  /** What a refusal took back, each time only once: a client that refused one part may have taken another, and now goes back. */
+  takeRestored(): readonly XdsResource[] {
+    const restored = this.#restored;
+    this.#restored = [];
+    return restored;
   }
 
   /** Drops what the client does not want any more. */

@@ -244,8 +244,15 @@ describe('reconnect', () => {
   test('case 14: an older version: the full set, and endpoints of all clusters again', () => {
     const bench = connected();
     bench.change('CDS b@2');
-    expect(bench.ask('EDS', ['a', 'b'])).toEqual([]);
-    expect(bench.ask('CDS', [])).toEqual(['CDS a@1 b@2', 'EDS a@1 b@1']);
+    expect(bench.ask('CDS', [])).toEqual(['CDS a@1 b@2']);
+    expect(bench.ask('EDS', ['a', 'b'])).toEqual(['EDS a@1 b@1']);
+  });
+
+  test('case 32: who asks for endpoints before clusters is warming some, and is told them again', () => {
+    const bench = connected();
+    expect(bench.ask('EDS', ['a', 'b'])).toEqual(['EDS a@1 b@1']);
+    expect(bench.ack('EDS')).toEqual([]);
+    expect(bench.ask('CDS', [])).toEqual([]);
   });
 
   test('secrets and routes are always told again', () => {
@@ -277,6 +284,18 @@ describe('refusals', () => {
     expect(bench.change('CDS a@3')).toEqual(['CDS a@3 b@2']);
     bench.ack('CDS');
     expect(bench.stream.refused).toBe(false);
+  });
+
+  test('case 32: a cluster that is told in its earlier version again takes its endpoints along: the client may have taken the later', () => {
+    const bench = settled('CDS', ['a@1', 'b@1']);
+    bench.change('EDS a@1', 'EDS b@1');
+    bench.ask('EDS', ['a', 'b']);
+    bench.ack('EDS');
+    bench.change('CDS a@2', 'CDS b@2');
+    bench.ack('EDS');
+    expect(bench.nack('CDS', 'b is bad')).toEqual(['CDS a@2 b@1', 'EDS a@1 b@1']);
+    bench.ack('EDS');
+    expect(bench.ack('CDS')).toEqual(['CDS a@2 b@2', 'EDS b@1']);
   });
 
   test('a refused new cluster is left out, and removing it tells nothing', () => {

@@ -58,7 +58,9 @@ export class SotwStream implements StreamMachine<SotwRequest> {
   request(type: XdsType, request: SotwRequest): 'ack' | 'nack' | undefined {
     const subscription = this.#type(type);
     if (subscription.isStale(request)) return undefined;
-    const delta = subscription.toDelta(request, this.#silent);
+    // Its version says nothing of what waits for an answer.
+    const doubtful = type === 'EDS' && this.#core.mayBeWarming && !this.#core.subscription(type).started;
+    const delta = subscription.toDelta(doubtful ? { ...request, version: '' } : request, this.#silent);
     const { offered } = subscription;
     // Who asks for everything once more may have dropped it in between, in a request that crossed a response.
     if (offered !== undefined && this.#core.subscription(type).started && delta.subscribe.includes('*'))
@@ -86,6 +88,7 @@ export class SotwStream implements StreamMachine<SotwRequest> {
   next(now: number): SotwResponse | undefined {
     for (let taken = this.#core.next(now); taken !== undefined; taken = this.#core.next(now)) {
       if (taken.type === 'CDS') this.#forceEndpoints(taken);
+      this.#core.forceChildren(taken.type, this.#type(taken.type).offered?.takeRestored() ?? []);
       const response = this.#rendered(taken);
       if (response !== undefined) return response;
       // That a name is gone or missing cannot be said for this type; it counts as said.
