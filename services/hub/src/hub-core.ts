@@ -181,7 +181,11 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const source = new WatchSource({ database, fleet, behaviours, listenOutbox, log });
   const stopHints = fleet.onChange?.(() => source.hint());
   const list = (query: ListQuery): Promise<ListPage> => resources.list(query);
-  registerResourceRoutes(app, resources, new Watches({ ...WATCH_BOUNDS, ...parts.watchBounds, source, list, closing: closing.signal }));
+  const cutOff = counter(parts.registry, 'hub_watches_cut_off_total');
+  const bounds = { ...WATCH_BOUNDS, ...parts.watchBounds, closing: closing.signal, onCutOff: () => cutOff.inc() };
+  const watches = new Watches({ ...bounds, source, list });
+  gauge(parts.registry, 'hub_watches', () => watches.open);
+  registerResourceRoutes(app, resources, watches);
   const onRefused: ApplyRouteParts['onRefused'] = (request, resource, status) => auditRefusal(trail, request, { resource, status });
   applyRoutes(app, { database, fleet, onRefused });
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));

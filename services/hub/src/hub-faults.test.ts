@@ -25,17 +25,26 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 
-/** Writes a policy; answers its revision, or undefined when the hub did not acknowledge it. */
-async function write(name: string): Promise<number | undefined> {
+function post(name: string): Promise<{ readonly status: number; readonly body: Resource }> {
   const metadata = { name, namespace: 'bookinfo' };
   const body = { apiVersion: 'hawser.dev/v1alpha1', kind: 'FailoverPolicy', metadata, spec: { order: ['us-east'] } };
-  const answer = await hub.call<Resource>('POST', POLICIES, body);
+  return hub.call<Resource>('POST', POLICIES, body);
+}
+
+/** Writes a policy; answers its revision, or undefined when the hub did not acknowledge it. */
+async function write(name: string): Promise<number | undefined> {
+  const answer = await post(name);
   return answer.status === 201 ? Number(answer.body.metadata.resourceVersion) : undefined;
 }
 
 async function published(revision: number): Promise<void> {
   const read = async (): Promise<number> => (await hub.call<FleetAnswer>('GET', '/hawser/v1/status')).body.hub.published;
   await expect.poll(read, { timeout: 40_000 }).toBeGreaterThanOrEqual(revision);
+}
+
+/** A process and those that it started: PostgreSQL has one for each connection. */
+function withChildren(pid: number): readonly number[] {
+  return [pid, ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)];
 }
 
 /** The most memory that a process has ever had, MiB. */
@@ -90,6 +99,46 @@ describe('the hub keeps its word', () => {
     const missing = [...stored.keys()].filter((name) => !onBus.has(`hawser.config.us-east.policy.failoverpolicies.bookinfo.${name}`));
     expect(missing).toEqual([]);
   }, 120_000);
+
+  it('PostgreSQL stopped and continued: every request ends in time, and no acknowledged write is lost', async () => {
+    const processes = withChildren(hub.processes.postgres?.pid ?? 0);
+    expect(processes.length).toBeGreaterThan(3);
+    const acked = new Map<string, number>();
+    const refused: number[] = [];
+    let [isStopped, isOver, longest] = [false, false, 0];
+    const writer = async (number: number): Promise<void> => {
+      for (let count = 0; !isOver; count += 1) {
+        const startedAt = performance.now();
+        const name = `still-${number}-${count}`;
+        const answer = await post(name);
+        longest = Math.max(longest, performance.now() - startedAt);
+        if (answer.status === 201) acked.set(name, Number(answer.body.metadata.resourceVersion));
+        else refused.push(answer.status);
+      }
+    };
+    const writers = [0, 1, 2, 3].map(writer);
+    try {
+      await expect.poll(() => acked.size, { timeout: 30_000 }).toBeGreaterThan(10);
+      for (const pid of processes) process.kill(pid, 'SIGSTOP');
+      isStopped = true;
+      await expect.poll(() => refused.length, { timeout: 60_000 }).toBeGreaterThan(3);
+      expect((await fetch(`${hub.url}/readyz`)).status).toBe(503);
+      expect((await fetch(`${hub.url}/livez`)).status).toBe(200);
+    } finally {
+      if (isStopped) for (const pid of processes) process.kill(pid, 'SIGCONT');
+    }
+    const before = acked.size;
+    await expect.poll(() => acked.size, { timeout: 40_000 }).toBeGreaterThan(before + 10);
+    isOver = true;
+    await Promise.all(writers);
+    expect([...new Set(refused)].filter((code) => code !== 503 && code !== 504)).toEqual([]);
+    // The deadline is 30 s; the rest is for a busy machine.
+    expect(longest).toBeLessThan(40_000);
+    const { items } = (await hub.call<{ readonly items: readonly Resource[] }>('GET', POLICIES)).body;
+    const stored = new Map(items.map(({ metadata }) => [metadata.name, Number(metadata.resourceVersion)]));
+    expect([...acked].filter(([name, revision]) => stored.get(name) !== revision)).toEqual([]);
+    await published(Math.max(...acked.values()));
+  }, 180_000);
 
   it('NATS stopped: writes are acknowledged, the outbox grows, and drains when it goes on', async () => {
     const pid = hub.processes.nats?.pid ?? 0;

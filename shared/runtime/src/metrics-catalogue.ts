@@ -42,6 +42,8 @@ export const METRICS = {
   hub_published_revision: { type: 'gauge', help: 'Newest revision that is on the bus for every cluster', labels: [] },
   hub_refused_messages_total: { type: 'counter', help: 'Messages of agents that were not believed', labels: ['reason'] },
   hub_revision: { type: 'gauge', help: 'Newest revision read from the database', labels: [] },
+  hub_watches: { type: 'gauge', help: 'Watches that are open', labels: [] },
+  hub_watches_cut_off_total: { type: 'counter', help: 'Watches that were ended because their clients did not read', labels: [] },
   agent_autonomy_seconds: {
     ...{ type: 'gauge', labels: [] },
     help: 'How long this agent can go on without the hub: the time until the first of its credentials and roots ends',

@@ -14,6 +14,8 @@ export interface WatchRouteParts extends WatchStreamParts {
   readonly maxWatchers: number;
   /** How long a client may take to read what it was sent, milliseconds. */
   readonly slowMs: number;
+  /** Called for each watch that was ended because its client did not read. */
+  readonly onCutOff?: () => void;
 }
 
 /** Bounds that fit a hub. */
@@ -94,6 +96,7 @@ export class Watches {
       await once(response, 'drain', { signal: AbortSignal.any([gone, slow]) });
       return true;
     } catch {
+      if (!gone.aborted) this.#parts.onCutOff?.();
       response.destroy();
       return false;
     }

@@ -38,6 +38,8 @@ export interface WatchStreamParts {
 }
 
 const PAGE = 500;
+/** About what a watcher has in memory of its own, characters; one line may be longer. */
+const CHUNK = 256 * 1024;
 
 /** A watch that may begin. */
 export interface OpenWatch {
@@ -135,10 +137,12 @@ class Watch {
   }
 
   async #flush(output: WatchOutput): Promise<boolean> {
-    for (let at = 0; at < this.#pending.length; at += PAGE) {
-      if (!(await output.write(this.#pending.slice(at, at + PAGE).join('')))) return false;
+    while (this.#pending.length > 0) {
+      let [count, length] = [0, 0];
+      for (; count < this.#pending.length && length < CHUNK; count += 1) length += this.#pending[count]?.length ?? 0;
+      // The lines share their JSON with every other watcher's; only what is written now is put together.
+      if (!(await output.write(this.#pending.splice(0, count).join('')))) return false;
     }
-    this.#pending = [];
     return true;
   }
 
