@@ -22,8 +22,9 @@ export interface OutboxLoopParts {
 }
 
 const POLL_MS = 1000;
-/** A batch is given this long to be on the bus before the next one is read. */
-const SETTLE_MS = 250;
+/** Of a batch for each cluster: the next one is read when so much time has passed since the last began. */
+const PACE_MS = 1;
+const LONGEST_PACE_MS = 500;
 /** Changes are found by their revisions, which have no gaps; the whole is read this often in case that is ever not so. */
 const REREAD_MS = 600_000;
 const RETRY = { baseMs: 100, maxMs: 5000 };
@@ -48,7 +49,8 @@ export class OutboxLoop {
   #published = 0;
   #hinted = false;
   #wake: AbortController | undefined;
-  #settling: AbortController | undefined;
+  /** Ends the pause between two batches. */
+  #pacing: AbortController | undefined;
 
   constructor(parts: OutboxLoopParts) {
     this.#parts = parts;
@@ -85,7 +87,7 @@ export class OutboxLoop {
   /** Reads everything again at once, as after a change of what the bus holds. */
   reread(): void {
     this.#readAt = 0;
-    this.#settling?.abort();
+    this.#pacing?.abort();
     this.#hint();
   }
 
@@ -98,7 +100,7 @@ export class OutboxLoop {
       this.#hinted = false;
       try {
         const startedAt = performance.now();
-        if (await this.#step()) await this.#settle(startedAt);
+        if (await this.#step()) await this.#pace(startedAt);
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -129,19 +131,17 @@ export class OutboxLoop {
   }
 
   /**
-   * Lets the batch come to rest, and then as much time pass as it took. Every batch costs each cluster a digest and an answer to
-   * it, however few documents are in it: what is written in a rush goes in a few batches, and a lone write still at once.
+   * Every batch costs each cluster a digest and an answer to it, however few documents are in it: what is written in a rush goes
+   * in few batches, and a lone write at once.
    */
-  async #settle(startedAt: number): Promise<void> {
-    const { signal } = this.#parts;
-    const confirming = this.#reign?.confirming;
-    if (confirming === undefined) return;
-    this.#settling = new AbortController();
-    const stopped = AbortSignal.any([signal, this.#settling.signal]);
-    await Promise.race([confirming, sleep(SETTLE_MS, stopped)]);
-    await sleep(Math.min(SETTLE_MS, performance.now() - startedAt), stopped);
-    this.#settling.abort();
-    this.#settling = undefined;
+  async #pace(startedAt: number): Promise<void> {
+    if (this.#reign === undefined) return;
+    const pace = Math.min(LONGEST_PACE_MS, PACE_MS * (this.desired?.members.length ?? 0));
+    const left = pace - (performance.now() - startedAt);
+    if (left <= 0) return;
+    this.#pacing = new AbortController();
+    await sleep(left, AbortSignal.any([this.#parts.signal, this.#pacing.signal]));
+    this.#pacing = undefined;
   }
 
   async #readWhole(reign: Reign | undefined): Promise<void> {
