@@ -19,6 +19,8 @@ const LIVELY_MS = 500;
 const LONGEST_POLL_MS = 20_000;
 /** The hub answers at its own deadline; ours comes after it. */
 const GRACE_MS = 5000;
+/** Revisions asked for together, once the newest is complete: then each answer is there already. */
+const AT_ONCE = 8;
 const AGAIN = { baseMs: 100, maxMs: 2000 };
 
 /**
@@ -33,10 +35,17 @@ export async function waitForRollouts(
 ): Promise<Map<number, RolloutAnswer>> {
   const deadline = performance.now() + options.timeoutMs;
   const answers = new Map<number, RolloutAnswer>();
-  for (const revision of [...new Set(revisions)].sort((a, b) => b - a)) {
+  const ask = async (revision: number): Promise<void> => {
     const answer = await waitForOne(hub, revision, { ...options, deadline });
     if (answer !== undefined) answers.set(revision, answer);
-  }
+  };
+  const [newest, ...others] = [...new Set(revisions)].sort((a, b) => b - a);
+  if (newest !== undefined) await ask(newest);
+  const rest = others.values();
+  const askOn = async (): Promise<void> => {
+    for (const revision of rest) await ask(revision);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, askOn));
   return answers;
 }
 

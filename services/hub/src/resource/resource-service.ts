@@ -155,7 +155,8 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
   }
   if (options.dryRun) return present(writing, target, updated);
   const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor, reason: options.reason });
-  return present(writing, target, written ?? updated);
+  if (written === undefined) throw overtaken(target);
+  return present(writing, target, written);
 }
 
 async function remove(writing: Writing, target: Target, resourceVersion: string | undefined): Promise<Resource> {
@@ -166,7 +167,9 @@ async function remove(writing: Writing, target: Target, resourceVersion: string 
   requireVersion(target, row, resourceVersion);
   if (options.dryRun) return resourceOf(row);
   await parts.behaviours[target.kind.kind]?.deleted?.(tx, resourceOf(row));
-  return resourceOf((await recordWrite(tx, { action: 'delete', row, actor: options.actor, reason: options.reason })) ?? row);
+  const written = await recordWrite(tx, { action: 'delete', row, actor: options.actor, reason: options.reason });
+  if (written === undefined) throw overtaken(target);
+  return resourceOf(written);
 }
 
 /** The resource of a request's body at the place that its path names. Throws `StatusError` for what is wrong with it. */
@@ -238,6 +241,11 @@ function refuseReadOnly(kind: KindDescriptor): void {
 
 function alreadyExists(target: Target): StatusError {
   return new StatusError('AlreadyExists', `${titleOf(target)} exists already; replace it with PUT`, detailsOf(target));
+}
+
+/** The row was locked, and is gone all the same: nothing may be recorded of it. */
+function overtaken(target: Target): StatusError {
+  return new StatusError('Conflict', `${titleOf(target)} was changed from outside of the API at this moment; try again`, detailsOf(target));
 }
 
 function rowKey({ kind, namespace, name }: Target): { kind: string; namespace: string; name: string } {

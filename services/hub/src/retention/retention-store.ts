@@ -1,7 +1,7 @@
 /** What is forgotten of each table, a bounded batch at a time. Each function answers how many rows went; fewer than `BATCH` means that it is done. */
 import { sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
-import { findRow, recordWrite } from '../resource/resource-store.ts';
+import { lockRows, recordWrites } from '../resource/resource-store.ts';
 
 /** Rows that go in one transaction. */
 export const BATCH = 500;
@@ -80,10 +80,12 @@ async function trimJoinTokens(tx: Statements): Promise<number> {
   const { rows } = await tx.execute<{ readonly name: string }>(sql`
     SELECT r.name FROM resources r JOIN join_tokens t ON t.name = r.name
     WHERE r.kind = 'JoinToken' AND t.expires_at < clock_timestamp() - interval '1 day' ORDER BY r.name LIMIT 20`);
-  for (const { name } of rows) {
-    const row = await findRow(tx, { kind: 'JoinToken', namespace: '', name }, 'lock');
-    await tx.execute(sql`DELETE FROM join_tokens WHERE name = ${name}`);
-    if (row !== undefined) await recordWrite(tx, { action: 'delete', row, actor: 'hub', reason: 'its time was over' });
-  }
+  const keys = rows.map(({ name }) => ({ kind: 'JoinToken', namespace: '', name }));
+  const found = await lockRows(tx, keys);
+  for (const { name } of rows) await tx.execute(sql`DELETE FROM join_tokens WHERE name = ${name}`);
+  await recordWrites(
+    tx,
+    found.map((row) => ({ action: 'delete', row, actor: 'hub', reason: 'its time was over' })),
+  );
   return 0;
 }
