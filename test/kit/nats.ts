@@ -44,7 +44,8 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-const START_DEADLINE_MS = 15_000;
+const START_DEADLINE_MS = 30_000;
+const GREETING_MS = 2_000;
 
 /** Starts a server on a free port of 127.0.0.1 with fsync of every message, as in production; `given` says whom it trusts. */
 export async function startNats(log: Logger = pino({ level: 'silent' }), given?: NatsOperator): Promise<TestNats> {
@@ -139,5 +140,8 @@ function answers(port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', () => resolve(false));
+    // One that accepts and says nothing, or goes without a word, is not up yet.
+    socket.once('close', () => resolve(false));
+    socket.setTimeout(GREETING_MS, () => socket.destroy());
   });
 }
