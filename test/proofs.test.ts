@@ -27,7 +27,7 @@ function isThere({ file, name }: Proof): boolean {
   if (!existsSync(path)) return false;
   const source = readFileSync(path, 'utf8');
   const starts = ["'", '"', '`'].map((quote) => `${quote}${name.replaceAll("'", quote === "'" ? "\\'" : "'")}${quote}`);
-  return starts.some((quoted) => /(\b(it|test)\(|\)\()$/.test(source.slice(0, Math.max(0, source.indexOf(quoted)))));
+  return starts.some((quoted) => /(\b(it|test)\(|\)\()\s*$/.test(source.slice(0, Math.max(0, source.indexOf(quoted)))));
 }
 
 it('each rule has a test, and each test that is named exists', () => {

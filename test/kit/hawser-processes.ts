@@ -44,6 +44,10 @@ export class Running {
     return this.#log.length;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Sends a signal and goes on. */
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);

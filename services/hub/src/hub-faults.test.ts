@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canLimitFiles, limitFiles } from '../../../test/kit/full-disk.ts';
 import { account } from '../../../test/kit/totals.ts';
 import { type FakeCluster, HubProcess, joinCluster } from './hub-process-fixture.ts';
 
@@ -157,4 +158,36 @@ describe('the hub keeps its word', () => {
     account({ writes: 5, lost: 5 - onBus.length });
     expect(onBus).toHaveLength(5);
   }, 90_000);
+
+  it.runIf(canLimitFiles())(
+    'PostgreSQL’s disk takes nothing: what was acknowledged stays, nothing more is, and with room it goes on',
+    async () => {
+      const acked = new Map<string, number>();
+      const attempt = async (name: string): Promise<void> => {
+        const revision = await write(name);
+        if (revision !== undefined) acked.set(name, revision);
+      };
+      for (const name of ['room-1', 'room-2']) await attempt(name);
+      expect(acked.size).toBe(2);
+      const { hub: own, postgres } = hub.processes;
+      limitFiles([own.pid, postgres?.pid ?? 0], 1);
+      try {
+        for (let count = 0; count < 4; count += 1) await attempt(`full-${count}`);
+        expect([...acked.keys()]).toEqual(['room-1', 'room-2']);
+        expect((await fetch(`${hub.url}/livez`)).status).toBe(200);
+      } finally {
+        limitFiles([own.pid, hub.processes.postgres?.pid ?? 0], 'unlimited');
+      }
+      await expect.poll(async () => (await hub.call('GET', POLICIES)).status, { timeout: 60_000 }).toBe(200);
+      await attempt('room-again');
+      const { items } = (await hub.call<{ readonly items: readonly Resource[] }>('GET', POLICIES)).body;
+      const stored = new Map(items.map(({ metadata }) => [metadata.name, Number(metadata.resourceVersion)]));
+      const lost = [...acked].filter(([name, revision]) => stored.get(name) !== revision);
+      account({ writes: acked.size, lost: lost.length });
+      expect(lost).toEqual([]);
+      expect(acked.has('room-again')).toBe(true);
+      await published(Math.max(...stored.values()));
+    },
+    120_000,
+  );
 });

@@ -2,6 +2,7 @@
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import { hubCredentials, natsAccountKey, type RevokedUser } from '@hawser/bus/nats-accounts.ts';
+import { probeStores } from '@hawser/bus/store-probe.ts';
 import { keepStreams } from '@hawser/bus/streams.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
@@ -88,6 +89,10 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
   const shardBus = await connectBus({ ...connection, name: 'hub shards', credentials: await hubCredentials(keys.operator) });
   group.onStop('bus', () => Promise.all([bus.close(), shardBus.close()]).then(() => undefined));
   void keepStreams(bus, log, { signal: group.signal, replicas: config.natsReplicas });
+  const onBroken = (): void => {
+    servers.nats?.renew().catch((error: unknown) => log.error({ error: messageOf(error) }, 'NATS could not be started anew'));
+  };
+  void probeStores(bus, log, { signal: group.signal, onBroken });
   const composition = { config, keys, doors, servers, bus, shardBus, run };
   const core = await composeHub(composition);
   const url = await core.listen();

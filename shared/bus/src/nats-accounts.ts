@@ -71,6 +71,8 @@ export function serverConfig(operator: NatsOperator, settings: NatsServerSetting
     '}',
     'jetstream {',
     `  store_dir: ${JSON.stringify(storeDir)}`,
+    // Room for both streams. By default it is what is free on the disk at the start, and a disk nearly full would have no streams at all.
+    '  max_file_store: 5GB',
     ...(syncAlways ? ['  sync_interval: always'] : []),
     '}',
     '',

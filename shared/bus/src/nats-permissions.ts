@@ -10,6 +10,7 @@ import {
   leaseSubject,
   replicaSubject,
   rpcSubject,
+  STORE_PROBES,
 } from '@hawser/wire/subjects.ts';
 
 /** Subjects that may be published to and subscribed to. */
@@ -46,6 +47,7 @@ export function hubPermissions(): NatsPermissions {
   return {
     publish: [
       `${CONFIG_PREFIX}.>`,
+      ...STORE_PROBES.map(({ subject }) => subject),
       'hawser.rpc.>',
       ...streams.flatMap((stream) => [
         ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.${stream}`),

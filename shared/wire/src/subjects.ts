@@ -44,6 +44,12 @@ function suffix(replica: string | undefined): string {
 /** On the stream of fleet documents, but below another prefix, so that no receiver takes it in: which agent of a cluster publishes. */
 export const LEASE_PREFIX = 'hawser.lease';
 
+/** Where the hub writes to find out whether a stream still stores: below no receiver's filter, for no cluster has the hub's name. */
+export const STORE_PROBES = [
+  { stream: CONFIG_STREAM, subject: `${CONFIG_PREFIX}.hub` },
+  { stream: FLEET_STREAM, subject: `${LEASE_PREFIX}.hub` },
+] as const;
+
 /** The last message says which of a cluster's agents publishes. */
 export function leaseSubject(cluster: string): string {
   return `${LEASE_PREFIX}.${cluster}`;

@@ -1,5 +1,6 @@
 /** The NATS server that the hub brings itself: started, adopted, watched, restarted and stopped as a child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
@@ -33,6 +34,8 @@ export interface NatsServer {
   reload(): Promise<void>;
   /** Gives it another configuration, which it reads without a restart. */
   configure(config: string): Promise<void>;
+  /** Ends a server that stores nothing, so that another one starts in its place; not while its disk is full, which that would not help. */
+  renew(): Promise<void>;
   /** Ends the server and its supervision. */
   stop(): Promise<void>;
 }
@@ -42,6 +45,8 @@ const START_DEADLINE_MS = 15_000;
 const STOP_GRACE_MS = 10_000;
 /** How long a live server of this folder may be silent (it may be recovering its streams) before it is replaced. */
 const SILENT_MS = 5000;
+/** Free bytes with which a server is worth another start. */
+const ROOM = 4 * 1024 * 1024;
 /** A server that lived this long starts with a short delay when it dies. */
 const STEADY_MS = 30_000;
 
@@ -92,6 +97,14 @@ class Supervisor implements NatsServer {
   async configure(config: string): Promise<void> {
     this.#config = config;
     if (await this.#writeConfig()) await this.reload();
+  }
+
+  async renew(): Promise<void> {
+    const pid = await this.#ownPid();
+    const { bavail, bsize } = await statfs(join(this.#folder, 'data'));
+    if (pid === undefined || this.#aborter.signal.aborted || bavail * bsize < ROOM) return;
+    this.#options.log.warn({ natsPid: pid }, 'ending a NATS server that stores nothing although its disk has room');
+    await endProcess(pid, STOP_GRACE_MS);
   }
 
   async stop(): Promise<void> {
