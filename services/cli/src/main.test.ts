@@ -99,7 +99,9 @@ describe('hawser', () => {
   });
 
   it('explains fields from the schema that validates them', async () => {
-    expect((await hawser(['explain', 'vs.http.route'])).stdout).toMatch(/destination +object +yes\n +weight +integer 0\.\.100/);
+    expect((await hawser(['explain', 'vs.http.route'])).stdout).toMatch(
+      /Where they go\.\n[\s\S]*destination +object +yes +Where the requests go\.\n +weight +integer 0\.\.100 +- +Share of/,
+    );
     expect((await hawser(['explain', 'fp.nonsense'])).stderr).toMatch(/FailoverPolicy has no field spec\.nonsense/);
   });
 });

@@ -1,143 +1,222 @@
 /** Specs of the kinds the hub serves: each TypeBox schema is the type, the validation and the OpenAPI of its kind. */
 import Type, { type Static } from 'typebox';
 
-const Labels = Type.Record(Type.String(), Type.String());
+const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
+const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
+
 /** RFC 1123 label, as Kubernetes names namespaces and clusters. */
-export const DnsLabel = Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' });
+export const DnsLabel = Type.String({ pattern: LABEL });
 /** A Go duration such as `90s` or `1m30s`. */
-export const GoDuration = Type.String({ pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$' });
+export const GoDuration = Type.String({ pattern: DURATION });
 
 const strict = { additionalProperties: false } as const;
+const list = { minItems: 1, uniqueItems: true } as const;
+
+const label = (description: string) => Type.String({ pattern: LABEL, description });
+const duration = (description: string) => Type.String({ pattern: DURATION, description });
+const text = (description: string) => Type.String({ description });
+const someText = (description: string) => Type.String({ minLength: 1, description });
+const place = (description: string) => Type.String({ minLength: 1, maxLength: 63, description });
+const labels = (description: string) => Type.Record(Type.String(), Type.String(), { description });
+
+const ZONE = 'Zone within the region; nearer than the rest of the region when a cluster chooses where to send a request.';
+const PROVIDER = 'Who runs the cluster, such as aws or on-premises. For people, and for selectors of the annotation hawser.dev/clusters.';
+const NETWORK =
+  'Clusters of one network reach the endpoints of each other directly; others go through the gateway. Default: a network of its own.';
 
 /** A member of the federation. Its name is its cluster id: RFC 1123, immutable. */
 export const ClusterSpec = Type.Object(
   {
-    region: DnsLabel,
-    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    provider: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    /** Clusters of one network reach each other's endpoints directly; others go through the gateway. Default: a network of its own. */
-    network: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
+    region: label('Region of the cluster, such as us-east: what failover orders and traffic shifts name.'),
+    zone: Type.Optional(place(ZONE)),
+    provider: Type.Optional(place(PROVIDER)),
+    network: Type.Optional(place(NETWORK)),
   },
-  strict,
+  { ...strict, description: 'A member of the federation. Its name is its cluster id and does not change.' },
 );
 export type ClusterSpec = Static<typeof ClusterSpec>;
 
 /** A permission for one agent to enrol, once, within `ttl`. The secret is returned by create alone, in `status.token`. */
 export const JoinTokenSpec = Type.Object(
   {
-    cluster: DnsLabel,
-    region: DnsLabel,
-    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    provider: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    network: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    labels: Type.Optional(Labels),
-    ttl: Type.Optional(GoDuration),
+    cluster: label('Name that the cluster will have.'),
+    region: label('Region that the cluster will be in.'),
+    zone: Type.Optional(place(ZONE)),
+    provider: Type.Optional(place(PROVIDER)),
+    network: Type.Optional(place(NETWORK)),
+    labels: Type.Optional(labels('Labels that the cluster will have, for selectors of the annotation hawser.dev/clusters.')),
+    ttl: Type.Optional(duration('How long the token can be used, from its creation; at most 24h. Default: 10m.')),
   },
-  strict,
+  { ...strict, description: 'A permission for one agent to join, once. Its secret is shown when it is made, and never again.' },
 );
 export type JoinTokenSpec = Static<typeof JoinTokenSpec>;
 
 /** Where requests go when the nearer endpoints are not healthy. */
 export const FailoverPolicySpec = Type.Object(
   {
-    services: Type.Optional(Type.Array(DnsLabel, { minItems: 1, uniqueItems: true })),
-    order: Type.Array(DnsLabel, { minItems: 1, uniqueItems: true }),
-    spillover: Type.Optional(Type.Union([Type.Literal('gradual'), Type.Literal('strict')])),
+    services: Type.Optional(
+      Type.Array(DnsLabel, { ...list, description: 'Services of this namespace that it is for. Default: all of them.' }),
+    ),
+    order: Type.Array(DnsLabel, {
+      ...list,
+      description: 'Regions in the order in which they are tried once nothing in the own region can answer; regions not named come last.',
+    }),
+    spillover: Type.Optional(
+      Type.Union([Type.Literal('gradual'), Type.Literal('strict')], {
+        description:
+          'gradual: a share of the requests moves on as soon as fewer than 72 % of the endpoints are healthy; strict: only when none is. Default: gradual.',
+      }),
+    ),
   },
-  strict,
+  { ...strict, description: 'Where requests go when the nearer endpoints are not healthy.' },
 );
 export type FailoverPolicySpec = Static<typeof FailoverPolicySpec>;
 
 /** Static region weights, parts of 100; regions not listed are failover only. */
 export const TrafficShiftSpec = Type.Object(
   {
-    services: Type.Array(DnsLabel, { minItems: 1, uniqueItems: true }),
-    regions: Type.Record(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' }), Type.Integer({ minimum: 0, maximum: 100 })),
+    services: Type.Array(DnsLabel, { ...list, description: 'Services of this namespace whose requests are divided.' }),
+    regions: Type.Record(Type.String({ pattern: LABEL }), Type.Integer({ minimum: 0, maximum: 100 }), {
+      description: 'Share of each region in parts of 100, which they add up to; regions not named are for failover only.',
+    }),
   },
-  strict,
+  { ...strict, description: 'Divides the requests to services among regions by fixed shares.' },
 );
 export type TrafficShiftSpec = Static<typeof TrafficShiftSpec>;
 
-const StringMatch = Type.Union([
-  Type.Object({ exact: Type.String() }, strict),
-  Type.Object({ prefix: Type.String() }, strict),
-  Type.Object({ regex: Type.String() }, strict),
-]);
-export type StringMatch = Static<typeof StringMatch>;
+const stringMatch = (description: string) =>
+  Type.Union(
+    [
+      Type.Object({ exact: text('The whole text; case counts.') }, strict),
+      Type.Object({ prefix: text('What the text begins with; case counts.') }, strict),
+      Type.Object({ regex: text('A regular expression (RE2) for the whole text.') }, strict),
+    ],
+    { description },
+  );
+export type StringMatch = Static<ReturnType<typeof stringMatch>>;
 
 const Destination = Type.Object(
   {
-    host: Type.String({ minLength: 1 }),
-    subset: Type.Optional(Type.String({ minLength: 1 })),
-    port: Type.Optional(Type.Object({ number: Type.Integer({ minimum: 1, maximum: 65535 }) }, strict)),
+    host: someText(
+      'Service that answers: a short name of this namespace, NAME.NAMESPACE, or a full name of clusterset.local or cluster.local.',
+    ),
+    subset: Type.Optional(someText('Subset of the service, which a DestinationRule of its host defines.')),
+    port: Type.Optional(
+      Type.Object(
+        { number: Type.Integer({ minimum: 1, maximum: 65535, description: "Number of the service's port." }) },
+        { ...strict, description: 'Port of the service. Needed when it has several.' },
+      ),
+    ),
+  },
+  { ...strict, description: 'Where the requests go.' },
+);
+
+const HttpMatch = Type.Object(
+  {
+    name: Type.Optional(text('A name for people; it has no effect.')),
+    uri: Type.Optional(stringMatch('The path of the request, without its query.')),
+    method: Type.Optional(stringMatch('The method of the request.')),
+    headers: Type.Optional(
+      Type.Record(Type.String(), stringMatch('Its value.'), { description: 'Headers, by lower-case name; all must match.' }),
+    ),
   },
   strict,
+);
+
+const WeightedDestination = Type.Object(
+  {
+    destination: Destination,
+    weight: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        description: 'Share of the requests in parts of 100; those of one route add up to 100. Alone: 100.',
+      }),
+    ),
+  },
+  strict,
+);
+
+const Retries = Type.Object(
+  {
+    attempts: Type.Integer({
+      minimum: 0,
+      maximum: 10,
+      description: 'How often a request is tried again; 0: never. Without retries: 2, of what is safe to repeat.',
+    }),
+    perTryTimeout: Type.Optional(
+      duration('How long an attempt may take until its answer begins. Default: 15s for safe methods where the route has no timeout.'),
+    ),
+    retryOn: Type.Optional(
+      text(
+        "Conditions as Envoy's x-envoy-retry-on has them, separated by commas; for methods that are not safe only where match names them.",
+      ),
+    ),
+  },
+  { ...strict, description: 'Whether and when requests are tried again.' },
 );
 
 const HttpRoute = Type.Object(
   {
-    name: Type.Optional(Type.String()),
-    match: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            name: Type.Optional(Type.String()),
-            uri: Type.Optional(StringMatch),
-            method: Type.Optional(StringMatch),
-            headers: Type.Optional(Type.Record(Type.String(), StringMatch)),
-          },
-          strict,
-        ),
-      ),
-    ),
-    route: Type.Array(
-      Type.Object({ destination: Destination, weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })) }, strict),
-      { minItems: 1 },
-    ),
-    timeout: Type.Optional(GoDuration),
-    retries: Type.Optional(
-      Type.Object(
-        {
-          attempts: Type.Integer({ minimum: 0, maximum: 10 }),
-          perTryTimeout: Type.Optional(GoDuration),
-          retryOn: Type.Optional(Type.String()),
-        },
-        strict,
-      ),
-    ),
+    name: Type.Optional(text('A name for people; it has no effect.')),
+    match: Type.Optional(Type.Array(HttpMatch, { description: 'Requests that it is for: those that one of these matches. Default: all.' })),
+    route: Type.Array(WeightedDestination, { minItems: 1, description: 'Where they go.' }),
+    timeout: Type.Optional(duration('How long an answer may take, retries included. Default: no limit.')),
+    retries: Type.Optional(Retries),
   },
   strict,
 );
 
 /** The implemented part of Istio's VirtualService (networking.istio.io/v1). */
 export const VirtualServiceSpec = Type.Object(
-  { hosts: Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), http: Type.Array(HttpRoute, { minItems: 1 }) },
-  strict,
+  {
+    hosts: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Services whose requests it routes: short names of this namespace, NAME.NAMESPACE, or full names.',
+    }),
+    http: Type.Array(HttpRoute, { minItems: 1, description: 'Routes of HTTP requests; the first that matches is taken.' }),
+  },
+  { ...strict, description: "How requests to a service are routed: the implemented part of Istio's VirtualService." },
 );
 export type VirtualServiceSpec = Static<typeof VirtualServiceSpec>;
 export type HttpRouteSpec = VirtualServiceSpec['http'][number];
 
-/** The implemented part of Istio's DestinationRule (networking.istio.io/v1). */
-export const DestinationRuleSpec = Type.Object(
+const Subset = Type.Object(
   {
-    host: Type.String({ minLength: 1 }),
-    subsets: Type.Optional(Type.Array(Type.Object({ name: Type.String({ minLength: 1 }), labels: Type.Optional(Labels) }, strict))),
+    name: someText('What VirtualServices call it.'),
+    labels: Type.Optional(labels('Labels that its workloads have; all must match. Default: any workload.')),
   },
   strict,
 );
+
+/** The implemented part of Istio's DestinationRule (networking.istio.io/v1). */
+export const DestinationRuleSpec = Type.Object(
+  {
+    host: someText('Service that it is for: a short name of this namespace, NAME.NAMESPACE, or a full name.'),
+    subsets: Type.Optional(Type.Array(Subset, { description: 'Parts of its workloads that VirtualServices can name.' })),
+  },
+  { ...strict, description: "Subsets of a service: the implemented part of Istio's DestinationRule." },
+);
 export type DestinationRuleSpec = Static<typeof DestinationRuleSpec>;
+
+const ServicePort = Type.Object(
+  {
+    name: Type.Optional(text('Name of the port.')),
+    port: Type.Integer({ description: 'Its number.' }),
+    protocol: text('Transport protocol: TCP.'),
+    appProtocol: Type.Optional(text('Protocol of the application, such as http or grpc.')),
+  },
+  strict,
+);
 
 /** Seen from MCS: a service that at least one cluster exports. Read only; derived from what clusters publish. */
 export const ServiceImportSpec = Type.Object(
   {
-    type: Type.Union([Type.Literal('ClusterSetIP'), Type.Literal('Headless')]),
-    ports: Type.Array(
-      Type.Object(
-        { name: Type.Optional(Type.String()), port: Type.Integer(), protocol: Type.String(), appProtocol: Type.Optional(Type.String()) },
-        strict,
-      ),
-    ),
+    type: Type.Union([Type.Literal('ClusterSetIP'), Type.Literal('Headless')], {
+      description: 'ClusterSetIP: one name for all endpoints; Headless: each by itself.',
+    }),
+    ports: Type.Array(ServicePort, { description: 'Ports that the exporting clusters agree on.' }),
   },
-  strict,
+  { ...strict, description: 'A service that at least one cluster exports, as MCS has it. The hub derives it; it is not written.' },
 );
 export type ServiceImportSpec = Static<typeof ServiceImportSpec>;

@@ -17,6 +17,7 @@ export function explainCommand(path: string): ExitCode {
   print(`KIND:     ${kind.kind}`);
   print(`VERSION:  ${kind.versions.map((version) => `${kind.group}/${version}`).join(', ')}`);
   print(`FIELD:    ${['spec', ...fields].join('.')} <${typeText(schema)}>`);
+  if (schema.description !== undefined) print(`\n${schema.description}`);
   const rows = fieldsOf(schema);
   if (rows.length === 0) return EXIT.done;
   print('\nFIELDS:');
@@ -24,6 +25,7 @@ export function explainCommand(path: string): ExitCode {
     { title: 'NAME', cell: (row: (typeof rows)[number]) => row.name },
     { title: 'TYPE', cell: (row: (typeof rows)[number]) => row.type },
     { title: 'REQUIRED', cell: (row: (typeof rows)[number]) => (row.required ? 'yes' : '') },
+    { title: 'DESCRIPTION', cell: (row: (typeof rows)[number]) => row.description },
   ];
   for (const line of tableLines(columns, rows)) print(`  ${line}`);
   return EXIT.done;

@@ -3,6 +3,7 @@
 /** The part of JSON Schema that the kinds use. */
 export interface Schema {
   readonly type?: string;
+  readonly description?: string;
   readonly const?: unknown;
   readonly pattern?: string;
   readonly minimum?: number;
@@ -19,6 +20,8 @@ export interface FieldRow {
   readonly name: string;
   readonly type: string;
   readonly required: boolean;
+  /** What it is for. */
+  readonly description: string;
 }
 
 /** The schema of a field; lists are looked through. Undefined when there is no such field. */
@@ -41,6 +44,7 @@ export function fieldsOf(schema: Schema): FieldRow[] {
       name,
       type: typeText(field),
       required: inner.anyOf === undefined && (choice.required ?? []).includes(name),
+      description: field.description ?? '',
     })),
   );
 }
