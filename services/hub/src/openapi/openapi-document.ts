@@ -2,6 +2,7 @@
 import { KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
 import type { RouteOptions } from 'fastify';
 import { permissionOf } from '../access/permissions.ts';
+import { QUERY_PARAMETERS, type QueryParameter } from '../resource/query-parameters.ts';
 
 /** A JSON Schema 2020-12, which is what OpenAPI 3.1 has. */
 type Schema = Readonly<Record<string, unknown>>;
@@ -72,7 +73,7 @@ function operation(route: RouteOptions, method: string): Schema {
     operationId: `${method.toLowerCase()}${route.url.replace(/[^a-zA-Z0-9]+/g, '_')}`,
     summary: `${verb} ${kind}${role === undefined ? '' : `; needs the role ${role}`}`,
     tags: [kind],
-    parameters: parametersOf(route),
+    parameters: [...parametersOf(route), ...(isKind(kind) ? queryOf(verb) : [])],
     ...(body === undefined ? {} : { requestBody: { required: true, content: body } }),
     responses: {
       [verb === 'create' ? '201' : '200']: answer('done', answerOf(route, { kind, verb })),
@@ -89,6 +90,14 @@ function parametersOf({ url, schema }: RouteOptions): Schema[] {
   });
   const query = Object.entries(propertiesOf(schema?.querystring)).map(([name, one]) => ({ name, in: 'query', schema: one }));
   return [...path, ...query];
+}
+
+/** What the routes of resource kinds take is not in their schemas. */
+function queryOf(verb: string): Schema[] {
+  const known: Readonly<Record<string, QueryParameter>> = Object.hasOwn(QUERY_PARAMETERS, verb)
+    ? QUERY_PARAMETERS[verb as keyof typeof QUERY_PARAMETERS]
+    : {};
+  return Object.entries(known).map(([name, { schema, description }]) => ({ name, in: 'query', required: false, schema, description }));
 }
 
 function propertiesOf(schema: unknown): Readonly<Record<string, unknown>> {

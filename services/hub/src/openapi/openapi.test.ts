@@ -6,7 +6,7 @@ import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postg
 
 interface Operation {
   readonly operationId: string;
-  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly parameters: readonly { readonly name: string; readonly in: string; readonly description?: string }[];
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
   readonly security: readonly object[];
 }
@@ -58,6 +58,33 @@ it('is OpenAPI 3.1 in its structure', () => {
       expect(Object.values(operation.responses).every(({ description }) => description !== '')).toBe(true);
     }
   }
+});
+
+it('has the query parameters that the API knows, of every verb', async () => {
+  const collection = '/apis/hawser.dev/v1alpha1/namespaces/{namespace}/failoverpolicies';
+  const verbs = [
+    ['GET', collection],
+    ['POST', collection],
+    ['PUT', `${collection}/{name}`],
+    ['PATCH', `${collection}/{name}`],
+    ['DELETE', `${collection}/{name}`],
+    ['GET', `${collection}/{name}/history`],
+    ['POST', `${collection}/{name}/rollback`],
+  ] as const;
+  for (const [method, path] of verbs) {
+    const operation = document.paths[path]?.[method.toLowerCase()];
+    const told = operation?.parameters.filter((parameter) => parameter.in === 'query') ?? [];
+    const url = `${path.replace('{namespace}', 'bookinfo').replace('{name}', 'all')}?nonsense=1`;
+    const { code, body } = await hub.call(method, url, method === 'GET' || method === 'DELETE' ? undefined : {});
+    expect(code).toBe(400);
+    const known = /known are (.*)$/.exec(body.message ?? '')?.[1]?.split(', ');
+    expect(told.map(({ name }) => name)).toEqual(known);
+    expect(told.every(({ description = '' }) => description.endsWith('.'))).toBe(true);
+  }
+  const list = document.paths[collection]?.['get']?.parameters.map(({ name }) => name);
+  expect(list).toEqual(
+    expect.arrayContaining(['labelSelector', 'limit', 'continue', 'watch', 'resourceVersion', 'allowWatchBookmarks', 'timeoutSeconds']),
+  );
 });
 
 it('has references that resolve, and schemas that judge real answers', async () => {

@@ -4,24 +4,14 @@ import { parseLabelSelector } from '@hawser/model/label-selector.ts';
 import { apiVersionOf } from '@hawser/model/validate.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StatusError } from '../http/status.ts';
+import { parametersOf } from './query-parameters.ts';
 import type { ListCursor, ListPage, ListQuery } from './resource-listing.ts';
 import type { ResourceService, Target, WriteOptions } from './resource-service.ts';
 import { type Watches, watchTimeout } from './watch/watch-routes.ts';
 import type { WatchQuery } from './watch/watch-stream.ts';
 
 const MAX_LIMIT = 1000;
-const CHOICE = [
-  'labelSelector',
-  'fieldSelector',
-  'resourceVersion',
-  'resourceVersionMatch',
-  'timeoutSeconds',
-  'watch',
-  'allowWatchBookmarks',
-];
-const LIST_PARAMETERS = [...CHOICE, 'limit', 'continue'];
 const HISTORY_LIMIT = 100;
-const WRITE_PARAMETERS = ['dryRun', 'allowUnresolved', 'fieldManager'];
 
 /** Adds the routes of all kinds. */
 export function registerResourceRoutes(app: FastifyInstance, service: ResourceService, watches: Watches): void {
@@ -48,7 +38,7 @@ function addKind(app: FastifyInstance, { service, watches }: Verbs, { kind, root
   const collection = `${root}/${kind.namespaced ? 'namespaces/:namespace/' : ''}${kind.plural}`;
   const one = `${collection}/:name`;
   const listing = async (request: FastifyRequest, reply: FastifyReply) => {
-    const query = parameters(request, LIST_PARAMETERS);
+    const query = parameters(request, parametersOf('list'));
     if (flag('watch', query['watch'])) return watches.serve(watchQuery(kind, request, query), reply);
     return listBody(kind, await service.list(listQuery(kind, request, query)));
   };
@@ -68,8 +58,8 @@ function addKind(app: FastifyInstance, { service, watches }: Verbs, { kind, root
     return service.patch(targetOf(kind, request), request.body, writeOptions(request));
   });
   app.delete(one, async (request) => {
-    const { resourceVersion } = parameters(request, [...WRITE_PARAMETERS, 'resourceVersion']);
-    return service.remove(targetOf(kind, request), { ...writeOptions(request, ['resourceVersion']), resourceVersion });
+    const { resourceVersion } = parameters(request, parametersOf('delete'));
+    return service.remove(targetOf(kind, request), { ...writeOptions(request, 'delete'), resourceVersion });
   });
 }
 
@@ -77,7 +67,7 @@ function addKind(app: FastifyInstance, { service, watches }: Verbs, { kind, root
 function addPast(app: FastifyInstance, service: ResourceService, { kind, root }: Place): void {
   const one = `${root}/${kind.namespaced ? 'namespaces/:namespace/' : ''}${kind.plural}/:name`;
   app.get(`${one}/history`, async (request) => {
-    const { limit, continue: token } = parameters(request, ['limit', 'continue']);
+    const { limit, continue: token } = parameters(request, parametersOf('history'));
     const before = token === undefined ? undefined : wholeNumber('continue', token);
     const page = await service.history(targetOf(kind, request), { before, limit: limitOf(limit) ?? HISTORY_LIMIT });
     const metadata = page.next === undefined ? {} : { continue: String(page.next) };
@@ -103,8 +93,8 @@ function targetOf(kind: KindDescriptor, request: FastifyRequest): Target {
   return { kind, namespace: namespace ?? '', name: name ?? '' };
 }
 
-function writeOptions(request: FastifyRequest, also: readonly string[] = []): WriteOptions {
-  const { dryRun, allowUnresolved } = parameters(request, [...WRITE_PARAMETERS, ...also]);
+function writeOptions(request: FastifyRequest, verb: 'replace' | 'delete' = 'replace'): WriteOptions {
+  const { dryRun, allowUnresolved } = parameters(request, parametersOf(verb));
   if (dryRun !== undefined && dryRun !== 'All') throw new StatusError('BadRequest', `dryRun is ${dryRun}; it can only be All`);
   if (allowUnresolved !== undefined && !['true', 'false'].includes(allowUnresolved)) {
     throw new StatusError('BadRequest', `allowUnresolved is ${allowUnresolved}; it must be true or false`);
