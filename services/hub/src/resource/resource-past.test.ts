@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiBody, startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
 import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { watchFrom } from './watch/watch-client-fixture.ts';
 
 const ROOT = '/apis/networking.istio.io/v1';
 let postgres: TestPostgres;
@@ -54,6 +55,80 @@ async function copies(namespace: string, name: string, count: number): Promise<v
 }
 
 const names = (body: ApiBody): readonly string[] => (body.items ?? []).map(({ metadata }) => metadata?.name ?? '');
+
+/** Everything that a write leaves behind, in one figure for each place. */
+function traces(): Promise<readonly Record<string, unknown>[]> {
+  return sql(`SELECT (SELECT revision FROM hub_meta), (SELECT count(*) FROM history) AS history, (SELECT count(*) FROM outbox) AS outbox,
+    (SELECT count(*) FROM audit) AS audit, (SELECT md5(string_agg(r::text, ',' ORDER BY kind, namespace, name)) FROM resources r) AS rows`);
+}
+
+describe('a dry run', () => {
+  it('of every verb answers as the write would, and leaves nothing behind', async () => {
+    const { namespace, rules } = fresh();
+    const { body: made } = await hub.call('POST', rules, rule('a'));
+    await hub.call('PUT', `${rules}/a`, rule('a', 'v2'));
+    const before = await traces();
+    const body = { ...rule('a', 'v3'), metadata: { name: 'a', namespace } };
+    const answers = [
+      await hub.call('POST', `${rules}?dryRun=All`, rule('b')),
+      await hub.call('PUT', `${rules}/a?dryRun=All`, rule('a', 'v3')),
+      await hub.call('PATCH', `${rules}/a?dryRun=All`, { spec: { subsets: [{ name: 'v3' }] } }),
+      await hub.call('POST', `${rules}/a/rollback?dryRun=All`, { revision: Number(made.metadata?.resourceVersion) }),
+      await hub.call('DELETE', `${rules}/a?dryRun=All`),
+      await hub.call('POST', '/hawser/v1/apply', { dryRun: true, resources: [body] }),
+    ];
+    expect(answers.map(({ code }) => code)).toEqual([201, 200, 200, 200, 200, 200]);
+    const subsets = answers.slice(0, 4).map((answer) => (answer.body.spec as { subsets: readonly { name: string }[] }).subsets[0]?.name);
+    expect(subsets).toEqual(['v1', 'v3', 'v3', 'v1']);
+    // Refused as they would be without it.
+    expect((await hub.call('POST', `${rules}?dryRun=All`, rule('a'))).code).toBe(409);
+    expect((await hub.call('DELETE', `${rules}/none?dryRun=All`)).code).toBe(404);
+    expect((await hub.call('PUT', `${rules}/a?dryRun=some`, rule('a'))).code).toBe(400);
+    expect((await hub.call('GET', rules)).body.items?.map(({ spec }) => spec)).toEqual([{ host: 'reviews', subsets: [{ name: 'v2' }] }]);
+    const after = await traces();
+    // Refusals of writes are audited, dry or not.
+    const unaudited = ([row]: typeof before) => ({ ...row, audit: undefined });
+    expect(unaudited(after)).toEqual(unaudited(before));
+  });
+});
+
+const SELECTORS = [
+  ['team=web', ['a']],
+  ['team==web', ['a']],
+  ['team!=web', ['b', 'c']],
+  ['team in (web,core)', ['a', 'b']],
+  ['team notin (web)', ['b', 'c']],
+  ['team', ['a', 'b']],
+  ['!team', ['c']],
+  ['tier=1,team in (web,core)', ['b']],
+  ['tier notin (1),team', ['a']],
+  ['', ['a', 'b', 'c']],
+] as const;
+
+describe('label selectors', () => {
+  it('choose the same in lists and in watches', async () => {
+    const { rules } = fresh();
+    await hub.call('POST', rules, rule('a', 'v1', { team: 'web' }));
+    await hub.call('POST', rules, rule('b', 'v1', { team: 'core', tier: '1' }));
+    await hub.call('POST', rules, rule('c', 'v1', { tier: '1' }));
+    const url = await served();
+    const chosen = async (labelSelector: string) => {
+      const query = new URLSearchParams({ labelSelector });
+      const listed = names((await hub.call('GET', `${rules}?${query}`)).body);
+      const { events, ended } = await watchFrom(`${url}${rules}?${query}&watch=true&timeoutSeconds=1`, hub.adminToken);
+      expect(await ended).toBe(true);
+      return { listed, watched: events.filter(({ type }) => type === 'ADDED').map(({ object }) => object.metadata.name) };
+    };
+    const answers = await Promise.all(SELECTORS.map(([selector]) => chosen(selector)));
+    expect(answers).toEqual(SELECTORS.map(([, expected]) => ({ listed: expected, watched: expected })));
+  });
+});
+
+let listening: Promise<string> | undefined;
+function served(): Promise<string> {
+  listening ??= hub.core.listen();
+  return listening;
+}
 
 describe('pages', () => {
   it('of 1,200 resources are one consistent list while others write', async () => {
