@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type RunningAgentProcess, untilReady } from '../kit/hawser-processes.ts';
 import { ScaledFederation } from '../kit/scaled-federation.ts';
 import { eventually } from '../kit/served.ts';
+import { account } from '../kit/totals.ts';
 
 describe('three hubs, two agents in a cluster, three NATS servers, under traffic', { timeout: 180_000 }, () => {
   const federation = new ScaledFederation();
@@ -119,6 +120,7 @@ describe('three hubs, two agents in a cluster, three NATS servers, under traffic
     const { gets, writer, lostWrites, history, staleStored } = await federation.finish();
     const count = (outcome: string): number => writer.writes.filter((write) => write.outcome === outcome).length;
     const { observations, falseRemovals, emptyPushes, staleOrForged, lost } = history.totals;
+    account({ ...history.totals, writes: count('acked'), lost: lost + lostWrites.length });
     console.log(
       `scale: ${gets.sent} GETs, ${gets.failed} failed; ${count('acked')} acked writes (${count('refused')} refused, ${count('unanswered')} unanswered), ${lostWrites.length + lost} lost; ` +
         `${observations} observations: ${falseRemovals} false removals, ${emptyPushes} empty pushes, ${staleOrForged} stale or forged acted on, ${staleStored.length} stored`,
