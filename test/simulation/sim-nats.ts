@@ -136,7 +136,7 @@ export class SimNats {
       const found = stream.sequenceOf(headers['Nats-Expected-Last-Subject-Sequence-Subject'] ?? subject);
       if (found !== Number(expected)) return { error: { code: 400, err_code: 10071, description: `wrong last sequence: ${found}` } };
     }
-    const stored = stream.store(subject, Buffer.from(bytes), this.#time.now);
+    const stored = stream.store(subject, bytes, this.#time.now);
     this.#fanOut(stream, stored);
     return { stream: stream.name, seq: stored.sequence };
   }
