@@ -25,6 +25,9 @@ export class Breach extends Error {
 /** Marks everything that a forger writes; nobody may ever act on it. */
 export const FORGED = '6.6.6.6';
 
+/** Members that may be down for good are waited for this long. */
+const GRACE_MS = 10_000;
+
 type StateAt = ReturnType<CommittedLog['statesAt']>[number];
 
 /** Watches all agents. */
@@ -74,6 +77,16 @@ export class Checks {
         'staleOrForged',
       );
     }
+  }
+
+  /** Unknown is not empty: who starts with nothing answers no proxy until the roster is known, and for a while not without all members. */
+  onReady(agent: SimAgent, aliveMs: number): void {
+    const { federation } = agent.life ?? {};
+    if (federation?.roster === undefined) throw new Breach(`${agent.actor.name} serves before it knows the members`, 'emptyPushes');
+    if (aliveMs >= GRACE_MS) return;
+    const { clusters } = federation.world();
+    const unknown = federation.peers().find(({ name }) => clusters.get(name)?.trustBundle.length === 0);
+    if (unknown !== undefined) throw new Breach(`${agent.actor.name} serves before it heard of ${unknown.name}`, 'emptyPushes');
   }
 
   /** No endpoint disappears that its owner did not withdraw, and nothing forged appears. */

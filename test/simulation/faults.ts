@@ -113,9 +113,10 @@ export class Faults {
     }
   }
 
+  /** What is broken works again before long: in a short chaos too. */
   #later(atMost: number, run: () => void): void {
-    const { time, random } = this.#federation;
-    time.plan(time.world, random.between(10, atMost), () => {
+    const { time, random, scenario } = this.#federation;
+    time.plan(time.world, random.between(10, Math.min(atMost, scenario.chaosMs)), () => {
       if (!this.#healed) run();
     });
   }
@@ -222,13 +223,13 @@ export class Faults {
 
   /** An older copy is put in place while the database is down; nobody writes before the hub had a look at it. */
   #restore(): string {
-    const { log, time } = this.#federation;
+    const { log, time, random } = this.#federation;
     if (this.#restoring) return 'under way';
     this.#restoring = true;
     const copy = log.backup();
     this.#later(20_000, () => {
       log.up = false;
-      time.plan(time.world, 3_000, () => {
+      time.plan(time.world, random.between(100, 3_000), () => {
         if (this.#healed) return;
         log.restore(copy);
         log.up = true;

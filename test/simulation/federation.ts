@@ -122,6 +122,7 @@ export class SimFederation {
         ...{ time, nats, member, replica, signer: KEYS[index] as Signer, hubKey, truth, logger },
         onWord: (one, shards) => checks.onWord(one, shards),
         onRevision: (one, moment, world) => checks.onRevision(one, moment, world),
+        onReady: (one, aliveMs) => checks.onReady(one, aliveMs),
         onServed: (one) => checks.onServed(one),
       });
     const agents = ['a', 'b'].slice(0, index === 0 ? scenario.replicas : 1).map(agentOf);

@@ -68,27 +68,27 @@ function long(mode: Mode, random: Random): Scenario {
 
 /** Few things are needed for most bugs, and few faults. */
 function short(mode: Mode, random: Random): Scenario {
-  const paceMs = random.pick([200, 1_000, 3_000]);
+  const paceMs = random.pick([300, 1_000, 3_000]);
   return {
     mode,
-    hubs: random.pick([1, 1, 2]),
+    hubs: random.pick([1, 2]),
     clusters: random.pick([1, 2, 2, 2, 2, 3]),
     replicas: random.pick([1, 1, 2]),
     services: random.pick([1, 1, 1, 2]),
     calm: random.chance(0.6),
-    chaosMs: random.between(1, 5) * paceMs,
+    chaosMs: random.between(2, 6) * paceMs,
     paceMs,
     weights: drawWeights(random),
   };
 }
 
-/** Writes always happen: without them there is nothing to lose. */
+/** A few faults, each as frequent as writes; those always happen, for without them there is nothing to lose. */
 function drawWeights(random: Random): Scenario['weights'] {
-  const share = random.pick([0.15, 0.3, 0.6]);
-  const faults = Object.entries(WEIGHTS).flatMap(([fault, weight]): [string, number][] => {
+  const share = random.pick([0.1, 0.2, 0.4]);
+  const faults = Object.keys(WEIGHTS).flatMap((fault): [string, number][] => {
     const isWrite = fault === 'endpoint' || fault === 'policy';
-    const factor = random.pick(isWrite ? [0.2, 1] : [1, 3]);
-    return isWrite || random.chance(share) ? [[fault, weight * factor]] : [];
+    const weight = random.pick(isWrite ? [10, 30] : [5, 15, 30]);
+    return isWrite || random.chance(share) ? [[fault, weight]] : [];
   });
   return Object.fromEntries(faults);
 }

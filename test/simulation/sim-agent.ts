@@ -35,6 +35,8 @@ export interface AgentParts {
   readonly onWord: (agent: SimAgent, shards: Shards) => void;
   /** A hub revision is compiled and served. */
   readonly onRevision: (agent: SimAgent, moment: Moment, world: World) => void;
+  /** A life that began without a last good state serves from now on. */
+  readonly onReady: (agent: SimAgent, aliveMs: number) => void;
   /** What is served changed. */
   readonly onServed: (agent: SimAgent) => void;
 }
@@ -105,7 +107,7 @@ export class SimAgent {
   }
 
   #compose(): void {
-    const { time, nats, member, truth, logger, onWord, onRevision, onServed } = this.#parts;
+    const { time, nats, member, truth, logger, onWord, onRevision, onReady, onServed } = this.#parts;
     const { saved } = this.#disk;
     const { name, region, zone, trustDomain } = member;
     const warnings = new Warnings(() => undefined);
@@ -131,6 +133,8 @@ export class SimAgent {
     });
     this.life = { loop, store, sets, federation, registry };
     if (saved?.moment !== undefined) loop.resume(saved.moment);
+    const bornAt = time.now;
+    if (saved === undefined) loop.onReady(() => onReady(this, time.now - bornAt));
     registry.read('relist', time.now);
     const bus = nats.connect(this.actor);
     const made = new AgentFeed({
