@@ -2,6 +2,7 @@
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '@hawser/agent/state/endpoint-brake.ts';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { serviceKey } from '@hawser/model/service-host.ts';
+import { Breach } from './checks.ts';
 import type { Random } from './random.ts';
 
 /** The truth of one cluster, which no fault changes. */
@@ -55,6 +56,7 @@ export class Truth {
 export class SimRegistry {
   inForce: Shards;
   #memory: BrakeMemory = NO_MEMORY;
+  #misread = false;
   readonly #truth: Truth;
   readonly #onShards: (shards: Shards) => void;
 
@@ -71,16 +73,33 @@ export class SimRegistry {
   /** Reads the truth. `short` endpoints are missing from this account, as when a source is half readable. */
   read(source: BrakeSource, now: number, short: ReadonlySet<string> = new Set()): void {
     const next = new Map([...this.#truth.shards()].map(([key, shard]) => [key, without(shard, short)]));
+    const { inForce } = this;
+    const isDoubted = this.#misread || this.#memory.held.size > 0;
     const verdict = brake({ inForce: this.inForce, next, source, now, memory: this.#memory });
     this.#memory = verdict.memory;
     this.inForce = new Map([...verdict.apply].map(([key, shard]) => [key, sameAs(this.inForce.get(key), shard)]));
+    if (short.size > 0 && !isDoubted) this.#mustHold(inForce, short);
+    this.#misread ||= short.size > 0;
     this.#onShards(this.inForce);
+  }
+
+  /** One account alone, the first that misses anything, never takes away a third of what is there. */
+  #mustHold(before: Shards, short: ReadonlySet<string>): void {
+    const now = addressesIn(this.inForce);
+    const all = addressesIn(before);
+    const lost = [...all].filter((address) => short.has(address) && !now.has(address));
+    if (lost.length > all.size * 0.3)
+      throw new Breach(`the brake let ${lost.join(' ')} of ${this.#truth.cluster} go at once`, 'falseRemovals');
   }
 
   /** When a held loss may be confirmed, by the clock of `read`. */
   get confirmableAt(): number | undefined {
     return confirmableAt(this.#memory);
   }
+}
+
+function addressesIn(shards: Shards): Set<string> {
+  return new Set([...shards.values()].flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
 }
 
 function without(shard: EndpointShard, short: ReadonlySet<string>): EndpointShard {
