@@ -1,5 +1,5 @@
 /** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
@@ -8,7 +8,7 @@ import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
-import type { AgentStatus } from '@hawser/wire/messages.ts';
+import type { AgentStatus, Validity } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import { type AgentConfig, hostPort } from './config.ts';
@@ -29,6 +29,7 @@ import { PolicyIssues } from './report/policy-issues.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
 import { StatusReporter } from './report/status-reporter.ts';
+import { credentialsValidity, endsOf, rootValidity } from './report/validity.ts';
 import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
@@ -100,7 +101,7 @@ class Agent implements RunningAgent {
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
-  #credentialsEnd: number;
+  #validity: readonly [credentials: Validity, root: Validity];
   #stopping = false;
   #feed: AgentFeed | undefined;
   #server: AdsServer | undefined;
@@ -110,10 +111,10 @@ class Agent implements RunningAgent {
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
-    const { cluster, region, zone, trustDomain, natsJwtExpiresAt } = member.membership;
+    const { cluster, region, zone, trustDomain } = member.membership;
     this.#options = options;
     this.#base = base;
-    this.#credentialsEnd = Date.parse(natsJwtExpiresAt);
+    this.#validity = [credentialsValidity(member.membership), rootValidity(base.authority.trustBundle)];
     this.#warnings = new Warnings(({ place, message }) => log.warn({ place, warning: message }, 'warning'));
     this.#federation = new Federation({ name: cluster, region, zone, trustDomain });
     this.#federation.setFacts(cluster, this.#facts());
@@ -253,8 +254,8 @@ class Agent implements RunningAgent {
     const { member, log } = this.#options;
     const { bus, stop } = await joinBus(member, {
       log,
-      onRenewed: (ends) => {
-        this.#credentialsEnd = ends;
+      onRenewed: (membership) => {
+        this.#validity = [credentialsValidity(membership), this.#validity[1]];
       },
     });
     this.#stops.push(stop);
@@ -285,14 +286,13 @@ class Agent implements RunningAgent {
       proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
       diff: (request) => diff.answer(request),
     });
-    const rootEnd = Math.min(...this.#base.authority.trustBundle.map((pem) => new X509Certificate(pem).validToDate.getTime()));
     registerAgentMetrics(this.#registry, {
       ready: () => this.loop.ready,
       busConnected: () => bus.connected,
       busReconnects: countReconnects(bus),
       proxies: () => server.proxies().length,
       revision: () => this.loop.moment?.revision ?? 0,
-      ends: () => ({ credentials: this.#credentialsEnd, root: rootEnd }),
+      ends: () => endsOf(this.#validity),
       heldLosses: () => this.#local.held,
       publishes: () => this.publishes,
       brakeHolds: () => this.#local.holds,
@@ -376,6 +376,7 @@ class Agent implements RunningAgent {
       },
       warnings: this.#warnings.list(),
       ...this.#issues.list(),
+      validity: [...this.#validity],
       proxies: server.proxies(),
       peers: this.#feed?.peers() ?? [],
     };

@@ -1,6 +1,6 @@
 /** The hub's own views, beside the resource API: what the CLI and the page ask. All `GET`, below `/hawser/v1`. */
 import Type, { type Static } from 'typebox';
-import { FieldDifference, PolicyIssue, ProxyStatus, RolloutStatus, XdsDifference } from './messages.ts';
+import { FieldDifference, PolicyIssue, ProxyStatus, RolloutStatus, Validity, XdsDifference } from './messages.ts';
 
 /** `GET /hawser/v1/rollouts/REVISION?timeout=30s`: answers when every connected agent has accounted for the revision and all
  * its proxies have answered, or when the time is over (`complete: false`). */
@@ -84,6 +84,9 @@ export const FleetAnswer = Type.Object({
             ready: Type.Boolean(),
             proxies: Type.Integer(),
             lastHeardAt: Type.String(),
+            version: Type.Optional(Type.String()),
+            /** What the agent lives on, and until when. */
+            validity: Type.Optional(Type.Array(Validity)),
           }),
         ),
       ),

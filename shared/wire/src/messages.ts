@@ -78,6 +78,10 @@ export const PolicyIssue = Type.Object({
 });
 export type PolicyIssue = Static<typeof PolicyIssue>;
 
+/** How long something is good that an agent lives on: RFC 3339, `from` empty where it is not known. */
+export const Validity = Type.Object({ of: Type.String(), from: Type.String(), until: Type.String() });
+export type Validity = Static<typeof Validity>;
+
 /** Message on `statusSubject`: an agent's whole account of itself. */
 export const AgentStatus = Type.Object({
   instance: Type.String(),
@@ -94,6 +98,8 @@ export const AgentStatus = Type.Object({
   /** Policies that are not served as they are wanted, at most 100; absent from agents of an earlier release. */
   policies: Type.Optional(Type.Array(PolicyIssue)),
   policiesOmitted: Type.Optional(Type.Integer()),
+  /** `credentials` and `root`; absent from agents of an earlier release. */
+  validity: Type.Optional(Type.Array(Validity, { maxItems: 20 })),
   proxies: Type.Array(ProxyStatus),
   peers: Type.Array(PeerStatus),
 });

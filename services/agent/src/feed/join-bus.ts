@@ -1,13 +1,14 @@
 /** The connection of an agent to NATS, with credentials that are renewed while it stands. */
 import { type Bus, connectBus } from '@hawser/bus/bus.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
+import type { Membership } from '@hawser/wire/enrolment.ts';
 import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { keepRenewed, type Member } from './membership.ts';
 
-/** Connects as the member's cluster; NATS may be away. `onRenewed` hears when the new credentials end, in milliseconds since 1970. */
+/** Connects as the member's cluster; NATS may be away. `onRenewed` hears of new credentials. */
 export async function joinBus(
   member: Member,
-  options: { readonly log: Logger; readonly onRenewed: (ends: number) => void },
+  options: { readonly log: Logger; readonly onRenewed: (membership: Membership) => void },
 ): Promise<{ readonly bus: Bus; stop(): Promise<void> }> {
   const { log, onRenewed } = options;
   const { cluster, natsUrls, natsCa, natsJwt } = member.membership;
@@ -20,7 +21,7 @@ export async function joinBus(
   const renewed = keepRenewed(member, {
     ...{ log, signal: renewal.signal },
     onRenewed: (membership) => {
-      onRenewed(Date.parse(membership.natsJwtExpiresAt));
+      onRenewed(membership);
       bus.renewCredentials(credentials(membership.natsJwt));
     },
   });

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { clusterFindings, hubFindings, proxiesFound } from './check-command.ts';
 
 const NOW = Date.parse('2026-01-01T00:01:00Z');
-const hub = { revision: 7, published: 7 } as FleetAnswer['hub'];
+const hub = { version: '0.1.0', revision: 7, published: 7 } as FleetAnswer['hub'];
 const cluster = (name: string, changes: object) =>
   ({
     name,
@@ -21,6 +21,7 @@ it('tells of each part of the hub', () => {
     { name: 'bus', ready: false, problem: 'NATS is not connected' },
   ];
   expect(hubFindings({ parts }, { hub: { ...hub, revision: 9 } }).map(({ level, what }) => `${level} ${what}`)).toEqual([
+    'ok hub version',
     'ok hub database',
     'fail hub bus',
     'warn hub outbox',
@@ -42,6 +43,26 @@ it('tells of each cluster, with its warnings', () => {
     expect.stringMatching(/^warn cluster d .*starting/),
     expect.stringMatching(/^warn cluster e .*2 revisions behind/),
     'warn cluster e x.yaml: is cut short',
+  ]);
+});
+
+it('tells of versions, and warns of what ends within a fifth of its life', () => {
+  const validity = (until: string) => [{ of: 'credentials', from: '2025-12-31T00:00:00Z', until }];
+  const agents = [
+    { replica: 'one', version: '0.1.0', validity: validity('2026-01-02T00:00:00Z') },
+    { replica: 'two', version: '0.0.9', validity: validity('2026-01-01T04:00:00Z') },
+    { replica: 'three', version: '0.1.0', validity: validity('2026-01-01T00:00:00Z') },
+    { replica: 'four' },
+  ];
+  const findings = clusterFindings({ hub, clusters: [cluster('a', { agents })] } as FleetAnswer, NOW);
+  expect(findings.slice(1).map(({ level, message }) => `${level} ${message}`)).toEqual([
+    'ok agent one has version 0.1.0',
+    'ok agent one: credentials good for 23h, until 2026-01-02T00:00:00Z',
+    'warn agent two has version 0.0.9, the hub 0.1.0: bring them together',
+    expect.stringMatching(/^warn agent two: credentials good for 3h59m, .*should have been renewed/),
+    'ok agent three has version 0.1.0',
+    expect.stringMatching(/^fail agent three: credentials ended 60s ago/),
+    'ok agent four has version unknown',
   ]);
 });
 

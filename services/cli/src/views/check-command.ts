@@ -1,10 +1,11 @@
 /** `hawser check`: whether everything is well, part by part, and the way out where it is not. */
 import type { FleetAnswer, ProxiesAnswer } from '@hawser/wire/hub-api.ts';
+import type { Validity } from '@hawser/wire/messages.ts';
 import type { HubClient } from '../client/hub-client.ts';
 import { HubRefusal } from '../client/hub-refusal.ts';
 import { connectHub } from '../commands/connect-hub.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { ageOf } from '../output/age.ts';
+import { ageOf, shortSpan } from '../output/age.ts';
 import { print, printJson } from '../output/print.ts';
 import type { ViewFlags } from './status-command.ts';
 
@@ -36,6 +37,7 @@ export async function checkCommand(flags: ViewFlags): Promise<ExitCode> {
 export function hubFindings({ parts = [] }: HubParts, { hub }: Pick<FleetAnswer, 'hub'>): Finding[] {
   const lag = hub.revision - hub.published;
   return [
+    { level: 'ok', what: 'hub version', message: hub.version },
     ...parts.map(({ name, ready, problem }): Finding => {
       const message = `${problem ?? 'not ready'}; what is applied stays in force meanwhile, the log of the hub says more`;
       return ready ? { level: 'ok', what: `hub ${name}`, message: 'ready' } : { level: 'fail', what: `hub ${name}`, message };
@@ -55,8 +57,36 @@ export function clusterFindings({ hub, clusters }: FleetAnswer, now: number): Fi
     const warnings = cluster.warnings.map(
       ({ place, message }): Finding => ({ level: 'warn', what, message: place === '' ? message : `${place}: ${message}` }),
     );
-    return [{ what, ...agentFinding(cluster, { revision: hub.published, now }) }, ...warnings];
+    const agents = agentsFound(cluster.agents ?? [], { version: hub.version, now });
+    return [{ what, ...agentFinding(cluster, { revision: hub.published, now }) }, ...agents.map((one) => ({ ...one, what })), ...warnings];
   });
+}
+
+type Agent = NonNullable<FleetAnswer['clusters'][number]['agents']>[number];
+
+/** What is good for less than this share of its life should have been renewed: the agent does so at a third of it. */
+const LAST_SHARE = 0.2;
+
+function agentsFound(agents: readonly Agent[], hub: { readonly version: string; readonly now: number }): Omit<Finding, 'what'>[] {
+  return agents.flatMap(({ replica, version, validity = [] }) => {
+    const who = agents.length > 1 ? `agent ${replica}` : 'agent';
+    const isOther = version !== undefined && version !== hub.version;
+    const message = `${who} has version ${version ?? 'unknown'}${isOther ? `, the hub ${hub.version}: bring them together` : ''}`;
+    const versions: Omit<Finding, 'what'> = { level: isOther ? 'warn' : 'ok', message };
+    return [versions, ...validity.flatMap((one) => validityFinding(who, one, hub.now))];
+  });
+}
+
+function validityFinding(who: string, { of, from, until }: Validity, now: number): Omit<Finding, 'what'>[] {
+  const [begin, end] = [Date.parse(from), Date.parse(until)];
+  if (Number.isNaN(end)) return [];
+  if (end <= now) return [{ level: 'fail', message: `${who}: ${of} ended ${ageOf(until, now)} ago, at ${until}; its log says why` }];
+  const left = `${who}: ${of} good for ${shortSpan(end - now)}, until ${until}`;
+  const isLate = end - now < LAST_SHARE * (end - begin);
+  if (!isLate) return [{ level: 'ok', message: left }];
+  const wayOut =
+    of === 'credentials' ? 'they should have been renewed by now, see that it reaches the hub' : 'nobody renews it by itself, plan ahead';
+  return [{ level: 'warn', message: `${left}: ${wayOut}` }];
 }
 
 function agentFinding(

@@ -76,8 +76,9 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
 function agentsOf(cluster: string, { accounts }: FleetContext): NonNullable<FleetAnswer['clusters'][number]['agents']> {
   const agents = accounts.replicas(cluster).flatMap(({ status, lastHeardAt }) => (status === undefined ? [] : [{ status, lastHeardAt }]));
   return agents
-    .map(({ status: { instance, publisher, ready, proxies }, lastHeardAt }) => ({
-      ...{ replica: instance, publisher: publisher === true, ready, proxies: proxies.length },
+    .map(({ status: { instance, publisher, ready, proxies, version, validity }, lastHeardAt }) => ({
+      ...{ replica: instance, publisher: publisher === true, ready, proxies: proxies.length, version },
+      ...(validity === undefined ? {} : { validity }),
       lastHeardAt: new Date(lastHeardAt).toISOString(),
     }))
     .sort((a, b) => (a.replica < b.replica ? -1 : 1));
