@@ -43,3 +43,17 @@ it('finds each thing that must never be', () => {
   late.finish('east');
   expect(late.totals.lost).toBe(1);
 });
+
+it('follows each agent of a cluster by itself, and asks none for what its own cluster says', () => {
+  const made = checker('a', 'b');
+  made.commit('east', 'details', 'x');
+  made.observe('east/1', { moments: at(2), held: held('b') }, 'east');
+  made.observe('east/2', { moments: at(1), held: held('a') }, 'east');
+  expect(made.breaches).toEqual([]);
+  made.finish('east/1', 'east');
+  expect(made.totals.lost).toBe(0);
+  made.finish('east/2', 'east');
+  expect(made.totals.lost).toBe(1);
+  made.stale('east/2 says that it has what it has not');
+  expect(made.totals.staleOrForged).toBe(1);
+});

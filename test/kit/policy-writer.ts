@@ -26,7 +26,7 @@ export interface WriterOptions {
 
 const PATH = '/apis/networking.istio.io/v1/namespaces/bookinfo/virtualservices';
 const DEADLINE_MS = 4_000;
-const PAUSE_MS = 60;
+const PAUSE_MS = 100;
 /** Requests go through these policies: their timeouts must be long. */
 const LEAST_TIMEOUT_MS = 10_000;
 

@@ -19,7 +19,7 @@ const WEST = 'us-west';
 const [CLIENT, SERVER] = ['127.87.7.11', '127.87.7.21'] as const;
 const HOST = 'reviews.bookinfo.svc.clusterset.local';
 const GETS_PER_SECOND = 50;
-const CHURN_MS = 150;
+const CHURN_MS = 250;
 const POLICIES = { kept: ['reviews', 'details'], passing: ['passing-1', 'passing-2'] } as const;
 
 /** What came of it; all but the sums must be 0 or empty. */
