@@ -5,6 +5,7 @@ import type { RunningAgent } from '@hawser/agent/agent.ts';
 import { mintProxyToken } from '@hawser/agent/trust/proxy-tokens.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectAds } from '../kit/ads-client.ts';
+import { type FaultProxy, startFaultProxy } from '../kit/fault-proxy.ts';
 import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
 import { eventually, ready, servedBy, versionsOf } from '../kit/served.ts';
 import { Watched } from '../kit/watched.ts';
@@ -17,6 +18,8 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
   let second: RunningAgent;
   let there: RunningAgent;
   let watched: Watched;
+  /** Between the first agent and NATS. */
+  let proxy: FaultProxy;
   const lines: string[] = [];
 
   const put = (addresses: readonly string[]): void => {
@@ -30,7 +33,9 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
     put(['127.79.1.11']);
     federation.cluster(THERE).put('reviews.yaml', serviceFile('reviews', ['127.79.2.11']));
     await Promise.all([federation.configure(HERE, 1), federation.configure(THERE, 1)]);
-    [first, there] = await Promise.all([federation.cluster(HERE).start(), federation.cluster(THERE).start()]);
+    proxy = await startFaultProxy(Number(new URL(federation.nats.url).port));
+    const natsUrl = `nats://127.0.0.1:${proxy.port}`;
+    [first, there] = await Promise.all([federation.cluster(HERE).start({ natsUrl }), federation.cluster(THERE).start()]);
     await eventually(() => first.publishes, 'the first agent does not publish');
     second = await federation.cluster(HERE).start({ replica: 'second' });
     await Promise.all([first, second, there].map(ready));
@@ -41,6 +46,7 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
     const breaches = watched.finish(THERE);
     lines.push(watched.history.line());
     await federation.stop();
+    await proxy.stop();
     expect(breaches).toEqual([]);
   });
   afterAll(() => console.log(lines.join('\n')));
@@ -99,6 +105,24 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
     stop();
     expect(removed).toBe(false);
     expect([first.publishes, second.publishes].filter(Boolean)).toHaveLength(1);
+  });
+
+  it('go on above each other also when one was cut off, and comes back alone to an empty store', async () => {
+    await change('127.79.1.12');
+    proxy.cut();
+    await eventually(() => second.publishes, 'nobody takes over');
+    for (let count = 0; count < 30; count += 1) {
+      put([`127.79.1.${100 + count}`]);
+      await eventually(() => servedBy(there).includes(`127.79.1.${100 + count}`), 'the second one does not publish');
+    }
+    await federation.nats.kill9();
+    await second.stop();
+    put(['127.79.1.200']);
+    await federation.nats.restart({ wipe: true });
+    await federation.keepStreams();
+    proxy.heal();
+    await eventually(() => first.publishes && watched.history.converged(THERE), 'what it says now is taken for older than what was lost');
+    expect(servedBy(there)).toContain('127.79.1.200');
   });
 
   it('drain a proxy by whichever of them it tells', async () => {

@@ -137,20 +137,35 @@ export interface FakeCluster {
   readonly bus: Bus;
 }
 
-/** Joins a cluster by token, as its agent does; the connection to NATS follows. */
-export async function joinCluster(hub: HubProcess, cluster: string, region = cluster): Promise<FakeCluster> {
+async function makeToken(hub: HubProcess, cluster: string, region = cluster): Promise<JoinTokenPayload> {
   const made = await hub.call<Resource<unknown, { token: string }>>('POST', '/apis/hawser.dev/v1alpha1/jointokens', {
     apiVersion: 'hawser.dev/v1alpha1',
     kind: 'JoinToken',
     metadata: { name: `${cluster}-${Date.now()}` },
     spec: { cluster, region, ttl: '5m' },
   });
-  const { secret } = decodeJoinToken(made.body.status?.token ?? '') as JoinTokenPayload;
+  return decodeJoinToken(made.body.status?.token ?? '') as JoinTokenPayload;
+}
+
+function enrolmentOf({ secret, cluster }: JoinTokenPayload) {
   const signer = generateSigner();
   const user = createUserKey();
   const request = { cluster, secret, signingKey: signer.publicKey, natsUser: user.publicKey };
-  const proof = Buffer.from(sign(enrollProof(request), signer)).toString('base64url');
-  const { status, body } = await hub.call<Membership>('POST', '/join/v1/enroll', { ...request, proof });
+  return { signer, user, body: { ...request, proof: Buffer.from(sign(enrollProof(request), signer)).toString('base64url') } };
+}
+
+/** One token, used so many times at once, by turns at these hubs; answers what they said. */
+export async function joinAtOnce(hubs: readonly HubProcess[], cluster: string, times: number): Promise<number[]> {
+  const token = await makeToken(hubs[0] as HubProcess, cluster);
+  const bodies = Array.from({ length: times }, () => enrolmentOf(token).body);
+  const answers = bodies.map((body, index) => hubs[index % hubs.length]?.call('POST', '/join/v1/enroll', body));
+  return (await Promise.all(answers)).map((answer) => answer?.status ?? 0);
+}
+
+/** Joins a cluster by token, as its agent does; the connection to NATS follows. */
+export async function joinCluster(hub: HubProcess, cluster: string, region = cluster): Promise<FakeCluster> {
+  const { signer, user, body: request } = enrolmentOf(await makeToken(hub, cluster, region));
+  const { status, body } = await hub.call<Membership>('POST', '/join/v1/enroll', request);
   if (status !== 200) throw new Error(`enrolment: ${status} ${JSON.stringify(body)}`);
   const credentials = { jwt: body.natsJwt, seed: user.seed };
   const bus = await connectBus({ urls: body.natsUrls, name: cluster, credentials, inboxPrefix: inboxPrefix(cluster), log: silent });

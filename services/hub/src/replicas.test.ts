@@ -16,7 +16,7 @@ import { startTestPostgres, type TestPostgres } from '../../../test/kit/postgres
 import { account } from '../../../test/kit/totals.ts';
 import { loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig } from './bus/nats-access.ts';
-import { type FakeCluster, HubProcess, joinCluster, silent } from './hub-process-fixture.ts';
+import { type FakeCluster, HubProcess, joinAtOnce, joinCluster, silent } from './hub-process-fixture.ts';
 
 const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
 
@@ -160,6 +160,14 @@ describe('two replicas of a hub', () => {
     expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
     expect(refused).toEqual([]);
   }, 90_000);
+
+  it('100 parallel uses of one join token, at both: one wins', async () => {
+    const uses = await joinAtOnce(hubs, 'crowded', 100);
+    expect(uses.filter((status) => status === 200)).toHaveLength(1);
+    expect(uses.filter((status) => status === 410)).toHaveLength(99);
+    const { items } = (await hubs[0]?.call<{ items: Resource[] }>('GET', '/apis/hawser.dev/v1alpha1/clusters'))?.body ?? { items: [] };
+    expect(items.filter(({ metadata }) => metadata.name === 'crowded')).toHaveLength(1);
+  }, 60_000);
 
   it('a hub with other keys refuses to start, and says what to do', async () => {
     const strange = join(folder, 'strange');

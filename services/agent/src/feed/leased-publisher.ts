@@ -102,8 +102,8 @@ export class LeasedPublisher {
   #begin(): void {
     const { bus, member, facts, revisions, log, heartbeatMs } = this.#parts;
     const { cluster, epoch } = member.membership;
-    // Another replica may have published while this one was cut off, and what it said may be lost with its stream and with it: the
-    // other clusters remember. Its revisions were at most its clock when it began, and what it gave since, less than one a millisecond.
+    // Another replica may have published while this one was cut off, and be gone together with the stream: the other clusters remember.
+    // Counters start at a clock and give less than a revision a millisecond, so what it gave is below the clock now.
     revisions(Date.now());
     const mayPublish = (): Promise<boolean> => this.#lease.confirm();
     const { signer } = member;

@@ -47,6 +47,7 @@ const STOP_GRACE_MS = 10_000;
 const SILENT_MS = 5000;
 /** Free bytes with which a server is worth another start. */
 const ROOM = 4 * 1024 * 1024;
+const RENEW_AT_MOST_EVERY_MS = 60_000;
 /** A server that lived this long starts with a short delay when it dies. */
 const STEADY_MS = 30_000;
 
@@ -64,6 +65,7 @@ class Supervisor implements NatsServer {
   readonly #argv: readonly string[];
   readonly #aborter = new AbortController();
   #record: ProcessRecord | undefined;
+  #renewedAt = 0;
   #supervision: Promise<void> = Promise.resolve();
 
   constructor(options: NatsServerOptions) {
@@ -102,7 +104,9 @@ class Supervisor implements NatsServer {
   async renew(): Promise<void> {
     const pid = await this.#ownPid();
     const { bavail, bsize } = await statfs(join(this.#folder, 'data'));
-    if (pid === undefined || this.#aborter.signal.aborted || bavail * bsize < ROOM) return;
+    const soon = Date.now() - this.#renewedAt < RENEW_AT_MOST_EVERY_MS;
+    if (pid === undefined || soon || this.#aborter.signal.aborted || bavail * bsize < ROOM) return;
+    this.#renewedAt = Date.now();
     this.#options.log.warn({ natsPid: pid }, 'ending a NATS server that stores nothing although its disk has room');
     await endProcess(pid, STOP_GRACE_MS);
   }
