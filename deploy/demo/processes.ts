@@ -30,7 +30,7 @@ export interface Supervised {
 /** The repository's root, the working directory of every process. */
 export const ROOT = join(import.meta.dirname, '../..');
 /** How to run a product command: `hawser ARGS` is `[...HAWSER, ...ARGS]`. */
-export const HAWSER: readonly [string, string] = [process.execPath, join(ROOT, 'services/cli/src/main.ts')];
+export const HAWSER: readonly [string, string] = [process.execPath, join(ROOT, 'services/cli/bin/hawser.mjs')];
 const SETPRIV = '/usr/bin/setpriv';
 
 /** Starts, ends and restarts processes; `onUnexpectedEnd` hears of those that nobody here ended. */

@@ -1,5 +1,6 @@
 /** A view over a map, filled in short words, for the state machines' tests. */
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import { LayerSet } from '@hawser/agent/xds/layer-sets.ts';
 import type { ResourceView } from '@hawser/agent/xds/resource-view.ts';
 import type { ResourceKey } from '@hawser/agent/xds/stream-index.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
@@ -8,9 +9,20 @@ import type { XdsType } from '@hawser/wire/messages.ts';
 export class ServedView implements ResourceView {
   readonly served = new Map<string, XdsResource>();
   generation = 0;
+  readonly #common = new Map<XdsType, LayerSet>();
+  #commonAt = -1;
 
   get(type: XdsType, name: string): XdsResource | undefined {
     return this.served.get(`${type} ${name}`);
+  }
+
+  /** As the agent's view: the same object until something changes. */
+  common(type: XdsType): LayerSet {
+    if (this.#commonAt !== this.generation) this.#common.clear();
+    this.#commonAt = this.generation;
+    const set = this.#common.get(type) ?? new LayerSet([...this.served.values()].filter((resource) => resource.type === type));
+    this.#common.set(type, set);
+    return set;
   }
 
   names(type: XdsType): string[] {

@@ -3,7 +3,9 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
 import { type DialectMachine, deltaDialect } from '@hawser/agent/xds/dialect.ts';
+import { unframed } from '@hawser/agent/xds/framed-messages.ts';
 import { namedIn } from '@hawser/agent/xds/named-in.ts';
+import { OutboundBudget } from '@hawser/agent/xds/outbound-budget.ts';
 import { type AdsCall, ProxyStream } from '@hawser/agent/xds/proxy-stream.ts';
 import { layersOf, proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { typeOfUrl } from '@hawser/agent/xds/type-urls.ts';
@@ -137,7 +139,8 @@ export class SimProxy {
       const view = proxyView({ store: life.store, sets: life.sets, layers: layersOf(proxy), identity: () => IDENTITY });
       const machine = deltaDialect().open(view, { silent: !life.loop.ready });
       const events = { sent: () => undefined, asked: () => undefined };
-      const stream = new ProxyStream({ variant: 'delta', proxy, view, machine, call: call as unknown as AdsCall, events });
+      const budget = new OutboundBudget();
+      const stream = new ProxyStream({ variant: 'delta', proxy, view, machine, call: call as unknown as AdsCall, events, budget });
       const layers: readonly string[] = layersOf(proxy);
       const stop = life.store.subscribe(({ changes }) => {
         const seen = changes.filter(({ layer }) => layers.includes(layer));
@@ -180,7 +183,7 @@ export class SimProxy {
   }
 
   #take(session: Session, bytes: Buffer): void {
-    const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+    const message = fromBinary(DeltaDiscoveryResponseSchema, unframed([bytes]));
     const type = typeOfUrl(message.typeUrl);
     if (type === undefined) this.#complain(`a response of type ${message.typeUrl}`);
     if (message.nonce === '' || session.nonces.has(message.nonce)) this.#complain(`nonce ${message.nonce} came twice`);

@@ -30,6 +30,7 @@ interface Other {
 }
 
 const PERIOD_MS = 500;
+const SOON_MS = 10;
 /** A replica is gone when nothing was heard of it for this long: then what it said of its proxies is void. */
 const GONE_MS = 30_000;
 const MAX_REPLICAS = 64;
@@ -44,6 +45,9 @@ export class Replicas {
   readonly #others = new Map<string, Other>();
   readonly #timer: NodeJS.Timeout;
   readonly #stopListening: () => void;
+  #soon: NodeJS.Timeout | undefined;
+  /** What was said last: NATS brings it back, and it need not be checked. */
+  #ownBeat: Buffer | undefined;
 
   constructor(parts: ReplicasParts) {
     this.#parts = parts;
@@ -53,8 +57,14 @@ export class Replicas {
     this.#timer = setInterval(() => this.#tick(), parts.periodMs ?? PERIOD_MS);
   }
 
-  /** Speaks at once: what the others should know has changed. */
+  /** Speaks soon: what the others should know has changed. Many changes are one beat. */
   speak(): void {
+    this.#soon ??= setTimeout(() => this.#beat(), SOON_MS);
+  }
+
+  #beat(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     const { bus, member, replica, current, nextRevision } = this.#parts;
     if (!bus.connected) return;
     const { cluster, epoch } = member.membership;
@@ -62,11 +72,13 @@ export class Replicas {
     const { term, sidecars, draining } = current();
     const body = { replica, revision, term, sidecars: sidecars.slice(0, MAX_ADDRESSES), draining: draining.slice(0, MAX_ADDRESSES) };
     const message = { protocol: PROTOCOL, from: cluster, to: cluster, key: KEY, epoch, revision, part: 0, parts: 1, body };
-    bus.publish(replicaSubject(cluster), seal(message, member.signer));
+    this.#ownBeat = Buffer.from(seal(message, member.signer));
+    bus.publish(replicaSubject(cluster), this.#ownBeat);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     this.#stopListening();
   }
 
@@ -77,10 +89,11 @@ export class Replicas {
       this.#others.delete(replica);
       this.#parts.onSilent(replica);
     }
-    this.speak();
+    this.#beat();
   }
 
   #hear(bytes: Uint8Array): void {
+    if (this.#ownBeat?.equals(bytes) === true) return;
     const { member, replica, onBeat } = this.#parts;
     const { cluster, epoch } = member.membership;
     const document = open(bytes, (from) => (from === cluster ? verifierOf(member.signer.publicKey) : undefined));

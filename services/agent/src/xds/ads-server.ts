@@ -9,6 +9,7 @@ import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { AdsStreams, type StreamListener } from './ads-streams.ts';
 import { CSDS_SERVICE, csdsHandlers } from './csds-service.ts';
 import { deltaDialect, sotwDialect } from './dialect.ts';
+import { takesFramed } from './framed-messages.ts';
 import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
 import type { ProxyGate } from './proxy-gate.ts';
@@ -79,7 +80,12 @@ const ADS_SERVICE: ServiceDefinition = {
 export async function startAdsServer(options: AdsServerOptions): Promise<AdsServer> {
   const streams = new AdsStreams({ ...options, metrics: createXdsMetrics(options.registry) });
   const { timeMs, timeoutMs } = options.keepalive ?? KEEPALIVE;
-  const server = new Server({ ...SERVER_OPTIONS, 'grpc.keepalive_time_ms': timeMs, 'grpc.keepalive_timeout_ms': timeoutMs });
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    'grpc.keepalive_time_ms': timeMs,
+    'grpc.keepalive_timeout_ms': timeoutMs,
+    interceptors: [takesFramed(new Set(Object.values(ADS_SERVICE).map(({ path }) => path)))],
+  });
   server.addService(ADS_SERVICE, {
     deltaAggregatedResources: (call: AdsCall) => streams.accept(call, deltaDialect()),
     streamAggregatedResources: (call: AdsCall) => streams.accept(call, sotwDialect()),

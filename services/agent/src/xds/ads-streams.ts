@@ -10,6 +10,7 @@ import type { Dialect, DialectMachine, DialectMessage } from './dialect.ts';
 import { IdentityLease } from './identity-lease.ts';
 import type { HeldIdentity, IdentitySource } from './identity-source.ts';
 import { LayerSets } from './layer-sets.ts';
+import { OutboundBudget } from './outbound-budget.ts';
 import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
 import { type AdsCall, ProxyStream, type StreamEvents } from './proxy-stream.ts';
 import { IDENTITY_SECRET, layersOf, proxyView, type ResourceView } from './resource-view.ts';
@@ -51,6 +52,7 @@ export class AdsStreams implements StreamEvents {
   readonly #listeners = new Set<StreamListener>();
   readonly #unsubscribe: () => void;
   readonly #sets: LayerSets;
+  readonly #budget = new OutboundBudget();
   #revisionOf: (stream: ProxyStream) => number = () => 0;
 
   constructor(options: StreamsOptions) {
@@ -153,7 +155,7 @@ export class AdsStreams implements StreamEvents {
     const view = this.#viewOf(proxy, lease);
     const streamId = `${randomBytes(4).toString('hex')}-`;
     const machine = dialect.open(view, { silent: !this.#options.gate.ready, streamId });
-    const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this });
+    const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this, budget: this.#budget });
     opened.stream = stream;
     this.#open(stream);
     this.#read(call, { stream, machine, dialect, lease }, message);

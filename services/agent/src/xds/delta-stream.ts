@@ -69,6 +69,13 @@ export class DeltaStream implements StreamMachine<DeltaRequest> {
     return this.#types.values().some((subscription) => subscription.refused);
   }
 
+  /** How many names wait to be compared or sent. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const subscription of this.#types.values()) waiting += subscription.waiting;
+    return waiting;
+  }
+
   /** Ends the silence: the agent's state is complete. */
   speak(): void {
     this.#silent = false;

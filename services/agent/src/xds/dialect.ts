@@ -3,6 +3,7 @@ import type { XdsType } from '@hawser/wire/messages.ts';
 import type { Node } from '@hawser/xds/generated/envoy/config/core/v3/base_pb.ts';
 import { type DeltaRequest, decodeRequest, deltaRequestOf } from './delta-request.ts';
 import { DeltaStream } from './delta-stream.ts';
+import type { FramedMessage } from './framed-messages.ts';
 import type { ResourceView } from './resource-view.ts';
 import { encodeResponse } from './response-frame.ts';
 import { encodeSotwResponse } from './sotw-frame.ts';
@@ -20,8 +21,8 @@ export interface DialectMessage<Request> {
 
 /** A state machine whose responses come encoded. */
 export interface DialectMachine<Request> extends StreamMachine<Request> {
-  /** The next response to write at `now`; it counts as sent. */
-  write(now: number): { readonly type: XdsType; readonly bytes: Buffer } | undefined;
+  /** The next response to write at `now`, as a framed message; it counts as sent. */
+  write(now: number): { readonly type: XdsType; readonly message: FramedMessage } | undefined;
 }
 
 /** One stream's side of a variant. */
@@ -53,13 +54,13 @@ export function sotwDialect(): Dialect<SotwRequest> {
 class WrittenDelta extends DeltaStream implements DialectMachine<DeltaRequest> {
   write(now: number): ReturnType<DialectMachine<DeltaRequest>['write']> {
     const response = this.next(now);
-    return response === undefined ? undefined : { type: response.type, bytes: encodeResponse(response) };
+    return response === undefined ? undefined : { type: response.type, message: encodeResponse(response) };
   }
 }
 
 class WrittenSotw extends SotwStream implements DialectMachine<SotwRequest> {
   write(now: number): ReturnType<DialectMachine<SotwRequest>['write']> {
     const response = this.next(now);
-    return response === undefined ? undefined : { type: response.type, bytes: encodeSotwResponse(response) };
+    return response === undefined ? undefined : { type: response.type, message: encodeSotwResponse(response) };
   }
 }

@@ -1,10 +1,10 @@
-/** Whole layers, encoded once for all streams that read them, until something in them changes. */
+/** Whole layers, put together once for all streams that read them, until something in them changes. */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { LayerName } from '../snapshot/resource.ts';
+import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { encodeSet } from './sotw-frame.ts';
 import { keyOf } from './stream-index.ts';
-import { digestOf, type VersionSum, VersionTable } from './version-table.ts';
+import { digestOf, VersionTable } from './version-table.ts';
 
 /** Everything of one type that a proxy sees. */
 export interface WholeSet {
@@ -13,9 +13,35 @@ export interface WholeSet {
   readonly encoded: readonly Uint8Array[];
 }
 
-interface LayerSet {
-  readonly sum: VersionSum;
-  readonly bytes: Uint8Array;
+/** Everything of one type in one layer at one time; it never changes. */
+export class LayerSet {
+  readonly resources: readonly XdsResource[];
+  readonly versions = new VersionTable();
+  /** Of resources and names together. */
+  readonly bytes: number;
+  #names: ReadonlySet<string> | undefined;
+  #sotw: Uint8Array | undefined;
+
+  constructor(resources: Iterable<XdsResource>) {
+    this.resources = [...resources];
+    let bytes = 0;
+    for (const { name, version, bytes: content } of this.resources) {
+      this.versions.set(name, version);
+      bytes += content.length + name.length;
+    }
+    this.bytes = bytes;
+  }
+
+  get names(): ReadonlySet<string> {
+    this.#names ??= new Set(this.resources.map(({ name }) => name));
+    return this.#names;
+  }
+
+  /** As state of the world tells them. */
+  get sotw(): Uint8Array {
+    this.#sotw ??= Buffer.concat(encodeSet(this.resources));
+    return this.#sotw;
+  }
 }
 
 /** The sets of a store's layers. */
@@ -36,22 +62,22 @@ export class LayerSets {
   whole(type: XdsType, shared: LayerName, own: LayerName): WholeSet | undefined {
     const hidden = this.#store.all(shared, type);
     for (const name of this.#store.all(own, type).keys()) if (hidden.has(name)) return undefined;
-    const sets = [this.#set(type, shared), this.#set(type, own)];
-    return { digest: digestOf(...sets.map(({ sum }) => sum)), encoded: sets.map(({ bytes }) => bytes) };
+    const sets = [this.#of(type, shared), this.#of(type, own)];
+    return { digest: digestOf(...sets.map(({ versions }) => versions.sum)), encoded: sets.map(({ sotw }) => sotw) };
+  }
+
+  /** The first layer, if there is nothing of the type in the second: all that the proxy sees is what others see too. */
+  common(type: XdsType, shared: LayerName, own: LayerName): LayerSet | undefined {
+    return this.#store.all(own, type).size > 0 ? undefined : this.#of(type, shared);
   }
 
   stop(): void {
     this.#stop();
   }
 
-  #set(type: XdsType, layer: LayerName): LayerSet {
+  #of(type: XdsType, layer: LayerName): LayerSet {
     const key = `${type} ${layer}`;
-    const known = this.#sets.get(key);
-    if (known !== undefined) return known;
-    const resources = this.#store.all(layer, type);
-    const versions = new VersionTable();
-    for (const { name, version } of resources.values()) versions.set(name, version);
-    const set = { sum: versions.sum, bytes: Buffer.concat(encodeSet(resources.values())) };
+    const set = this.#sets.get(key) ?? new LayerSet(this.#store.all(layer, type).values());
     this.#sets.set(key, set);
     return set;
   }

@@ -5,10 +5,17 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
 import type { DialectMachine } from './dialect.ts';
+import { bytesOf, type FramedMessage } from './framed-messages.ts';
+import type { OutboundBudget } from './outbound-budget.ts';
 import type { ConnectedProxy } from './proxy-gate.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { StreamState } from './stream-machine.ts';
 import { typeStatuses } from './type-status.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** A response about so many names is small, whatever the others are busy with. */
+const FEW_NAMES = 64;
 
 /** The call as it comes from grpc-js: raw bytes both ways. */
 export type AdsCall = ServerDuplexStream<Buffer, Buffer>;
@@ -28,6 +35,7 @@ export interface ProxyStreamParts {
   readonly machine: StreamWriter;
   readonly call: AdsCall;
   readonly events: StreamEvents;
+  readonly budget: OutboundBudget;
 }
 
 /** The machine, without the requests that its variant speaks. */
@@ -43,7 +51,13 @@ export class ProxyStream {
   readonly #machine: StreamWriter;
   readonly call: AdsCall;
   readonly #events: StreamEvents;
+  readonly #budget: OutboundBudget;
+  readonly #goOn = (): void => this.#flush();
+  /** What the budget is told when the large responses on their way are taken. */
+  readonly #releases = new Set<() => void>();
   readonly #answeredAt = new Map<XdsType, Date>();
+  /** As it was shown last, while nothing happened since: accounts of many proxies cost what changed. */
+  #status: ProxyStatus | undefined;
   #blocked = false;
   #closed = false;
   #wake: NodeJS.Timeout | undefined;
@@ -56,6 +70,7 @@ export class ProxyStream {
     this.#machine = parts.machine;
     this.call = parts.call;
     this.#events = parts.events;
+    this.#budget = parts.budget;
   }
 
   /** The agent is ready: answers what was asked so far. */
@@ -86,23 +101,49 @@ export class ProxyStream {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#wake);
+    this.#budget.leave(this.#goOn);
+    for (const release of this.#releases) release();
   }
 
   /** As `proxy-status` shows it; `revision` is the newest hub revision of which everything is acknowledged. */
   status(revision: number): ProxyStatus {
+    if (this.#status?.revision !== revision) this.#status = this.#makeStatus(revision);
+    return this.#status;
+  }
+
+  #makeStatus(revision: number): ProxyStatus {
     const { name, namespace, serviceAccount, address, role } = this.proxy;
     const types = typeStatuses(this.machine);
     return { proxy: name, namespace, serviceAccount, address, role, types, revision, connectedAt: this.connectedAt };
   }
 
   #flush(): void {
+    this.#status = undefined;
     while (!this.#closed && !this.#blocked) {
+      if (!this.#budget.open && this.#machine.waiting > FEW_NAMES) {
+        this.#budget.wait(this.#goOn);
+        break;
+      }
       const response = this.#machine.write(performance.now());
       if (response === undefined) break;
-      if (!this.call.write(response.bytes)) this.#waitForDrain();
+      if (!this.#send(response.message)) this.#waitForDrain();
       this.#events.sent(this, response.type);
     }
     this.#armWake();
+  }
+
+  /** Writes to the call; false when it takes no more for now. */
+  #send(message: FramedMessage): boolean {
+    const release = this.#budget.take(bytesOf(message));
+    let more = true;
+    for (const piece of message) more = this.call.write(piece);
+    if (release === undefined) return more;
+    this.#releases.add(release);
+    // Nothing, after all of it: the callback comes when the pieces are taken.
+    return this.call.write(NOTHING, () => {
+      this.#releases.delete(release);
+      release();
+    });
   }
 
   #waitForDrain(): void {

@@ -2,7 +2,7 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
-import type { LayerSets, WholeSet } from './layer-sets.ts';
+import type { LayerSet, LayerSets, WholeSet } from './layer-sets.ts';
 
 /** The resources that a stream may serve at this moment. */
 export interface ResourceView {
@@ -15,6 +15,8 @@ export interface ResourceView {
   names(type: XdsType): Iterable<string>;
   /** Everything of a type encoded together, if the view is made of layers that others see too. */
   whole?(type: XdsType): WholeSet | undefined;
+  /** Everything of a type, if it is what others see too; another object after every change. */
+  common?(type: XdsType): LayerSet | undefined;
 }
 
 /** The name of a proxy's own certificate; every proxy asks for the same name and gets its own. */
@@ -55,5 +57,6 @@ export function proxyView(options: ProxyViewOptions): ResourceView {
       return names;
     },
     whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, shared, own)),
+    common: (type) => (type === 'SDS' ? undefined : sets.common(type, shared, own)),
   };
 }

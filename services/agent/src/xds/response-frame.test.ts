@@ -4,6 +4,7 @@ import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/clu
 import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
 import { expect, test } from 'vitest';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { unframed } from './framed-messages.ts';
 import { namedIn } from './named-in.ts';
 import { encodeResponse, frameOf } from './response-frame.ts';
 
@@ -17,7 +18,7 @@ function cluster(name: string, secret: string): XdsResource {
 test('a response put together from frames is what the protobuf library would have made', () => {
   const [a, b] = [cluster('outbound|80||reviews', 'trust|bookinfo/reviews'), cluster('é', 'identity')];
   const response = { type: 'CDS', nonce: '7', resources: [a, b], removed: ['gone', 'gone 2'] } as const;
-  const decoded = fromBinary(DeltaDiscoveryResponseSchema, new Uint8Array(encodeResponse(response)));
+  const decoded = fromBinary(DeltaDiscoveryResponseSchema, new Uint8Array(unframed(encodeResponse(response))));
   const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
   const resources = [a, b].map(({ name, version, bytes }) => ({ name, version, resource: { typeUrl, value: bytes } }));
   expect(decoded).toEqual(create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: '7', removedResources: ['gone', 'gone 2'], resources }));

@@ -5,6 +5,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { type FramedMessage, framed } from './framed-messages.ts';
 import { PUSH_ORDER, typeUrlOf } from './type-urls.ts';
 
 /** What one response says. */
@@ -23,28 +24,37 @@ const ANY = { typeUrl: 1, value: 2 } as const;
 const frames = new WeakMap<XdsResource, Uint8Array>();
 const typeFields = new Map(PUSH_ORDER.map((type) => [type, stringField(RESPONSE.typeUrl, typeUrlOf(type))]));
 
-/** The bytes of a response. */
-export function encodeResponse(response: DeltaResponse): Buffer {
-  const parts = bodyOf(response);
-  const typeField = typeFields.get(response.type);
-  if (typeField !== undefined) parts.push(typeField);
-  parts.push(stringField(RESPONSE.nonce, response.nonce));
-  for (const name of response.removed) parts.push(stringField(RESPONSE.removed, name));
-  return Buffer.concat(parts);
+interface Body {
+  readonly resources: readonly XdsResource[];
+  readonly bytes: Buffer;
 }
 
-/** The last large set of resources of each type, put together: proxies that connect are told the same one after another. */
-const bodies = new Map<XdsType, { readonly resources: readonly XdsResource[]; readonly body: Buffer }>();
-/** Smaller sets are put together again each time. */
-const LARGE_SET = 16;
+/** The last body of each type: proxies that connect one after another are told the same. */
+const lastBodies = new Map<XdsType, Body>();
 
-function bodyOf({ type, resources }: DeltaResponse): Uint8Array[] {
-  if (resources.length < LARGE_SET) return resources.map(frameOf);
-  const known = bodies.get(type);
-  const isSame = known?.resources.length === resources.length && resources.every((resource, index) => known.resources[index] === resource);
-  const body = isSame ? known.body : Buffer.concat(resources.map(frameOf));
-  if (!isSame) bodies.set(type, { resources, body });
-  return [body];
+/** The framed message of a response. */
+export function encodeResponse({ type, nonce, resources, removed }: DeltaResponse): FramedMessage {
+  const tail: Uint8Array[] = [];
+  const typeField = typeFields.get(type);
+  if (typeField !== undefined) tail.push(typeField);
+  tail.push(stringField(RESPONSE.nonce, nonce));
+  for (const name of removed) tail.push(stringField(RESPONSE.removed, name));
+  return framed(resources.length < FEW ? resources.map(frameOf) : [bodyOf(type, resources)], tail);
+}
+
+/** So few frames are pieces of their own. */
+const FEW = 4;
+
+function bodyOf(type: XdsType, resources: readonly XdsResource[]): Buffer {
+  const last = lastBodies.get(type);
+  if (last !== undefined && isSame(last.resources, resources)) return last.bytes;
+  const bytes = Buffer.concat(resources.map(frameOf));
+  lastBodies.set(type, { resources, bytes });
+  return bytes;
+}
+
+function isSame(a: readonly XdsResource[], b: readonly XdsResource[]): boolean {
+  return a === b || (a.length === b.length && a.every((resource, index) => b[index] === resource));
 }
 
 /** One resource as a field of the response: {version, Any, name}, encoded at its first use. */

@@ -5,6 +5,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { type FramedMessage, framed } from './framed-messages.ts';
 import { PUSH_ORDER, typeUrlOf } from './type-urls.ts';
 
 /** What one response says. */
@@ -25,13 +26,13 @@ const ANY = { typeUrl: 1, value: 2 } as const;
 const frames = new WeakMap<XdsResource, Uint8Array>();
 const typeFields = new Map(PUSH_ORDER.map((type) => [type, stringField(RESPONSE.typeUrl, typeUrlOf(type))]));
 
-/** The bytes of a response. */
-export function encodeSotwResponse(response: SotwResponse): Buffer {
-  const parts: Uint8Array[] = [...(response.encoded ?? encodeSet(response.resources))];
+/** The framed message of a response. */
+export function encodeSotwResponse(response: SotwResponse): FramedMessage {
+  const tail: Uint8Array[] = [];
   const typeField = typeFields.get(response.type);
-  if (typeField !== undefined) parts.push(typeField);
-  parts.push(stringField(RESPONSE.version, response.version), stringField(RESPONSE.nonce, response.nonce));
-  return Buffer.concat(parts);
+  if (typeField !== undefined) tail.push(typeField);
+  tail.push(stringField(RESPONSE.version, response.version), stringField(RESPONSE.nonce, response.nonce));
+  return framed(response.encoded ?? [Buffer.concat(encodeSet(response.resources))], tail);
 }
 
 /** The frames of resources; each is encoded at its first use. */

@@ -49,6 +49,10 @@ export class SotwStream implements StreamMachine<SotwRequest> {
     return this.#core.refused;
   }
 
+  get waiting(): number {
+    return this.#core.waiting;
+  }
+
   speak(): void {
     if (this.#silent) for (const [type, subscription] of this.#types) this.#core.claim(type, subscription.readClaims());
     this.#silent = false;

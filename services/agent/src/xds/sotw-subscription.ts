@@ -1,10 +1,10 @@
 /** What a state-of-the-world client's requests of one type mean in terms of the delta protocol. Pure. */
 import type { XdsType } from '@hawser/wire/messages.ts';
+import { UNKNOWN } from './client-versions.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { OfferedSet } from './offered-set.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { SotwRequest } from './sotw-request.ts';
-import { UNKNOWN } from './type-subscription.ts';
 import { VersionTable } from './version-table.ts';
 
 /** Types of which every response is the whole set, and absence is deletion (xds_protocol, "SotW"). */

@@ -35,6 +35,8 @@ export interface StreamState {
   readonly idle: boolean;
   /** Whether the client refused something that is still what it should have. */
   readonly refused: boolean;
+  /** How many names wait to be compared or sent. */
+  readonly waiting: number;
   /** Whether a name of the view reaches this client. */
   covers(type: XdsType, name: string): boolean;
   /** What the client made of a name, as it was in `generation` or later. */

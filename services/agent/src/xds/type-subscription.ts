@@ -3,17 +3,19 @@
  * changes in, responses out; no clock, no I/O (xds_protocol, "Incremental xDS"; RELIABILITY.md 2.1 and 2.3).
  */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import { AskedNames } from './asked-names.ts';
+import { ClientVersions, UNKNOWN } from './client-versions.ts';
+import { askedForAll, isWildcard } from './common-request.ts';
 import type { DeltaRequest } from './delta-request.ts';
+import type { LayerSet } from './layer-sets.ts';
+import { PendingNames } from './pending-names.ts';
 import { type Refusal, Refusals } from './refusals.ts';
 import type { ResourceView } from './resource-view.ts';
-import type { Collected, InFlight, Taken, TakePlan } from './type-response.ts';
-import { VersionTable } from './version-table.ts';
+import { ResponseCollector } from './response-collector.ts';
+import { type Collected, InFlight, type Taken, type TakePlan } from './type-response.ts';
 
 /** A response larger than this is cut; the rest follows its ACK. A single larger resource goes alone. */
 const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
-/** The version of a resource that the client has in some unknown state: it refused a response, or only says that it has one. */
-export const UNKNOWN = '';
 
 /** What became of one name since a generation. */
 export type Outcome = 'acked' | 'pending' | { readonly nacked: string };
@@ -23,19 +25,15 @@ export class TypeSubscription<Hold> {
   readonly type: XdsType;
   readonly #view: ResourceView;
   readonly #maxBytes: number;
+  readonly #collector: ResponseCollector<Hold>;
   #started = false;
-  #wildcard = false;
-  readonly #names = new Set<string>();
-  /** Version last sent or claimed, by name. */
-  readonly #have = new VersionTable();
-  readonly #acked = new VersionTable();
-  /** The generation in which a name was last acknowledged on this stream. */
+  readonly #asked = new AskedNames();
+  /** Versions sent or claimed, and accepted. */
+  readonly #versions = new ClientVersions();
+  /** The generation up to which the client is known to have a name that changed since. */
   readonly #ackedIn = new Map<string, number>();
   readonly #refusals = new Refusals();
-  /** To be compared with the view. */
-  readonly #dirty = new Set<string>();
-  /** To be sent whatever the client has. */
-  readonly #owed = new Set<string>();
+  readonly #dirty = new PendingNames();
   /** Named by a changed parent before this type's first request. */
   readonly #forcedEarly = new Set<string>();
   readonly #held = new Map<string, Hold>();
@@ -49,6 +47,10 @@ export class TypeSubscription<Hold> {
     this.type = type;
     this.#view = view;
     this.#maxBytes = maxBytes;
+    this.#collector = new ResponseCollector({
+      ...{ type, view, maxBytes, versions: this.#versions, refusals: this.#refusals },
+      ...{ dirty: this.#dirty, held: this.#held, ackedIn: this.#ackedIn },
+    });
   }
 
   get started(): boolean {
@@ -62,6 +64,11 @@ export class TypeSubscription<Hold> {
   /** Responses made so far, and how many of them the client answered. */
   get progress(): { readonly responses: number; readonly settled: number } {
     return { responses: this.#responses, settled: this.#settled };
+  }
+
+  /** How many names wait to be compared or sent, removals on hold left out. */
+  get waiting(): number {
+    return this.#dirty.size;
   }
 
   /** Whether something waits to be sent, removals on hold left out. */
@@ -85,27 +92,27 @@ export class TypeSubscription<Hold> {
 
   /** Whether a name that the client does not have is in flight or about to be sent. */
   get addsPending(): boolean {
-    if (this.#inFlight?.adds === true) return true;
-    return this.#dirty.values().some((name) => this.#mayLack(name) && this.#view.get(this.type, name) !== undefined);
+    if (this.#inFlight?.adds === true || this.#dirty.hasWhole) return true;
+    return this.#dirty.names().some((name) => this.#versions.mayLack(name) && this.#view.get(this.type, name) !== undefined);
   }
 
   covers(name: string): boolean {
-    return this.#wildcard || this.#names.has(name);
+    return this.#asked.covers(name);
   }
 
   /** What the client was sent and what it accepted, each as 16 hex digits over names and versions; empty for nothing. */
   get digests(): { readonly sent: string; readonly acked: string } {
-    return { sent: this.#have.digest, acked: this.#acked.digest };
+    return this.#versions.digests;
   }
 
   /** The version that the client has or was sent; empty when that is in doubt. */
   sentVersion(name: string): string | undefined {
-    return this.#have.get(name);
+    return this.#versions.sent(name);
   }
 
   /** The version that the client accepted last. */
   ackedVersion(name: string): string | undefined {
-    return this.#acked.get(name);
+    return this.#versions.accepted(name);
   }
 
   /** What the client said when it refused what it should have of a name. */
@@ -115,7 +122,7 @@ export class TypeSubscription<Hold> {
 
   /** Names asked for, the wildcard left out. */
   get asked(): ReadonlySet<string> {
-    return this.#names;
+    return this.#asked.names;
   }
 
   /** What the client certainly refused, name by name, of what it was sent last. */
@@ -135,6 +142,8 @@ export class TypeSubscription<Hold> {
     this.#started = true;
     const legacyWildcard = first && request.subscribe.length === 0 && request.unsubscribe.length === 0 && isWildcardType(this.type);
     if (first) this.#claimAll(request, legacyWildcard);
+    if (first && this.#asksForAll(request, legacyWildcard)) return answer;
+    this.#apart();
     // A name that is dropped for the sake of the wildcard stays covered.
     if (request.unsubscribe.length > 0 && request.subscribe.includes('*')) this.#subscribeAll();
     for (const name of request.unsubscribe) this.#unsubscribe(name);
@@ -146,19 +155,22 @@ export class TypeSubscription<Hold> {
 
   /** What the client has of what it asked for, found out after its first request and before anything was sent. */
   claim(versions: ReadonlyMap<string, string>): void {
+    this.#apart();
     for (const [name, version] of versions) {
       if (!this.covers(name)) continue;
       this.#claim(name, version);
-      this.#owed.delete(name);
+      this.#dirty.disown(name);
     }
-    if (this.#have.size > 0) this.#owesAnswer = false;
+    if (this.#versions.size > 0) this.#owesAnswer = false;
   }
 
   /** A name changed in the view. */
   changed(name: string): void {
     if (!this.#started || !this.covers(name)) return;
+    this.#apart();
+    this.#noteAcked(name);
     this.#held.delete(name);
-    this.#dirty.add(name);
+    this.#dirty.compare(name);
   }
 
   /** A changed parent names this: it is sent again, even if unchanged and even if the client claims it. */
@@ -178,16 +190,14 @@ export class TypeSubscription<Hold> {
   /** Makes the next response and notes it as in flight; undefined when there is nothing to send now. */
   take(plan: TakePlan<Hold>): Taken | undefined {
     if (this.#inFlight !== undefined) return undefined;
-    this.#releaseHeld(plan);
-    const collected = this.#collect(plan);
-    if (collected.puts.length === 0 && collected.removed.length === 0 && !this.#owesAnswer) this.#collectRetry(collected);
-    const { puts, removed, replaced, adds } = collected;
+    const collected = this.#takeWhole() ?? this.#collector.collect(plan, this.#owesAnswer);
+    const { puts, removed, replaced } = collected;
     if (puts.length === 0 && removed.length === 0 && !this.#owesAnswer) return undefined;
     this.#owesAnswer = false;
-    for (const resource of puts) this.#have.set(resource.name, resource.version);
-    for (const name of removed) this.#have.delete(name);
-    const versions = new Map(puts.map((resource) => [resource.name, resource.version]));
-    this.#inFlight = { nonce: plan.nonce, puts: versions, removed, generation: this.#view.generation, adds };
+    if (collected.whole !== undefined) this.#versions.sendAll(collected.whole);
+    else for (const resource of puts) this.#versions.send(resource.name, resource.version);
+    for (const name of removed) this.#versions.send(name, undefined);
+    this.#inFlight = new InFlight(plan.nonce, collected, this.#view.generation);
     this.#responses += 1;
     return { type: this.type, nonce: plan.nonce, resources: puts, removed, replaced };
   }
@@ -200,7 +210,7 @@ export class TypeSubscription<Hold> {
     for (const name of [...this.#refusals.names]) {
       const version = versionOf(name);
       if (version === undefined || version !== this.#refusals.get(name)?.version) continue;
-      this.#have.set(name, version);
+      this.#versions.send(name, version);
       this.#acceptOne(name, version, this.#view.generation);
     }
   }
@@ -213,8 +223,7 @@ export class TypeSubscription<Hold> {
   /** What the client made of a name, as it was in `generation` or later. */
   outcome(name: string, generation: number): Outcome {
     if ((this.#ackedIn.get(name) ?? -1) >= generation || !this.covers(name)) return 'acked';
-    const inFlight = this.#inFlight !== undefined && (this.#inFlight.puts.has(name) || this.#inFlight.removed.includes(name));
-    if (inFlight || this.#dirty.has(name) || this.#held.has(name)) return 'pending';
+    if (!this.#isSettled(name)) return 'pending';
     const refusal = this.#refusals.get(name);
     if (refusal === undefined) return 'acked';
     return this.#refusals.retries(name) ? 'pending' : { nacked: refusal.message };
@@ -231,41 +240,64 @@ export class TypeSubscription<Hold> {
   }
 
   #accept(answered: InFlight): void {
-    for (const [name, version] of answered.puts) {
+    if (answered.whole !== undefined) this.#acceptWhole(answered.whole, answered.generation);
+    const puts = answered.whole === undefined ? answered.puts : [];
+    for (const { name, version } of puts) {
       if (!this.covers(name)) continue;
       this.#remember(name, version);
       this.#acceptOne(name, version, answered.generation);
     }
     for (const name of answered.removed) {
-      this.#acked.delete(name);
+      this.#versions.accept(name, undefined);
       this.#refusals.forget(name);
     }
+    if (this.idle) this.#versions.compact(() => this.#view.common?.(this.type));
+  }
+
+  #acceptWhole(set: LayerSet, generation: number): void {
+    this.#versions.acceptAll(set);
+    for (const name of this.#dirty.names()) if (set.versions.has(name)) this.#ackedIn.set(name, generation);
   }
 
   /** A name that was dropped and asked for again while it was under way has reached the client after all. */
   #remember(name: string, version: string): void {
-    if (this.#have.has(name)) return;
-    this.#have.set(name, version);
-    this.#dirty.add(name);
+    if (this.#versions.has(name)) return;
+    this.#versions.send(name, version);
+    this.#dirty.compare(name);
   }
 
   #acceptOne(name: string, version: string, generation: number): void {
-    this.#acked.set(name, version);
-    this.#ackedIn.set(name, generation);
+    this.#versions.accept(name, version);
     this.#refusals.forget(name);
+    if (this.#isSettled(name)) this.#ackedIn.delete(name);
+    else this.#ackedIn.set(name, generation);
+  }
+
+  /** Nothing of the name is under way or waits. */
+  #isSettled(name: string): boolean {
+    return this.#inFlight?.holds(name) !== true && !this.#dirty.has(name) && !this.#held.has(name);
+  }
+
+  /** A name that is about to change: the client has it as it was in every generation before this one. */
+  #noteAcked(name: string): void {
+    if (this.#ackedIn.has(name) || !this.#versions.has(name)) return;
+    if (this.#isSettled(name) && this.#refusals.get(name) === undefined) this.#ackedIn.set(name, this.#view.generation - 1);
   }
 
   #refuse(answered: InFlight, message: string): void {
-    const refused = [...answered.puts].filter(([name]) => this.covers(name));
-    for (const [name] of refused) {
+    const refused = answered.puts.filter(({ name }) => this.covers(name));
+    for (const { name } of refused) {
       this.#remember(name, UNKNOWN);
-      this.#have.set(name, UNKNOWN);
+      this.#versions.send(name, UNKNOWN);
     }
-    this.#refusals.add(refused, message);
-    if (answered.puts.size === 0) return;
+    this.#refusals.add(
+      refused.map(({ name, version }) => [name, version]),
+      message,
+    );
+    if (answered.puts.length === 0) return;
     for (const name of answered.removed.filter((removed) => this.covers(removed))) {
-      this.#have.set(name, UNKNOWN);
-      this.#dirty.add(name);
+      this.#versions.send(name, UNKNOWN);
+      this.#dirty.compare(name);
     }
   }
 
@@ -278,9 +310,9 @@ export class TypeSubscription<Hold> {
   }
 
   #claim(name: string, version: string): void {
-    this.#have.set(name, version);
-    if (version !== UNKNOWN) this.#acked.set(name, version);
-    this.#dirty.add(name);
+    this.#versions.send(name, version);
+    if (version !== UNKNOWN) this.#versions.accept(name, version);
+    this.#dirty.compare(name);
   }
 
   #subscribe(name: string, claimed: boolean): void {
@@ -288,101 +320,71 @@ export class TypeSubscription<Hold> {
       this.#subscribeAll();
       return;
     }
-    this.#names.add(name);
-    if (claimed && !this.#forcedEarly.has(name)) this.#dirty.add(name);
+    // The view's own text of the name, if it has one, so that not every stream keeps a copy.
+    this.#asked.add(this.#view.get(this.type, name)?.name ?? name);
+    if (claimed && !this.#forcedEarly.has(name)) this.#dirty.compare(name);
     else this.#owe(name);
   }
 
   #subscribeAll(): void {
-    this.#wildcard = true;
-    if (this.#have.size === 0) this.#owesAnswer = true;
-    for (const name of this.#view.names(this.type)) this.#dirty.add(name);
+    this.#asked.wildcard = true;
+    if (this.#versions.size === 0) this.#owesAnswer = true;
+    for (const name of this.#view.names(this.type)) this.#dirty.compare(name);
     for (const name of this.#forcedEarly) this.#owe(name);
   }
 
   #unsubscribe(name: string): void {
     if (name === '*') {
-      this.#wildcard = false;
-      for (const known of new Set([...this.#have.keys(), ...this.#dirty])) if (!this.covers(known)) this.#forget(known);
+      this.#asked.wildcard = false;
+      for (const known of new Set([...this.#versions.keys(), ...this.#dirty.names()])) if (!this.covers(known)) this.#forget(known);
       return;
     }
-    if (!this.#names.delete(name)) return;
-    if (this.#wildcard) this.#owe(name);
+    if (!this.#asked.delete(name)) return;
+    if (this.#asked.wildcard) this.#owe(name);
     else this.#forget(name);
   }
 
+  /** Whether a first request asks for exactly what others see too, of which the client has nothing; it is then noted. */
+  #asksForAll(request: DeltaRequest, legacyWildcard: boolean): boolean {
+    if (this.#forcedEarly.size > 0) return false;
+    const set = askedForAll(request, { common: this.#view.common?.(this.type), maxBytes: this.#maxBytes, legacyWildcard });
+    if (set === undefined) return false;
+    if (legacyWildcard || isWildcard(request)) this.#asked.wildcard = true;
+    else this.#asked.share(set.names);
+    this.#dirty.oweAll(set);
+    return true;
+  }
+
+  /** Something is not as with the others: from here it goes name by name. */
+  #apart(set = this.#dirty.takeWhole()): void {
+    if (set === undefined) return;
+    this.#owesAnswer ||= this.#asked.wildcard;
+    for (const { name } of set.resources) {
+      if (this.#asked.wildcard) this.#dirty.compare(name);
+      else this.#dirty.owe(name);
+    }
+  }
+
+  #takeWhole(): Collected | undefined {
+    const whole = this.#dirty.takeWhole();
+    if (whole === undefined) return undefined;
+    if (whole === this.#view.common?.(this.type)) return { puts: whole.resources, removed: [], replaced: [], adds: true, whole };
+    this.#apart(whole);
+    return undefined;
+  }
+
   #owe(name: string): void {
+    this.#apart();
+    this.#noteAcked(name);
     this.#held.delete(name);
-    this.#owed.add(name);
-    this.#dirty.add(name);
+    this.#dirty.owe(name);
   }
 
   #forget(name: string): void {
-    for (const names of [this.#have, this.#acked, this.#ackedIn, this.#dirty, this.#owed, this.#held]) names.delete(name);
+    if (this.#inFlight !== undefined) this.#inFlight.whole = undefined;
+    this.#versions.forget(name);
+    for (const names of [this.#ackedIn, this.#dirty, this.#held]) names.delete(name);
     this.#refusals.forget(name);
-  }
-
-  #releaseHeld(plan: TakePlan<Hold>): void {
-    for (const [name, hold] of this.#held) if (plan.released(hold)) this.#dirty.add(name);
-  }
-
-  #collect(plan: TakePlan<Hold>): Collected {
-    const collected: Collected = { puts: [], removed: [], replaced: [], adds: false };
-    let bytes = 0;
-    for (const name of this.#dirty) {
-      const resource = this.#view.get(this.type, name);
-      if (resource !== undefined && this.#mustSend(resource)) {
-        bytes += resource.bytes.length + name.length;
-        if (bytes > this.#maxBytes && collected.puts.length > 0) break;
-        this.#put(collected, resource);
-      } else if (resource === undefined) this.#remove(collected, name, plan);
-      this.#dirty.delete(name);
-      this.#owed.delete(name);
-    }
-    return collected;
-  }
-
-  #mustSend(resource: XdsResource): boolean {
-    if (this.#owed.has(resource.name)) return true;
-    const current = this.#have.get(resource.name) === resource.version;
-    return !current && this.#refusals.get(resource.name)?.version !== resource.version;
-  }
-
-  #put(collected: Collected, resource: XdsResource): void {
-    collected.puts.push(resource);
-    this.#held.delete(resource.name);
-    if (this.#have.has(resource.name)) collected.replaced.push(resource);
-    collected.adds ||= this.#mayLack(resource.name);
-  }
-
-  /** Whether the client may be without the name: it never had it, or what it has is in doubt. */
-  #mayLack(name: string): boolean {
-    return (this.#have.get(name) ?? UNKNOWN) === UNKNOWN;
-  }
-
-  /** A name that the client has goes when its hold says so; one that it asks for and nobody has is answered at once. */
-  #remove(collected: Collected, name: string, plan: TakePlan<Hold>): void {
-    if (!this.#have.has(name)) {
-      if (this.#owed.has(name)) collected.removed.push(name);
-      return;
-    }
-    const hold = this.#held.get(name) ?? plan.hold();
-    if (plan.released(hold)) {
-      this.#held.delete(name);
-      collected.removed.push(name);
-      // What is not served any more is not refused any more, even if its removal is refused for the sake of another.
-      this.#refusals.forget(name);
-    } else this.#held.set(name, hold);
-  }
-
-  #collectRetry(collected: Collected): void {
-    for (let part = this.#refusals.takePart(); part !== undefined; part = this.#refusals.takePart()) {
-      for (const [name, version] of part) {
-        const resource = this.#view.get(this.type, name);
-        if (resource?.version === version && this.#refusals.get(name)?.version === version) this.#put(collected, resource);
-      }
-      if (collected.puts.length > 0) return;
-    }
   }
 }
 

@@ -18,18 +18,48 @@ export function digestOf(...sums: readonly VersionSum[]): string {
   return size === 0 ? '' : hex(high >>> 0) + hex(low >>> 0);
 }
 
-/** Name → version, with a digest that does not depend on the order in which it was filled. */
+/** The sum over pairs of a name and a version, modulo 2^64 in two halves: what `digestOf` stands for. */
+export class PairSum implements VersionSum {
+  size: number;
+  low: number;
+  high: number;
+
+  constructor({ size, low, high }: VersionSum = { size: 0, low: 0, high: 0 }) {
+    this.size = size;
+    this.low = low;
+    this.high = high;
+  }
+
+  /** Takes the pair of the name with `before` out and the one with `after` in; undefined stands for no pair. */
+  replace(name: string, before: string | undefined, after: string | undefined): void {
+    if (before === after) return;
+    if (before !== undefined) this.#count(pairOf(name, before), -1);
+    if (after !== undefined) this.#count(pairOf(name, after), 1);
+  }
+
+  #count({ low, high }: Pair, sign: 1 | -1): void {
+    this.size += sign;
+    this.low = (this.low + sign * low) >>> 0;
+    this.high = (this.high + sign * high) >>> 0;
+  }
+}
+
+/**
+ * Name → version, with a digest that does not depend on the order in which it was filled. Many tables that say nearly the same
+ * may share one as their base: each then keeps only what it says otherwise.
+ */
 export class VersionTable {
-  readonly #versions = new Map<string, string>();
-  #low = 0;
-  #high = 0;
+  #base: VersionTable | undefined;
+  /** What is not as in the base; null for a name of the base that is not here. */
+  #own = new Map<string, string | null>();
+  #sum = new PairSum();
 
   get size(): number {
-    return this.#versions.size;
+    return this.#sum.size;
   }
 
   get sum(): VersionSum {
-    return { size: this.#versions.size, low: this.#low, high: this.#high };
+    return this.#sum;
   }
 
   /** 16 hex digits that stand for the content; empty for nothing. */
@@ -37,38 +67,39 @@ export class VersionTable {
     return digestOf(this.sum);
   }
 
+  /** How many names are kept here and not in the base. */
+  get ownSize(): number {
+    return this.#own.size;
+  }
+
+  /** Becomes equal to the base, which must never change again. */
+  share(base: VersionTable): void {
+    this.#base = base;
+    this.#own = new Map();
+    this.#sum = new PairSum(base.sum);
+  }
+
   get(name: string): string | undefined {
-    return this.#versions.get(name);
+    const own = this.#own.get(name);
+    return own === undefined ? this.#base?.get(name) : (own ?? undefined);
   }
 
   has(name: string): boolean {
-    return this.#versions.has(name);
+    return this.get(name) !== undefined;
   }
 
-  keys(): IterableIterator<string> {
-    return this.#versions.keys();
+  *keys(): Generator<string> {
+    for (const [name, version] of this.#own) if (version !== null) yield name;
+    if (this.#base !== undefined) for (const name of this.#base.keys()) if (!this.#own.has(name)) yield name;
   }
 
-  set(name: string, version: string): void {
-    const before = this.#versions.get(name);
+  /** Sets the version of a name, or takes the name out. */
+  set(name: string, version: string | undefined): void {
+    const before = this.get(name);
     if (before === version) return;
-    if (before !== undefined) this.#count(name, before, -1);
-    this.#versions.set(name, version);
-    this.#count(name, version, 1);
-  }
-
-  delete(name: string): void {
-    const before = this.#versions.get(name);
-    if (before === undefined) return;
-    this.#versions.delete(name);
-    this.#count(name, before, -1);
-  }
-
-  /** The sum of the pairs' hashes modulo 2^64, in two halves. */
-  #count(name: string, version: string, sign: 1 | -1): void {
-    const { low, high } = pairOf(name, version);
-    this.#low = (this.#low + sign * low) >>> 0;
-    this.#high = (this.#high + sign * high) >>> 0;
+    if (version === this.#base?.get(name)) this.#own.delete(name);
+    else this.#own.set(name, version ?? null);
+    this.#sum.replace(name, before, version);
   }
 }
 

@@ -1,0 +1,31 @@
+/** First requests that ask for all that others see too: streams that begin with them share what is known of it. */
+import type { DeltaRequest } from './delta-request.ts';
+import type { LayerSet } from './layer-sets.ts';
+
+/** Which set a request is measured against. */
+export interface CommonChoice {
+  /** What all see, if this client sees nothing else. */
+  readonly common: LayerSet | undefined;
+  /** The most that one response may hold. */
+  readonly maxBytes: number;
+  /** Whether a request without names asks for everything. */
+  readonly legacyWildcard: boolean;
+}
+
+/** The set, if the first request of a client that has nothing asks for exactly this and one response can hold it. */
+export function askedForAll(request: DeltaRequest, { common, maxBytes, legacyWildcard }: CommonChoice): LayerSet | undefined {
+  const { subscribe, unsubscribe, initialVersions } = request;
+  if (common === undefined || common.resources.length === 0 || common.bytes > maxBytes) return undefined;
+  if (unsubscribe.length > 0 || initialVersions.size > 0) return undefined;
+  return legacyWildcard || isWildcard(request) || namesAll(subscribe, common) ? common : undefined;
+}
+
+/** Whether a request asks for the wildcard and for nothing else. */
+export function isWildcard({ subscribe }: DeltaRequest): boolean {
+  return subscribe.length === 1 && subscribe[0] === '*';
+}
+
+function namesAll(subscribe: readonly string[], { names }: LayerSet): boolean {
+  if (subscribe.length !== names.size) return false;
+  return subscribe.every((name) => names.has(name)) && new Set(subscribe).size === names.size;
+}
