@@ -159,7 +159,7 @@ describe('pushes', () => {
     expect(bench.change('EDS c500@2')).toEqual(['EDS +c500@2']);
   });
 
-  test('changes coalesce to the latest while a response is in flight', () => {
+  test('rule 5: changes coalesce to the latest while a response is in flight', () => {
     const bench = settled('EDS', ['a', 'b'], ['a', 'b']);
     expect(bench.change('EDS a@2')).toEqual(['EDS +a@2']);
     expect(bench.change('EDS a@3')).toEqual([]);

@@ -77,7 +77,7 @@ describe('order', () => {
     expect(bench.ask('EDS', ['a'])).toEqual([]);
   });
 
-  test('changes coalesce to the latest while a response is in flight', () => {
+  test('rule 5: changes coalesce to the latest while a response is in flight', () => {
     const bench = running();
     expect(bench.change('EDS a@2')).toEqual(['EDS a@2']);
     for (let version = 3; version < 10; version += 1) expect(bench.change(`EDS a@${version}`)).toEqual([]);
