@@ -5,6 +5,7 @@ import { call, type Stream, stream } from '../datapath/kit/load.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { HawserProcesses, type Running, type RunningCluster } from '../kit/hawser-processes.ts';
 import { eventually } from '../kit/served.ts';
+import { account } from '../kit/totals.ts';
 
 const [CLIENT, SERVER] = ['127.87.5.11', '127.87.5.12'] as const;
 const HOST = 'reviews.bookinfo.svc.clusterset.local';
@@ -97,6 +98,8 @@ describe('two agents of one cluster, under traffic', () => {
     console.log(
       `agent failover: ${tally.sent} requests, ${tally.failed} failed; takeover ${Math.round(takeover)} ms after SIGKILL, ${Math.round(pause)} ms after SIGSTOP`,
     );
+    // Every write that was awaited above has arrived; what went back would show here.
+    account({ writes: 5, documents: 5, staleOrForged: (await knows(west.adminPort, '127.87.5.21')) ? 1 : 0 });
     expect([...tally.failures]).toEqual([]);
     expect(tally.sent).toBeGreaterThan(200);
   });

@@ -8,6 +8,7 @@ import { serviceFile } from '../kit/federation.ts';
 import { HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
 import { type NatsCluster, startNatsCluster } from '../kit/nats-cluster.ts';
 import { eventually } from '../kit/served.ts';
+import { account } from '../kit/totals.ts';
 
 const log = pino({ level: 'silent' });
 const route = (seconds: number): string => `apiVersion: networking.istio.io/v1
@@ -76,6 +77,7 @@ describe('three NATS servers', () => {
     const again = performance.now() - back;
     await eventually(async () => !(await world('127.87.6.21')), 'a removal was lost');
     await eventually(async () => (await hawser.run(['status'])).stdout.includes(', distributed'), 'the status never says that it is done');
+    account({ writes: 4, removals: 1, documents: 5, falseRemovals: (await world('127.87.6.22')) ? 0 : 1 });
     console.log(
       `nats cluster: a change passed ${Math.round(one)} ms after its leader was killed, ${Math.round(again)} ms after the majority was back`,
     );

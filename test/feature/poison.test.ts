@@ -32,7 +32,7 @@ function conditionsIn(text: string): Readonly<Record<string, ConditionText>> {
   return Object.fromEntries(status.conditions.map((condition) => [String(condition['type']), condition]));
 }
 
-describe('a federation of one cluster', () => {
+describe('a federation of one cluster', { timeout: 120_000 }, () => {
   const hawser = new HawserProcesses();
   let cluster: RunningCluster;
   let envoys: readonly TestEnvoy[];

@@ -12,7 +12,7 @@ import { type RosterMember, trustDomainOf } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { privateFolder } from '@hawser/runtime/durable-file.ts';
 import { HUB } from '@hawser/wire/envelope.ts';
-import { generateSigner } from '@hawser/wire/signing.ts';
+import { generateSigner, type Signer } from '@hawser/wire/signing.ts';
 import { CONFIG_PREFIX, CONFIG_STREAM, policyKey, ROSTER_KEY } from '@hawser/wire/subjects.ts';
 import pino from 'pino';
 import { startNats, type TestNats } from './nats.ts';
@@ -48,6 +48,8 @@ export interface TestCluster {
 export interface TestFederation {
   readonly nats: TestNats;
   readonly folder: string;
+  /** The hub's key. */
+  readonly hub: Signer;
   cluster(name: string): TestCluster;
   /** Publishes roster and policies, which from now on are these, to a cluster at a revision, as the hub does. */
   configure(cluster: string, revision: number, policies?: readonly Resource[]): Promise<void>;
@@ -110,7 +112,7 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
     }),
   );
   return {
-    ...{ nats, folder },
+    ...{ nats, folder, hub },
     cluster: (name) => {
       const found = clusters.get(name);
       if (found === undefined) throw new Error(`no cluster ${name}`);

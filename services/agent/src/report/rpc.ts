@@ -1,10 +1,11 @@
-/** Answers the hub's questions. Only the hub's own key is obeyed. */
+/** Answers the hub's questions. Only the hub's own key is obeyed, and each question is answered once. */
 import type { Bus, BusSubscription } from '@hawser/bus/bus.ts';
 import { HUB, open } from '@hawser/wire/envelope.ts';
 import { DiffRequest, type DiffResponse, ProxyConfigRequest } from '@hawser/wire/messages.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
 import { rpcSubject } from '@hawser/wire/subjects.ts';
 import { Compile } from 'typebox/compile';
+import { AskedBefore } from './asked-before.ts';
 
 /** What answers. */
 export interface RpcParts {
@@ -48,9 +49,10 @@ const METHODS: readonly Method[] = [
 /** Serves `hawser.rpc.CLUSTER.METHOD`, and `….REPLICA` for this agent alone: sealed requests, JSON answers. */
 export function serveRpc(parts: RpcParts): BusSubscription {
   const { bus, cluster, replica } = parts;
+  const before = new AskedBefore();
   const serving = METHODS.flatMap((method) =>
     [rpcSubject(cluster, method.name), rpcSubject(cluster, method.name, replica)].map((subject) =>
-      bus.serve(subject, async (bytes) => Buffer.from(JSON.stringify(await answer(bytes, method, parts)))),
+      bus.serve(subject, async (bytes) => Buffer.from(JSON.stringify(await answer(bytes, method, { ...parts, before })))),
     ),
   );
   return {
@@ -60,10 +62,11 @@ export function serveRpc(parts: RpcParts): BusSubscription {
   };
 }
 
-async function answer(bytes: Uint8Array, method: Method, parts: RpcParts): Promise<unknown> {
+async function answer(bytes: Uint8Array, method: Method, parts: RpcParts & { readonly before: AskedBefore }): Promise<unknown> {
   const request = open(bytes, (from) => (from === HUB ? parts.hubKey : undefined));
   if (typeof request === 'string') return { error: `the request was refused: ${request}` };
   if (request.to !== parts.cluster || request.key !== method.name) return { error: 'the request was refused: wrong-address' };
+  if (parts.before.has(bytes, request.revision)) return { error: 'the request was refused: replayed' };
   const problem = method.check(request.body);
   return problem === undefined ? method.answer(request.body as never, parts) : { error: problem };
 }

@@ -24,12 +24,20 @@ export interface Question<Answer> {
   readonly isAnswer: (value: unknown) => value is Answer;
 }
 
+let askedAt = 0;
+
+/** The time in milliseconds, never the same twice: an agent takes two equal questions for a replay. */
+function nextMoment(now: number): number {
+  askedAt = Math.max(askedAt + 1, now);
+  return askedAt;
+}
+
 /** The agent's answer. Throws `agent-unreachable` (503) when none comes in time, `agent-answer` (502) when it is no answer. */
 export async function askAgent<Answer>(parts: AskParts, question: Question<Answer>): Promise<Answer> {
   const { cluster, replica, method, body, timeoutMs, isAnswer } = question;
   const head = { protocol: PROTOCOL, from: HUB, to: cluster, key: method, part: 0, parts: 1 };
   const epoch = Math.max(1, parts.context.distribution.desired?.epoch ?? 1);
-  const request = seal({ ...head, epoch, revision: parts.context.now(), body }, parts.signer);
+  const request = seal({ ...head, epoch, revision: nextMoment(parts.context.now()), body }, parts.signer);
   try {
     const reply = await parts.bus.request(rpcSubject(cluster, method, replica), request, { timeoutMs });
     const answer: unknown = JSON.parse(Buffer.from(reply.bytes).toString('utf8'));
