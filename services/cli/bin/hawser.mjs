@@ -31,11 +31,11 @@ async function runHere() {
 
 /**
  * What `hub run` and `agent run` are started with, for they run for months: a heap that is collected when it has grown by a
- * quarter and not when it has grown to half a gigabyte, a young generation of 24 MiB at most, and a malloc that gives large
+ * fifth and not when it has grown to half a gigabyte, a young generation of 12 MiB at most, and a malloc that gives large
  * buffers back.
  */
 const SERVICE = {
-  flags: ['--heap-growing-percent=25', '--max-semi-space-size=8'],
+  flags: ['--heap-growing-percent=20', '--max-semi-space-size=4'],
   env: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' },
 };
 

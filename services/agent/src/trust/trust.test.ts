@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Authority, openAuthority } from './authority.ts';
-import { mintProxyToken, proxyTokenVerifier } from './proxy-tokens.ts';
+import { mintProxyToken, PROXY_TOKEN_LIFE_MS, proxyTokenVerifier } from './proxy-tokens.ts';
 
 let dir: string;
 
@@ -108,17 +108,18 @@ describe('authority', () => {
 
 describe('proxy tokens', () => {
   const claims = { cluster: 'us-east', ...reviews };
+  const proven = { ...claims, expiresAt: expect.closeTo(Date.now() + PROXY_TOKEN_LIFE_MS, -6) as number };
 
   test('what is minted is what is proven; the key is 0600', async () => {
     const verify = await proxyTokenVerifier(dir, 'us-east');
-    expect(await verify(await mintProxyToken({ agentDir: dir, ...claims }))).toEqual(claims);
-    expect(await verify(await mintProxyToken({ agentDir: dir, ...claims, name: 'reviews-1' }))).toEqual({ ...claims, name: 'reviews-1' });
+    expect(await verify(await mintProxyToken({ agentDir: dir, ...claims }))).toEqual(proven);
+    expect(await verify(await mintProxyToken({ agentDir: dir, ...claims, name: 'reviews-1' }))).toEqual({ ...proven, name: 'reviews-1' });
     expect(await modeOf('proxy-token.pem')).toBe(0o600);
   });
 
   test('minting and verifying make one key, whoever comes first', async () => {
     const [verify, token] = await Promise.all([proxyTokenVerifier(dir, 'us-east'), mintProxyToken({ agentDir: dir, ...claims })]);
-    expect(await verify(token)).toEqual(claims);
+    expect(await verify(token)).toEqual(proven);
   });
 
   test('expired, foreign, forged and unsigned tokens prove nothing', async () => {
