@@ -51,7 +51,7 @@ export interface Scenario {
 }
 
 /** One in this many has everything at its largest, and lasts. */
-const LONG_EVERY = 15;
+const LONG_EVERY = 25;
 
 /** Draws it; a mode that is asked for changes nothing else. */
 export function drawScenario(random: Random, asked?: Mode): Scenario {
@@ -62,7 +62,7 @@ export function drawScenario(random: Random, asked?: Mode): Scenario {
 
 function long(mode: Mode, random: Random): Scenario {
   const clusters = random.between(2, 3);
-  const chaosMs = random.between(15_000, 45_000);
+  const chaosMs = random.between(10_000, 30_000);
   return { mode, hubs: 2, clusters, replicas: 2, services: 2, calm: true, chaosMs, paceMs: 3_000, weights: WEIGHTS };
 }
 
