@@ -68,6 +68,7 @@ export function runSeed(seed: number, { mode: asked, trace = () => undefined }: 
     problem =
       error instanceof Breach ? error.message : `failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
+  time.end();
   return {
     ...{ seed, mode: scenario.mode, problem, events: time.events, settledAfterS },
     faults: Object.fromEntries(faults.happened),

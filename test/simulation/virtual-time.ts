@@ -110,6 +110,12 @@ export class VirtualTime {
     this.#held.delete(actor);
   }
 
+  /** Nothing happens any more. Signals of the runtime outlive a simulation, and must not keep all of it in memory. */
+  end(): void {
+    this.#heap.length = 0;
+    this.#held.clear();
+  }
+
   /** Runs until `until` (absolute) or until `stop` answers true between two events. */
   run(until: number, stop: () => boolean = () => false): void {
     for (;;) {
