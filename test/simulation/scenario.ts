@@ -76,7 +76,7 @@ function short(mode: Mode, random: Random): Scenario {
     replicas: random.pick([1, 1, 2]),
     services: random.pick([1, 1, 1, 2]),
     calm: random.chance(0.6),
-    chaosMs: random.between(2, 6) * paceMs,
+    chaosMs: random.between(2, 4) * paceMs,
     paceMs,
     weights: drawWeights(random),
   };
