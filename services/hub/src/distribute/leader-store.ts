@@ -43,7 +43,7 @@ export class LeaderStore {
   async acquire(): Promise<number | undefined> {
     if (await this.#lock()) return await this.#take('true');
     if ((await this.#endExpired()) && (await this.#lock())) return await this.#take('true');
-    return await this.#take(EXPIRED);
+    return await this.#take(`${EXPIRED} AND EXISTS (${STANDS_STILL.replace('$1', '$3')})`, [LOCK.toString()]);
   }
 
   /** Extends the lease; false when the term is not this replica's any more. */
@@ -88,10 +88,10 @@ export class LeaderStore {
     return rows[0]?.['locked'] === true;
   }
 
-  async #take(condition: string): Promise<number | undefined> {
+  async #take(condition: string, values: readonly string[] = []): Promise<number | undefined> {
     const { rows } = await this.#query(
       `UPDATE hub_leader SET term = term + 1, holder = $1, address = $2, expires_at = clock_timestamp() + ${LEASE} WHERE ${condition} RETURNING term`,
-      [this.#parts.holder, this.#parts.address],
+      [this.#parts.holder, this.#parts.address, ...values],
     );
     return rows[0] === undefined ? undefined : Number(rows[0]['term']);
   }
@@ -99,7 +99,7 @@ export class LeaderStore {
   /** Ends the connection of a holder whose lease has expired; true when it is gone. */
   async #endExpired(): Promise<boolean> {
     const { rows } = await this.#query(
-      `SELECT pg_terminate_backend(pid, ${TERMINATE_MS}) AS ended FROM pg_locks, hub_leader WHERE ${EXPIRED} AND ${LOCKED} AND pid <> pg_backend_pid()`,
+      `SELECT pg_terminate_backend(still.pid, ${TERMINATE_MS}) AS ended FROM (${STANDS_STILL}) AS still, hub_leader WHERE ${EXPIRED}`,
       [LOCK.toString()],
     );
     return rows[0]?.['ended'] === true;
@@ -138,4 +138,7 @@ const EXPIRED = 'expires_at < clock_timestamp()';
 const LEASE = `${LEASE_MS} * interval '1 millisecond'`;
 const LOCKED = `locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32) + objid::bigint = $1::bigint AND objsubid = 1`;
+/** The lock's holder, if nothing was heard of it for as long as a lease lasts: one that has just taken the lock is about to take the term. */
+const STANDS_STILL = `SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE ${LOCKED} AND pid <> pg_backend_pid()
+  AND coalesce(state_change, '-infinity') < clock_timestamp() - ${LEASE}`;
 const HELD = `EXISTS (SELECT FROM pg_locks WHERE ${LOCKED} AND pid = pg_backend_pid())`;

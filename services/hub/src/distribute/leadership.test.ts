@@ -64,8 +64,11 @@ describe('the lease of leadership', () => {
   });
 
   it('is won by one of many that ask at once', async () => {
-    const terms = await Promise.all(Array.from({ length: 10 }, (_, index) => replica(`r${index}`).acquire()));
-    expect(terms.filter((term) => term !== undefined)).toEqual([1]);
+    for (let round = 0; round < 5; round += 1) {
+      dsn = await postgres.database();
+      const terms = await Promise.all(Array.from({ length: 10 }, (_, index) => replica(`r${index}`).acquire()));
+      expect(terms.filter((term) => term !== undefined)).toEqual([1]);
+    }
   });
 
   it('lets nobody but its holder note what is published, or begin an epoch', async () => {
