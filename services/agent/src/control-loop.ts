@@ -59,6 +59,8 @@ export class ControlLoop {
   /** Which of what is wanted is compiled. */
   #effective: ReadonlyMap<string, Resource> = new Map();
   #pending: Moment | undefined;
+  /** What was served since the moment is pending. */
+  readonly #applied: Change[] = [];
   #moment: Moment | undefined;
 
   constructor(parts: ControlLoopParts) {
@@ -150,7 +152,7 @@ export class ControlLoop {
 
   /** Compiles what is pending, now. */
   run(): void {
-    const { federation, store } = this.#parts;
+    const { federation, store, probation } = this.#parts;
     if (this.#missing.size > 0) return;
     const dirty = federation.takeDirty();
     const changes = dirty === undefined ? [] : this.#compile(dirty);
@@ -163,9 +165,12 @@ export class ControlLoop {
     this.#becomeReady();
     const moment = this.#pending;
     if (moment === undefined) return;
+    this.#applied.push(...applied.changes);
+    // What is served during a trial is not yet what the moment amounts to.
+    if (probation.active) return;
     this.#pending = undefined;
     this.#moment = moment;
-    this.#parts.onRevision(moment, applied);
+    this.#parts.onRevision(moment, { generation: applied.generation, changes: this.#applied.splice(0) });
     this.#parts.onChange();
   }
 

@@ -26,6 +26,8 @@ export function followTrials(
   return new PolicyTrials({
     ...{ probation, streams: server.streams, recompile: () => loop.reconsider() },
     onVerdict: (refused, nacks) => {
+      // A moment that came during the trial is accounted for now.
+      loop.run();
       for (const { key, revision, refusal } of refused) {
         log.warn({ policy: key, ...refusal }, 'a proxy refuses what a policy makes: it is held back');
         on.rollouts()?.blame(revision, key, nacks);
