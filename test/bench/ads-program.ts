@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { ROOT } from '../../deploy/demo/processes.ts';
+import { Inbox } from '../kit/inbox.ts';
 
 const SOURCES = join(ROOT, 'test/bench/xds');
 const BUILD_MS = 600_000;
@@ -51,10 +52,8 @@ export function monotonic(): number {
 /** A running role of the program. */
 export class AdsProcess {
   readonly #child: ChildProcess;
-  readonly #events: ProgramEvent[] = [];
-  #wake: (() => void) | undefined;
+  readonly #events = new Inbox<ProgramEvent>();
   #stderr = '';
-  #ended: string | undefined;
 
   constructor(program: string, args: readonly string[]) {
     this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -64,13 +63,9 @@ export class AdsProcess {
     stderr.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString()).slice(-2_000);
     });
-    createInterface(stdout).on('line', (line) => {
-      this.#events.push(JSON.parse(line) as ProgramEvent);
-      this.#wake?.();
-    });
+    createInterface(stdout).on('line', (line) => this.#events.put(JSON.parse(line) as ProgramEvent));
     this.#child.once('close', (code, signal) => {
-      this.#ended = `${args[0]} ended (${signal ?? code}): ${this.#stderr.trim()}`;
-      this.#wake?.();
+      this.#events.end(`${args[0]} ended (${signal ?? code}): ${this.#stderr.trim()}`);
     });
   }
 
@@ -84,32 +79,14 @@ export class AdsProcess {
   }
 
   /** The next event of a kind that satisfies the condition, taken out; throws when the program ends or it takes too long. */
-  async next(kind: ProgramEvent['event'], matches: (event: ProgramEvent) => boolean = () => true): Promise<ProgramEvent> {
-    const end = performance.now() + ANSWER_MS;
-    for (;;) {
-      const index = this.#events.findIndex((event) => event.event === kind && matches(event));
-      const [found] = index < 0 ? [] : this.#events.splice(index, 1);
-      if (found !== undefined) return found;
-      if (this.#ended !== undefined) throw new Error(this.#ended);
-      if (performance.now() >= end) throw new Error(`no "${kind}" within ${ANSWER_MS / 1_000} s`);
-      await this.#arrival(end - performance.now());
-    }
+  next(kind: ProgramEvent['event'], matches: (event: ProgramEvent) => boolean = () => true): Promise<ProgramEvent> {
+    return this.#events.take({ matches: (event) => event.event === kind && matches(event), what: `"${kind}"`, withinMs: ANSWER_MS });
   }
 
   async stop(): Promise<void> {
-    if (this.#ended !== undefined) return;
+    if (this.#events.ended !== undefined) return;
     const closed = once(this.#child, 'close');
     this.#child.kill('SIGKILL');
     await closed;
-  }
-
-  #arrival(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

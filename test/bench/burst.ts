@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
 import type { Bench } from './bench.ts';
+import { atPace } from './pace.ts';
 import { type Change, type ClientFleet, type FederatedRig, inTurn, SIDES, type Side, withRig, type XdsRig } from './xds-rig.ts';
 
 const ROUNDS = 5;
@@ -88,12 +89,7 @@ async function one(rig: XdsRig, fleet: ClientFleet, { side, round }: { side: Sid
 /** Makes the changes on schedule, however late the clients are, and resolves with every delivery's milliseconds, sorted. */
 async function deliveries(rig: XdsRig, fleet: ClientFleet, { side, changes }: { side: Side; changes: number }): Promise<Float64Array> {
   const made: Change[] = [];
-  const begun = performance.now();
-  for (let index = 0; index < changes; index += 1) {
-    const due = begun + (index * 1_000) / RATE;
-    if (due > performance.now()) await wait(due - performance.now());
-    made.push(rig.change(side, fleet, (index * 37) % SERVICES));
-  }
+  await atPace({ count: changes, perSecond: RATE }, (index) => made.push(rig.change(side, fleet, (index * 37) % SERVICES)));
   const times = await rig.allDelivered(fleet, made);
   return times.sort();
 }

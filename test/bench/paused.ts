@@ -10,6 +10,7 @@ import type { Bench } from './bench.ts';
 import { type Federation, inFederation } from './federation.ts';
 import { ask } from './kept-alive.ts';
 import { assignmentName, changedAddress, changeEndpoint, writeServices } from './many-services.ts';
+import { atPace } from './pace.ts';
 import { rssMiB } from './xds-rig.ts';
 
 const CLUSTER = 'us-east';
@@ -79,13 +80,10 @@ class Updates {
 
   /** Makes changes at a steady rate. */
   async run(count: number, perSecond: number): Promise<void> {
-    const begun = performance.now();
-    for (let made = 0; made < count; made += 1) {
-      const due = begun + (made * 1_000) / perSecond;
-      if (due > performance.now()) await wait(due - performance.now());
+    await atPace({ count, perSecond }, () => {
       changeEndpoint(this.#registryDir, this.#next % SERVICES, changedAddress(this.#next));
       this.#next += 1;
-    }
+    });
   }
 
   /** The newest address of each service that a full turn has reached. */

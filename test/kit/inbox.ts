@@ -2,6 +2,14 @@
 
 const DEADLINE_MS = 10_000;
 
+/** Which one is taken, and how long it may take to come. */
+export interface Wish<Response> {
+  readonly matches?: (response: Response) => boolean;
+  /** In words, for the error. */
+  readonly what?: string;
+  readonly withinMs?: number;
+}
+
 /** Responses in their order, for whoever asks. */
 export class Inbox<Response> {
   readonly #waiting: Response[] = [];
@@ -18,15 +26,21 @@ export class Inbox<Response> {
     this.#wake?.();
   }
 
-  /** The next one; fails when the stream ends or 10 s pass first. */
-  async take(): Promise<Response> {
-    const deadline = Date.now() + DEADLINE_MS;
+  /** Why nothing comes any more. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  /** The next one that matches; fails when the stream ends or the time, 10 s, passes first. */
+  async take({ matches = () => true, what = 'response', withinMs = DEADLINE_MS }: Wish<Response> = {}): Promise<Response> {
+    const deadline = performance.now() + withinMs;
     for (;;) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) return next;
+      const place = this.#waiting.findIndex(matches);
+      if (place >= 0) return this.#waiting.splice(place, 1)[0] as Response;
       if (this.#ended !== undefined) throw new Error(this.#ended);
-      if (Date.now() >= deadline) throw new Error('no response within 10 s');
-      await this.#arrival(deadline - Date.now());
+      const left = deadline - performance.now();
+      if (left <= 0) throw new Error(`no ${what} within ${withinMs / 1_000} s`);
+      await this.#arrival(left);
     }
   }
 

@@ -9,6 +9,7 @@ import { postgresBinaries } from '@hawser/hub/postgres/binaries.ts';
 import { dataPath, openDataFolder, SUPERUSER } from '@hawser/hub/postgres/data-folder.ts';
 import { serverCommand, startServer, stopServer } from '@hawser/hub/postgres/postmaster.ts';
 import { serverUser } from '@hawser/hub/postgres/server-user.ts';
+import { Client } from 'pg';
 import { freePort } from './ports.ts';
 
 /** A server on a free port of 127.0.0.1 whose data goes with it. */
@@ -19,6 +20,21 @@ export interface TestPostgres {
   /** A copy of a database that nobody is connected to, as it is now: a backup. Returns its DSN. */
   copy(dsn: string): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** The rows that one statement answers, over a connection of its own. */
+export async function querySql<Row extends object = Record<string, unknown>>(
+  dsn: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
+  const client = new Client({ connectionString: dsn });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, [...values])).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 const TEMPLATE = 'hawser_template';

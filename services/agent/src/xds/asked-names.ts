@@ -1,17 +1,9 @@
 /** What a client asks for of one type: names, the wildcard, or both. */
 export class AskedNames {
-  #wildcard = false;
+  wildcard = false;
   #names: ReadonlySet<string> = new Set();
   /** The same set, while nobody else has it. */
   #own: Set<string> | undefined;
-
-  get wildcard(): boolean {
-    return this.#wildcard;
-  }
-
-  set wildcard(value: boolean) {
-    this.#wildcard = value;
-  }
 
   /** The wildcard left out. */
   get names(): ReadonlySet<string> {
@@ -19,7 +11,7 @@ export class AskedNames {
   }
 
   covers(name: string): boolean {
-    return this.#wildcard || this.#names.has(name);
+    return this.wildcard || this.#names.has(name);
   }
 
   add(name: string): void {

@@ -4,8 +4,8 @@ import type { LayerSet } from './layer-sets.ts';
 
 /** Which set a request is measured against. */
 export interface CommonChoice {
-  /** What all see, if this client sees nothing else. */
-  readonly common: LayerSet | undefined;
+  /** What all see, if this client sees nothing else; asked for only when the rest of the request allows it. */
+  readonly common: () => LayerSet | undefined;
   /** The most that one response may hold. */
   readonly maxBytes: number;
   /** Whether a request without names asks for everything. */
@@ -15,9 +15,10 @@ export interface CommonChoice {
 /** The set, if the first request of a client that has nothing asks for exactly this and one response can hold it. */
 export function askedForAll(request: DeltaRequest, { common, maxBytes, legacyWildcard }: CommonChoice): LayerSet | undefined {
   const { subscribe, unsubscribe, initialVersions } = request;
-  if (common === undefined || common.resources.length === 0 || common.bytes > maxBytes) return undefined;
   if (unsubscribe.length > 0 || initialVersions.size > 0) return undefined;
-  return legacyWildcard || isWildcard(request) || namesAll(subscribe, common) ? common : undefined;
+  const set = common();
+  if (set === undefined || set.resources.length === 0 || set.bytes > maxBytes) return undefined;
+  return legacyWildcard || isWildcard(request) || namesAll(subscribe, set) ? set : undefined;
 }
 
 /** Whether a request asks for the wildcard and for nothing else. */

@@ -2,11 +2,11 @@
  * Delta responses put together from parts that were encoded before: each resource's frame is made once and shared by all
  * streams; only the nonce and the removed names differ (discovery.proto, `DeltaDiscoveryResponse`).
  */
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { type FramedMessage, framed } from './framed-messages.ts';
-import { PUSH_ORDER, typeUrlOf } from './type-urls.ts';
+import { resourceFrames, stringField, typeAndNonce, writeAny } from './response-fields.ts';
 
 /** What one response says. */
 export interface DeltaResponse {
@@ -16,13 +16,9 @@ export interface DeltaResponse {
   readonly removed: readonly string[];
 }
 
-/** Field numbers of `DeltaDiscoveryResponse`, `Resource` and `Any`. */
-const RESPONSE = { resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
+/** Field numbers of `DeltaDiscoveryResponse` and `Resource`. */
+const REMOVED = 6;
 const RESOURCE = { version: 1, resource: 2, name: 3 } as const;
-const ANY = { typeUrl: 1, value: 2 } as const;
-
-const frames = new WeakMap<XdsResource, Uint8Array>();
-const typeFields = new Map(PUSH_ORDER.map((type) => [type, stringField(RESPONSE.typeUrl, typeUrlOf(type))]));
 
 interface Body {
   readonly resources: readonly XdsResource[];
@@ -34,11 +30,7 @@ const lastBodies = new Map<XdsType, Body>();
 
 /** The framed message of a response. */
 export function encodeResponse({ type, nonce, resources, removed }: DeltaResponse): FramedMessage {
-  const tail: Uint8Array[] = [];
-  const typeField = typeFields.get(type);
-  if (typeField !== undefined) tail.push(typeField);
-  tail.push(stringField(RESPONSE.nonce, nonce));
-  for (const name of removed) tail.push(stringField(RESPONSE.removed, name));
+  const tail = [...typeAndNonce(type, nonce), ...removed.map((name) => stringField(REMOVED, name))];
   return framed(resources.length < FEW ? resources.map(frameOf) : [bodyOf(type, resources)], tail);
 }
 
@@ -58,29 +50,9 @@ function isSame(a: readonly XdsResource[], b: readonly XdsResource[]): boolean {
 }
 
 /** One resource as a field of the response: {version, Any, name}, encoded at its first use. */
-export function frameOf(resource: XdsResource): Uint8Array {
-  const known = frames.get(resource);
-  if (known !== undefined) return known;
-  const frame = new BinaryWriter()
-    .tag(RESPONSE.resources, WireType.LengthDelimited)
-    .fork()
-    .tag(RESOURCE.version, WireType.LengthDelimited)
-    .string(resource.version)
-    .tag(RESOURCE.resource, WireType.LengthDelimited)
-    .fork()
-    .tag(ANY.typeUrl, WireType.LengthDelimited)
-    .string(typeUrlOf(resource.type))
-    .tag(ANY.value, WireType.LengthDelimited)
-    .bytes(resource.bytes)
-    .join()
-    .tag(RESOURCE.name, WireType.LengthDelimited)
-    .string(resource.name)
-    .join()
-    .finish();
-  frames.set(resource, frame);
-  return frame;
-}
-
-function stringField(field: number, text: string): Uint8Array {
-  return new BinaryWriter().tag(field, WireType.LengthDelimited).string(text).finish();
-}
+export const frameOf = resourceFrames((writer, field, resource) => {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.tag(RESOURCE.version, WireType.LengthDelimited).string(resource.version);
+  writeAny(writer, RESOURCE.resource, resource);
+  return writer.tag(RESOURCE.name, WireType.LengthDelimited).string(resource.name).join();
+});

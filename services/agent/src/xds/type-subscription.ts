@@ -347,7 +347,7 @@ export class TypeSubscription<Hold> {
   /** Whether a first request asks for exactly what others see too, of which the client has nothing; it is then noted. */
   #asksForAll(request: DeltaRequest, legacyWildcard: boolean): boolean {
     if (this.#forcedEarly.size > 0) return false;
-    const set = askedForAll(request, { common: this.#view.common?.(this.type), maxBytes: this.#maxBytes, legacyWildcard });
+    const set = askedForAll(request, { common: () => this.#view.common?.(this.type), maxBytes: this.#maxBytes, legacyWildcard });
     if (set === undefined) return false;
     if (legacyWildcard || isWildcard(request)) this.#asked.wildcard = true;
     else this.#asked.share(set.names);

@@ -3,7 +3,7 @@ import type { AuditAnswer, TokenCreated } from '@hawser/wire/access.ts';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { openDatabase } from '../db/database.ts';
 import { createAccess, tokenHash } from './access.ts';
 
@@ -56,14 +56,12 @@ describe('tokens', () => {
       { name: 'ci', role: 'operator', namespaces: ['bookinfo'], createdAt: expect.any(String), createdBy: 'admin' },
     ]);
     expect((await hub.call('POST', TOKENS, { name: 'ci', role: 'viewer' })).code).toBe(409);
-    const client = new Client({ connectionString: dsn });
-    await client.connect();
-    const { rows } = await client.query<{ token_hash: Buffer; row: string }>(
+    const [row] = await querySql<{ token_hash: Buffer; row: string }>(
+      dsn,
       "SELECT token_hash, t::text AS row FROM api_tokens t WHERE name = 'ci'",
     );
-    await client.end();
-    expect(rows[0]?.token_hash).toEqual(tokenHash(token));
-    expect(rows[0]?.row).not.toContain(token);
+    expect(row?.token_hash).toEqual(tokenHash(token));
+    expect(row?.row).not.toContain(token);
   });
 
   it.each([

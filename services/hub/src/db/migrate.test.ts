@@ -1,10 +1,9 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/kit/ports.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { MIGRATIONS, migrate } from './migrate.ts';
 
 let postgres: TestPostgres;
@@ -20,13 +19,7 @@ afterAll(async () => {
 });
 
 async function journal(dsn: string): Promise<readonly unknown[]> {
-  const client = new Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    return (await client.query('SELECT number FROM schema_journal ORDER BY number')).rows.map((row) => row.number);
-  } finally {
-    await client.end();
-  }
+  return (await querySql<{ number: number }>(dsn, 'SELECT number FROM schema_journal ORDER BY number')).map((row) => row.number);
 }
 
 describe('migrations', () => {

@@ -7,9 +7,9 @@ import { invalid, type Status, StatusError, statusOf } from '../http/status.ts';
 import type { FleetView } from '../hub-core.ts';
 import { checkReferences, type ReferenceWorld, subsetsOf } from './references.ts';
 import { desiredOf, newRow, updatedRow } from './resource-row.ts';
-import { requireVersion, type Target, validated, type WriteOptions } from './resource-service.ts';
+import { requireVersion, rowKey, type Target, validated, type WriteOptions } from './resource-service.ts';
 import { loadReferenceWorld, readable } from './resource-status.ts';
-import { lockRows, type RowKey, recordWrites, type Write } from './resource-store.ts';
+import { lockRows, recordWrites, type Write } from './resource-store.ts';
 
 /** What became of one of them. `revision` is that of its last write; 0 in a dry run that would create it, and for what was refused. */
 export interface AppliedOne {
@@ -159,8 +159,4 @@ function policyKind(word: unknown): KindDescriptor {
 
 function keyOf({ kind, metadata }: Resource): string {
   return resourceKey(kind, metadata.namespace, metadata.name);
-}
-
-function rowKey({ kind, namespace, name }: Target): RowKey {
-  return { kind: kind.kind, namespace, name };
 }

@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestHub, type TestHub, UNKNOWN_FLEET } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 
 let postgres: TestPostgres;
 let hub: TestHub;
@@ -55,15 +54,7 @@ function route(name: string, destination: object): object {
   return { apiVersion: 'networking.istio.io/v1beta1', kind: 'VirtualService', metadata: { name }, spec };
 }
 
-async function sql<Row extends object>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-  const client = new Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text, [...values])).rows;
-  } finally {
-    await client.end();
-  }
-}
+const sql = <Row extends object>(text: string, values: readonly unknown[] = []) => querySql<Row>(dsn, text, values);
 
 describe('the verbs', () => {
   it('create, get, replace, patch and delete; generation rises with the spec alone', async () => {

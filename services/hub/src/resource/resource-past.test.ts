@@ -1,8 +1,7 @@
 /** Paging under writers, history, rollback, and rows that came into the database by another way. */
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiBody, startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { watchFrom } from './watch/watch-client-fixture.ts';
 
 const ROOT = '/apis/networking.istio.io/v1';
@@ -30,15 +29,7 @@ function rule(name: string, subset = 'v1', labels: object = {}): object {
   return { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { name, labels }, spec };
 }
 
-async function sql(text: string, values: readonly unknown[] = []): Promise<readonly Record<string, unknown>[]> {
-  const client = new Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    return (await client.query(text, [...values])).rows;
-  } finally {
-    await client.end();
-  }
-}
+const sql = (text: string, values: readonly unknown[] = []) => querySql(dsn, text, values);
 
 /** Writes as the API does them, in one statement: 1,200 requests would take long on a busy machine. */
 async function copies(namespace: string, name: string, count: number): Promise<void> {

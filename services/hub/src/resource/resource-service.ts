@@ -11,7 +11,7 @@ import { type HistoryPage, historyPage, pastOf } from './resource-history.ts';
 import { type ListPage, type ListQuery, listPage } from './resource-listing.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
 import { loadReferenceWorld, type StatusParts, withStatuses } from './resource-status.ts';
-import { findRow, recordWrite } from './resource-store.ts';
+import { findRow, type RowKey, recordWrite } from './resource-store.ts';
 
 /** Which resource a request is about. */
 export interface Target {
@@ -248,7 +248,8 @@ function overtaken(target: Target): StatusError {
   return new StatusError('Conflict', `${titleOf(target)} was changed from outside of the API at this moment; try again`, detailsOf(target));
 }
 
-function rowKey({ kind, namespace, name }: Target): { kind: string; namespace: string; name: string } {
+/** Where the target's row is. */
+export function rowKey({ kind, namespace, name }: Target): RowKey {
   return { kind: kind.kind, namespace, name };
 }
 

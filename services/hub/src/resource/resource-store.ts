@@ -6,7 +6,7 @@ import { and, asc, count, eq, inArray, type SQL, type SQLWrapper, sql } from 'dr
 import { requestContext } from '../access/request-context.ts';
 import { auditRow } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
-import { history, hubMeta, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
+import { history, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
 import { resourceOf } from './resource-row.ts';
 
 /** Channel of the notifications; the payload is the revision, and only a hint. */
@@ -104,12 +104,6 @@ export async function countAfter(tx: Statements, { kind, namespace, after }: Row
     .from(resources)
     .where(and(...conditions));
   return found?.rows ?? 0;
-}
-
-/** The revision of the last write this transaction sees. */
-export async function currentRevision(tx: Statements): Promise<number> {
-  const [meta] = await tx.select({ revision: hubMeta.revision }).from(hubMeta);
-  return meta?.revision ?? 0;
 }
 
 /**

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { trimAll } from './retention-loop.ts';
 
@@ -34,15 +34,7 @@ function rule(name: string, subset: string): object {
   };
 }
 
-async function sql(text: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    return (await client.query(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
+const sql = (text: string) => querySql(dsn, text);
 
 const trim = (bounds: Partial<typeof KEEP_ALL>) =>
   trimAll({ database, log, bounds: { ...KEEP_ALL, ...bounds } }, new AbortController().signal);

@@ -1,8 +1,7 @@
 /** Watches on real PostgreSQL and real sockets: what they tell is the committed log, whatever happens to the watcher. */
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub, type TestHub, UNKNOWN_FLEET } from '../../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../../test/kit/postgres.ts';
 import type { Condition } from '../../hub-core.ts';
 import { briefly, type WatchedEvent, watchFrom } from './watch-client-fixture.ts';
 
@@ -66,15 +65,7 @@ async function write(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, 
   return answer.body.metadata?.resourceVersion ?? '';
 }
 
-async function sql(text: string, values: readonly unknown[] = []): Promise<readonly Record<string, unknown>[]> {
-  const client = new Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    return (await client.query(text, [...values])).rows;
-  } finally {
-    await client.end();
-  }
-}
+const sql = (text: string, values: readonly unknown[] = []) => querySql(dsn, text, values);
 
 const seen = (events: readonly WatchedEvent[], count: number) =>
   expect.poll(() => briefly(events).length, { timeout: 20_000, interval: 10 }).toBeGreaterThanOrEqual(count);
