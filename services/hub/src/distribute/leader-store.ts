@@ -39,10 +39,13 @@ export class LeaderStore {
    * Takes the next term when nobody leads, and answers it. Nobody leads when the advisory lock is free, for its holder is gone
    * with its connection; or when the lease has expired, for its holder stands still, and then that connection is ended first:
    * a lock that came free after the term was taken would look to a third replica as if its holder were gone.
+   * A connection that does not end in time leaves the lock with a replica whose term is over: then the lease says who leads.
    */
   async acquire(): Promise<number | undefined> {
-    if (await this.#lock()) return await this.#take('true');
-    if ((await this.#endExpired()) && (await this.#lock())) return await this.#take('true');
+    const lock = await this.#lock();
+    if (lock === 'held') return await this.#take(`(${EXPIRED} OR holder = $1)`);
+    if (lock === 'taken') return await this.#take('true');
+    if ((await this.#endExpired()) && (await this.#lock()) !== undefined) return await this.#take('true');
     return await this.#take(`${EXPIRED} AND EXISTS (${STANDS_STILL.replace('$1', '$3')})`, [LOCK.toString()]);
   }
 
@@ -82,10 +85,13 @@ export class LeaderStore {
     await client?.end().catch(() => {});
   }
 
-  /** Answers at once; whoever has it already keeps it, however often it asks. */
-  async #lock(): Promise<boolean> {
-    const { rows } = await this.#query(`SELECT CASE WHEN ${HELD} THEN true ELSE pg_try_advisory_lock($1) END AS locked`, [LOCK.toString()]);
-    return rows[0]?.['locked'] === true;
+  /** Answers at once: whether it was this connection's before, came to it now, or is another's. However often asked, it is taken once. */
+  async #lock(): Promise<'held' | 'taken' | undefined> {
+    const { rows } = await this.#query(`SELECT CASE WHEN ${HELD} THEN 'held' WHEN pg_try_advisory_lock($1) THEN 'taken' END AS lock`, [
+      LOCK.toString(),
+    ]);
+    const lock: unknown = rows[0]?.['lock'];
+    return lock === 'held' || lock === 'taken' ? lock : undefined;
   }
 
   async #take(condition: string, values: readonly string[] = []): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { openDatabase } from '../db/database.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
 import { LEASE_MS, LeaderStore } from './leader-store.ts';
@@ -53,6 +53,18 @@ describe('the lease of leadership', () => {
     await expect.poll(() => one.renew(1).catch(() => true)).toBe(false);
     expect(await two.renew(2)).toBe(true);
     expect(await one.acquire()).toBeUndefined();
+  });
+
+  it('is not taken back by a replica whose connection, and lock, outlived its term', async () => {
+    const [one, two] = [replica('one'), replica('two')];
+    expect(await one.acquire()).toBe(1);
+    const taken = "UPDATE hub_leader SET term = 2, holder = 'two', expires_at = clock_timestamp() + interval '1 minute'";
+    await querySql(dsn, taken);
+    expect(await one.renew(1)).toBe(false);
+    expect(await one.acquire()).toBeUndefined();
+    expect(await two.renew(2)).toBe(true);
+    await two.release(2);
+    expect(await one.acquire()).toBe(3);
   });
 
   it('stays with the one that took it from another that stands still: no third one finds the lock free', async () => {
