@@ -85,11 +85,15 @@ export class OwnerLedger {
     return this.consistent;
   }
 
-  /** After a consistent check: keys held that the owner does not have any more. Each is told once. */
+  /**
+   * After a consistent check: keys held that the owner does not have any more. Each is told once. A digest says nothing of what is
+   * newer than it: an owner that is cut off before its next digest leaves the stream with an older one, which a list meets first.
+   */
   takeAbsent(): string[] {
     const absent: string[] = [];
     for (const [key, held] of this.#held) {
       if (held.removed || held.absent || this.#listed.has(key)) continue;
+      if (this.#digest === undefined || compareVersions(held, this.#digest) > 0) continue;
       held.absent = true;
       absent.push(key);
     }
