@@ -2,6 +2,7 @@
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Change, LayerName } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
+import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
 import { danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
@@ -12,7 +13,6 @@ import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
 import { type EncodedHost, routeConfiguration } from './route-config.ts';
 import { type RuleProblem, ruleProblems } from './rule-problems.ts';
 import { ServedAddresses } from './served-addresses.ts';
-import { entryHosts, entryResources, type ServiceEntry, serviceEntry } from './service-entry.ts';
 import { fleetResources } from './service-resources.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 
@@ -44,7 +44,7 @@ interface Draft {
   readonly fleet: Fleet;
   readonly policies: PolicyIndex;
   /** Changed services; undefined: gone. */
-  readonly entries: Map<string, ServiceEntry | undefined>;
+  readonly services: Map<string, CompiledService | undefined>;
   readonly hosts: Map<string, readonly EncodedHost[]>;
   readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
   readonly units: Map<string, readonly Placed[]>;
@@ -56,7 +56,7 @@ class IncrementalTranslator implements Translator {
   #fleet: Fleet | undefined;
   #policies: PolicyIndex = indexPolicies(new Map());
   #tcp: readonly TcpService[] = [];
-  readonly #entries = new Map<string, ServiceEntry>();
+  readonly #services = new Map<string, CompiledService>();
   readonly #hosts = new Map<string, readonly EncodedHost[]>();
   readonly #addresses = new ServedAddresses();
   readonly #proxies = new Map<LayerName, ProxyRef>();
@@ -68,9 +68,9 @@ class IncrementalTranslator implements Translator {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies);
-    const draft: Draft = { fleet, policies, entries: new Map(), hosts: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp };
+    const draft: Draft = { fleet, policies, services: new Map(), hosts: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp };
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
-    const keys = isWide ? new Set([...world.shards.keys(), ...this.#entries.keys()]) : dirty.services;
+    const keys = isWide ? new Set([...world.shards.keys(), ...this.#services.keys()]) : dirty.services;
     for (const key of [...keys].sort()) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) draft.units.set('fleet', fleetResources(fleet));
     this.#draftRoutes(draft);
@@ -94,8 +94,8 @@ class IncrementalTranslator implements Translator {
   }
 
   problems(): readonly RuleProblem[] {
-    const lookup = (key: string) => this.#entries.get(key)?.view;
-    this.#problems ??= [...this.#entries.values()]
+    const lookup = (key: string) => this.#services.get(key)?.view;
+    this.#problems ??= [...this.#services.values()]
       .filter(({ view }) => view.policies.rules.length > 0 || view.subsets.length > 0)
       .flatMap(({ view }) => ruleProblems(view, lookup));
     return this.#problems;
@@ -108,37 +108,40 @@ class IncrementalTranslator implements Translator {
   }
 
   #draftService(key: string, world: World, draft: Draft): void {
-    const before = this.#entries.get(key);
+    const before = this.#services.get(key);
     const shards = world.shards.get(key);
     if (shards === undefined || shards.size === 0) {
-      if (before !== undefined) draft.entries.set(key, undefined);
+      if (before !== undefined) draft.services.set(key, undefined);
     } else {
       const found = draft.policies(key);
       const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
-      const entry = serviceEntry({ key, shards, policies }, draft.fleet, before);
-      if (entry !== before) draft.entries.set(key, entry);
+      const compiled = compiledService({ key, shards, policies }, draft.fleet, before);
+      if (compiled !== before) draft.services.set(key, compiled);
     }
-    if (!draft.entries.has(key)) return;
-    const after = draft.entries.get(key);
-    draft.units.set(`service:${key}`, after === undefined ? [] : entryResources(after));
+    if (!draft.services.has(key)) return;
+    const after = draft.services.get(key);
+    draft.units.set(`service:${key}`, after === undefined ? [] : compiledResources(after));
     this.#addresses.stage(key, { before: before?.served ?? new Map(), after: after?.served ?? new Map() }, draft.served);
   }
 
   /** Routes depend on the shapes of all services that rules lead to; they are put together only when a virtual host differs. */
   #draftRoutes(draft: Draft): void {
-    const reshaped = new Set([...draft.entries].filter(([key, entry]) => isReshaped(this.#entries.get(key), entry)).map(([key]) => key));
+    const reshaped = new Set(
+      [...draft.services].filter(([key, compiled]) => isReshaped(this.#services.get(key), compiled)).map(([key]) => key),
+    );
     if (reshaped.size === 0 && this.#fleet !== undefined) return;
-    const entryOf = (key: string): ServiceEntry | undefined => (draft.entries.has(key) ? draft.entries.get(key) : this.#entries.get(key));
-    const leading = [...this.#entries.values()].filter((entry) => !entry.leadsTo.isDisjointFrom(reshaped));
-    for (const key of [...reshaped, ...leading.map((entry) => entry.input.key)]) {
-      const entry = entryOf(key);
-      draft.hosts.set(key, entry === undefined ? [] : entryHosts(entry, (other) => entryOf(other)?.view));
+    const serviceOf = (key: string): CompiledService | undefined =>
+      draft.services.has(key) ? draft.services.get(key) : this.#services.get(key);
+    const leading = [...this.#services.values()].filter((compiled) => !compiled.leadsTo.isDisjointFrom(reshaped));
+    for (const key of [...reshaped, ...leading.map((compiled) => compiled.input.key)]) {
+      const compiled = serviceOf(key);
+      draft.hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => serviceOf(other)?.view));
     }
-    const live = this.#liveEntries(draft);
+    const live = this.#liveServices(draft);
     draft.units.set('routes', placed('sidecar', [routeConfiguration(OUTBOUND, this.#liveHosts(draft))]));
-    const gatewayHosts = live.flatMap((entry) => entry.shape.gatewayHosts);
+    const gatewayHosts = live.flatMap((compiled) => compiled.shape.gatewayHosts);
     draft.units.set('gateway-routes', placed('gateway', [routeConfiguration(GATEWAY, gatewayHosts)]));
-    const tcp = allocateTcpPorts(live.flatMap((entry) => tcpPortsOf(entry.view)));
+    const tcp = allocateTcpPorts(live.flatMap((compiled) => tcpPortsOf(compiled.view)));
     if (JSON.stringify(tcp) !== JSON.stringify(this.#tcp)) draft.tcp = tcp;
   }
 
@@ -154,9 +157,9 @@ class IncrementalTranslator implements Translator {
     return placed(layer, proxyResources(proxy, { served, tcp: draft?.tcp ?? this.#tcp }));
   }
 
-  #liveEntries(draft: Draft): ServiceEntry[] {
-    const kept = [...this.#entries.values()].filter((entry) => !draft.entries.has(entry.input.key));
-    return [...kept, ...[...draft.entries.values()].filter((entry) => entry !== undefined)];
+  #liveServices(draft: Draft): CompiledService[] {
+    const kept = [...this.#services.values()].filter((compiled) => !draft.services.has(compiled.input.key));
+    return [...kept, ...[...draft.services.values()].filter((compiled) => compiled !== undefined)];
   }
 
   #liveHosts(draft: Draft): EncodedHost[] {
@@ -169,7 +172,7 @@ class IncrementalTranslator implements Translator {
     const problems = [
       ...this.#ledger.conflicts(draft.units),
       ...services.flatMap(unpairedClusters),
-      ...[...draft.entries.values()].flatMap((entry) => entry?.endpoints.problems ?? []),
+      ...[...draft.services.values()].flatMap((compiled) => compiled?.endpoints.problems ?? []),
       ...(draft.units.has('routes') ? this.#routeProblems(draft) : []),
     ];
     if (problems.length === 0) return;
@@ -186,9 +189,9 @@ class IncrementalTranslator implements Translator {
   #commit(world: World, draft: Draft): void {
     this.#ledger.commit(draft.units);
     this.#addresses.commit(draft.served);
-    for (const [key, entry] of draft.entries) {
-      if (entry === undefined) this.#entries.delete(key);
-      else this.#entries.set(key, entry);
+    for (const [key, compiled] of draft.services) {
+      if (compiled === undefined) this.#services.delete(key);
+      else this.#services.set(key, compiled);
     }
     for (const [key, hosts] of draft.hosts) {
       if (hosts.length === 0) this.#hosts.delete(key);
@@ -202,7 +205,7 @@ class IncrementalTranslator implements Translator {
   }
 }
 
-function isReshaped(before: ServiceEntry | undefined, after: ServiceEntry | undefined): boolean {
+function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;
   return before.shape !== after.shape || before.input.policies !== after.input.policies;
 }

@@ -9,7 +9,7 @@ import { virtualHosts } from './routes.ts';
 import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
 import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
 
-export interface ServiceEntry {
+export interface CompiledService {
   readonly input: ServiceInput;
   readonly fleet: Fleet;
   readonly view: ServiceView;
@@ -23,7 +23,7 @@ export interface ServiceEntry {
 }
 
 /** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
-export function serviceEntry(input: ServiceInput, fleet: Fleet, before: ServiceEntry | undefined): ServiceEntry {
+export function compiledService(input: ServiceInput, fleet: Fleet, before: CompiledService | undefined): CompiledService {
   const isSame = before !== undefined && before.fleet === fleet;
   if (isSame && before.input.shards === input.shards && before.input.policies === input.policies) return before;
   const view = serviceView(input, fleet);
@@ -47,15 +47,15 @@ function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
   return a.shards === b.shards && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
 }
 
-/** The resources of an entry in the shared layers. */
-export function entryResources(entry: ServiceEntry): Placed[] {
-  const { shape, endpoints } = entry;
+/** The resources of a compiled service in the shared layers. */
+export function compiledResources(compiled: CompiledService): Placed[] {
+  const { shape, endpoints } = compiled;
   return [...placed('sidecar', [...shape.sidecar, ...endpoints.sidecar]), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
 }
 
-/** The virtual hosts of an entry, given the other services its rules may lead to. */
-export function entryHosts(entry: ServiceEntry, lookup: ServiceLookup): EncodedHost[] {
-  return virtualHosts(entry.view, lookup).map(encodedHost);
+/** The virtual hosts of a compiled service, given the other services its rules may lead to. */
+export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup): EncodedHost[] {
+  return virtualHosts(compiled.view, lookup).map(encodedHost);
 }
 
 function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort[]> {
