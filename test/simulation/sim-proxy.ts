@@ -134,7 +134,8 @@ export class SimProxy {
     };
     this.#unread = [];
     this.#time.as(actor, () => {
-      const proxy = { name: this.actor.name, role: 'sidecar' as const, address: this.address, namespace: 'shop', serviceAccount: 'client' };
+      const claims = { name: this.actor.name, namespace: 'shop', serviceAccount: 'client', labels: {} };
+      const proxy = { ...claims, role: 'sidecar' as const, address: this.address };
       life.loop.attach(proxy);
       const view = proxyView({ store: life.store, sets: life.sets, layers: layersOf(proxy), identity: () => IDENTITY });
       const machine = deltaDialect().open(view, { silent: !life.loop.ready });

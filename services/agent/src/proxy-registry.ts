@@ -1,9 +1,15 @@
 /** The proxies of this agent: who they are, which layers they need, and which of them are leaving. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ControlLoop } from './control-loop.ts';
 import type { LocalSource } from './discover/local-source.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
+
+/** What is remembered of a proxy. */
+function refOf({ role, address, name, namespace, labels }: ConnectedProxy): ProxyRef {
+  return { role, address, name, namespace, labels };
+}
 
 /** What it works with. */
 export interface ProxyRegistryParts {
@@ -29,9 +35,9 @@ export class ProxyRegistry implements ProxyGate {
 
   constructor(parts: ProxyRegistryParts) {
     this.#parts = parts;
-    for (const { role, address } of parts.saved) {
-      this.#layers.set(`${role}:${address}`, { role, address });
-      parts.loop.attach({ role, address });
+    for (const proxy of parts.saved) {
+      this.#layers.set(`${proxy.role}:${proxy.address}`, proxy);
+      parts.loop.attach(proxy);
     }
     this.#forget = setTimeout(() => this.#forgetAbsent(), FORGET_MS).unref();
   }
@@ -52,10 +58,12 @@ export class ProxyRegistry implements ProxyGate {
     const { role, address, name } = proxy;
     const before = this.#connected.get(name);
     this.#connected.set(name, proxy);
-    this.#layers.set(`${role}:${address}`, { role, address });
-    this.#parts.loop.attach({ role, address });
+    const known = this.#layers.get(`${role}:${address}`);
+    const ref = refOf(proxy);
+    this.#layers.set(`${role}:${address}`, ref);
+    this.#parts.loop.attach(ref);
     if (role === 'sidecar') this.#parts.local.sidecarConnected(address);
-    if (before?.address !== address) this.#parts.onChange();
+    if (before?.address !== address || !isDeepStrictEqual(known, ref)) this.#parts.onChange();
   }
 
   detach(proxy: ConnectedProxy): void {

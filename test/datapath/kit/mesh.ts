@@ -111,7 +111,11 @@ export class Mesh {
     await Promise.all([...this.#members.values()].map(({ ads }) => ads.stop()));
   }
 
-  async #proxy(cluster: string, ref: ProxyRef, as: { account: string; identity: Identity | undefined }): Promise<TestEnvoy> {
+  async #proxy(
+    cluster: string,
+    ref: Pick<ProxyRef, 'role' | 'address'>,
+    as: { account: string; identity: Identity | undefined },
+  ): Promise<TestEnvoy> {
     const { ads, given } = this.#member(cluster);
     if (as.identity !== undefined) given.set(as.account, as.identity);
     const [namespace = '', serviceAccount = ''] = as.account.split('/');
@@ -156,8 +160,8 @@ async function startMember({ name, network = name, gateways = [] }: ClusterOptio
     ...{ address: '127.0.0.1', port: 0, store, log: pino({ level: 'silent' }), registry: createRegistry() },
     gate: {
       authenticate: async (token) => JSON.parse(Buffer.from(token, 'base64').toString()),
-      attach: ({ role, address }) => void store.apply(translator.attach({ role, address })),
-      detach: ({ role, address }) => void store.apply(translator.detach({ role, address })),
+      attach: (proxy) => void store.apply(translator.attach(proxy)),
+      detach: (proxy) => void store.apply(translator.detach(proxy)),
       ready: true,
       onReady: (callback) => callback(),
     },

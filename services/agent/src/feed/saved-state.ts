@@ -53,7 +53,16 @@ export const SavedState = Type.Object({
   shards: Type.Array(EndpointShard),
   failing: Type.Array(Type.String()),
   draining: Type.Array(Type.String()),
-  proxies: Type.Array(Type.Object({ role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway')]), address: Type.String() })),
+  proxies: Type.Array(
+    Type.Object({
+      role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway')]),
+      address: Type.String(),
+      /** Absent from files of an earlier release, as what follows: such a proxy is served the common view until it connects. */
+      name: Type.Optional(Type.String()),
+      namespace: Type.Optional(Type.String()),
+      labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+    }),
+  ),
 });
 export type SavedState = Static<typeof SavedState>;
 

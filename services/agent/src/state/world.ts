@@ -20,6 +20,12 @@ export interface PeerCluster {
 export interface ProxyRef {
   readonly role: 'sidecar' | 'gateway';
   readonly address: string;
+  /** Unknown when an earlier release saved the state. */
+  readonly name?: string;
+  /** Proven by its token; unknown when an earlier release saved the state. */
+  readonly namespace?: string;
+  /** What it says of itself: they hold where the own registry knows no labels of its address. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Everything that decides the configuration of a cluster's proxies. */

@@ -26,7 +26,20 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
     if (metadata[claim] !== value) return `node.metadata.${claim} is ${shown(metadata[claim])}, but the token is for ${shown(value)}`;
   if (role === 'gateway' && (namespace !== GATEWAY_NAMESPACE || serviceAccount !== GATEWAY_SERVICE_ACCOUNT))
     return `node.metadata.role is "gateway", but the token is for ${namespace}/${serviceAccount}; gateways are ${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`;
-  return { name, role, address, namespace, serviceAccount };
+  return { name, role, address, namespace, serviceAccount, labels: labelsIn(metadata['labels']) };
+}
+
+const MOST_LABELS = 64;
+const LONGEST_LABEL = 317;
+
+/** Labels that have the form of labels; they are a hint, so that what is none is passed over. */
+function labelsIn(claimed: unknown): Readonly<Record<string, string>> {
+  if (typeof claimed !== 'object' || claimed === null) return {};
+  const texts = Object.entries(claimed).filter(
+    (entry): entry is [string, string] =>
+      typeof entry[1] === 'string' && entry[0].length <= LONGEST_LABEL && entry[1].length <= LONGEST_LABEL,
+  );
+  return Object.fromEntries(texts.slice(0, MOST_LABELS).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** A claim in an error message: short, and no control characters. */

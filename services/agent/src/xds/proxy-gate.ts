@@ -18,6 +18,8 @@ export interface ConnectedProxy {
   readonly address: string;
   readonly namespace: string;
   readonly serviceAccount: string;
+  /** `node.metadata.labels`: what it says of itself, not proven. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Asked by the ADS server for each stream. */
