@@ -52,6 +52,7 @@ function countTest(test: TestCase, tally: Tally): void {
 const totalsFolder = mkdtempSync(join(tmpdir(), 'hawser-totals-'));
 const totalsFile = join(totalsFolder, 'totals');
 process.env[TOTALS_FILE] = totalsFile;
+if (update) process.env['HAWSER_UPDATE_GOLDEN'] = '1';
 const tally: Tally = { passed: 0, failed: 0, skipped: [] };
 const descendants = watchDescendants(process.pid);
 for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }]) {

@@ -96,13 +96,17 @@ export class Mesh {
   }
 
   policy(resource: Resource): void {
-    const key = resourceKey(resource.kind, resource.metadata.namespace, resource.metadata.name);
-    this.#policies = new Map([...this.#policies, [key, resource]]);
+    this.#policies = new Map([...this.#policies, [keyOf(resource), resource]]);
     this.#sync('all');
   }
 
   clearPolicies(): void {
-    this.#policies = new Map();
+    this.replacePolicies([]);
+  }
+
+  /** Makes these the only policies. */
+  replacePolicies(resources: readonly Resource[]): void {
+    this.#policies = new Map(resources.map((resource) => [keyOf(resource), resource]));
     this.#sync('all');
   }
 
@@ -148,6 +152,10 @@ export class Mesh {
     if (member === undefined) throw new Error(`no cluster ${cluster}`);
     return member;
   }
+}
+
+function keyOf({ kind, metadata }: Resource): string {
+  return resourceKey(kind, metadata.namespace, metadata.name);
 }
 
 async function startMember({ name, network = name, gateways = [] }: ClusterOptions): Promise<Member> {
