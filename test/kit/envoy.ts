@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { envoyBinary } from '@hawser/runtime/binaries.ts';
-import type { NodeMetadata } from './ads-client.ts';
 
 /** A running Envoy. */
 export interface TestEnvoy {
@@ -30,7 +29,7 @@ export interface TestEnvoy {
 export interface EnvoyOptions {
   readonly xdsPort: number;
   readonly token: string;
-  readonly node: NodeMetadata;
+  readonly node: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   /** Delta unless given. */
   readonly variant?: 'DELTA_GRPC' | 'GRPC';
   /** Loopback address of the admin endpoint. */

@@ -62,7 +62,7 @@ export class ProxyRegistry implements ProxyGate {
     const ref = refOf(proxy);
     this.#layers.set(`${role}:${address}`, ref);
     this.#parts.loop.attach(ref);
-    if (role === 'sidecar') this.#parts.local.sidecarConnected(address);
+    if (role !== 'gateway') this.#parts.local.sidecarConnected(address);
     if (before?.address !== address || !isDeepStrictEqual(known, ref)) this.#parts.onChange();
   }
 
@@ -73,7 +73,7 @@ export class ProxyRegistry implements ProxyGate {
     for (const [name, other] of this.#connected) if (other.role === role && other.address === address) this.#connected.delete(name);
     this.#layers.delete(`${role}:${address}`);
     this.#parts.loop.detach({ role, address });
-    if (role === 'sidecar') this.#parts.local.sidecarGone(address);
+    if (role !== 'gateway') this.#parts.local.sidecarGone(address);
     this.#parts.onChange();
   }
 
@@ -84,7 +84,7 @@ export class ProxyRegistry implements ProxyGate {
     const { namespace, serviceAccount } = identity;
     const connected = this.#connected.get(proxy.name);
     if (connected?.address === proxy.address && connected.namespace === namespace && connected.serviceAccount === serviceAccount) {
-      if (connected.role === 'sidecar') this.#parts.local.markDraining(proxy.address);
+      if (connected.role !== 'gateway') this.#parts.local.markDraining(proxy.address);
       return true;
     }
     // Not connected, as while this agent was restarted: then its endpoint must bear the identity.

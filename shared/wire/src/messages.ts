@@ -40,7 +40,7 @@ export const ProxyStatus = Type.Object({
   namespace: Type.String(),
   serviceAccount: Type.String(),
   address: Type.String(),
-  role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway')]),
+  role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
   types: Type.Record(Type.String(), TypeStatus),
   /** The newest hub revision of which everything is acknowledged. */
   revision: Type.Integer(),

@@ -88,6 +88,11 @@ export class Mesh {
     );
   }
 
+  /** An edge proxy of an account, chosen by its labels. */
+  edge(cluster: string, address: string, as: { account: string; labels: Readonly<Record<string, string>> }): Promise<TestEnvoy> {
+    return this.#proxy(cluster, { role: 'edge', address, labels: as.labels }, { account: as.account, identity: undefined });
+  }
+
   /** Says what a cluster has of a service; every cluster hears of it when it is exported. */
   service(key: string, cluster: string, options: ServiceOptions): void {
     const shard = shardOf(key, cluster, options);
@@ -117,7 +122,7 @@ export class Mesh {
 
   async #proxy(
     cluster: string,
-    ref: Pick<ProxyRef, 'role' | 'address'>,
+    ref: Pick<ProxyRef, 'role' | 'address' | 'labels'>,
     as: { account: string; identity: Identity | undefined },
   ): Promise<TestEnvoy> {
     const { ads, given } = this.#member(cluster);
@@ -125,7 +130,7 @@ export class Mesh {
     const [namespace = '', serviceAccount = ''] = as.account.split('/');
     const name = `${ref.role}-${ref.address}`;
     const node = { ...ref, name, namespace, serviceAccount, cluster };
-    const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount })).toString('base64');
+    const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
     const envoy = await startEnvoy({ xdsPort: ads.port, token, node });
     this.#envoys.push(envoy);
     return envoy;

@@ -55,7 +55,7 @@ export const SavedState = Type.Object({
   draining: Type.Array(Type.String()),
   proxies: Type.Array(
     Type.Object({
-      role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway')]),
+      role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
       address: Type.String(),
       /** Absent from files of an earlier release, as what follows: such a proxy is served the common view until it connects. */
       name: Type.Optional(Type.String()),

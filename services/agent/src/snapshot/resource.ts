@@ -12,10 +12,11 @@ export interface XdsResource {
 }
 
 /**
- * Who gets a resource: `sidecar` and `gateway` are shared by all proxies of the role; `sidecar:ADDRESS` and
- * `gateway:ADDRESS` belong to the proxy at that address. A proxy sees its role's layer and its own.
+ * Who gets a resource: `sidecar` and `gateway` are shared by all proxies of the role; `sidecar:ADDRESS`, `gateway:ADDRESS` and
+ * `edge:ADDRESS` belong to the proxy at that address. A proxy sees its role's layer and its own; an edge proxy calls services as
+ * sidecars do and reads their layer.
  */
-export type LayerName = 'sidecar' | 'gateway' | `sidecar:${string}` | `gateway:${string}`;
+export type LayerName = 'sidecar' | 'gateway' | `sidecar:${string}` | `gateway:${string}` | `edge:${string}`;
 
 /** One change of the served state. */
 export type Change =

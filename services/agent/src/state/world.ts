@@ -16,9 +16,15 @@ export interface PeerCluster {
   readonly gateways: readonly string[];
 }
 
+/**
+ * What a proxy is for: a `sidecar` beside a workload, a `gateway` that carries tunnels between clusters, an `edge` that takes in
+ * or lets out what its Istio Gateways say.
+ */
+export type ProxyRole = 'sidecar' | 'gateway' | 'edge';
+
 /** A proxy that is connected, or was when the last good state was saved. */
 export interface ProxyRef {
-  readonly role: 'sidecar' | 'gateway';
+  readonly role: ProxyRole;
   readonly address: string;
   /** Unknown when an earlier release saved the state. */
   readonly name?: string;

@@ -12,6 +12,7 @@ export function proxyResources(
   about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[] },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
+  if (proxy.role === 'edge') return [];
   return [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),

@@ -26,9 +26,9 @@ export interface ProxyTokenRequest extends Omit<ProxyIdentity, 'expiresAt'> {
 
 /** Makes a token; makes the key `AGENT_DIR/proxy-token.pem` (0600) when there is none. */
 export async function mintProxyToken(request: ProxyTokenRequest): Promise<string> {
-  const { agentDir, cluster, namespace, serviceAccount, name, ttlMs = PROXY_TOKEN_LIFE_MS } = request;
+  const { agentDir, cluster, namespace, serviceAccount, name, edge, ttlMs = PROXY_TOKEN_LIFE_MS } = request;
   const { privateKey } = await tokenKey(agentDir);
-  return new SignJWT({ namespace, serviceAccount, ...(name === undefined ? {} : { name }) })
+  return new SignJWT({ namespace, serviceAccount, ...(name === undefined ? {} : { name }), ...(edge === true ? { edge } : {}) })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
     .setIssuer(cluster)
     .setAudience(AUDIENCE)
@@ -47,11 +47,11 @@ export async function proxyTokenVerifier(agentDir: string, cluster: string): Pro
   return async (token) => {
     const verified = await jwtVerify(token, key, options).catch(() => undefined);
     if (verified === undefined) return undefined;
-    const { namespace, serviceAccount, name } = verified.payload;
+    const { namespace, serviceAccount, name, edge } = verified.payload;
     if (typeof namespace !== 'string' || typeof serviceAccount !== 'string') return undefined;
     if (name !== undefined && typeof name !== 'string') return undefined;
     const expiresAt = (verified.payload.exp ?? 0) * 1_000;
-    return { cluster, namespace, serviceAccount, expiresAt, ...(name === undefined ? {} : { name }) };
+    return { cluster, namespace, serviceAccount, expiresAt, ...(name === undefined ? {} : { name }), ...(edge === true ? { edge } : {}) };
   };
 }
 

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
 import type { ConnectedProxy, ProxyIdentity } from './proxy-gate.ts';
 
-/** The part of Envoy's node that Hawser's bootstrap sets: `metadata` {role, address, name, namespace, serviceAccount, cluster}. */
+/** The part of Envoy's node that Hawser's bootstrap sets: `metadata` {role, address, name, namespace, serviceAccount, cluster, labels}. */
 export interface NodeMetadata {
   readonly [field: string]: unknown;
 }
@@ -11,7 +11,8 @@ export interface NodeMetadata {
 /** The proxy that the claims describe, or a sentence that names the claim that is missing, malformed or not proven. */
 export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): ConnectedProxy | string {
   const { role, address, name } = metadata;
-  if (role !== 'sidecar' && role !== 'gateway') return `node.metadata.role is ${shown(role)}, expected sidecar or gateway`;
+  if (role !== 'sidecar' && role !== 'gateway' && role !== 'edge')
+    return `node.metadata.role is ${shown(role)}, expected sidecar, gateway or edge`;
   if (typeof address !== 'string' || isIP(address) === 0) return `node.metadata.address is ${shown(address)}, expected an IP address`;
   if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name))
     return `node.metadata.name is ${shown(name)}, expected lower-case letters, digits, dashes and dots`;
@@ -26,6 +27,8 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
     if (metadata[claim] !== value) return `node.metadata.${claim} is ${shown(metadata[claim])}, but the token is for ${shown(value)}`;
   if (role === 'gateway' && (namespace !== GATEWAY_NAMESPACE || serviceAccount !== GATEWAY_SERVICE_ACCOUNT))
     return `node.metadata.role is "gateway", but the token is for ${namespace}/${serviceAccount}; gateways are ${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`;
+  if (role === 'edge' && identity.edge !== true)
+    return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
   return { name, role, address, namespace, serviceAccount, labels: labelsIn(metadata['labels']) };
 }
 

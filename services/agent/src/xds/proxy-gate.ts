@@ -1,4 +1,5 @@
 /** Who may speak to the ADS server: the contract between it and what composes it. */
+import type { ProxyRole } from '../state/world.ts';
 
 /** What a proxy's token proves. */
 export interface ProxyIdentity {
@@ -7,6 +8,8 @@ export interface ProxyIdentity {
   readonly serviceAccount: string;
   /** Set when the token is bound to one proxy. */
   readonly name?: string;
+  /** Whether the proxy may be an edge proxy: those are given the certificates of their namespace. */
+  readonly edge?: boolean;
   /** When the token expires, in ms since 1970. */
   readonly expiresAt?: number;
 }
@@ -14,7 +17,7 @@ export interface ProxyIdentity {
 /** A proxy with a stream, its claims checked against its token. */
 export interface ConnectedProxy {
   readonly name: string;
-  readonly role: 'sidecar' | 'gateway';
+  readonly role: ProxyRole;
   readonly address: string;
   readonly namespace: string;
   readonly serviceAccount: string;

@@ -2,6 +2,7 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
+import type { ProxyRef } from '../state/world.ts';
 import type { LayerSet, LayerSets, WholeSet } from './layer-sets.ts';
 
 /** The resources that a stream may serve at this moment. */
@@ -23,8 +24,8 @@ export interface ResourceView {
 export const IDENTITY_SECRET = 'identity';
 
 /** The layers that a proxy reads, the shared one first. */
-export function layersOf(proxy: { role: 'sidecar' | 'gateway'; address: string }): readonly [LayerName, LayerName] {
-  return [proxy.role, `${proxy.role}:${proxy.address}`];
+export function layersOf({ role, address }: Pick<ProxyRef, 'role' | 'address'>): readonly [LayerName, LayerName] {
+  return [role === 'gateway' ? 'gateway' : 'sidecar', `${role}:${address}`];
 }
 
 /** What a proxy's view is made of. */

@@ -7,7 +7,7 @@ import type { Run } from './program.ts';
 
 /** Adds them. */
 export function addProxyCommands(program: Command, run: Run): void {
-  const proxy = program.command('proxy').description('one Envoy: a sidecar or a gateway');
+  const proxy = program.command('proxy').description('one Envoy: a sidecar, a gateway between clusters, or an edge proxy');
   withIdentity(proxy.command('run').description('start Envoy; drain it on SIGTERM; end with its exit code'))
     .option('--drain <duration>', 'longest wait for requests in progress when it ends', '10s')
     .option('--concurrency <threads>', "Envoy's worker threads", '1')
@@ -30,7 +30,13 @@ progress, or after --drain. A second signal ends it at once.
 Examples:
   hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token
   hawser proxy run --cluster us-east --name reviews-v1 --namespace bookinfo --service-account reviews --address 127.77.1.11 --token-file token
-  hawser proxy run --gateway --cluster us-east --name gateway --address 127.77.1.1 --token-file gateway-token`;
+  hawser proxy run --gateway --cluster us-east --name gateway --address 127.77.1.1 --token-file gateway-token
+  hawser proxy run --edge --label istio=ingressgateway --cluster us-east --name ingress --namespace istio-ingress \\
+    --service-account ingress --address 127.77.1.9 --token-file ingress-token`;
+
+function repeated(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
 
 function withIdentity(command: Command): Command {
   return command
@@ -41,6 +47,8 @@ function withIdentity(command: Command): Command {
     .requiredOption('--address <ip>', 'address of the workload, on which Envoy listens')
     .requiredOption('--token-file <file>', 'token of "hawser proxy token"')
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
+    .option('--edge', 'this is an ingress or egress proxy: it serves the Istio Gateways that select its labels')
+    .option('--label <key=value>', 'a label that selectors choose the proxy by; may be repeated', repeated)
     .option(
       '--agent <ip:port>',
       "the agent's xDS address, several with commas between (default: HAWSER_AGENT, else of the agent on this machine)",
@@ -60,6 +68,7 @@ function addToken(proxy: Command, run: Run): void {
     .option('--namespace <name>', "the workload's namespace")
     .option('--service-account <name>', "the workload's service account")
     .option('--gateway', "a gateway's token: namespace and account are its own")
+    .option('--edge', 'for an edge proxy, which is given the certificates of its namespace that Gateways name')
     .option('--name <name>', 'good for the proxy of this name alone')
     .option('--ttl <duration>', 'how long it is good', '720h')
     .option(

@@ -5,7 +5,7 @@ import { httpListener } from './static-listener.ts';
 
 /** What one proxy's bootstrap is made of. */
 export interface BootstrapOptions {
-  readonly role: 'sidecar' | 'gateway';
+  readonly role: 'sidecar' | 'gateway' | 'edge';
   readonly cluster: string;
   readonly name: string;
   readonly namespace: string;
@@ -18,6 +18,8 @@ export interface BootstrapOptions {
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
   readonly agentCa?: string | undefined;
+  /** What Istio's selectors choose the proxy by. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** The proxy's token, sent to the agent with every stream. */
   readonly token: string;
   readonly region?: string;
@@ -83,13 +85,13 @@ export function nodeId(options: Pick<BootstrapOptions, 'role' | 'address' | 'nam
 }
 
 function nodeOf(options: BootstrapOptions): Json {
-  const { role, address, name, namespace, serviceAccount, cluster, region, zone } = options;
+  const { role, address, name, namespace, serviceAccount, cluster, region, zone, labels } = options;
   const locality = { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
   return {
     id: nodeId(options),
     cluster: `${name}.${namespace}`,
     ...(Object.keys(locality).length === 0 ? {} : { locality }),
-    metadata: { role, address, name, namespace, serviceAccount, cluster },
+    metadata: { role, address, name, namespace, serviceAccount, cluster, ...(labels === undefined ? {} : { labels }) },
   };
 }
 

@@ -17,6 +17,9 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly serviceAccount?: string;
   readonly address: string;
   readonly gateway?: boolean;
+  readonly edge?: boolean;
+  /** `KEY=VALUE` each. */
+  readonly label?: readonly string[];
   readonly region?: string;
   readonly zone?: string;
   readonly agent?: string;
@@ -54,9 +57,11 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
   const serviceAccount = flags.serviceAccount ?? (gateway ? GATEWAY_SERVICE_ACCOUNT : undefined);
   if (namespace === undefined) throw new AppError('usage', '--namespace is required (a gateway has its own)');
   if (serviceAccount === undefined) throw new AppError('usage', '--service-account is required (a gateway has its own)');
+  if (gateway && flags.edge === true) throw new AppError('usage', '--gateway and --edge are two kinds of proxy: give one of them');
   if (isIP(flags.address) === 0) throw new AppError('usage', `--address ${flags.address}: must be an IP address`);
   return {
-    role: gateway ? 'gateway' : 'sidecar',
+    role: gateway ? 'gateway' : flags.edge === true ? 'edge' : 'sidecar',
+    ...(flags.label === undefined ? {} : { labels: labelsOf(flags.label) }),
     cluster: label('--cluster', flags.cluster),
     name: proxyName(flags.name),
     namespace: label('--namespace', namespace),
@@ -66,6 +71,15 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
   };
+}
+
+function labelsOf(texts: readonly string[]): Record<string, string> {
+  const pairs = texts.map((text) => {
+    const [, key, value] = /^([-A-Za-z0-9_./]{1,253})=([-A-Za-z0-9_.]{0,63})$/.exec(text) ?? [];
+    if (key === undefined || value === undefined) throw new AppError('usage', `--label ${text}: must be KEY=VALUE, as Kubernetes has it`);
+    return [key, value] as const;
+  });
+  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Envoy's admin interface can end it and shows what it holds: beyond loopback it needs the operator's word. */

@@ -19,6 +19,7 @@ export interface ProxyTokenFlags extends GlobalFlags {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly gateway?: boolean;
+  readonly edge?: boolean;
   readonly name?: string;
   readonly ttl: string;
   readonly out?: string;
@@ -42,6 +43,7 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
     namespace: label('--namespace', namespace),
     serviceAccount: label('--service-account', serviceAccount),
     ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags.edge === true ? { edge: true } : {}),
     ttlMs: durationFlag('--ttl', flags.ttl),
   });
   const file = flags.out ?? flags.tokenFile;
