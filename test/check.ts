@@ -12,7 +12,8 @@ const MOST_LINES = 400;
 const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format, lint, import boundaries', bin('biome'), 'ci', '--error-on-warnings', '--colors=off'],
   ['types', bin('tsc'), '--noEmit'],
-  ['generated files', process.execPath, join(root, 'shared/xds/generate.ts'), '--check'],
+  ['generated files: Envoy', process.execPath, join(root, 'shared/xds/generate.ts'), '--check'],
+  ['generated files: Istio', process.execPath, join(root, 'shared/model/generate-istio.ts'), '--check'],
 ];
 
 async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise<boolean> {

@@ -1,14 +1,7 @@
 /** One descriptor per kind drives the API, the CLI, validation and placement. */
 import type { TSchema } from 'typebox';
-import {
-  ClusterSpec,
-  DestinationRuleSpec,
-  FailoverPolicySpec,
-  JoinTokenSpec,
-  ServiceImportSpec,
-  TrafficShiftSpec,
-  VirtualServiceSpec,
-} from './kind-specs.ts';
+import { ISTIO_KINDS } from './istio/schemas.ts';
+import { ClusterSpec, FailoverPolicySpec, JoinTokenSpec, ServiceImportSpec, TrafficShiftSpec } from './kind-specs.ts';
 
 /** Everything generic code needs to know of a kind. */
 export interface KindDescriptor {
@@ -62,26 +55,13 @@ export const KINDS: readonly KindDescriptor[] = [
     policy: true,
     spec: TrafficShiftSpec,
   },
-  {
-    ...ISTIO,
-    kind: 'VirtualService',
-    plural: 'virtualservices',
-    shortNames: ['vs'],
-    namespaced: true,
-    readOnly: false,
-    policy: true,
-    spec: VirtualServiceSpec,
-  },
-  {
-    ...ISTIO,
-    kind: 'DestinationRule',
-    plural: 'destinationrules',
-    shortNames: ['dr'],
-    namespaced: true,
-    readOnly: false,
-    policy: true,
-    spec: DestinationRuleSpec,
-  },
+  istioPolicy('VirtualService', 'virtualservices', ['vs'], 'How requests and connections to hosts are routed.'),
+  istioPolicy('DestinationRule', 'destinationrules', ['dr'], 'How the endpoints of a service are used, and its subsets.'),
+  istioPolicy('Gateway', 'gateways', ['gw'], 'What proxies at the edge of the mesh listen for.'),
+  istioPolicy('ServiceEntry', 'serviceentries', ['se'], 'A service that no cluster has in its registry.'),
+  istioPolicy('WorkloadEntry', 'workloadentries', ['we'], 'One workload on a machine, for services that select it.'),
+  istioPolicy('WorkloadGroup', 'workloadgroups', ['wg'], 'What workloads on machines have in common.'),
+  istioPolicy('Sidecar', 'sidecars', [], 'What the sidecars of workloads take in and may call.'),
   {
     group: 'multicluster.x-k8s.io',
     versions: ['v1beta1'],
@@ -102,4 +82,9 @@ export const CLUSTERS_ANNOTATION = 'hawser.dev/clusters';
 export function kindNamed(word: string): KindDescriptor | undefined {
   const wanted = word.toLowerCase();
   return KINDS.find((kind) => [kind.kind.toLowerCase(), kind.plural, ...kind.shortNames].includes(wanted));
+}
+
+function istioPolicy(kind: string, plural: string, shortNames: readonly string[], description: string): KindDescriptor {
+  const spec = { ...ISTIO_KINDS.get(kind)?.served, description } as TSchema;
+  return { ...ISTIO, kind, plural, shortNames, namespaced: true, readOnly: false, policy: true, spec };
 }

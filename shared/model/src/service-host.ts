@@ -43,3 +43,16 @@ export function parseServiceHost(host: string, namespace: string): ServiceName |
   }
   return undefined;
 }
+
+const HOST = /^(\*|(\*\.)?[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)*\.?)$/i;
+
+/**
+ * The key under which services, and policies for them, are kept: `NAMESPACE/SERVICE` for what a cluster's service can be called;
+ * for any other host, wildcards such as `*.example.com` among them, a star in the place of the namespace. Undefined for what is
+ * no host name.
+ */
+export function hostKey(host: string, namespace: string): string | undefined {
+  const name = parseServiceHost(host, namespace);
+  if (name !== undefined) return serviceKey(name);
+  return host.length <= 253 && HOST.test(host) ? `*/${host.toLowerCase().replace(/\.$/, '')}` : undefined;
+}

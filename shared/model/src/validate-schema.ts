@@ -56,6 +56,8 @@ function walk(schema: Schema, value: unknown, steps: Steps): readonly SchemaProb
   if (schema.type === 'array') return Array.isArray(value) ? walkArray(schema, value, steps) : [wrongType(steps, 'a list', value)];
   if (schema.type === 'string') return typeof value === 'string' ? walkString(schema, value, steps) : [wrongType(steps, 'text', value)];
   if (schema.type === 'integer') return walkInteger(schema, value, steps);
+  if (schema.type === 'number') return typeof value === 'number' ? [] : [wrongType(steps, 'a number', value)];
+  if (schema.type === 'boolean') return typeof value === 'boolean' ? [] : [wrongType(steps, 'true or false', value)];
   return [];
 }
 
@@ -111,7 +113,7 @@ function walkInteger(schema: Schema, value: unknown, steps: Steps): readonly Sch
   return [invalid(steps, `is ${value}; it must be ${schema.maximum === undefined ? `at least ${least}` : `from ${least} to ${most}`}`)];
 }
 
-/** Unions in specs are either of constants, or of objects that differ in their one field. */
+/** Unions in specs are of constants, of plain types, or of objects that differ in their one field. */
 function walkUnion(branches: readonly Schema[], value: unknown, steps: Steps): readonly SchemaProblem[] {
   const results = branches.map((branch) => walk(branch, value, steps));
   if (results.some((problems) => problems.length === 0)) return [];
@@ -121,6 +123,7 @@ function walkUnion(branches: readonly Schema[], value: unknown, steps: Steps): r
     return [{ steps, code: 'FieldValueNotSupported', message: `is ${quoted(value)}; it must be one of ${allowed}` }];
   }
   const names = branches.flatMap((branch) => Object.keys(branch.properties ?? {}));
+  if (names.length === 0) return [wrongType(steps, branches.map(({ type = 'anything' }) => type).join(' or '), value)];
   if (!isObject(value)) return [wrongType(steps, `an object with one of ${names.join(', ')}`, value)];
   const unknown = Object.keys(value).filter((name) => !names.includes(name));
   const strangers = unknown.map(

@@ -1,5 +1,6 @@
 /** One resource, from whatever a client sent to what the hub stores, or the list of everything that is wrong with it. Pure. */
-import { isIstioField } from './istio-fields.ts';
+import { crdProblems } from './istio/crd-problems.ts';
+import { refusal } from './istio/schemas.ts';
 import { CLUSTERS_ANNOTATION, type KindDescriptor } from './kinds.ts';
 import { parseLabelSelector } from './label-selector.ts';
 import type { Issue, Metadata, Resource } from './resource.ts';
@@ -62,14 +63,16 @@ function specIssues(input: Readonly<Record<string, unknown>>, metadata: Metadata
   const { spec } = input;
   if (spec === undefined) return [{ path: 'spec', code: 'FieldValueRequired', message: 'is required' }];
   const problems = schemaProblems(kind.spec, spec);
-  if (problems.length > 0) return problems.map((problem) => toIssue('spec', orNotImplemented(kind.kind, spec, problem)));
+  if (problems.length > 0) return problems.map((problem) => toIssue('spec', orRefused(kind.kind, problem)));
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : '';
-  return meaningProblems(kind.kind, spec, namespace).map((problem) => toIssue('spec', problem));
+  const meaning = meaningProblems(kind.kind, spec, namespace);
+  return (meaning.length > 0 ? meaning : crdProblems(kind.kind, spec)).map((problem) => toIssue('spec', problem));
 }
 
-function orNotImplemented(kind: string, spec: unknown, problem: SchemaProblem): SchemaProblem {
-  if (problem.code !== 'UnknownField' || !isIstioField(kind, spec, problem.steps)) return problem;
-  return { ...problem, code: 'NotImplemented', message: `is a field of Istio's ${kind} that Hawser does not implement: take it out` };
+function orRefused(kind: string, problem: SchemaProblem): SchemaProblem {
+  const reason = problem.code === 'UnknownField' ? refusal(kind, problem.steps) : undefined;
+  if (reason === undefined) return problem;
+  return { ...problem, code: 'NotImplemented', message: `is a field of Istio's ${kind} that is refused: ${reason}. Take it out` };
 }
 
 function placementIssues(metadata: Metadata, kind: KindDescriptor): readonly Issue[] {
