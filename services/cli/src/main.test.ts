@@ -100,7 +100,7 @@ describe('hawser', () => {
 
   it('explains fields from the schema that validates them', async () => {
     expect((await hawser(['explain', 'vs.http.route'])).stdout).toMatch(
-      /Where they go\.\n[\s\S]*destination +object +yes +Where the requests go\.\n +weight +integer 0\.\.100 +- +Share of/,
+      /A HTTP rule can [\s\S]*destination +object +yes +Destination uniquely [\s\S]*\n +weight +number +- +Weight specifies/,
     );
     expect((await hawser(['explain', 'fp.nonsense'])).stderr).toMatch(/FailoverPolicy has no field spec\.nonsense/);
   });

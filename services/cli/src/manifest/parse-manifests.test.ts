@@ -96,9 +96,9 @@ spec: {order: [us-east]}
     ],
     ['weights that do not sum', ROUTE, /^f:\d+:\d+: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route.*110/],
     [
-      'a field of Istio that is not there',
-      ROUTE.replace('  http:', '  tcp: []\n  http:'),
-      /^f:8:3: VirtualService bookinfo\/reviews: spec\.tcp: is a field of Istio's VirtualService that Hawser does not implement/,
+      'a field of Istio that is refused',
+      'apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a, namespace: b}\nspec:\n  host: a\n  trafficPolicy:\n    tunnel: {}\n',
+      /^f:\d:\d: DestinationRule b\/a: spec\.trafficPolicy.*: is a field of Istio's DestinationRule that is refused: .*\. Take it out/,
     ],
     ['no name', ROUTE.replace('  name: reviews\n', ''), /^f:3:1: VirtualService bookinfo\/: metadata\.name: is required/],
     [
