@@ -4,6 +4,7 @@ import { FigureBook } from '../../deploy/demo/figures.ts';
 import { apply } from './apply.ts';
 import type { Bench } from './bench.ts';
 import { burst } from './burst.ts';
+import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { hub } from './hub.ts';
 import { memory } from './memory.ts';
@@ -14,7 +15,7 @@ import { simulation } from './simulation.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, xds, burst, connect, paused, memory, simulation];
+const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, compile, xds, burst, connect, paused, memory, simulation];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {
