@@ -10,6 +10,7 @@ import {
 import type { Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, parseServiceKey, serviceKey } from '@hawser/model/service-host.ts';
 import { Check } from 'typebox/value';
+import { changedTable, changesBetween, compareText, type PolicyTable, policyKeyOf } from './policy-tables.ts';
 
 /** Endpoints of a service that carry certain labels. */
 export interface Subset {
@@ -37,48 +38,89 @@ export interface ServicePolicies {
   readonly shift: TrafficShiftSpec | undefined;
 }
 
-/** Finds the policies of a service by its key. */
-export type PolicyIndex = (service: string) => ServicePolicies;
+/** Policies by the service they are for. */
+export interface PolicyIndex {
+  /** What it was made of. */
+  readonly policies: ReadonlyMap<string, Resource>;
+  /** The policies of a service; the same object while nothing of them changed. */
+  of(service: string): ServicePolicies;
+}
 
-/** Indexes policies. Those of an unknown or broken form are passed over: the feed reports them. */
-export function indexPolicies(policies: ReadonlyMap<string, Resource>): PolicyIndex {
-  const sorted = [...policies.values()].sort(byAge);
-  const virtual = byService(sorted, 'VirtualService', virtualServiceHosts);
-  const destination = byService(sorted, 'DestinationRule', destinationRuleHosts);
-  const placing = Map.groupBy(sorted, (policy) => policy.metadata.namespace ?? '');
-  return (key) => {
-    const name = parseServiceKey(key);
-    return {
-      rules: (virtual.get(key) ?? []).flatMap(rulesOf),
-      subsets: subsetsOf(destination.get(key) ?? []),
-      failover: effectiveFailover(placing.get(name.namespace) ?? [], name),
-      shift: effectiveShift(placing.get(name.namespace) ?? [], name),
+interface Tables {
+  readonly virtual: PolicyTable;
+  readonly destination: PolicyTable;
+  readonly placing: PolicyTable;
+}
+
+const NO_TABLES: Tables = { virtual: new Map(), destination: new Map(), placing: new Map() };
+
+/**
+ * Indexes policies, given the index of what was in force before: what did not change is taken from there. Policies of an
+ * unknown or broken form are passed over: the feed reports them.
+ */
+export function indexPolicies(policies: ReadonlyMap<string, Resource>, before?: PolicyIndex): PolicyIndex {
+  return new Index(policies, before instanceof Index ? before : undefined);
+}
+
+class Index implements PolicyIndex {
+  readonly policies: ReadonlyMap<string, Resource>;
+  readonly #tables: Tables;
+  readonly #answers = new Map<string, ServicePolicies>();
+
+  constructor(policies: ReadonlyMap<string, Resource>, before: Index | undefined) {
+    this.policies = policies;
+    const changes = changesBetween(before?.policies ?? new Map(), policies);
+    const tables = before === undefined ? NO_TABLES : before.#tables;
+    this.#tables = {
+      virtual: changedTable(tables.virtual, changes, virtualServiceKeys),
+      destination: changedTable(tables.destination, changes, destinationRuleKeys),
+      placing: changedTable(tables.placing, changes, placedNamespaces),
     };
-  };
-}
-
-/** The oldest first, so that a newcomer cannot take over what is in force; then by name. */
-function byAge(a: Resource, b: Resource): number {
-  return compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b));
-}
-
-function keyOf(policy: Resource): string {
-  return `${policy.kind}/${policy.metadata.namespace ?? ''}/${policy.metadata.name}`;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function byService(policies: readonly Resource[], kind: string, hostsOf: (policy: Resource) => readonly string[]): Map<string, Resource[]> {
-  const found = new Map<string, Resource[]>();
-  for (const policy of policies) {
-    if (policy.kind !== kind) continue;
-    const names = hostsOf(policy).map((host) => parseServiceHost(host, policy.metadata.namespace ?? ''));
-    const keys = new Set(names.filter((name) => name !== undefined).map(serviceKey));
-    for (const key of keys) found.set(key, [...(found.get(key) ?? []), policy]);
+    if (before !== undefined)
+      for (const [key, answer] of before.#answers) if (this.#isAsIn(before.#tables, key)) this.#answers.set(key, answer);
   }
-  return found;
+
+  of(key: string): ServicePolicies {
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    const name = parseServiceKey(key);
+    const placing = this.#tables.placing.get(name.namespace) ?? [];
+    const answer: ServicePolicies = {
+      rules: (this.#tables.virtual.get(key) ?? []).flatMap(rulesOf),
+      subsets: subsetsOf(this.#tables.destination.get(key) ?? []),
+      failover: effectiveFailover(placing, name),
+      shift: effectiveShift(placing, name),
+    };
+    this.#answers.set(key, answer);
+    return answer;
+  }
+
+  #isAsIn(tables: Tables, key: string): boolean {
+    const { namespace } = parseServiceKey(key);
+    return (
+      tables.virtual.get(key) === this.#tables.virtual.get(key) &&
+      tables.destination.get(key) === this.#tables.destination.get(key) &&
+      tables.placing.get(namespace) === this.#tables.placing.get(namespace)
+    );
+  }
+}
+
+function keysIn(policy: Resource, hosts: readonly string[]): Set<string> {
+  const names = hosts.map((host) => parseServiceHost(host, policy.metadata.namespace ?? ''));
+  return new Set(names.filter((name) => name !== undefined).map(serviceKey));
+}
+
+function virtualServiceKeys(policy: Resource): Iterable<string> {
+  return policy.kind === 'VirtualService' ? keysIn(policy, virtualServiceHosts(policy)) : [];
+}
+
+function destinationRuleKeys(policy: Resource): Iterable<string> {
+  return policy.kind === 'DestinationRule' ? keysIn(policy, destinationRuleHosts(policy)) : [];
+}
+
+/** FailoverPolicy and TrafficShift are for their namespace. */
+function placedNamespaces(policy: Resource): Iterable<string> {
+  return policy.kind === 'FailoverPolicy' || policy.kind === 'TrafficShift' ? [policy.metadata.namespace ?? ''] : [];
 }
 
 function virtualServiceHosts(policy: Resource): readonly string[] {
@@ -93,7 +135,7 @@ function rulesOf(policy: Resource): HttpRule[] {
   const known = ruleCache.get(policy);
   if (known !== undefined) return known;
   const namespace = policy.metadata.namespace ?? '';
-  const rules = (policy.spec as VirtualServiceSpec).http.map((rule, index) => ({ policy: keyOf(policy), index, namespace, rule }));
+  const rules = (policy.spec as VirtualServiceSpec).http.map((rule, index) => ({ policy: policyKeyOf(policy), index, namespace, rule }));
   ruleCache.set(policy, rules);
   return rules;
 }
@@ -105,15 +147,16 @@ function subsetsOf(rules: readonly Resource[]): Subset[] {
   const subsets = new Map<string, Subset>();
   for (const policy of rules) {
     for (const [index, { name, labels = {} }] of ((policy.spec as DestinationRuleSpec).subsets ?? []).entries()) {
-      const sorted = Object.entries(labels).sort(([a], [b]) => compare(a, b));
-      if (!subsets.has(name)) subsets.set(name, { policy: keyOf(policy), index, name, labels: sorted });
+      const sorted = Object.entries(labels).sort(([a], [b]) => compareText(a, b));
+      if (!subsets.has(name)) subsets.set(name, { policy: policyKeyOf(policy), index, name, labels: sorted });
     }
   }
-  return [...subsets.values()].sort((a, b) => compare(a.name, b.name));
+  return [...subsets.values()].sort((a, b) => compareText(a.name, b.name));
 }
 
 /** Whether two answers say the same, policies compared by identity. */
 export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
+  if (a === b) return true;
   const sameRules = a.rules.length === b.rules.length && a.rules.every((rule, index) => rule === b.rules[index]);
   return sameRules && a.failover === b.failover && a.shift === b.shift && JSON.stringify(a.subsets) === JSON.stringify(b.subsets);
 }

@@ -67,7 +67,7 @@ class IncrementalTranslator implements Translator {
   update(world: World, dirty: Dirty): Change[] {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
-    const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies);
+    const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
     const draft: Draft = { fleet, policies, services: new Map(), hosts: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp };
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const keys = isWide ? new Set([...world.shards.keys(), ...this.#services.keys()]) : dirty.services;
@@ -113,7 +113,7 @@ class IncrementalTranslator implements Translator {
     if (shards === undefined || shards.size === 0) {
       if (before !== undefined) draft.services.set(key, undefined);
     } else {
-      const found = draft.policies(key);
+      const found = draft.policies.of(key);
       const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
       const compiled = compiledService({ key, shards, policies }, draft.fleet, before);
       if (compiled !== before) draft.services.set(key, compiled);
