@@ -14,6 +14,7 @@ import { UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import type { HttpRule } from './policy-index.ts';
 import { DEFAULT_PER_TRY_MS, perTryMs, safeRetries, unsafeRetries, withPerTry } from './retries.ts';
 import { type MatchSpec, type Methods, methodsOf, type RouteMatchInit, routeMatch, SAFE_METHOD_MATCH } from './route-match.ts';
+import { withOrigin } from './route-origin.ts';
 import type { HostView, ServiceView } from './service-view.ts';
 import { type Init, millis } from './wire-values.ts';
 
@@ -53,15 +54,18 @@ function domains(view: ServiceView, { host, port }: Where): string[] {
   return names.flatMap((name) => (port.port === 80 ? [name, `${name}:80`] : [`${name}:${port.port}`]));
 }
 
-function ruleRoutes({ namespace, rule }: HttpRule, where: Where, lookup: ServiceLookup): RouteInit[] {
-  const matches: MatchSpec[] = rule.match === undefined || rule.match.length === 0 ? [{}] : rule.match;
+function ruleRoutes({ policy, index, namespace, rule }: HttpRule, where: Where, lookup: ServiceLookup): RouteInit[] {
+  const isForAll = rule.match === undefined || rule.match.length === 0;
+  const matches: MatchSpec[] = isForAll ? [{}] : (rule.match ?? []);
   const targets = rule.route.map(({ destination, weight }) => ({
     destination: destinationOf(destination, { namespace, ...where }, lookup),
     weight: weight ?? (rule.route.length === 1 ? 100 : 0),
   }));
-  return matches.flatMap((match) => {
+  return matches.flatMap((match, at) => {
     const matched = routeMatch(match);
-    return matched === undefined ? [] : methodRoutes({ match: matched, methods: methodsOf(match), rule, action: actionOf(targets) });
+    if (matched === undefined) return [];
+    const routes = methodRoutes({ match: matched, methods: methodsOf(match), rule, action: actionOf(targets) });
+    return withOrigin(routes, policy, isForAll ? `spec.http[${index}]` : `spec.http[${index}].match[${at}]`);
   });
 }
 
