@@ -2,15 +2,17 @@ import { create } from '@bufbuild/protobuf';
 import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { expect, test } from 'vitest';
 import type { XdsResource } from '../snapshot/resource.ts';
-import { brokenAssignment, danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
+import { brokenAssignment, danglingRoutes, unpairedClusters } from './invariants.ts';
 import { placed, ResourceLedger } from './resource-ledger.ts';
+import type { EncodedHost } from './route-config.ts';
+import { RouteTable } from './route-table.ts';
 
 function resource(type: XdsResource['type'], name: string): XdsResource {
   return { type, name, version: 'v', bytes: new Uint8Array() };
 }
 
-function host(name: string, domain: string): Parameters<typeof sharedDomains>[0] extends Iterable<infer Host> ? Host : never {
-  return { name, domains: [domain], bytes: new Uint8Array(), clusters: ['there', 'gone'] };
+function host(name: string, domain: string): EncodedHost {
+  return { name, domains: [domain], version: 'v', field: new Uint8Array(), clusters: ['there', 'gone'] };
 }
 
 test('a gap in priorities and a weight of 0 are found', () => {
@@ -42,7 +44,28 @@ test('a route to a cluster that is not there is found', () => {
 });
 
 test('a domain of two virtual hosts is found', () => {
-  expect(sharedDomains([host('a', 'd'), host('b', 'd'), host('c', 'e')])).toEqual(['d belongs to a and to b']);
+  const [a, b, c] = [host('a', 'd'), host('b', 'd'), host('c', 'e')];
+  const table = new RouteTable();
+  const both = new Map([
+    ['one', [a, c]],
+    ['two', [b]],
+  ]);
+  expect(table.stage(both).shared).toEqual(['d belongs to a and to b']);
+  table.commit(table.stage(new Map([['one', [a, c]]])));
+  expect(table.stage(new Map([['two', [b]]])).shared).toEqual(['d belongs to a and to b']);
+});
+
+test('a domain may move from one virtual host to another, and the hosts stay in order', () => {
+  const table = new RouteTable();
+  table.commit(table.stage(new Map([['one', [host('c', 'e'), host('a', 'd')]]])));
+  const moved = table.stage(
+    new Map([
+      ['one', [host('c', 'e')]],
+      ['two', [host('b', 'd')]],
+    ]),
+  );
+  expect(moved.shared).toEqual([]);
+  expect(moved.sorted.map(({ name }) => name)).toEqual(['b', 'c']);
 });
 
 test('a name that two units claim is found, in one batch and over two', () => {

@@ -25,17 +25,3 @@ export function danglingRoutes(hosts: Iterable<EncodedHost>, exists: (cluster: s
     host.clusters.filter((cluster) => !exists(cluster)).map((cluster) => `${host.name} leads to ${cluster}, which is not there`),
   );
 }
-
-/** No domain belongs to two virtual hosts: Envoy refuses all routes otherwise. */
-export function sharedDomains(hosts: Iterable<EncodedHost>): string[] {
-  const owners = new Map<string, string>();
-  const problems: string[] = [];
-  for (const host of hosts) {
-    for (const domain of host.domains) {
-      const owner = owners.get(domain);
-      if (owner !== undefined) problems.push(`${domain} belongs to ${owner} and to ${host.name}`);
-      owners.set(domain, host.name);
-    }
-  }
-  return problems;
-}

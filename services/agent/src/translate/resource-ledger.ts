@@ -58,13 +58,14 @@ export class ResourceLedger {
     return found;
   }
 
-  /** Names of one type in one layer once `staged` is committed. */
-  names(staged: StagedUnits, of: { layer: LayerName; type: XdsType }): ReadonlySet<string> {
-    const kept = [...this.#units].filter(([unit]) => !staged.has(unit)).flatMap(([, items]) => [...items.values()]);
-    const all = [...kept, ...[...staged.values()].flat()];
-    return new Set(
-      all.filter(({ layer, resource }) => layer === of.layer && resource.type === of.type).map(({ resource }) => resource.name),
-    );
+  /** Finds out whether a resource is there once `staged` is committed. */
+  lookup(staged: StagedUnits): (of: { layer: LayerName; type: XdsType; name: string }) => boolean {
+    const ids = new Set([...staged.values()].flatMap((items) => items.map(idOf)));
+    return ({ layer, type, name }) => {
+      const id = `${layer} ${type} ${name}`;
+      const owner = this.#owners.get(id);
+      return ids.has(id) || (owner !== undefined && !staged.has(owner));
+    };
   }
 
   commit(staged: StagedUnits): void {

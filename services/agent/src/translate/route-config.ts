@@ -12,7 +12,10 @@ import { UNSENT_HEADER } from './retries.ts';
 export interface EncodedHost {
   readonly name: string;
   readonly domains: readonly string[];
-  readonly bytes: Uint8Array;
+  /** Content hash. */
+  readonly version: string;
+  /** As a field of a route configuration: tag, length and message. */
+  readonly field: Uint8Array;
   readonly clusters: readonly string[];
 }
 
@@ -23,12 +26,16 @@ export function encodedHost(host: VirtualHost): EncodedHost {
     const to = action.value.clusterSpecifier;
     return to.case === 'cluster' ? [to.value] : to.case === 'weightedClusters' ? to.value.clusters.map((cluster) => cluster.name) : [];
   });
-  return { name: host.name, domains: host.domains, bytes: toBinary(VirtualHostSchema, host), clusters };
+  const bytes = toBinary(VirtualHostSchema, host);
+  const field = new BinaryWriter().tag(HOSTS_FIELD, WireType.LengthDelimited).bytes(bytes).finish();
+  return { name: host.name, domains: host.domains, version: versionOf(bytes), field, clusters };
 }
 
+const HOSTS_FIELD = RouteConfigurationSchema.field.virtualHosts.number;
+
 /**
- * The route configuration `name` of these hosts, in the order of their names. The fields of a repeated message are written
- * one after the other (protobuf encoding), so that encoded hosts can be joined.
+ * The route configuration `name` of these hosts, in the order they come in. The fields of a repeated message are written one
+ * after the other (protobuf encoding), so that encoded hosts can be joined; the version is made of theirs.
  */
 export function routeConfiguration(name: string, hosts: readonly EncodedHost[]): XdsResource {
   const base = create(RouteConfigurationSchema, {
@@ -36,11 +43,10 @@ export function routeConfiguration(name: string, hosts: readonly EncodedHost[]):
     responseHeadersToRemove: name === OUTBOUND ? [UNSENT_HEADER] : [],
     virtualHosts: name === OUTBOUND ? [NOBODY] : [],
   });
-  const field = RouteConfigurationSchema.field.virtualHosts.number;
-  const writer = new BinaryWriter().raw(toBinary(RouteConfigurationSchema, base));
-  for (const host of [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1))) writer.tag(field, WireType.LengthDelimited).bytes(host.bytes);
-  const bytes = writer.finish();
-  return { type: 'RDS', name, version: versionOf(bytes), bytes };
+  const head = toBinary(RouteConfigurationSchema, base);
+  const bytes = Buffer.concat([head, ...hosts.map(({ field }) => field)]);
+  const versions = Buffer.from([versionOf(head), ...hosts.map(({ version }) => version)].join());
+  return { type: 'RDS', name, version: versionOf(versions), bytes };
 }
 
 /** A call to a host that no service has is told so. */

@@ -5,12 +5,13 @@ import type { ProxyRef, World } from '../state/world.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
-import { danglingRoutes, sharedDomains, unpairedClusters } from './invariants.ts';
+import { unpairedClusters } from './invariants.ts';
 import { GATEWAY, OUTBOUND } from './names.ts';
 import { indexPolicies, type PolicyIndex, samePolicies } from './policy-index.ts';
 import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
-import { type EncodedHost, routeConfiguration } from './route-config.ts';
+import type { EncodedHost } from './route-config.ts';
+import { RouteTable, type StagedHosts, stagedRoutes, strayRoutes } from './route-table.ts';
 import { type RuleProblem, ruleProblems } from './rule-problems.ts';
 import { ServedAddresses } from './served-addresses.ts';
 import { fleetResources } from './service-resources.ts';
@@ -45,7 +46,9 @@ interface Draft {
   readonly policies: PolicyIndex;
   /** Changed services; undefined: gone. */
   readonly services: Map<string, CompiledService | undefined>;
-  readonly hosts: Map<string, readonly EncodedHost[]>;
+  /** Undefined while no virtual host differs. */
+  routes: StagedHosts | undefined;
+  gatewayRoutes: StagedHosts | undefined;
   readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
   readonly units: Map<string, readonly Placed[]>;
   tcp: readonly TcpService[];
@@ -57,7 +60,8 @@ class IncrementalTranslator implements Translator {
   #policies: PolicyIndex = indexPolicies(new Map());
   #tcp: readonly TcpService[] = [];
   readonly #services = new Map<string, CompiledService>();
-  readonly #hosts = new Map<string, readonly EncodedHost[]>();
+  readonly #routes = new RouteTable();
+  readonly #gatewayRoutes = new RouteTable();
   readonly #addresses = new ServedAddresses();
   readonly #proxies = new Map<LayerName, ProxyRef>();
   readonly #ledger = new ResourceLedger();
@@ -68,7 +72,10 @@ class IncrementalTranslator implements Translator {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
-    const draft: Draft = { fleet, policies, services: new Map(), hosts: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp };
+    const draft: Draft = {
+      ...{ fleet, policies, services: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp },
+      ...{ routes: undefined, gatewayRoutes: undefined },
+    };
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const keys = isWide ? new Set([...world.shards.keys(), ...this.#services.keys()]) : dirty.services;
     for (const key of [...keys].sort()) this.#draftService(key, world, draft);
@@ -133,15 +140,23 @@ class IncrementalTranslator implements Translator {
     const serviceOf = (key: string): CompiledService | undefined =>
       draft.services.has(key) ? draft.services.get(key) : this.#services.get(key);
     const leading = [...this.#services.values()].filter((compiled) => !compiled.leadsTo.isDisjointFrom(reshaped));
+    const hosts = new Map<string, readonly EncodedHost[]>();
     for (const key of [...reshaped, ...leading.map((compiled) => compiled.input.key)]) {
       const compiled = serviceOf(key);
-      draft.hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => serviceOf(other)?.view));
+      hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => serviceOf(other)?.view));
     }
-    const live = this.#liveServices(draft);
-    draft.units.set('routes', placed('sidecar', [routeConfiguration(OUTBOUND, this.#liveHosts(draft))]));
-    const gatewayHosts = live.flatMap((compiled) => compiled.shape.gatewayHosts);
-    draft.units.set('gateway-routes', placed('gateway', [routeConfiguration(GATEWAY, gatewayHosts)]));
-    const tcp = allocateTcpPorts(live.flatMap((compiled) => tcpPortsOf(compiled.view)));
+    draft.routes = this.#routes.stage(hosts);
+    draft.units.set('routes', placed('sidecar', [stagedRoutes(OUTBOUND, draft.routes)]));
+    this.#draftShapes(draft);
+  }
+
+  /** What depends on the ports and exports of all services, but on no rule. */
+  #draftShapes(draft: Draft): void {
+    const shaped = [...draft.services].filter(([key, compiled]) => this.#services.get(key)?.shape !== compiled?.shape);
+    if (shaped.length === 0 && this.#fleet !== undefined) return;
+    draft.gatewayRoutes = this.#gatewayRoutes.stage(new Map(shaped.map(([key, compiled]) => [key, compiled?.shape.gatewayHosts ?? []])));
+    draft.units.set('gateway-routes', placed('gateway', [stagedRoutes(GATEWAY, draft.gatewayRoutes)]));
+    const tcp = allocateTcpPorts(this.#liveServices(draft).flatMap((compiled) => tcpPortsOf(compiled.view)));
     if (JSON.stringify(tcp) !== JSON.stringify(this.#tcp)) draft.tcp = tcp;
   }
 
@@ -162,28 +177,24 @@ class IncrementalTranslator implements Translator {
     return [...kept, ...[...draft.services.values()].filter((compiled) => compiled !== undefined)];
   }
 
-  #liveHosts(draft: Draft): EncodedHost[] {
-    const kept = [...this.#hosts].filter(([key]) => !draft.hosts.has(key)).map(([, hosts]) => hosts);
-    return [...kept, ...draft.hosts.values()].flat();
-  }
-
   #check(draft: Draft): void {
     const services = [...draft.units].filter(([unit]) => unit.startsWith('service:')).map(([, unit]) => unit);
     const problems = [
       ...this.#ledger.conflicts(draft.units),
       ...services.flatMap(unpairedClusters),
       ...[...draft.services.values()].flatMap((compiled) => compiled?.endpoints.problems ?? []),
-      ...(draft.units.has('routes') ? this.#routeProblems(draft) : []),
+      ...(draft.routes === undefined ? [] : this.#routeProblems(draft, draft.routes)),
+      ...(draft.gatewayRoutes?.shared ?? []),
     ];
     if (problems.length === 0) return;
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new AppError('invariant-broken', `compiled configuration was not given to proxies: ${problems[0]}${more}`);
   }
 
-  #routeProblems(draft: Draft): string[] {
-    const hosts = this.#liveHosts(draft);
-    const clusters = this.#ledger.names(draft.units, { layer: 'sidecar', type: 'CDS' });
-    return [...danglingRoutes(hosts, (name) => clusters.has(name)), ...sharedDomains(hosts)];
+  #routeProblems(draft: Draft, routes: StagedHosts): string[] {
+    const isThere = this.#ledger.lookup(draft.units);
+    const anyGone = [...draft.services].some(([key, compiled]) => this.#services.get(key)?.shape !== compiled?.shape);
+    return [...strayRoutes(routes, (name) => isThere({ layer: 'sidecar', type: 'CDS', name }), anyGone), ...routes.shared];
   }
 
   #commit(world: World, draft: Draft): void {
@@ -193,10 +204,8 @@ class IncrementalTranslator implements Translator {
       if (compiled === undefined) this.#services.delete(key);
       else this.#services.set(key, compiled);
     }
-    for (const [key, hosts] of draft.hosts) {
-      if (hosts.length === 0) this.#hosts.delete(key);
-      else this.#hosts.set(key, hosts);
-    }
+    if (draft.routes !== undefined) this.#routes.commit(draft.routes);
+    if (draft.gatewayRoutes !== undefined) this.#gatewayRoutes.commit(draft.gatewayRoutes);
     this.#problems = undefined;
     this.#world = world;
     this.#fleet = draft.fleet;
