@@ -131,6 +131,7 @@ class Agent implements RunningAgent {
         this.loop.setOwnShards(shards);
         this.#feed?.publish(shards);
       },
+      onCredentials: (credentials) => this.loop.setCredentials(credentials),
       onWarnings: (topic, messages) => this.#warnings.standing(topic, messages),
       ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
       ...(options.now === undefined ? {} : { now: options.now }),

@@ -8,6 +8,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { type CompileProblem, GuardedCompiler } from './guarded-compiler.ts';
 import type { Change } from './snapshot/resource.ts';
 import type { Applied, SnapshotStore } from './snapshot/snapshot-store.ts';
+import type { Credentials } from './state/credential.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 import type { Dirty, Federation } from './state/federation.ts';
 import type { PolicyProbation } from './state/policy-probation.ts';
@@ -120,6 +121,12 @@ export class ControlLoop {
   setOwnShards(shards: Shards): void {
     this.#parts.federation.setOwnShards(shards);
     this.#missing.delete('registry');
+    this.wake();
+  }
+
+  /** Certificates for the own edge proxies. */
+  setCredentials(credentials: Credentials): void {
+    this.#parts.federation.setCredentials(credentials);
     this.wake();
   }
 

@@ -123,7 +123,8 @@ function indexed(objects: readonly RegistryObject[]): Index {
     if (object.kind === 'Service') services.set(serviceKey({ namespace, service: object.metadata.name }), object);
     else if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
     else if (object.kind === 'ServiceExport') exports.add(`${namespace}/${object.metadata.name}`);
-    else for (const [name, value] of Object.entries(labelsOf(object))) push(entries, `${namespace}/${name}=${value}`, object);
+    else if (object.kind === 'WorkloadEntry')
+      for (const [name, value] of Object.entries(labelsOf(object))) push(entries, `${namespace}/${name}=${value}`, object);
   }
   return { services, slices, entries, exports };
 }

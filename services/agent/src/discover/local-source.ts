@@ -1,12 +1,14 @@
 /** The own cluster's endpoints: registry, health checks and drains, through the brake. What comes out is in force. */
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { Credentials } from '../state/credential.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
 import type { RegistryObject } from './registry-kinds.ts';
+import { credentialsOf, credentialWarnings } from './secrets.ts';
 
 /** What is saved of it, so that a restart forgets nothing. */
 export interface LocalState {
@@ -15,6 +17,8 @@ export interface LocalState {
   /** `ADDRESS|PORT` that were failing. */
   readonly failing: readonly string[];
   readonly draining: readonly string[];
+  /** Certificates in use, so that a Secret that goes away while the agent is down is not lost either. */
+  readonly credentials: Credentials;
 }
 
 /** What another replica of this cluster says of its proxies: addresses. */
@@ -30,7 +34,9 @@ export interface LocalSourceOptions {
   readonly saved?: LocalState | undefined;
   /** The shards in force changed; those that did not are the same objects. */
   readonly onShards: (shards: Shards) => void;
-  /** What is wrong now, by topic: `registry`, `endpoints` or `brake`. */
+  /** Certificates for edge proxies changed. */
+  readonly onCredentials?: (credentials: Credentials) => void;
+  /** What is wrong now, by topic: `registry`, `secrets`, `endpoints` or `brake`. */
   readonly onWarnings: (topic: string, messages: readonly string[]) => void;
   /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
   readonly checkMs?: number;
@@ -52,6 +58,7 @@ export class LocalSource {
   #files: ObjectsByFile;
   #objects: readonly RegistryObject[];
   #inForce: Shards;
+  #credentials: Credentials;
   #memory: BrakeMemory = NO_MEMORY;
   #holds = 0;
   readonly #services = new ServiceMemory();
@@ -67,6 +74,7 @@ export class LocalSource {
     this.#objects = new RegistryFiles(this.#files).merged().objects;
     this.#inForce = saved?.shards ?? new Map();
     this.#known = saved !== undefined;
+    this.#credentials = saved?.credentials ?? new Map();
     this.#draining = new Set(saved?.draining);
     this.#registry = new RegistryDirectory({
       root: registryDir,
@@ -85,6 +93,7 @@ export class LocalSource {
 
   /** Reads the registry once, whatever comes of it, and stays live. */
   async start(): Promise<void> {
+    if (this.#credentials.size > 0) this.#options.onCredentials?.(this.#credentials);
     await this.#registry.start();
     if (this.#known) this.#options.onShards(this.#inForce);
     if (this.#options.checkMs !== 0) this.#checks.start();
@@ -110,7 +119,8 @@ export class LocalSource {
   }
 
   state(): LocalState {
-    return { files: this.#files, shards: this.#inForce, failing: this.#checks.failing(), draining: [...this.#draining].sort() };
+    const { failing, draining } = { failing: this.#checks.failing(), draining: [...this.#draining].sort() };
+    return { files: this.#files, shards: this.#inForce, failing, draining, credentials: this.#credentials };
   }
 
   /** The proxy at this address leaves: its endpoints take no new requests until it connects again. */
@@ -166,8 +176,17 @@ export class LocalSource {
       'registry',
       read.warnings.map((warning) => warning.message),
     );
+    this.#readSecrets(read.objects);
     // Without a saved state there is nothing in force yet that the first read could lose.
     this.#judge(read.how);
+  }
+
+  #readSecrets(objects: readonly RegistryObject[]): void {
+    const before = this.#credentials;
+    this.#credentials = credentialsOf(objects, before);
+    if (this.#credentials === before) return;
+    this.#options.onWarnings('secrets', credentialWarnings(this.#credentials));
+    this.#options.onCredentials?.(this.#credentials);
   }
 
   /** Changes of health within one turn are one account. */

@@ -31,6 +31,8 @@ export interface RegistryOptions {
 
 /** Larger files are refused like any other fault. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** Permissions of anybody but the file's owner. */
+const OTHERS = 0o077;
 /** A faulty or perhaps unfinished file is read once more after this time, should no event come. */
 const RETRY_MS = 100;
 /** A file that is gone is looked for once more after this time: something may be taking its place. */
@@ -174,11 +176,11 @@ export class RegistryDirectory {
     const path = join(this.#options.root, file);
     const wasFaulty = this.#files.isFaulty(file);
     try {
-      const { size, mtimeMs } = await stat(path);
+      const { size, mtimeMs, mode } = await stat(path);
       if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
       const text = await readFile(path, 'utf8');
       if (perhapsUnfinished(file, text) && Date.now() - mtimeMs < RETRY_MS && this.#retryOnce(file)) return 'same';
-      const changed = this.#files.read(file, text);
+      const changed = this.#files.read(file, text, (mode & OTHERS) !== 0);
       if (this.#files.isFaulty(file)) this.#retryOnce(file);
       return changed || wasFaulty || this.#files.isFaulty(file) ? 'changed' : 'same';
     } catch (error) {

@@ -32,6 +32,7 @@ export class RegistryFiles {
   readonly #objects: Map<string, readonly RegistryObject[]>;
   readonly #texts = new Map<string, string>();
   readonly #faults = new Map<string, string>();
+  readonly #open = new Set<string>();
   /** What files held that were removed a moment ago. */
   readonly #removed = new Map<string, readonly RegistryObject[]>();
 
@@ -40,10 +41,13 @@ export class RegistryFiles {
     this.#objects = new Map(seed);
   }
 
-  /** Takes a file's text. Returns whether its objects may have changed. */
-  read(file: string, text: string): boolean {
+  /** Takes a file's text, which others than its owner may read if it is `open`. Returns whether anything may have changed. */
+  read(file: string, text: string, open = false): boolean {
+    const wasOpen = this.#open.has(file);
+    if (open) this.#open.add(file);
+    else this.#open.delete(file);
     const before = this.#texts.get(file);
-    if (before === text && !this.#faults.has(file)) return false;
+    if (before === text && !this.#faults.has(file)) return wasOpen !== open && this.#holdsSecret(file);
     const parsed = parseRegistryFile(text);
     if ('issues' in parsed || isCutShort(text, before)) {
       this.fault(file, 'issues' in parsed ? describeIssues(file, parsed.issues) : `${file}: ${CUT_SHORT}`);
@@ -53,6 +57,10 @@ export class RegistryFiles {
     this.#faults.delete(file);
     this.#objects.set(file, parsed.objects);
     return true;
+  }
+
+  #holdsSecret(file: string): boolean {
+    return (this.#objects.get(file) ?? []).some(({ kind }) => kind === 'Secret');
   }
 
   /** Notes that a file could not be read; its last good objects stay, and come back if it was removed a moment ago. */
@@ -96,6 +104,8 @@ export class RegistryFiles {
     const objects: RegistryObject[] = [];
     const warnings: FileWarning[] = [...this.#faults].map(([file, message]) => ({ file, message }));
     for (const file of [...this.#objects.keys()].sort()) {
+      if (this.#open.has(file) && this.#holdsSecret(file))
+        warnings.push({ file, message: `${file}: it holds a Secret and others than its owner may read it; chmod 600 it` });
       for (const object of this.#objects.get(file) ?? []) {
         const key = keyOf(object);
         const owner = owners.get(key);

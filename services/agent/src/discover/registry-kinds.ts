@@ -160,8 +160,23 @@ export const ServiceExportObject = Type.Object(
 );
 export type ServiceExportObject = Static<typeof ServiceExportObject>;
 
+/** Secret (v1): certificates for edge proxies, `kubernetes.io/tls` or of Istio's generic form. It never leaves the cluster. */
+export const SecretObject = Type.Object(
+  {
+    apiVersion: Type.Literal('v1'),
+    kind: Type.Literal('Secret'),
+    metadata: metadata(ObjectName),
+    type: Type.Optional(Type.String()),
+    immutable: Type.Optional(Type.Boolean()),
+    data: Type.Optional(StringMap),
+    stringData: Type.Optional(StringMap),
+  },
+  strict,
+);
+export type SecretObject = Static<typeof SecretObject>;
+
 /** Any object a registry may hold. */
-export type RegistryObject = ServiceObject | EndpointSliceObject | WorkloadEntryObject | ServiceExportObject;
+export type RegistryObject = ServiceObject | EndpointSliceObject | WorkloadEntryObject | ServiceExportObject | SecretObject;
 
 /** The schema of each kind. */
 export const REGISTRY_KINDS: ReadonlyMap<string, TSchema> = new Map<string, TSchema>([
@@ -169,6 +184,7 @@ export const REGISTRY_KINDS: ReadonlyMap<string, TSchema> = new Map<string, TSch
   ['EndpointSlice', EndpointSliceObject],
   ['WorkloadEntry', WorkloadEntryObject],
   ['ServiceExport', ServiceExportObject],
+  ['Secret', SecretObject],
 ]);
 
 /** The namespace of an object; `default` when it names none, as in Kubernetes. */

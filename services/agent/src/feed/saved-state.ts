@@ -6,6 +6,7 @@ import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { LocalState } from '../discover/local-source.ts';
 import { REGISTRY_KINDS, type RegistryObject } from '../discover/registry-kinds.ts';
+import { savedCredentials } from '../discover/secrets.ts';
 import type { SavedProbation } from '../state/policy-probation.ts';
 
 const Probation = Type.Object({
@@ -53,6 +54,19 @@ export const SavedState = Type.Object({
   shards: Type.Array(EndpointShard),
   failing: Type.Array(Type.String()),
   draining: Type.Array(Type.String()),
+  /** Certificates for edge proxies; absent from files of an earlier release. The file is its owner's alone. */
+  credentials: Type.Optional(
+    Type.Array(
+      Type.Object({
+        namespace: Type.String(),
+        name: Type.String(),
+        keyPair: Type.Optional(Type.Object({ certificate: Type.String(), key: Type.String() })),
+        authorities: Type.Optional(Type.String()),
+        revoked: Type.Optional(Type.String()),
+        problem: Type.Optional(Type.String()),
+      }),
+    ),
+  ),
   proxies: Type.Array(
     Type.Object({
       role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
@@ -83,16 +97,18 @@ export function localStateOf(saved: SavedState): LocalState {
     shards: new Map(saved.shards.map((shard) => [serviceKey(shard), shard])),
     failing: saved.failing,
     draining: saved.draining,
+    credentials: savedCredentials(saved.credentials ?? []),
   };
 }
 
 /** The local part as it is saved. */
-export function savedLocal(local: LocalState): Pick<SavedState, 'files' | 'shards' | 'failing' | 'draining'> {
+export function savedLocal(local: LocalState): Pick<SavedState, 'files' | 'shards' | 'failing' | 'draining' | 'credentials'> {
   return {
     files: [...local.files].map(([file, objects]) => ({ file, objects: [...objects] })),
     shards: [...local.shards.values()],
     failing: [...local.failing],
     draining: [...local.draining],
+    ...(local.credentials.size === 0 ? {} : { credentials: [...local.credentials.values()] }),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ClusterFacts, Roster, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import type { Credentials } from './credential.ts';
 import type { Shards } from './endpoint-brake.ts';
 import type { PeerCluster, World } from './world.ts';
 
@@ -30,6 +31,8 @@ export class Federation {
   #given: World['shards'] | undefined;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
   #policies: ReadonlyMap<string, Resource> = new Map();
+  #credentials: Credentials = new Map();
+  #credentialsDiffer = false;
   #all = true;
   readonly #services = new Set<string>();
 
@@ -110,9 +113,21 @@ export class Federation {
     for (const [key, shard] of shards) this.#setShard(name, key, shard);
   }
 
+  /** Certificates for the own edge proxies. */
+  setCredentials(credentials: Credentials): void {
+    this.#credentialsDiffer ||= credentials !== this.#credentials;
+    this.#credentials = credentials;
+  }
+
   /** The state as a value. */
   world(): World {
-    return { self: this.#own.name, clusters: this.#clusters, shards: this.shards, policies: this.#policies };
+    return {
+      self: this.#own.name,
+      clusters: this.#clusters,
+      shards: this.shards,
+      policies: this.#policies,
+      credentials: this.#credentials,
+    };
   }
 
   /** What changed since it was taken last; undefined when nothing did. */
@@ -121,8 +136,10 @@ export class Federation {
     this.#services.clear();
     const all = this.#all;
     this.#all = false;
+    const isDirty = services.size > 0 || this.#credentialsDiffer;
+    this.#credentialsDiffer = false;
     if (all) return 'all';
-    return services.size > 0 ? { services } : undefined;
+    return isDirty ? { services } : undefined;
   }
 
   /** Everything is to be compiled again. */

@@ -1,6 +1,7 @@
 /** What the translator sees: immutable values, replaced and never changed. Pure; no clock, no I/O. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import type { Credentials } from './credential.ts';
 
 /** A member of the federation as this agent knows it. */
 export interface PeerCluster {
@@ -43,4 +44,6 @@ export interface World {
   readonly shards: ReadonlyMap<string, ReadonlyMap<string, EndpointShard>>;
   /** Policy resources by `resourceKey(kind, namespace, name)`. */
   readonly policies: ReadonlyMap<string, Resource>;
+  /** Certificates for edge proxies, of the own cluster alone. */
+  readonly credentials?: Credentials;
 }
