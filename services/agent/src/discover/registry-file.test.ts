@@ -35,12 +35,16 @@ describe('parseRegistryFile', () => {
     [
       'an unknown kind',
       'apiVersion: v1\nkind: Pod\n',
-      { line: 2, field: 'kind', message: 'unknown kind "Pod"; a registry holds Service, EndpointSlice, WorkloadEntry, ServiceExport' },
+      {
+        line: 2,
+        field: 'kind',
+        message: 'unknown kind "Pod"; a registry holds Service, EndpointSlice, WorkloadEntry, ServiceExport, Secret',
+      },
     ],
     [
       'no kind',
       'a: 1\n',
-      { line: 1, field: 'kind', message: 'kind is missing; a registry holds Service, EndpointSlice, WorkloadEntry, ServiceExport' },
+      { line: 1, field: 'kind', message: 'kind is missing; a registry holds Service, EndpointSlice, WorkloadEntry, ServiceExport, Secret' },
     ],
     ['a missing field', SLICE.replace('addressType: IPv4\n', ''), { line: 1, field: 'addressType', message: 'is required' }],
     [

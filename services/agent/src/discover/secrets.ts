@@ -68,7 +68,7 @@ class Unusable extends Error {}
 
 function partsOf(secret: SecretObject): Pick<Credential, 'keyPair' | 'authorities' | 'revoked'> {
   const part = (names: readonly string[]): string | undefined =>
-    names.map((name) => valueOf(secret, name)).find((text) => text !== undefined);
+    names.map((name) => textIn(secret, name)).find((text) => text !== undefined);
   const [certificate, key, authorities, revoked] = [part(NAMES.certificate), part(NAMES.key), part(NAMES.authorities), part(NAMES.revoked)];
   if ((certificate === undefined) !== (key === undefined))
     throw new Unusable(certificate === undefined ? 'data[tls.crt] is missing' : 'data[tls.key] is missing');
@@ -80,7 +80,7 @@ function partsOf(secret: SecretObject): Pick<Credential, 'keyPair' | 'authoritie
   };
 }
 
-function valueOf(secret: SecretObject, name: string): string | undefined {
+function textIn(secret: SecretObject, name: string): string | undefined {
   const plain = secret.stringData?.[name];
   if (plain !== undefined) return plain;
   const encoded = secret.data?.[name];
