@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import type { Change, XdsResource } from '@hawser/agent/snapshot/resource.ts';
-import type { PeerCluster, ProxyRef, World } from '@hawser/agent/state/world.ts';
+import type { Capture, PeerCluster, ProxyRef, World } from '@hawser/agent/state/world.ts';
 import { typeRegistry } from '@hawser/agent/xds/type-registry.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
@@ -74,10 +74,15 @@ export function worldOf(input: GoldenCase): World {
   return { self: input.self, clusters, shards: new Map(shards), policies: new Map(policies) };
 }
 
+/** `captured:ADDRESS` is a sidecar whose workload's traffic is captured. */
+const CAPTURES: Readonly<Record<string, Capture>> = { captured: 'ipv4', 'captured-dual': 'dual' };
+
 export function proxiesOf(input: GoldenCase): ProxyRef[] {
   return input.proxies.map((text) => {
     const colon = text.indexOf(':');
-    return { role: text.slice(0, colon) === 'gateway' ? 'gateway' : 'sidecar', address: text.slice(colon + 1) };
+    const [kind, address] = [text.slice(0, colon), text.slice(colon + 1)];
+    const capture = CAPTURES[kind];
+    return { role: kind === 'gateway' ? 'gateway' : 'sidecar', address, ...(capture === undefined ? {} : { capture }) };
   });
 }
 

@@ -7,8 +7,8 @@ import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
 
 /** What is remembered of a proxy. */
-function refOf({ role, address, name, namespace, labels }: ConnectedProxy): ProxyRef {
-  return { role, address, name, namespace, labels };
+function refOf({ role, address, name, namespace, labels, capture }: ConnectedProxy): ProxyRef {
+  return { role, address, name, namespace, labels, ...(capture === undefined ? {} : { capture }) };
 }
 
 /** What it works with. */

@@ -7,6 +7,11 @@ export const ServicePort = Type.Object({
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
   /** Application protocol, from `appProtocol`, the port's name, or the default `http`. */
   protocol: Type.Union([Type.Literal('http'), Type.Literal('http2'), Type.Literal('tcp')]),
+  /**
+   * What `protocol` is too coarse for: `grpc-web` (an http2 port whose callers may be browsers), `tls` (a tcp port whose bytes name their
+   * server), `auto` (an http port of which nobody said so: callers find out by looking). Members of an earlier release go by `protocol`.
+   */
+  application: Type.Optional(Type.String()),
 });
 export type ServicePort = Static<typeof ServicePort>;
 

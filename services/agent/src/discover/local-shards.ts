@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { spokenOn } from './port-protocol.ts';
 import {
   type EndpointSliceObject,
   namespaceOf,
@@ -202,7 +203,7 @@ class ShardBuilder {
     this.ports = this.#specs().map((port) => ({
       ...(port.name === undefined ? {} : { name: port.name }),
       port: port.port,
-      protocol: protocolOf(port),
+      ...spokenOn(port),
     }));
   }
 
@@ -284,17 +285,6 @@ function entryPort(entry: WorkloadEntryObject, spec: PortSpec): number | undefin
   return (
     (spec.name === undefined ? undefined : ports[spec.name]) ?? (typeof spec.targetPort === 'string' ? ports[spec.targetPort] : undefined)
   );
-}
-
-/** `appProtocol`, else the prefix of the port's name (Istio's rule), else http. */
-function protocolOf(port: PortSpec): ServicePort['protocol'] {
-  const words = [port.appProtocol?.replace(/^kubernetes\.io\//, ''), port.name?.split('-')[0]];
-  for (const word of words) {
-    if (word === 'http') return 'http';
-    if (word === 'h2c' || word === 'http2' || word === 'grpc') return 'http2';
-    if (word === 'tcp' || word === 'tls' || word === 'https' || word === 'mysql' || word === 'mongo' || word === 'redis') return 'tcp';
-  }
-  return 'http';
 }
 
 function zoneOf(zone: string | undefined): { zone?: string } {

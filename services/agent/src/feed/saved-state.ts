@@ -75,6 +75,7 @@ export const SavedState = Type.Object({
       name: Type.Optional(Type.String()),
       namespace: Type.Optional(Type.String()),
       labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      capture: Type.Optional(Type.Union([Type.Literal('ipv4'), Type.Literal('dual')])),
     }),
   ),
 });

@@ -33,7 +33,12 @@ export interface ProxyRef {
   readonly namespace?: string;
   /** What it says of itself: they hold where the own registry knows no labels of its address. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** What of its workload's traffic is captured, by its own word; none unless given. */
+  readonly capture?: Capture;
 }
+
+/** A workload whose traffic is led to its sidecar by the kernel: IPv4 alone, or IPv6 too. */
+export type Capture = 'ipv4' | 'dual';
 
 /** Everything that decides the configuration of a cluster's proxies. */
 export interface World {

@@ -4,7 +4,7 @@ import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
-import { serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
+import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import type { HostView, ServiceView } from './service-view.ts';
 import { clientTls, plainSocket, throughTunnel } from './tls.ts';
 import { circuitBreakers, healthChecks, http2Upstream, outlierDetection, PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
@@ -19,6 +19,8 @@ export interface Upstream {
   readonly name: string;
   readonly host: HostView;
   readonly port: ServicePort;
+  /** Whether it is the way of those who do not speak HTTP to a port that may speak it. */
+  readonly plain: boolean;
   /** Labels that endpoints must carry; none for all of them. */
   readonly labels: readonly (readonly [string, string])[];
 }
@@ -27,19 +29,17 @@ export interface Upstream {
 export function upstreamsOf(view: ServiceView): Upstream[] {
   return view.hosts.flatMap((host) =>
     host.ports.flatMap((port) =>
-      [{ name: '', labels: [] }, ...view.subsets].map((subset) => ({
-        name: upstreamName(port.port, subset.name, host.host),
-        host,
-        port,
-        labels: subset.labels,
-      })),
+      [{ name: '', labels: [] }, ...view.subsets].flatMap(({ name, labels }) => [
+        { name: upstreamName(port.port, name, host.host), host, port, plain: false, labels },
+        ...(port.application === 'auto' ? [{ name: plainUpstreamName(port.port, name, host.host), host, port, plain: true, labels }] : []),
+      ]),
     ),
   );
 }
 
 /** The cluster of an upstream. */
 export function upstreamCluster(upstream: Upstream, view: ServiceView): XdsResource {
-  const isHttp = upstream.port.protocol !== 'tcp';
+  const isHttp = upstream.port.protocol !== 'tcp' && !upstream.plain;
   const tls = clientTls(serviceTrustName(view.key), serverName(upstream.port.port, view.name), isHttp ? ['h2'] : []);
   const cluster = create(ClusterSchema, {
     ...dynamic(upstream.name),

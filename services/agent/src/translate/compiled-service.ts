@@ -63,9 +63,9 @@ function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort
   if (own === undefined) return new Map();
   const served = new Map<string, ServedPort[]>();
   for (const endpoint of own.endpoints) {
-    const ports = own.ports.flatMap(({ port, protocol }) => {
+    const ports = own.ports.flatMap(({ port, protocol, application }) => {
       const targetPort = endpoint.targetPorts[String(port)];
-      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, targetPort }];
+      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort }];
     });
     served.set(endpoint.address, ports);
   }

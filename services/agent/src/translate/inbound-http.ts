@@ -1,4 +1,5 @@
 /** The server sidecar's HTTP side. */
+import { GrpcWebSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import {
   HttpConnectionManager_ForwardClientCertDetails,
@@ -12,7 +13,7 @@ import { extension, millis } from './wire-values.ts';
  * Proxies to the application. When it could not be reached at all (UF), or was not even tried (UO, UH), the sidecar's own
  * answer says so in a header; the caller's sidecar may then repeat any request. An application cannot set that header.
  */
-export function inboundHttp(statPrefix: string, cluster: string): ReturnType<typeof extension> {
+export function inboundHttp(statPrefix: string, cluster: string, application?: string): ReturnType<typeof extension> {
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
     routeSpecifier: {
@@ -23,7 +24,11 @@ export function inboundHttp(statPrefix: string, cluster: string): ReturnType<typ
         virtualHosts: [{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] }],
       },
     },
-    httpFilters: [extension('envoy.filters.http.router', RouterSchema, {})],
+    httpFilters: [
+      // Browsers cannot speak gRPC: theirs is translated, everybody else's passes as it is.
+      ...(application === 'grpc-web' ? [extension('envoy.filters.http.grpc_web', GrpcWebSchema, {})] : []),
+      extension('envoy.filters.http.router', RouterSchema, {}),
+    ],
     http2ProtocolOptions: { allowConnect: true },
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,

@@ -6,12 +6,13 @@ import type { ServiceName } from '@hawser/model/service-host.ts';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { OriginalDstSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
 import { inboundHttp } from './inbound-http.ts';
-import { INBOUND, INBOUND_TRUST, inboundClusterName, serverName } from './names.ts';
+import { INBOUND, INBOUND_PASSTHROUGH_CLUSTER, INBOUND_TRUST, inboundClusterName, serverName, UNAVAILABLE_CLUSTER } from './names.ts';
 import { serverTls } from './tls.ts';
 import { circuitBreakers, protocolOptions } from './upstream-defaults.ts';
 import { extension, type Init, millis, socketAddress } from './wire-values.ts';
@@ -21,18 +22,19 @@ export interface ServedPort {
   readonly name: ServiceName;
   readonly port: number;
   readonly protocol: ServicePort['protocol'];
+  readonly application?: string | undefined;
   readonly targetPort: number;
 }
 
-/** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none. */
-export function inboundResources(address: string, served: readonly ServedPort[]): XdsResource[] {
-  if (served.length === 0) return [];
+/** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
+export function inboundResources(address: string, served: readonly ServedPort[], isCaptured = false): XdsResource[] {
+  if (served.length === 0 && !isCaptured) return [];
   const sorted = [...served].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const targets = new Map(sorted.map((port) => [inboundClusterName(port.targetPort, port.protocol), port]));
   const clusters = [...targets.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, port]) => applicationCluster(name, address, port));
-  return [...clusters, inboundListener(address, sorted)];
+  return [...clusters, isCaptured ? capturedListener(address, sorted) : inboundListener(address, sorted)];
 }
 
 function nameOf(port: ServedPort): string {
@@ -44,21 +46,49 @@ function inboundListener(address: string, served: readonly ServedPort[]): XdsRes
     name: INBOUND,
     address: socketAddress(address, PORTS.inbound),
     listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
-    filterChains: served.map(filterChain),
+    filterChains: served.flatMap(filterChains),
+  });
+  return encoded('LDS', INBOUND, message, ListenerSchema);
+}
+
+/**
+ * Calls of other sidecars come to 15006 itself, and are served as always. What was led here on its way to another port, by callers
+ * outside the mesh or by probes, is let through in plain: as if it had not been captured.
+ */
+function capturedListener(address: string, served: readonly ServedPort[]): XdsResource {
+  const here = { destinationPort: PORTS.inbound };
+  const elsewhere = { case: 'destinationPortRange', value: { start: PORTS.inbound, end: PORTS.inbound + 1 } } as const;
+  const inspector = extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {});
+  const message = create(ListenerSchema, {
+    name: INBOUND,
+    address: socketAddress(address, PORTS.inbound),
+    listenerFilters: [
+      extension('envoy.filters.listener.original_dst', OriginalDstSchema, {}),
+      { ...inspector, filterDisabled: { rule: { case: 'notMatch', value: { rule: elsewhere } } } },
+    ],
+    filterChains: [
+      ...served.flatMap(filterChains).map((chain) => ({ ...chain, filterChainMatch: { ...chain.filterChainMatch, ...here } })),
+      // Let through, it would come back for ever.
+      { name: 'itself', filterChainMatch: here, filters: [tcpProxy('itself', UNAVAILABLE_CLUSTER)] },
+    ],
+    defaultFilterChain: { name: INBOUND_PASSTHROUGH_CLUSTER, filters: [tcpProxy('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER)] },
   });
   return encoded('LDS', INBOUND, message, ListenerSchema);
 }
 
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
-function filterChain(served: ServedPort): Init<typeof FilterChainSchema> {
+function filterChains(served: ServedPort): Init<typeof FilterChainSchema>[] {
+  const name = nameOf(served);
   const cluster = inboundClusterName(served.targetPort, served.protocol);
-  const isTcp = served.protocol === 'tcp';
-  return {
-    name: nameOf(served),
-    filterChainMatch: { serverNames: [nameOf(served)] },
-    transportSocket: serverTls(INBOUND_TRUST, isTcp ? [] : ['h2']),
-    filters: [isTcp ? tcpProxy(nameOf(served), cluster) : inboundHttp(nameOf(served), cluster)],
-  };
+  const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [tcpProxy(name, cluster)] };
+  if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
+  const http = { transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [inboundHttp(name, cluster, served.application)] };
+  if (served.application !== 'auto') return [{ name, filterChainMatch: { serverNames: [name] }, ...http }];
+  // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
+  return [
+    { name, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http },
+    { name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp },
+  ];
 }
 
 function tcpProxy(statPrefix: string, cluster: string): ReturnType<typeof extension> {

@@ -5,6 +5,14 @@ import type { ServiceName } from '@hawser/model/service-host.ts';
 export const OUTBOUND = 'outbound';
 /** Listener of what calls a workload. */
 export const INBOUND = 'inbound';
+/** Listener of what the kernel leads to a captured workload's sidecar, and its routes for calls to addresses that are not the mesh's. */
+export const CAPTURE = 'outbound_capture';
+/** Listener and route configuration that hand a resolver its names. */
+export const NAMES = 'names';
+/** Upstream that goes where the caller wanted to go, in plain. */
+export const PASSTHROUGH_CLUSTER = 'passthrough';
+/** Upstream from a captured workload's sidecar to whatever port its caller wanted. */
+export const INBOUND_PASSTHROUGH_CLUSTER = 'inbound|passthrough';
 /** Listener and route configuration of a gateway. */
 export const GATEWAY = 'gateway';
 /** The proxy's own certificate: filled in by whoever authenticated the stream. */
@@ -22,6 +30,11 @@ export function upstreamName(port: number, subset: string, host: string): string
 /** Listener of a TCP service. */
 export function tcpListenerName(port: number, host: string): string {
   return `outbound_tcp|${port}|${host}`;
+}
+
+/** Upstream cluster of a port that may speak HTTP or anything else, for those who do not speak HTTP. */
+export function plainUpstreamName(port: number, subset: string, host: string): string {
+  return `outbound_tcp|${port}|${subset}|${host}`;
 }
 
 /** Upstream cluster of an application port behind its own sidecar. */

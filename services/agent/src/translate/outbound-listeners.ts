@@ -26,9 +26,19 @@ export function callersAddress(address: string): string {
 
 /** The listener that takes every HTTP call of the workload at an address. */
 export function outboundListener(address: string): XdsResource {
-  const proxy = extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
+  const message = create(ListenerSchema, {
+    name: OUTBOUND,
+    address: socketAddress(callersAddress(address), PORTS.outbound),
+    filterChains: [{ filters: [outboundHttp(OUTBOUND)] }],
+  });
+  return encoded('LDS', OUTBOUND, message, ListenerSchema);
+}
+
+/** Takes HTTP calls of the workload, by the named route configuration. */
+export function outboundHttp(routes: string): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix: OUTBOUND,
-    routeSpecifier: { case: 'rds', value: { routeConfigName: OUTBOUND, configSource: ADS } },
+    routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
     httpFilters: [
       // Idle until a route configures it: adding it later would drain the listener (DATAPATH.md D).
       extension('envoy.filters.http.fault', HTTPFaultSchema, {}),
@@ -39,26 +49,24 @@ export function outboundListener(address: string): XdsResource {
     normalizePath: true,
     streamIdleTimeout: millis(300_000),
   });
-  const message = create(ListenerSchema, {
-    name: OUTBOUND,
-    address: socketAddress(callersAddress(address), PORTS.outbound),
-    filterChains: [{ filters: [proxy] }],
-  });
-  return encoded('LDS', OUTBOUND, message, ListenerSchema);
 }
 
 /** The listener of a TCP service for the workload at an address. */
 export function tcpListener(address: string, service: TcpService): XdsResource {
   const name = tcpListenerName(service.port, service.host);
-  const proxy = extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
-    statPrefix: name,
-    clusterSpecifier: { case: 'cluster', value: upstreamName(service.port, '', service.host) },
-    maxConnectAttempts: 3,
-  });
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(callersAddress(address), service.listenerPort),
-    filterChains: [{ filters: [proxy] }],
+    filterChains: [{ filters: [outboundTcp(name, upstreamName(service.port, '', service.host))] }],
   });
   return encoded('LDS', name, message, ListenerSchema);
+}
+
+/** Takes a connection of the workload to an upstream. */
+export function outboundTcp(statPrefix: string, cluster: string): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
+    statPrefix,
+    clusterSpecifier: { case: 'cluster', value: cluster },
+    maxConnectAttempts: 3,
+  });
 }

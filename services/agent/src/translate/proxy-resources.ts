@@ -6,16 +6,17 @@ import { inboundResources, type ServedPort } from './inbound.ts';
 import { outboundListener, tcpListener } from './outbound-listeners.ts';
 import type { TcpService } from './tcp-ports.ts';
 
-/** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`. */
+/** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`; `captured` when its traffic is. */
 export function proxyResources(
   proxy: ProxyRef,
-  about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[] },
+  about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[]; readonly captured: readonly XdsResource[] },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
   if (proxy.role === 'edge') return [];
   return [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),
-    ...inboundResources(proxy.address, about.served),
+    ...inboundResources(proxy.address, about.served, proxy.capture !== undefined),
+    ...about.captured,
   ];
 }

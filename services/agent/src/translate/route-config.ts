@@ -5,8 +5,9 @@ import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { versionOf } from './encode.ts';
-import { OUTBOUND } from './names.ts';
+import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER } from './names.ts';
 import { UNSENT_HEADER } from './retries.ts';
+import { millis } from './wire-values.ts';
 
 /** A virtual host in protobuf binary, and the clusters it needs. */
 export interface EncodedHost {
@@ -40,8 +41,8 @@ const HOSTS_FIELD = RouteConfigurationSchema.field.virtualHosts.number;
 export function routeConfiguration(name: string, hosts: readonly EncodedHost[]): XdsResource {
   const base = create(RouteConfigurationSchema, {
     name,
-    responseHeadersToRemove: name === OUTBOUND ? [UNSENT_HEADER] : [],
-    virtualHosts: name === OUTBOUND ? [NOBODY] : [],
+    responseHeadersToRemove: name === OUTBOUND || name === CAPTURE ? [UNSENT_HEADER] : [],
+    virtualHosts: name === OUTBOUND ? [NOBODY] : name === CAPTURE ? [ANYBODY] : [],
   });
   const head = toBinary(RouteConfigurationSchema, base);
   const bytes = Buffer.concat([head, ...hosts.map(({ field }) => field)]);
@@ -60,6 +61,18 @@ const NOBODY = create(VirtualHostSchema, {
         case: 'directResponse',
         value: { status: 404, body: { specifier: { case: 'inlineString', value: 'hawser: no service has this host and port\n' } } },
       },
+    },
+  ],
+});
+
+/** A captured call to a host that no service has goes where it was going. */
+const ANYBODY = create(VirtualHostSchema, {
+  name: '*',
+  domains: ['*'],
+  routes: [
+    {
+      match: { pathSpecifier: { case: 'prefix', value: '/' } },
+      action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: PASSTHROUGH_CLUSTER }, timeout: millis(0) } },
     },
   ],
 });

@@ -39,6 +39,11 @@ export class RouteTable {
     this.#sorted = sorted;
   }
 
+  /** All of them, in the order of their names. */
+  get sorted(): readonly EncodedHost[] {
+    return this.#sorted;
+  }
+
   /** The hosts of a service. */
   of(key: string): readonly EncodedHost[] {
     return this.#hosts.get(key) ?? [];

@@ -1,7 +1,8 @@
 /** The thin shell around the pure parts: remembers what it gave, compiles what differs, gives the changes. */
 import { AppError } from '@hawser/runtime/app-error.ts';
-import type { Change, LayerName } from '../snapshot/resource.ts';
+import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
+import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
@@ -16,6 +17,7 @@ import { type RuleProblem, ruleProblems } from './rule-problems.ts';
 import { ServedAddresses } from './served-addresses.ts';
 import { fleetResources } from './service-resources.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
+import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
 
 /** Which services differ from the world given before; `all` when policies or clusters may differ too. */
 export type Dirty = 'all' | { readonly services: ReadonlySet<string> };
@@ -35,9 +37,9 @@ export interface Translator {
   problems(): readonly RuleProblem[];
 }
 
-/** A translator that has given nothing yet. */
-export function createTranslator(): Translator {
-  return new IncrementalTranslator();
+/** A translator that has given nothing yet. Names of the mesh get addresses of `range`. */
+export function createTranslator(range: VirtualRange = VIRTUAL_RANGE): Translator {
+  return new IncrementalTranslator(range);
 }
 
 /** One update in the making; nothing of it is kept when a check fails. */
@@ -67,6 +69,11 @@ class IncrementalTranslator implements Translator {
   readonly #ledger = new ResourceLedger();
   /** Undefined once they may differ. */
   #problems: readonly RuleProblem[] | undefined;
+  readonly #capture: CaptureCompiler;
+
+  constructor(range: VirtualRange) {
+    this.#capture = new CaptureCompiler(range);
+  }
 
   update(world: World, dirty: Dirty): Change[] {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
@@ -162,17 +169,28 @@ class IncrementalTranslator implements Translator {
 
   #draftProxies(draft: Draft): void {
     for (const [layer, proxy] of this.#proxies) {
-      const isTouched = draft.served.has(proxy.address) || draft.tcp !== this.#tcp || this.#fleet === undefined;
+      const isTouched =
+        draft.served.has(proxy.address) ||
+        draft.tcp !== this.#tcp ||
+        this.#fleet === undefined ||
+        (proxy.capture !== undefined && draft.units.has('routes'));
       if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));
     }
   }
 
   #proxyUnit(layer: LayerName, proxy: ProxyRef, draft?: Draft): Placed[] {
     const served = this.#addresses.at(proxy.address, draft?.served);
-    return placed(layer, proxyResources(proxy, { served, tcp: draft?.tcp ?? this.#tcp }));
+    return placed(layer, proxyResources(proxy, { served, tcp: draft?.tcp ?? this.#tcp, captured: this.#captured(proxy, draft) }));
   }
 
-  #liveServices(draft: Draft): CompiledService[] {
+  #captured({ capture }: ProxyRef, draft: Draft | undefined): XdsResource[] {
+    if (capture === undefined) return [];
+    const views = this.#liveServices(draft).map(({ view }) => view);
+    return this.#capture.resources(capture, { views, hosts: (draft?.routes ?? this.#routes).sorted, elsewhere: 'ALLOW_ANY' });
+  }
+
+  #liveServices(draft: Draft | undefined): CompiledService[] {
+    if (draft === undefined) return [...this.#services.values()];
     const kept = [...this.#services.values()].filter((compiled) => !draft.services.has(compiled.input.key));
     return [...kept, ...[...draft.services.values()].filter((compiled) => compiled !== undefined)];
   }

@@ -29,7 +29,12 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
     return `node.metadata.role is "gateway", but the token is for ${namespace}/${serviceAccount}; gateways are ${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`;
   if (role === 'edge' && identity.edge !== true)
     return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
-  return { name, role, address, namespace, serviceAccount, labels: labelsIn(metadata['labels']) };
+  const labels = labelsIn(metadata['labels']);
+  const { capture } = metadata;
+  if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels };
+  if (role !== 'sidecar' || (capture !== 'ipv4' && capture !== 'dual'))
+    return `node.metadata.capture is ${shown(capture)}, expected ipv4 or dual, and of a sidecar alone`;
+  return { name, role, address, namespace, serviceAccount, labels, capture };
 }
 
 const MOST_LABELS = 64;

@@ -23,6 +23,8 @@ export interface ConnectedProxy {
   readonly serviceAccount: string;
   /** `node.metadata.labels`: what it says of itself, not proven. */
   readonly labels: Readonly<Record<string, string>>;
+  /** `node.metadata.capture`: what of its workload's traffic the kernel leads to it. */
+  readonly capture?: 'ipv4' | 'dual';
 }
 
 /** Asked by the ADS server for each stream. */

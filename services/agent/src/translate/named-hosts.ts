@@ -1,0 +1,53 @@
+/** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import type { ServiceView } from './service-view.ts';
+import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
+
+/** A host and what it may be called by. */
+export interface NamedHost {
+  readonly host: string;
+  /** Other names of it. */
+  readonly aliases: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
+  readonly given: readonly string[];
+}
+
+/** A host with the addresses that callers are told. */
+export interface AddressedHost extends NamedHost {
+  readonly addresses: readonly string[];
+}
+
+/** The hosts of a service. `SERVICE.NAMESPACE.svc` is the one that the short name means. */
+export function namedHosts(view: ServiceView): NamedHost[] {
+  return view.hosts.map(({ host, short, ports }) => ({
+    host,
+    aliases: short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
+    ports,
+    given: [],
+  }));
+}
+
+/** Hosts with their addresses, in the order of their names. A host that the range has no room for has none and is left out. */
+export function addressed(hosts: readonly NamedHost[], range: VirtualRange): AddressedHost[] {
+  const virtual = virtualAddresses(
+    hosts.filter(({ given, host }) => given.length === 0 && !host.startsWith('*')).map(({ host }) => host),
+    range,
+  );
+  const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host)) }));
+  return all.filter(({ addresses }) => addresses.length > 0).sort((a, b) => (a.host < b.host ? -1 : 1));
+}
+
+/** CIDR ranges are matched, but no name resolves to one: a range as an address is left to the caller's own resolver. */
+function addressesOf({ given }: NamedHost, virtual: string | undefined): readonly string[] {
+  return given.length > 0 ? [...given].sort() : virtual === undefined ? [] : [virtual];
+}
+
+/** Name → addresses, as resolvers answer; names whose addresses are ranges are not in it. */
+export function nameTable(hosts: readonly AddressedHost[]): Record<string, readonly string[]> {
+  const rows = hosts.flatMap(({ host, aliases, addresses }) => {
+    const single = addresses.filter((address) => !address.includes('/'));
+    return single.length === 0 ? [] : [host, ...aliases].map((name) => [name, single] as const);
+  });
+  return Object.fromEntries(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
