@@ -3,6 +3,7 @@
  * of one proxy whose responses are encoded. Prints one JSON object: `{"cold": ms, "changes": [ms, …]}`.
  */
 import { ControlLoop } from '@hawser/agent/control-loop.ts';
+import { keysOf } from '@hawser/agent/snapshot/resource.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
 import { Federation } from '@hawser/agent/state/federation.ts';
 import { PolicyProbation } from '@hawser/agent/state/policy-probation.ts';
@@ -10,7 +11,7 @@ import { createTranslator } from '@hawser/agent/translate/translator.ts';
 import { DeltaStream } from '@hawser/agent/xds/delta-stream.ts';
 import { bytesOf } from '@hawser/agent/xds/framed-messages.ts';
 import { LayerSets } from '@hawser/agent/xds/layer-sets.ts';
-import { layersOf, proxyView } from '@hawser/agent/xds/resource-view.ts';
+import { ownLayer, proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { encodeResponse } from '@hawser/agent/xds/response-frame.ts';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
@@ -93,13 +94,10 @@ loop.setOwnShards(shards);
 loop.configure({ roster, policies: new Map(policies), moment: { epoch: 1, revision: 1 } });
 loop.run();
 loop.attach(PROXY);
-const view = proxyView({ store, sets, layers: layersOf(PROXY), identity: () => undefined });
+const view = proxyView({ store, sets, own: ownLayer(PROXY), identity: () => undefined });
 const stream = new DeltaStream(view, { silent: false });
 store.subscribe(({ changes: all }) => {
-  for (const change of all) {
-    const { type, name } = 'put' in change ? change.put : change.remove;
-    stream.changed(type, name);
-  }
+  for (const { type, name } of all.flatMap(keysOf)) stream.changed(type, name);
 });
 
 /** Writes and acknowledges until the proxy has everything; returns the bytes. */

@@ -91,7 +91,7 @@ export function resourcesAfter(changes: readonly Change[], before: ReadonlyMap<s
   const state = new Map(before);
   for (const change of changes) {
     if ('put' in change) state.set(`${change.layer} ${change.put.type} ${change.put.name}`, change.put);
-    else state.delete(`${change.layer} ${change.remove.type} ${change.remove.name}`);
+    else if ('remove' in change) state.delete(`${change.layer} ${change.remove.type} ${change.remove.name}`);
   }
   return new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

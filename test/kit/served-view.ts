@@ -1,8 +1,7 @@
 /** A view over a map, filled in short words, for the state machines' tests. */
-import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { ResourceKey, XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import { LayerSet } from '@hawser/agent/xds/layer-sets.ts';
 import type { ResourceView } from '@hawser/agent/xds/resource-view.ts';
-import type { ResourceKey } from '@hawser/agent/xds/stream-index.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
 
 /** What is served. */

@@ -1,13 +1,13 @@
 /** A delta xDS client that behaves as Envoy does, on the product's stream; what it holds is compared with what is served. */
 import { fromBinary } from '@bufbuild/protobuf';
-import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import { keysOf, type XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
 import { type DialectMachine, deltaDialect } from '@hawser/agent/xds/dialect.ts';
 import { unframed } from '@hawser/agent/xds/framed-messages.ts';
 import { namedIn } from '@hawser/agent/xds/named-in.ts';
 import { OutboundBudget } from '@hawser/agent/xds/outbound-budget.ts';
 import { type AdsCall, ProxyStream } from '@hawser/agent/xds/proxy-stream.ts';
-import { layersOf, proxyView } from '@hawser/agent/xds/resource-view.ts';
+import { ownLayer, proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { typeOfUrl } from '@hawser/agent/xds/type-urls.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
@@ -137,15 +137,15 @@ export class SimProxy {
       const claims = { name: this.actor.name, namespace: 'shop', serviceAccount: 'client', labels: {} };
       const proxy = { ...claims, role: 'sidecar' as const, address: this.address };
       life.loop.attach(proxy);
-      const view = proxyView({ store: life.store, sets: life.sets, layers: layersOf(proxy), identity: () => IDENTITY });
+      const view = proxyView({ store: life.store, sets: life.sets, own: ownLayer(proxy), identity: () => IDENTITY });
       const machine = deltaDialect().open(view, { silent: !life.loop.ready });
       const events = { sent: () => undefined, asked: () => undefined };
       const budget = new OutboundBudget();
       const stream = new ProxyStream({ variant: 'delta', proxy, view, machine, call: call as unknown as AdsCall, events, budget });
-      const layers: readonly string[] = layersOf(proxy);
+      const own = ownLayer(proxy);
       const stop = life.store.subscribe(({ changes }) => {
-        const seen = changes.filter(({ layer }) => layers.includes(layer));
-        stream.changed(seen.map((change) => ('put' in change ? change.put : change.remove)));
+        const layers: readonly string[] = life.store.layersOf(own);
+        stream.changed(changes.filter(({ layer }) => layers.includes(layer)).flatMap(keysOf));
       });
       session = {
         ...{ agent, stream, machine, life: actor.life, drain: undefined },

@@ -3,9 +3,9 @@
  * bounded; told by the streams' answers alone.
  */
 import type { RolloutStatus } from '@hawser/wire/messages.ts';
+import type { ResourceKey } from '../snapshot/resource.ts';
 import type { Applied } from '../snapshot/snapshot-store.ts';
 import type { DeltaStream } from '../xds/delta-stream.ts';
-import type { ResourceKey } from '../xds/stream-index.ts';
 
 /** A connected proxy, as far as rollouts are concerned. */
 export interface TrackedStream {

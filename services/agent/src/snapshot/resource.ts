@@ -13,12 +13,42 @@ export interface XdsResource {
 
 /**
  * Who gets a resource: `sidecar` and `gateway` are shared by all proxies of the role; `sidecar:ADDRESS`, `gateway:ADDRESS` and
- * `edge:ADDRESS` belong to the proxy at that address. A proxy sees its role's layer and its own; an edge proxy calls services as
- * sidecars do and reads their layer.
+ * `edge:ADDRESS` belong to the proxy at that address; `scope:NAMESPACE:HASH` is shared by proxies that policy tells apart from
+ * others (decision 0017). A proxy sees its own layer and those that it reads: its role's unless a change says otherwise. An edge
+ * proxy calls services as sidecars do and reads their layer.
  */
-export type LayerName = 'sidecar' | 'gateway' | `sidecar:${string}` | `gateway:${string}` | `edge:${string}`;
+export type LayerName = 'sidecar' | 'gateway' | `sidecar:${string}` | `gateway:${string}` | `edge:${string}` | `scope:${string}`;
+
+/** Type and name of a resource. */
+export interface ResourceKey {
+  readonly type: XdsType;
+  readonly name: string;
+}
 
 /** One change of the served state. */
 export type Change =
   | { readonly layer: LayerName; readonly put: XdsResource }
-  | { readonly layer: LayerName; readonly remove: { readonly type: XdsType; readonly name: string } };
+  | { readonly layer: LayerName; readonly remove: ResourceKey }
+  | ReadsChange;
+
+/** The owner of a layer reads these layers from now on, the nearest first; what it has itself wins. */
+export interface ReadsChange {
+  readonly layer: LayerName;
+  readonly reads: readonly LayerName[];
+  /** What its owner sees otherwise than before; filled in when the change is applied. */
+  readonly differing?: readonly ResourceKey[];
+}
+
+/** The resources that a change is about. */
+export function keysOf(change: Change): readonly ResourceKey[] {
+  if ('put' in change) return [change.put];
+  return 'remove' in change ? [change.remove] : (change.differing ?? []);
+}
+
+/** The layers that a proxy's own layer reads while no change said otherwise. */
+export function defaultReads(own: LayerName): readonly LayerName[] {
+  return own.startsWith('gateway:') ? GATEWAY_READS : SIDECAR_READS;
+}
+
+const GATEWAY_READS: readonly LayerName[] = ['gateway'];
+const SIDECAR_READS: readonly LayerName[] = ['sidecar'];

@@ -5,7 +5,7 @@ import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { resourcesAfter, rootOf } from '../../../../test/kit/golden-case.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import { keysOf, type XdsResource } from '../snapshot/resource.ts';
 import type { PeerCluster, ProxyRef, World } from '../state/world.ts';
 import { createTranslator } from './translator.ts';
 
@@ -194,7 +194,7 @@ test('an endpoint change touches assignments and own listeners alone', () => {
           [...parts].map(([name, part]) => [name, { ...part, endpoints: part.endpoints.map((one) => ({ ...one, health })) }]),
         );
         const changes = translator.update(worldOf(new Map([...all, [key, changed]]), []), { services: new Set([key]) });
-        for (const change of changes) expect('put' in change ? change.put.type : change.remove.type).toBe('EDS');
+        for (const { type } of changes.flatMap(keysOf)) expect(type).toBe('EDS');
         translator.update(worldOf(all, []), { services: new Set([key]) });
       }
     }),

@@ -1,7 +1,7 @@
 /** The translator as its callers use it: silence before it knows enough, proxies that come and go, work only for what differs. */
 import { describe, expect, test } from 'vitest';
 import { readCase, resourcesAfter, worldOf } from '../../../../test/kit/golden-case.ts';
-import type { Change } from '../snapshot/resource.ts';
+import { type Change, keysOf } from '../snapshot/resource.ts';
 import type { World } from '../state/world.ts';
 import { createTranslator } from './translator.ts';
 
@@ -9,9 +9,7 @@ const SIDECAR = { role: 'sidecar', address: '10.0.1.12' } as const;
 const world = worldOf(readCase('federated'));
 
 function named(changes: readonly Change[]): string[] {
-  return changes.map((change) =>
-    'put' in change ? `${change.put.type} ${change.put.name}` : `- ${change.remove.type} ${change.remove.name}`,
-  );
+  return changes.flatMap((change) => keysOf(change).map(({ type, name }) => `${'remove' in change ? '- ' : ''}${type} ${name}`));
 }
 
 /** The world with the health of one endpoint of `bookinfo/reviews` in `us-west` changed. */

@@ -13,7 +13,7 @@ import { LayerSets } from './layer-sets.ts';
 import { OutboundBudget } from './outbound-budget.ts';
 import type { ConnectedProxy, ProxyGate } from './proxy-gate.ts';
 import { type AdsCall, ProxyStream, type StreamEvents } from './proxy-stream.ts';
-import { IDENTITY_SECRET, layersOf, proxyView, type ResourceView } from './resource-view.ts';
+import { IDENTITY_SECRET, ownLayer, proxyView, type ResourceView } from './resource-view.ts';
 import { StreamIndex } from './stream-index.ts';
 import { checkNames, FIRST_REQUEST_MS, MAX_STREAMS, onExpiry } from './stream-limits.ts';
 import { typeOfUrl } from './type-urls.ts';
@@ -47,7 +47,7 @@ interface Reading<Request> {
 /** All streams of a server. */
 export class AdsStreams implements StreamEvents {
   readonly #options: StreamsOptions;
-  readonly #index = new StreamIndex();
+  readonly #index: StreamIndex;
   readonly #calls = new Set<AdsCall>();
   readonly #listeners = new Set<StreamListener>();
   readonly #unsubscribe: () => void;
@@ -57,6 +57,7 @@ export class AdsStreams implements StreamEvents {
 
   constructor(options: StreamsOptions) {
     this.#options = options;
+    this.#index = new StreamIndex(options.store);
     this.#sets = new LayerSets(options.store);
     this.#unsubscribe = options.store.subscribe((applied) => this.#applied(applied));
     options.gate.onReady(() => {
@@ -175,7 +176,7 @@ export class AdsStreams implements StreamEvents {
   #viewOf(proxy: ConnectedProxy, lease: IdentityLease): ResourceView {
     const { gate, store } = this.#options;
     gate.attach(proxy);
-    return proxyView({ store, sets: this.#sets, layers: layersOf(proxy), identity: () => lease.current });
+    return proxyView({ store, sets: this.#sets, own: ownLayer(proxy), identity: () => lease.current });
   }
 
   #open(stream: ProxyStream): void {
@@ -185,7 +186,7 @@ export class AdsStreams implements StreamEvents {
     for (const old of earlier.slice(0, Math.max(0, earlier.length + 1 - MAX_STREAMS)))
       this.#refuse(old.call, new StreamRefusal('exhausted', `${MAX_STREAMS} newer streams of this proxy are open`));
     this.#index.add(stream);
-    metrics.streams.set(this.#index.all.size);
+    metrics.streams.set(this.#index.size);
     log.info({ proxy: name, role, address, variant: stream.variant }, 'proxy connected');
     this.#changed();
   }
@@ -232,7 +233,7 @@ export class AdsStreams implements StreamEvents {
     const { gate, metrics, log } = this.#options;
     stream.close();
     const last = this.#index.remove(stream);
-    metrics.streams.set(this.#index.all.size);
+    metrics.streams.set(this.#index.size);
     log.info({ proxy: stream.proxy.name }, 'proxy disconnected');
     if (last) gate.detach(stream.proxy);
     for (const listener of this.#listeners) listener.gone(stream);

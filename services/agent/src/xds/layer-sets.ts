@@ -1,9 +1,8 @@
 /** Whole layers, put together once for all streams that read them, until something in them changes. */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { LayerName, XdsResource } from '../snapshot/resource.ts';
+import { keysOf, type LayerName, type XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { encodeSet } from './sotw-frame.ts';
-import { keyOf } from './stream-index.ts';
 import { digestOf, VersionTable } from './version-table.ts';
 
 /** Everything of one type that a proxy sees. */
@@ -54,21 +53,30 @@ export class LayerSets {
   constructor(store: SnapshotStore) {
     this.#store = store;
     this.#stop = store.subscribe(({ changes }) => {
-      for (const change of changes) this.#sets.delete(`${keyOf(change).type} ${change.layer}`);
+      for (const change of changes) {
+        // What is read changes no layer.
+        if (!('reads' in change)) for (const { type } of keysOf(change)) this.#sets.delete(`${type} ${change.layer}`);
+      }
     });
   }
 
-  /** The two layers together; undefined when the second hides a name of the first. */
-  whole(type: XdsType, shared: LayerName, own: LayerName): WholeSet | undefined {
-    const hidden = this.#store.all(shared, type);
-    for (const name of this.#store.all(own, type).keys()) if (hidden.has(name)) return undefined;
-    const sets = [this.#of(type, shared), this.#of(type, own)];
+  /** The layers together; undefined when one hides a name of another. */
+  whole(type: XdsType, layers: readonly LayerName[]): WholeSet | undefined {
+    const filled = layers.filter((layer) => this.#store.all(layer, type).size > 0);
+    for (const [index, layer] of filled.entries()) {
+      const others = filled.slice(index + 1).map((other) => this.#store.all(other, type));
+      for (const name of this.#store.all(layer, type).keys()) if (others.some((names) => names.has(name))) return undefined;
+    }
+    const sets = filled.reverse().map((layer) => this.#of(type, layer));
     return { digest: digestOf(...sets.map(({ versions }) => versions.sum)), encoded: sets.map(({ sotw }) => sotw) };
   }
 
-  /** The first layer, if there is nothing of the type in the second: all that the proxy sees is what others see too. */
-  common(type: XdsType, shared: LayerName, own: LayerName): LayerSet | undefined {
-    return this.#store.all(own, type).size > 0 ? undefined : this.#of(type, shared);
+  /** The one layer that has anything of the type, if it is not the first: all that the proxy sees is what others see too. */
+  common(type: XdsType, [own, ...shared]: readonly LayerName[]): LayerSet | undefined {
+    if (own === undefined || this.#store.all(own, type).size > 0) return undefined;
+    const filled = shared.filter((layer) => this.#store.all(layer, type).size > 0);
+    const last = filled[0] ?? shared.at(-1);
+    return filled.length > 1 || last === undefined ? undefined : this.#of(type, last);
   }
 
   stop(): void {

@@ -23,41 +23,43 @@ export interface ResourceView {
 /** The name of a proxy's own certificate; every proxy asks for the same name and gets its own. */
 export const IDENTITY_SECRET = 'identity';
 
-/** The layers that a proxy reads, the shared one first. */
-export function layersOf({ role, address }: Pick<ProxyRef, 'role' | 'address'>): readonly [LayerName, LayerName] {
-  return [role === 'gateway' ? 'gateway' : 'sidecar', `${role}:${address}`];
+/** The layer that belongs to one proxy. */
+export function ownLayer({ role, address }: Pick<ProxyRef, 'role' | 'address'>): LayerName {
+  return `${role}:${address}`;
 }
 
 /** What a proxy's view is made of. */
 export interface ProxyViewOptions {
   readonly store: SnapshotStore;
   readonly sets: LayerSets;
-  readonly layers: readonly [LayerName, LayerName];
+  readonly own: LayerName;
   readonly identity: () => XdsResource | undefined;
 }
 
 /**
- * A proxy's two layers, of which its own wins, and its certificate. `identity` is asked each time, so a renewed certificate
- * is seen at once, and not before it was issued; the name `identity` in a layer is never served.
+ * A proxy's own layer, which wins, those it reads at the time, and its certificate. `identity` is asked each time, so a renewed
+ * certificate is seen at once, and not before it was issued; the name `identity` in a layer is never served.
  */
-export function proxyView(options: ProxyViewOptions): ResourceView {
-  const { store, sets, identity } = options;
-  const [shared, own] = options.layers;
+export function proxyView({ store, sets, own, identity }: ProxyViewOptions): ResourceView {
   return {
     get generation() {
       return store.generation;
     },
     get: (type, name) => {
       if (type === 'SDS' && name === IDENTITY_SECRET) return identity();
-      return store.get(own, type, name) ?? store.get(shared, type, name);
+      for (const layer of store.layersOf(own)) {
+        const resource = store.get(layer, type, name);
+        if (resource !== undefined) return resource;
+      }
+      return undefined;
     },
     awaits: (type, name) => type === 'SDS' && name === IDENTITY_SECRET && identity() === undefined,
     names: (type) => {
-      const names = new Set([...store.all(shared, type).keys(), ...store.all(own, type).keys()]);
+      const names = new Set(store.layersOf(own).flatMap((layer) => [...store.all(layer, type).keys()]));
       if (type === 'SDS' && identity() !== undefined) names.add(IDENTITY_SECRET);
       return names;
     },
-    whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, shared, own)),
-    common: (type) => (type === 'SDS' ? undefined : sets.common(type, shared, own)),
+    whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, store.layersOf(own))),
+    common: (type) => (type === 'SDS' ? undefined : sets.common(type, store.layersOf(own))),
   };
 }
