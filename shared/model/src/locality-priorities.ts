@@ -1,10 +1,19 @@
 /** Which clusters answer for a service, in which order: shared by agents (EDS) and the hub (`who-serves`). Pure. */
 import type { FailoverPolicySpec, TrafficShiftSpec } from './kind-specs.ts';
+import { failoverFrom, type LocalitySetting, matchesLocality, priorityLabels, sharesFrom } from './locality-setting.ts';
 
 /** Where a cluster is. */
 export interface ClusterPlace {
   readonly cluster: string;
   readonly region: string;
+  readonly zone?: string | undefined;
+}
+
+/** A cluster that serves, or those of its endpoints that are equally far from the caller. */
+export interface ServingPlace extends ClusterPlace {
+  readonly endpoints: number;
+  /** By the labels of `failoverPriority`; 0 is nearest. */
+  readonly distance?: number | undefined;
 }
 
 /** What decides the order of clusters for one service. */
@@ -12,15 +21,19 @@ export interface LocalityInput {
   /** The cluster whose clients ask. */
   readonly from: ClusterPlace;
   /** Clusters that have at least one endpoint of the service, with their number. */
-  readonly serving: readonly (ClusterPlace & { readonly endpoints: number })[];
+  readonly serving: readonly ServingPlace[];
   readonly failover?: FailoverPolicySpec | undefined;
   readonly shift?: TrafficShiftSpec | undefined;
+  /** Of the DestinationRule in force; a FailoverPolicy goes before its order, a TrafficShift before its shares. */
+  readonly setting?: LocalitySetting | undefined;
 }
 
 /** One cluster's place in the order. Without `weight` it takes no planned share, but stands in when the weighted ones fail. */
 export interface LocalityPriority {
   readonly cluster: string;
   readonly region: string;
+  /** As it was given. */
+  readonly distance?: number;
   /** 0 is first; contiguous over the whole answer (Envoy rejects gaps). */
   readonly priority: number;
   /** Integer ≥ 1, relative within one priority. */
@@ -31,48 +44,90 @@ export interface LocalityPriority {
 const WEIGHT_SCALE = 10_000;
 
 /**
- * Orders the serving clusters: own cluster, own region, regions by the policy's order, then any other in one level.
- * A shift puts its weighted regions together at priority 0, and the rest below in that same order.
+ * Orders the serving clusters: own cluster, own zone, own region, regions by the policy's order, then any other in one level.
+ * Planned shares (a shift's, else those of `distribute`) come together at priority 0, and the rest below in that same order;
+ * `distribute` alone leaves the rest out, as Istio does: with an order for failover beside it, the rest stands in.
  */
 export function localityPriorities(input: LocalityInput): readonly LocalityPriority[] {
-  const shares = input.shift?.regions ?? {};
-  const shifted = input.serving.filter((place) => (shares[place.region] ?? 0) > 0);
-  const rest = input.serving.filter((place) => !shifted.includes(place));
-  const levels = [shifted, ...tiers(input, rest)].filter((level) => level.length > 0);
+  const plan = planOf(input);
+  const planned = input.serving.filter((place) => plan.partOf(place) !== undefined);
+  const rest = plan.isExclusive ? [] : input.serving.filter((place) => !planned.includes(place));
+  const levels = [planned, ...tiers(input, rest)].filter((level) => level.length > 0);
   return levels.flatMap((level, priority) =>
-    [...level]
-      .sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
-      .map((place) => ({
-        cluster: place.cluster,
-        region: place.region,
-        priority,
-        weight: level === shifted ? shiftedWeight(place, shifted, shares) : place.endpoints,
-      })),
+    [...level].sort(byCluster).map((place) => ({
+      cluster: place.cluster,
+      region: place.region,
+      ...(place.distance === undefined ? {} : { distance: place.distance }),
+      priority,
+      weight: level === planned ? plannedWeight(place, planned, plan) : place.endpoints,
+    })),
   );
 }
 
-type Serving = LocalityInput['serving'][number];
+interface Part {
+  readonly name: string;
+  readonly share: number;
+}
 
-function tiers(input: LocalityInput, places: readonly Serving[]): Serving[][] {
-  const order = input.failover?.order ?? [];
-  const byTier = new Map<number, Serving[]>();
-  for (const place of places) {
-    const tier = tierOf(place, input.from, order);
-    byTier.set(tier, [...(byTier.get(tier) ?? []), place]);
+interface Plan {
+  /** The part of the plan that a place belongs to, if any. */
+  readonly partOf: (place: ClusterPlace) => Part | undefined;
+  /** Whether places outside of the plan never serve. */
+  readonly isExclusive: boolean;
+}
+
+function planOf({ from, shift, setting, failover }: LocalityInput): Plan {
+  if (shift !== undefined) {
+    const partOf = ({ region }: ClusterPlace): Part => ({ name: region, share: shift.regions[region] ?? 0 });
+    return { partOf: (place) => positive(partOf(place)), isExclusive: false };
   }
+  const shares = sharesFrom(setting, from);
+  if (shares === undefined) return { partOf: () => undefined, isExclusive: false };
+  const partOf = (place: ClusterPlace): Part | undefined => {
+    const found = shares.find(([pattern]) => matchesLocality(pattern, place));
+    return found === undefined ? undefined : positive({ name: found[0], share: found[1] });
+  };
+  const hasOrder = failover !== undefined || setting?.failover !== undefined || priorityLabels(setting) !== undefined;
+  return { partOf, isExclusive: !hasOrder };
+}
+
+function positive(part: Part): Part | undefined {
+  return part.share > 0 ? part : undefined;
+}
+
+function tiers(input: LocalityInput, places: readonly ServingPlace[]): ServingPlace[][] {
+  const tierOf = tierBy(input);
+  const byTier = Map.groupBy(places, tierOf);
   return [...byTier.entries()].sort(([a], [b]) => a - b).map(([, level]) => level);
+}
+
+function tierBy({ from, failover, setting }: LocalityInput): (place: ServingPlace) => number {
+  if (failover !== undefined) return (place) => tierOf(place, from, failover.order);
+  if (setting?.enabled === false) return () => 0;
+  if (priorityLabels(setting) !== undefined) return (place) => place.distance ?? 0;
+  const order = failoverFrom(setting, from.region) ?? [];
+  return (place) => tierOf(place, from, order);
 }
 
 function tierOf(place: ClusterPlace, from: ClusterPlace, order: readonly string[]): number {
   if (place.cluster === from.cluster) return 0;
-  if (place.region === from.region) return 1;
+  if (place.region === from.region) return isSameZone(place, from) ? 1 : 2;
   const index = order.indexOf(place.region);
-  return index < 0 ? 2 + order.length : 2 + index;
+  return index < 0 ? 3 + order.length : 3 + index;
 }
 
-/** A region's share, divided over its clusters by their endpoints. */
-function shiftedWeight(place: Serving, shifted: readonly Serving[], shares: Readonly<Record<string, number>>): number {
-  const region = shifted.filter((other) => other.region === place.region);
-  const endpoints = region.reduce((sum, other) => sum + other.endpoints, 0);
-  return Math.max(1, Math.round(((shares[place.region] ?? 0) * WEIGHT_SCALE * place.endpoints) / endpoints));
+function isSameZone(a: ClusterPlace, b: ClusterPlace): boolean {
+  return a.zone !== undefined && a.zone !== '' && a.zone === b.zone;
+}
+
+/** A part's share, divided over its places by their endpoints. */
+function plannedWeight(place: ServingPlace, planned: readonly ServingPlace[], { partOf }: Plan): number {
+  const part = partOf(place);
+  const endpoints = planned.filter((other) => partOf(other)?.name === part?.name).reduce((sum, other) => sum + other.endpoints, 0);
+  return Math.max(1, Math.round(((part?.share ?? 0) * WEIGHT_SCALE * place.endpoints) / endpoints));
+}
+
+function byCluster(a: ServingPlace, b: ServingPlace): number {
+  if (a.cluster !== b.cluster) return a.cluster < b.cluster ? -1 : 1;
+  return (a.distance ?? 0) - (b.distance ?? 0);
 }

@@ -154,7 +154,7 @@ describe('a VirtualService', () => {
 describe('other kinds', () => {
   it.each<[string, string, object, readonly string[]]>([
     ['dr', 'a subset twice', destinationRule({ subsets: [{ name: 'v1' }, { name: 'v1' }] }), ['spec.subsets[1].name FieldValueDuplicate']],
-    ['dr', 'a field of Istio', destinationRule({ trafficPolicy: {} }), ['spec.trafficPolicy NotImplemented']],
+    ['dr', 'a field of Istio', destinationRule({ trafficPolicy: { tunnel: {} } }), ['spec.trafficPolicy.tunnel NotImplemented']],
     ['dr', 'a foreign host', destinationRule({ host: 'example.com' }), []],
     ['dr', 'a host no service has', destinationRule({ host: 'www.example.com' }), ['spec.host FieldValueInvalid']],
     ['ts', 'shares below 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 49 } }), ['spec.regions FieldValueInvalid']],

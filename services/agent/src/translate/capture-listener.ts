@@ -150,7 +150,7 @@ function servicePort(host: AddressedHost, port: ServicePort): ChainInit[] {
   const at: MatchInit = { destinationPort: port.port };
   const there: MatchInit = { ...at, prefixRanges: host.addresses.map(cidr) };
   if (port.protocol === 'tcp') {
-    const filters = [outboundTcp(name, upstreamName(port.port, '', host.host))];
+    const filters = [outboundTcp(name, upstreamName(port.port, '', host.host), host.rules?.[port.port])];
     const bySni = { ...at, serverNames: [host.host, ...host.aliases], transportProtocol: 'tls' };
     return [
       { name, filterChainMatch: there, filters },
@@ -160,7 +160,7 @@ function servicePort(host: AddressedHost, port: ServicePort): ChainInit[] {
   if (port.application !== 'auto') return [];
   return [
     { name: `${name}|http`, filterChainMatch: { ...there, applicationProtocols: HTTP_SEEN }, filters: [outboundHttp(OUTBOUND)] },
-    { name, filterChainMatch: there, filters: [outboundTcp(name, plainUpstreamName(port.port, '', host.host))] },
+    { name, filterChainMatch: there, filters: [outboundTcp(name, plainUpstreamName(port.port, '', host.host), host.rules?.[port.port])] },
   ];
 }
 

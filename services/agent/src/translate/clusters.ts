@@ -1,16 +1,25 @@
 /** Upstream clusters: constant while a service keeps its ports. What moves is in their endpoints and secrets. */
 import { create } from '@bufbuild/protobuf';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
-import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { PORTS } from '@hawser/model/ports.ts';
+import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { httpOptions, httpVersion } from './connection-pool.ts';
+import type { Subset } from './destination-rules.ts';
 import { encoded } from './encode.ts';
+import { isPassthrough } from './load-balancing.ts';
 import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
+import { policyFields } from './policy-fields.ts';
 import type { HostView, ServiceView } from './service-view.ts';
-import { clientTls, plainSocket, throughTunnel } from './tls.ts';
-import { circuitBreakers, healthChecks, http2Upstream, outlierDetection, PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
+import { clientTls, plainSocket, type TransportSocketInit, throughTunnel } from './tls.ts';
+import { blocksAt, type PolicyBlocks } from './traffic-policy.ts';
+import { circuitBreakers, healthChecks, PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
 import { ADS, type Init, millis } from './wire-values.ts';
 
-const SIDECAR = http2Upstream({ idleMs: 300_000, pingMs: 10_000, pingTimeoutMs: 3_000 });
+const CONNECT_MS = 2_000;
+const BETWEEN_SIDECARS = { idleMs: 300_000, ping: { everyMs: 10_000, timeoutMs: 3_000 } };
+/** Packed once: most upstreams have no rule. */
+const SHARED_HTTP2 = { typedExtensionProtocolOptions: httpOptions(undefined, { version: 'http2', ...BETWEEN_SIDECARS }) };
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -23,45 +32,61 @@ export interface Upstream {
   readonly plain: boolean;
   /** Labels that endpoints must carry; none for all of them. */
   readonly labels: readonly (readonly [string, string])[];
+  /** What DestinationRules say of it. */
+  readonly blocks: PolicyBlocks;
 }
 
 /** All upstreams of a service: for each host and port the whole and its subsets. */
 export function upstreamsOf(view: ServiceView): Upstream[] {
+  const { trafficPolicy } = view.policies.destination;
   return view.hosts.flatMap((host) =>
     host.ports.flatMap((port) =>
-      [{ name: '', labels: [] }, ...view.subsets].flatMap(({ name, labels }) => [
-        { name: upstreamName(port.port, name, host.host), host, port, plain: false, labels },
-        ...(port.application === 'auto' ? [{ name: plainUpstreamName(port.port, name, host.host), host, port, plain: true, labels }] : []),
-      ]),
+      [WHOLE, ...view.subsets].flatMap(({ name, labels, trafficPolicy: own }) => {
+        const common = { host, port, labels, blocks: blocksAt(port.port, trafficPolicy, own) };
+        return [
+          { ...common, name: upstreamName(port.port, name, host.host), plain: false },
+          ...(port.application === 'auto' ? [{ ...common, name: plainUpstreamName(port.port, name, host.host), plain: true }] : []),
+        ];
+      }),
     ),
   );
 }
 
+const WHOLE: Pick<Subset, 'name' | 'labels' | 'trafficPolicy'> = { name: '', labels: [] };
+
 /** The cluster of an upstream. */
 export function upstreamCluster(upstream: Upstream, view: ServiceView): XdsResource {
-  const isHttp = upstream.port.protocol !== 'tcp' && !upstream.plain;
-  const tls = clientTls(serviceTrustName(view.key), serverName(upstream.port.port, view.name), isHttp ? ['h2'] : []);
-  const cluster = create(ClusterSchema, {
-    ...dynamic(upstream.name),
-    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
-    commonLbConfig: {
-      healthyPanicThreshold: { value: 10 },
-      localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} },
-      // Changes of weight and health act at once; Envoy would gather them for 1 s.
-      updateMergeWindow: millis(0),
-    },
-    // Without it, removed hosts keep their traffic while their checks pass (RELIABILITY.md 0.1 F).
-    ignoreHealthOnHostRemoval: true,
+  const { blocks, port, name } = upstream;
+  const version = port.protocol === 'tcp' || upstream.plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, 'http2');
+  const tls = clientTls(serviceTrustName(view.key), serverName(port.port, view.name), version === 'http2' ? ['h2'] : []);
+  const isUsual = version === 'http2' && blocks.connectionPool === undefined;
+  const http = version === undefined || isUsual ? undefined : { version, ...BETWEEN_SIDECARS };
+  const fields = { ...(isUsual ? SHARED_HTTP2 : {}), ...policyFields(blocks, { connectMs: CONNECT_MS, http }), transportSocket: tls };
+  const init = isPassthrough(blocks.loadBalancer) ? asCalled(name, fields) : balanced(name, fields, tls);
+  return encoded('CDS', name, create(ClusterSchema, init), ClusterSchema);
+}
+
+/** Endpoints behind a tunnel have a socket of their own, and health checks speak no TLS. */
+function balanced(name: string, fields: ClusterInit, tls: TransportSocketInit): ClusterInit {
+  return {
+    ...dynamic(name),
+    ...fields,
     healthChecks: healthChecks(),
-    outlierDetection: outlierDetection(),
-    transportSocket: tls,
     transportSocketMatches: [
       { name: 'tunnel', match: TUNNEL_MATCH, transportSocket: throughTunnel(tls) },
       { name: 'plain', match: PLAIN_MATCH, transportSocket: plainSocket() },
     ],
-    typedExtensionProtocolOptions: isHttp ? SIDECAR : {},
-  });
-  return encoded('CDS', upstream.name, cluster, ClusterSchema);
+  };
+}
+
+/** PASSTHROUGH: the endpoint that a captured connection was made to, at its sidecar; none for a call that names a proxy. */
+function asCalled(name: string, { commonLbConfig: _balancing, ...fields }: ClusterInit): ClusterInit {
+  return {
+    name,
+    ...fields,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: PORTS.inbound } },
+  };
 }
 
 /** The upstream that never has an endpoint. */
@@ -80,7 +105,7 @@ export function dynamic(name: string): ClusterInit {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: ADS },
-    connectTimeout: millis(2_000),
+    connectTimeout: millis(CONNECT_MS),
     circuitBreakers: circuitBreakers(),
   };
 }

@@ -27,7 +27,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
   const isSame = before !== undefined && before.fleet === fleet;
   if (isSame && before.input.shards === input.shards && before.input.policies === input.policies) return before;
   const view = serviceView(input, fleet);
-  const shapeKey = `${shapeOf(view)}${JSON.stringify(view.subsets)}`;
+  const shapeKey = `${shapeOf(view)}${JSON.stringify(input.policies.destination)}`;
   const shape = isSame && before.shapeKey === shapeKey ? before.shape : serviceShape(view, fleet);
   return {
     input,

@@ -1,7 +1,8 @@
 /** ClusterLoadAssignments: which endpoints, in which order and with which weight. The lane that moves all the time. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Endpoint, EndpointHealth } from '@hawser/model/endpoint-shard.ts';
-import { localityPriorities } from '@hawser/model/locality-priorities.ts';
+import { type ClusterPlace, localityPriorities } from '@hawser/model/locality-priorities.ts';
+import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { AddressSchema } from '@hawser/xds/generated/envoy/config/core/v3/address_pb.ts';
 import { HealthStatus } from '@hawser/xds/generated/envoy/config/core/v3/health_check_pb.ts';
@@ -11,6 +12,7 @@ import type { PeerCluster } from '../state/world.ts';
 import type { Upstream } from './clusters.ts';
 import { type Fleet, reachOf } from './fleet.ts';
 import { tunnelAuthority, tunnelName } from './names.ts';
+import { COMMON_SCOPE, type ProxyScope } from './scope.ts';
 import type { ServiceView } from './service-view.ts';
 import { TUNNEL_METADATA } from './tls.ts';
 import { TUNNEL_MATCH } from './upstream-defaults.ts';
@@ -22,37 +24,93 @@ type LocalityInit = Init<typeof LocalityLbEndpointsSchema>;
 /** Spill-over begins below 1/1.4 of healthy hosts, or when hardly any is left. */
 const OVERPROVISIONING = { gradual: 140, strict: 100_000 } as const;
 
-/** The assignment of an upstream. Locality priorities are contiguous, weights at least 1 (Envoy refuses 0). */
-export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet): ClusterLoadAssignment {
-  const chosen = new Map(
-    upstream.host.parts.map(({ cluster, shard }) => [
-      cluster.name,
-      { cluster, endpoints: inOrder(shard.endpoints).filter(servesFor(upstream)) },
-    ]),
-  );
-  const serving = [...chosen.values()].filter((part) => part.endpoints.length > 0);
+/**
+ * The assignment of an upstream. Locality priorities are contiguous, weights at least 1 (Envoy refuses 0). The caller counts where
+ * `failoverPriority` compares labels.
+ */
+export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet, caller: ProxyScope = COMMON_SCOPE): ClusterLoadAssignment {
+  const setting = settingOf(upstream);
+  const groups = new Map(groupsOf(upstream, setting, { self: fleet.self, caller }).map((group) => [idOf(group.place), group]));
   const order = localityPriorities({
-    from: { cluster: fleet.self.name, region: fleet.self.region },
-    serving: serving.map(({ cluster, endpoints }) => ({ cluster: cluster.name, region: cluster.region, endpoints: capacity(endpoints) })),
+    from: placeOf(fleet.self),
+    serving: [...groups.values()].map(({ place, endpoints }) => ({ ...place, endpoints: capacity(endpoints) })),
     failover: view.policies.failover,
     shift: view.policies.shift,
+    setting,
   });
-  const localities = order.map(({ cluster: name, priority, weight }): LocalityInit => {
-    const part = chosen.get(name);
-    if (part === undefined) return { priority };
-    const endpoint = lbEndpoint(part.cluster, upstream.port.port, { view, fleet });
-    return {
-      locality: localityOf(part.cluster),
-      priority,
-      loadBalancingWeight: Math.max(1, weight),
-      lbEndpoints: part.endpoints.map(endpoint),
-    };
+  const localities = joined(
+    order.flatMap(({ priority, weight, ...place }) => {
+      const group = groups.get(idOf(place));
+      return group === undefined ? [] : [{ group, priority, weight: Math.max(1, weight) }];
+    }),
+  ).map(({ group, priority, weight }): LocalityInit => {
+    const endpoint = lbEndpoint(group.cluster, upstream.port.port, { view, fleet });
+    return { locality: localityOf(group.cluster), priority, loadBalancingWeight: weight, lbEndpoints: group.endpoints.map(endpoint) };
   });
   return create(ClusterLoadAssignmentSchema, {
     clusterName: upstream.name,
     endpoints: localities,
     policy: { overprovisioningFactor: OVERPROVISIONING[view.policies.failover?.spillover ?? 'gradual'] },
   });
+}
+
+/** Shares divide what comes from all clusters: a host of the own cluster alone has none to leave out. */
+function settingOf({ blocks, host }: Upstream): LocalitySetting | undefined {
+  const setting = blocks.loadBalancer?.localityLbSetting;
+  return host.scope === 'local' && setting?.distribute !== undefined ? { ...setting, distribute: undefined } : setting;
+}
+
+/** Endpoints of a cluster that are equally far from the caller. */
+interface Group {
+  readonly cluster: PeerCluster;
+  readonly place: ClusterPlace & { readonly distance?: number };
+  readonly endpoints: readonly Endpoint[];
+}
+
+interface Placed {
+  readonly group: Group;
+  readonly priority: number;
+  readonly weight: number;
+}
+
+/** Groups of one cluster at one priority are one locality: Envoy would take the weight of one of them. */
+function joined(placed: readonly Placed[]): Placed[] {
+  const byPlace = new Map<string, Placed>();
+  for (const one of placed) {
+    const id = `${one.priority} ${one.group.cluster.name}`;
+    const known = byPlace.get(id);
+    const endpoints = known === undefined ? [] : inOrder([...known.group.endpoints, ...one.group.endpoints]);
+    const both = (before: Placed): Placed => ({ ...one, group: { ...one.group, endpoints }, weight: before.weight + one.weight });
+    byPlace.set(id, known === undefined ? one : both(known));
+  }
+  return [...byPlace.values()];
+}
+
+/** One group for each cluster that serves, or several where labels decide. */
+function groupsOf(upstream: Upstream, setting: LocalitySetting | undefined, from: { self: PeerCluster; caller: ProxyScope }): Group[] {
+  const wanted = priorityLabels(setting);
+  const own = wanted === undefined ? {} : { ...from.caller.labels, ...localityLabels(localityIn(from.self)) };
+  return upstream.host.parts.flatMap(({ cluster, shard }): Group[] => {
+    const serving = inOrder(shard.endpoints).filter(servesFor(upstream));
+    if (serving.length === 0) return [];
+    const place = placeOf(cluster);
+    if (wanted === undefined) return [{ cluster, place, endpoints: serving }];
+    const labels = localityLabels(localityIn(cluster));
+    const byDistance = Map.groupBy(serving, (endpoint) => distance(wanted, own, { ...endpoint.labels, ...labels }));
+    return [...byDistance].map(([far, endpoints]) => ({ cluster, place: { ...place, distance: far }, endpoints }));
+  });
+}
+
+function idOf({ cluster, distance: far }: { readonly cluster: string; readonly distance?: number }): string {
+  return far === undefined ? cluster : `${cluster} ${far}`;
+}
+
+function placeOf({ name, region, zone }: PeerCluster): ClusterPlace {
+  return { cluster: name, region, zone };
+}
+
+function localityIn(cluster: PeerCluster): Parameters<typeof localityLabels>[0] {
+  return { ...placeOf(cluster), network: cluster.network };
 }
 
 /** Shards come sorted by address; one that does not is put in order, so that equal sets give equal bytes. */

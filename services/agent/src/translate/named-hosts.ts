@@ -1,6 +1,7 @@
 /** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import type { ServiceView } from './service-view.ts';
+import { type TcpRules, tcpRulesOf } from './tcp-ports.ts';
 import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
 
 /** A host and what it may be called by. */
@@ -11,6 +12,8 @@ export interface NamedHost {
   readonly ports: readonly ServicePort[];
   /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
   readonly given: readonly string[];
+  /** What DestinationRules say of connections, by port; ports without a word are left out. */
+  readonly rules?: Readonly<Record<number, TcpRules>>;
 }
 
 /** A host with the addresses that callers are told. */
@@ -25,7 +28,14 @@ export function namedHosts(view: ServiceView): NamedHost[] {
     aliases: short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
     ports,
     given: [],
+    ...rulesOf(view, ports),
   }));
+}
+
+function rulesOf(view: ServiceView, ports: readonly ServicePort[]): Pick<NamedHost, 'rules'> {
+  if (view.policies.destination.trafficPolicy === undefined) return {};
+  const rules = ports.map(({ port }) => [port, tcpRulesOf(view, port)] as const).filter(([, said]) => Object.keys(said).length > 0);
+  return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) };
 }
 
 /** Hosts with their addresses, in the order of their names. A host that the range has no room for has none and is left out. */

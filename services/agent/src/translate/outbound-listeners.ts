@@ -12,8 +12,8 @@ import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/n
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
 import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
-import type { TcpService } from './tcp-ports.ts';
-import { ADS, extension, millis, socketAddress } from './wire-values.ts';
+import type { TcpRules, TcpService } from './tcp-ports.ts';
+import { ADS, extension, type Init, millis, socketAddress } from './wire-values.ts';
 
 /**
  * Where the workload at an address calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback
@@ -57,16 +57,26 @@ export function tcpListener(address: string, service: TcpService): XdsResource {
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(callersAddress(address), service.listenerPort),
-    filterChains: [{ filters: [outboundTcp(name, upstreamName(service.port, '', service.host))] }],
+    filterChains: [{ filters: [outboundTcp(name, upstreamName(service.port, '', service.host), service)] }],
   });
   return encoded('LDS', name, message, ListenerSchema);
 }
 
-/** Takes a connection of the workload to an upstream. */
-export function outboundTcp(statPrefix: string, cluster: string): ReturnType<typeof extension> {
+/** Takes a connection of the workload to an upstream, as DestinationRules want it. */
+export function outboundTcp(statPrefix: string, cluster: string, rules: TcpRules = {}): ReturnType<typeof extension> {
   return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
     statPrefix,
     clusterSpecifier: { case: 'cluster', value: cluster },
     maxConnectAttempts: 3,
+    ...policed(rules),
   });
+}
+
+/** What a DestinationRule says of the connections. Envoy's own: an hour of idleness, no longest time. */
+function policed({ times = {}, hashesSourceIp = false }: TcpRules): Init<typeof TcpProxySchema> {
+  return {
+    ...(times.idleMs === undefined ? {} : { idleTimeout: millis(times.idleMs) }),
+    ...(times.longestMs === undefined ? {} : { maxDownstreamConnectionDuration: millis(times.longestMs) }),
+    ...(hashesSourceIp ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
+  };
 }

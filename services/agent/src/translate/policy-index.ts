@@ -1,25 +1,22 @@
 /** Policies by the service they are for. */
 import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
-import {
-  DestinationRuleSpec,
-  type FailoverPolicySpec,
-  type HttpRouteSpec,
-  type TrafficShiftSpec,
-  VirtualServiceSpec,
-} from '@hawser/model/kind-specs.ts';
+import { type FailoverPolicySpec, type HttpRouteSpec, type TrafficShiftSpec, VirtualServiceSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { parseServiceHost, parseServiceKey, serviceKey } from '@hawser/model/service-host.ts';
+import { hostKey, parseServiceHost, parseServiceKey, serviceKey } from '@hawser/model/service-host.ts';
 import { Check } from 'typebox/value';
-import { changedTable, changesBetween, compareText, type PolicyTable, policyKeyOf } from './policy-tables.ts';
-
-/** Endpoints of a service that carry certain labels. */
-export interface Subset {
-  /** Key of the DestinationRule, and the subset's place in it. */
-  readonly policy: string;
-  readonly index: number;
-  readonly name: string;
-  readonly labels: readonly (readonly [string, string])[];
-}
+import {
+  type DestinationPolicy,
+  type DestinationRule,
+  destinationPolicy,
+  destinationRulesFor,
+  destinationSpec,
+  hostKeysOf,
+  ownerOf,
+  type Subset,
+  sameDestinations,
+} from './destination-rules.ts';
+import { changedTable, changesBetween, type PolicyTable, policyKeyOf } from './policy-tables.ts';
+import { COMMON_SCOPE } from './scope.ts';
 
 /** One rule of a VirtualService and the namespace its hosts are read in. */
 export interface HttpRule {
@@ -33,6 +30,10 @@ export interface HttpRule {
 /** Everything that policy says about one service. */
 export interface ServicePolicies {
   readonly rules: readonly HttpRule[];
+  /** Every DestinationRule that is for it, oldest first; which of them holds may depend on the caller. */
+  readonly destinations: readonly DestinationRule[];
+  /** What they say to whom none of them means in particular. */
+  readonly destination: DestinationPolicy;
   readonly subsets: readonly Subset[];
   readonly failover: FailoverPolicySpec | undefined;
   readonly shift: TrafficShiftSpec | undefined;
@@ -85,9 +86,13 @@ class Index implements PolicyIndex {
     if (known !== undefined) return known;
     const name = parseServiceKey(key);
     const placing = this.#tables.placing.get(name.namespace) ?? [];
+    const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
+    const destination = destinationPolicy(destinations, ownerOf(key), COMMON_SCOPE);
     const answer: ServicePolicies = {
       rules: (this.#tables.virtual.get(key) ?? []).flatMap(rulesOf),
-      subsets: subsetsOf(this.#tables.destination.get(key) ?? []),
+      destinations,
+      destination,
+      subsets: destination.subsets,
       failover: effectiveFailover(placing, name),
       shift: effectiveShift(placing, name),
     };
@@ -99,7 +104,7 @@ class Index implements PolicyIndex {
     const { namespace } = parseServiceKey(key);
     return (
       tables.virtual.get(key) === this.#tables.virtual.get(key) &&
-      tables.destination.get(key) === this.#tables.destination.get(key) &&
+      hostKeysOf(key).every((host) => tables.destination.get(host) === this.#tables.destination.get(host)) &&
       tables.placing.get(namespace) === this.#tables.placing.get(namespace)
     );
   }
@@ -115,7 +120,9 @@ function virtualServiceKeys(policy: Resource): Iterable<string> {
 }
 
 function destinationRuleKeys(policy: Resource): Iterable<string> {
-  return policy.kind === 'DestinationRule' ? keysIn(policy, destinationRuleHosts(policy)) : [];
+  if (policy.kind !== 'DestinationRule') return [];
+  const key = hostKey(destinationSpec(policy)?.host ?? '', policy.metadata.namespace ?? '');
+  return key === undefined ? [] : [key];
 }
 
 /** FailoverPolicy and TrafficShift are for their namespace. */
@@ -125,10 +132,6 @@ function placedNamespaces(policy: Resource): Iterable<string> {
 
 function virtualServiceHosts(policy: Resource): readonly string[] {
   return Check(VirtualServiceSpec, policy.spec) ? policy.spec.hosts : [];
-}
-
-function destinationRuleHosts(policy: Resource): readonly string[] {
-  return Check(DestinationRuleSpec, policy.spec) ? [policy.spec.host] : [];
 }
 
 function rulesOf(policy: Resource): HttpRule[] {
@@ -143,20 +146,9 @@ function rulesOf(policy: Resource): HttpRule[] {
 /** Keeps rules of an unchanged policy the same objects. */
 const ruleCache = new WeakMap<Resource, HttpRule[]>();
 
-function subsetsOf(rules: readonly Resource[]): Subset[] {
-  const subsets = new Map<string, Subset>();
-  for (const policy of rules) {
-    for (const [index, { name, labels = {} }] of ((policy.spec as DestinationRuleSpec).subsets ?? []).entries()) {
-      const sorted = Object.entries(labels).sort(([a], [b]) => compareText(a, b));
-      if (!subsets.has(name)) subsets.set(name, { policy: policyKeyOf(policy), index, name, labels: sorted });
-    }
-  }
-  return [...subsets.values()].sort((a, b) => compareText(a.name, b.name));
-}
-
 /** Whether two answers say the same, policies compared by identity. */
 export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
   if (a === b) return true;
   const sameRules = a.rules.length === b.rules.length && a.rules.every((rule, index) => rule === b.rules[index]);
-  return sameRules && a.failover === b.failover && a.shift === b.shift && JSON.stringify(a.subsets) === JSON.stringify(b.subsets);
+  return sameRules && a.failover === b.failover && a.shift === b.shift && sameDestinations(a.destinations, b.destinations);
 }

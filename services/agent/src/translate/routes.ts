@@ -10,6 +10,7 @@ import {
   VirtualHostSchema,
 } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { type Destination, destinationOf, type ServiceLookup } from './destinations.ts';
+import { withHashPolicies } from './hash-routes.ts';
 import { UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import type { HttpRule } from './policy-index.ts';
 import { DEFAULT_PER_TRY_MS, perTryMs, safeRetries, unsafeRetries, withPerTry } from './retries.ts';
@@ -43,7 +44,7 @@ function virtualHost(view: ServiceView, where: Where, lookup: ServiceLookup): Vi
   return create(VirtualHostSchema, {
     name: `${where.host.host}:${where.port.port}`,
     domains: domains(view, where),
-    routes: isCaught ? rules : [...rules, ...fallback],
+    routes: withHashPolicies(isCaught ? rules : [...rules, ...fallback], lookup),
   });
 }
 

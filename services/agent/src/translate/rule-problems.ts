@@ -1,6 +1,7 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
+import type { Subset } from './destination-rules.ts';
 import { destinationOf, type ServiceLookup } from './destinations.ts';
-import type { HttpRule, Subset } from './policy-index.ts';
+import type { HttpRule } from './policy-index.ts';
 import { routeMatch } from './route-match.ts';
 import type { HostView, ServiceView } from './service-view.ts';
 

@@ -2,8 +2,9 @@
 import type { EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey, type ServiceName } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from '../state/world.ts';
+import type { Subset } from './destination-rules.ts';
 import { type Fleet, reachOf } from './fleet.ts';
-import type { ServicePolicies, Subset } from './policy-index.ts';
+import type { ServicePolicies } from './policy-index.ts';
 
 /** A cluster's part of a service. */
 export interface Part {

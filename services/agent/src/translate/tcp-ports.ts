@@ -1,9 +1,18 @@
 /** Ports on a proxy's address at which its workload reaches TCP services. */
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
+import { type TcpTimes, tcpTimes } from './connection-pool.ts';
+import { hashesSourceIp } from './hash-policy.ts';
 import type { ServiceView } from './service-view.ts';
+import { blocksAt } from './traffic-policy.ts';
+
+/** What DestinationRules say of the connections to a TCP port. */
+export interface TcpRules {
+  readonly times?: TcpTimes;
+  readonly hashesSourceIp?: boolean;
+}
 
 /** A TCP service port under one host name. */
-export interface TcpPort {
+export interface TcpPort extends TcpRules {
   readonly host: string;
   readonly port: number;
 }
@@ -36,5 +45,14 @@ function nameOf(service: TcpPort): string {
 
 /** The TCP ports of a service under each of its hosts. */
 export function tcpPortsOf(view: ServiceView): TcpPort[] {
-  return view.hosts.flatMap(({ host, ports }) => ports.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => ({ host, port })));
+  return view.hosts.flatMap(({ host, ports }) =>
+    ports.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => ({ host, port, ...tcpRulesOf(view, port) })),
+  );
+}
+
+/** What DestinationRules say of the connections to one port of a service. */
+export function tcpRulesOf(view: ServiceView, port: number): TcpRules {
+  const { connectionPool, loadBalancer } = blocksAt(port, view.policies.destination.trafficPolicy);
+  const times = tcpTimes(connectionPool);
+  return { ...(Object.keys(times).length === 0 ? {} : { times }), ...(hashesSourceIp(loadBalancer) ? { hashesSourceIp: true } : {}) };
 }

@@ -7,6 +7,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { type CircuitBreakers, CircuitBreakersSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/circuit_breaker_pb.ts';
 import { type OutlierDetection, OutlierDetectionSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/outlier_detection_pb.ts';
 import { type HealthCheck, HealthCheckSchema } from '@hawser/xds/generated/envoy/config/core/v3/health_check_pb.ts';
+import type { Http2ProtocolOptionsSchema } from '@hawser/xds/generated/envoy/config/core/v3/protocol_pb.ts';
 import { HttpProtocolOptionsSchema } from '@hawser/xds/generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 import { type Init, millis, packed } from './wire-values.ts';
 
@@ -21,23 +22,22 @@ export function circuitBreakers(): CircuitBreakers {
 }
 
 const MOST = 1_000_000;
-const BREAKERS = create(CircuitBreakersSchema, {
-  thresholds: [
-    {
-      maxConnections: MOST,
-      maxPendingRequests: MOST,
-      maxRequests: MOST,
-      retryBudget: { budgetPercent: { value: 100 }, minRetryConcurrency: 200 },
-    },
-  ],
-});
+/** The limits as fields, for rules that replace some of them. */
+export const DEFAULT_LIMITS = {
+  maxConnections: MOST,
+  maxPendingRequests: MOST,
+  maxRequests: MOST,
+  retryBudget: { budgetPercent: { value: 100 }, minRetryConcurrency: 200 },
+};
+const BREAKERS = create(CircuitBreakersSchema, { thresholds: [DEFAULT_LIMITS] });
 
 /** Ejects what fails as a host or a gateway does; an application's own 500 ejects nobody. */
 export function outlierDetection(): OutlierDetection {
   return OUTLIERS;
 }
 
-const OUTLIERS = create(OutlierDetectionSchema, {
+/** The profile as fields, for rules that replace some of them. */
+export const OUTLIER_DEFAULTS: Init<typeof OutlierDetectionSchema> = {
   interval: millis(1_000),
   baseEjectionTime: millis(15_000),
   // No longer the second time: a region that comes back serves again within this time, and what is still dead costs a retry.
@@ -53,7 +53,8 @@ const OUTLIERS = create(OutlierDetectionSchema, {
   enforcingLocalOriginSuccessRate: 0,
   // The check below sees the sidecar only: it must not bring back a host whose application is dead.
   successfulActiveHealthCheckUnejectHost: false,
-});
+};
+const OUTLIERS = create(OutlierDetectionSchema, OUTLIER_DEFAULTS);
 
 /** A TCP connect to the sidecar; hosts behind a tunnel are left out by their own endpoint (RELIABILITY.md section 3). */
 export function healthChecks(): HealthCheck[] {
@@ -83,15 +84,24 @@ export function http2Upstream(options: { idleMs: number; pingMs: number; pingTim
       value: {
         protocolConfig: {
           case: 'http2ProtocolOptions',
-          value: {
-            allowConnect: true,
-            maxConcurrentStreams: 100,
-            connectionKeepalive: { interval: millis(options.pingMs), timeout: millis(options.pingTimeoutMs) },
-          },
+          value: http2Options({ streams: 100, ping: { everyMs: options.pingMs, timeoutMs: options.pingTimeoutMs } }),
         },
       },
     },
   });
+}
+
+/** HTTP/2 with at most `streams` requests on a connection at once. */
+export function http2Options(options: {
+  streams: number;
+  ping?: { readonly everyMs: number; readonly timeoutMs: number };
+}): Init<typeof Http2ProtocolOptionsSchema> {
+  const { streams, ping } = options;
+  return {
+    allowConnect: true,
+    maxConcurrentStreams: streams,
+    ...(ping === undefined ? {} : { connectionKeepalive: { interval: millis(ping.everyMs), timeout: millis(ping.timeoutMs) } }),
+  };
 }
 
 /** Typed protocol options of a cluster. */

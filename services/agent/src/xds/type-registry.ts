@@ -18,6 +18,7 @@ import { file_envoy_extensions_http_stateful_session_header_v3_header as session
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts as previousHosts } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
 import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config as previousPriorities } from '@hawser/xds/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
 import { file_envoy_extensions_transport_sockets_internal_upstream_v3_internal_upstream as internalUpstream } from '@hawser/xds/generated/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.ts';
+import { file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol as proxyProtocol } from '@hawser/xds/generated/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
 import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer as rawBuffer } from '@hawser/xds/generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';
 import { file_envoy_extensions_transport_sockets_tls_v3_secret as secret } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import { file_envoy_extensions_transport_sockets_tls_v3_tls as tls } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
@@ -27,7 +28,7 @@ import { file_envoy_extensions_upstreams_http_v3_http_protocol_options as httpOp
 const FILES = [
   ...[grpcWeb, httpInspector, originalDst],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
-  ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions],
+  ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];
 
 let registry: Registry | undefined;

@@ -36,10 +36,11 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
   const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
   const serving = input.clusters.filter(({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0);
   const order = localityPriorities({
-    from: { cluster: client.name, region: client.region },
+    from: { cluster: client.name, region: client.region, zone: client.zone },
     serving: serving.map(({ member, shard }) => ({
       cluster: member.name,
       region: member.region,
+      zone: member.zone,
       endpoints: capacity(shard),
     })),
     failover: effectiveFailover(placed, input.service),

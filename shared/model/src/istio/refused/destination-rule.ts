@@ -1,9 +1,36 @@
 import { NOT_YET } from './not-yet.ts';
 
+const TUNNEL = 'a tunnel of its own choice is not built; what leads out of a cluster is tunnelled by Hawser itself';
+const REMOVED = 'it was removed from Istio; write consecutive5xxErrors instead';
+
+/** Where a traffic policy may be, its ports' settings among them. */
+const POLICIES = ['trafficPolicy', 'subsets.trafficPolicy'];
+const PLACES = POLICIES.flatMap((place) => [place, `${place}.portLevelSettings`]);
+
 /** Fields of DestinationRule that are refused, and why. */
 export const DESTINATION_RULE: Readonly<Record<string, string>> = {
   exportTo: NOT_YET,
-  'subsets.trafficPolicy': NOT_YET,
-  trafficPolicy: NOT_YET,
   workloadSelector: NOT_YET,
+  ...everywhere(POLICIES, ['tunnel'], TUNNEL),
+  ...everywhere(POLICIES, ['proxyProtocol'], NOT_YET),
+  ...everywhere(PLACES, ['outlierDetection.consecutiveErrors'], REMOVED),
+  ...everywhere(PLACES, tlsFields(), NOT_YET),
 };
+
+function tlsFields(): string[] {
+  const names = [
+    'caCertificates',
+    'caCrl',
+    'clientCertificate',
+    'credentialName',
+    'insecureSkipVerify',
+    'privateKey',
+    'sni',
+    'subjectAltNames',
+  ];
+  return names.map((name) => `tls.${name}`);
+}
+
+function everywhere(places: readonly string[], fields: readonly string[], reason: string): Record<string, string> {
+  return Object.fromEntries(places.flatMap((place) => fields.map((field) => [`${place}.${field}`, reason])));
+}

@@ -1,7 +1,10 @@
 /** What a DestinationRule must be beyond its shape. Pure. */
+import { parseServiceHost } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import type { DestinationRuleSpec } from '../specs.ts';
 import { hostProblems, invalid, labelProblems } from './checks.ts';
+import { trafficPolicyProblems } from './traffic-policy.ts';
+import type { TlsTarget } from './upstream-tls.ts';
 
 /** Every problem; paths are below the spec. */
 export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: string): readonly SchemaProblem[] {
@@ -10,6 +13,8 @@ export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: st
     spec.host === undefined
       ? [{ steps: ['host'], code: 'FieldValueRequired', message: 'is required' }]
       : [...hostProblems(['host'], spec.host, namespace)];
+  const target = targetOf(spec.host, namespace);
+  problems.push(...trafficPolicyProblems(['trafficPolicy'], spec.trafficPolicy, target));
   for (const [index, subset] of subsets.entries()) {
     const at = ['subsets', index];
     if (subsets.findIndex((other) => other.name === subset.name) !== index) {
@@ -19,6 +24,12 @@ export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: st
       problems.push(invalid([...at, 'name'], 'must be at most 63 letters, digits, "-", "_" and "."'));
     }
     problems.push(...labelProblems([...at, 'labels'], subset.labels));
+    problems.push(...trafficPolicyProblems([...at, 'trafficPolicy'], subset.trafficPolicy, target));
   }
   return problems;
+}
+
+function targetOf(host: string | undefined, namespace: string): TlsTarget {
+  if (host?.includes('*') === true) return 'any';
+  return parseServiceHost(host ?? '', namespace) === undefined ? 'external' : 'mesh';
 }
