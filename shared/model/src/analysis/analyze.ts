@@ -1,0 +1,112 @@
+/** The analysis of policy: what is probably not meant, found in resources as they were written and in what is known around them. Pure. */
+import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec } from '../istio/specs.ts';
+import type { FailoverPolicySpec, TrafficShiftSpec } from '../kind-specs.ts';
+import type { Resource } from '../resource.ts';
+import { conditions } from './analyzers/condition-findings.ts';
+import { competingRules, localityShares } from './analyzers/destination-rule-findings.ts';
+import { exportTargets, hiddenFromRoutes } from './analyzers/export-findings.ts';
+import { boundGateways, gatewayFindings } from './analyzers/gateway-findings.ts';
+import { destinationRuleHost, virtualServiceHosts } from './analyzers/host-findings.ts';
+import { failoverPolicy, localityRegions, trafficShift, unreached } from './analyzers/placement-findings.ts';
+import { entryPorts, rulesForProtocol, servicePorts } from './analyzers/port-findings.ts';
+import { delegates, faults, timeouts, weights } from './analyzers/route-findings.ts';
+import { serviceEntryFindings } from './analyzers/service-entry-findings.ts';
+import { mergedVirtualServices, shadowedRules } from './analyzers/shadowed-rules.ts';
+import { sidecarFindings } from './analyzers/sidecar-findings.ts';
+import { definedSubsets, namedSubsets } from './analyzers/subset-findings.ts';
+import { tlsConflicts } from './analyzers/tls-findings.ts';
+import { explained, storedFindings, type WrittenResource, writtenFindings } from './analyzers/written-findings.ts';
+import type { Facts } from './facts.ts';
+import { type Finding, finding, SEVERITY_RANK } from './finding.ts';
+import { isObject, kindOf, readSubject, type Subject } from './subject.ts';
+import { World } from './world.ts';
+
+/** What is analysed. */
+export interface AnalysisInput extends Facts {
+  /** Resources as they were written; what is none of our kinds is passed over. */
+  readonly written: readonly unknown[];
+  /** Resources in force, which were judged when they were written. One that is written too is as written, and keeps its age. */
+  readonly stored?: readonly Resource[] | undefined;
+  /** Keys, `KIND/NAMESPACE/NAME`, of the resources that findings are wanted of; default: all, and of services too. */
+  readonly only?: ReadonlySet<string> | undefined;
+}
+
+type Analyzer<Spec> = (subject: Subject<Spec>, world: World) => Finding[];
+
+const ANY: readonly Analyzer<unknown>[] = [unreached, exportTargets];
+
+const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
+  VirtualService: [
+    ...[virtualServiceHosts, namedSubsets, shadowedRules, mergedVirtualServices, weights, timeouts, faults, delegates, conditions],
+    ...[rulesForProtocol, boundGateways, hiddenFromRoutes],
+  ] satisfies readonly Analyzer<VirtualServiceSpec>[],
+  DestinationRule: [
+    ...[destinationRuleHost, definedSubsets, competingRules, localityShares, tlsConflicts, localityRegions],
+  ] satisfies readonly Analyzer<DestinationRuleSpec>[],
+  Gateway: [gatewayFindings] satisfies readonly Analyzer<GatewaySpec>[],
+  Sidecar: [sidecarFindings] satisfies readonly Analyzer<SidecarSpec>[],
+  ServiceEntry: [serviceEntryFindings, entryPorts] satisfies readonly Analyzer<ServiceEntrySpec>[],
+  FailoverPolicy: [failoverPolicy] satisfies readonly Analyzer<FailoverPolicySpec>[],
+  TrafficShift: [trafficShift] satisfies readonly Analyzer<TrafficShiftSpec>[],
+};
+
+/** Every finding, the worst first, then by resource and field. */
+export function analyze(input: AnalysisInput): readonly Finding[] {
+  const isWanted = (key: string | undefined): boolean => input.only === undefined || (key !== undefined && input.only.has(key));
+  const { subjects, found } = readAll(input, isWanted);
+  const world = new World([...subjects.values()], input);
+  for (const subject of subjects.values()) if (isWanted(subject.key)) found.push(...inWorld(subject, world));
+  if (input.only === undefined) found.push(...(input.services ?? []).flatMap(servicePorts));
+  return explained(found).sort(bySeverity);
+}
+
+interface ReadResources {
+  /** By key. */
+  readonly subjects: Map<string, Subject>;
+  /** What is wrong with single ones. */
+  readonly found: Finding[];
+}
+
+function readAll({ written, stored = [] }: AnalysisInput, isWanted: (key: string | undefined) => boolean): ReadResources {
+  const subjects = new Map<string, Subject>();
+  const found: Finding[] = [];
+  const given = new Set<string>();
+  for (const resource of stored) {
+    const subject = readSubject(resource);
+    if (subject !== undefined) subjects.set(subject.key, subject);
+  }
+  for (const content of written) {
+    const subject = readSubject(content);
+    if (isWanted(subject?.key)) found.push(...byItself(content, writtenFindings));
+    if (subject === undefined) continue;
+    const { key } = subject;
+    if (given.has(key) && isWanted(key)) found.push(finding('HW0005', { at: subject, field: 'metadata.name' }, `${key} is given twice`));
+    given.add(key);
+    subjects.set(key, { ...subject, createdAt: subjects.get(key)?.createdAt ?? subject.createdAt });
+  }
+  for (const resource of stored) {
+    const key = readSubject(resource)?.key;
+    if (key !== undefined && !given.has(key) && isWanted(key)) found.push(...byItself(resource, storedFindings));
+  }
+  return { subjects, found };
+}
+
+function byItself(content: unknown, judge: (written: WrittenResource) => Finding[]): Finding[] {
+  const kind = kindOf(content);
+  if (kind === undefined || kind.readOnly || !isObject(content)) return [];
+  const metadata = isObject(content['metadata']) ? content['metadata'] : {};
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+  return judge({ kind, namespace: text(metadata['namespace']), name: text(metadata['name']), content });
+}
+
+function inWorld(subject: Subject, world: World): Finding[] {
+  const analyzers = [...ANY, ...((BY_KIND[subject.kind] ?? []) as readonly Analyzer<unknown>[])];
+  return analyzers.flatMap((analyzer) => analyzer(subject, world));
+}
+
+function bySeverity(a: Finding, b: Finding): number {
+  const rank = SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity];
+  if (rank !== 0) return rank;
+  const [left, right] = [a, b].map(({ kind, namespace, name, field, code }) => [namespace, kind, name, field, code].join(' '));
+  return (left ?? '') < (right ?? '') ? -1 : 1;
+}

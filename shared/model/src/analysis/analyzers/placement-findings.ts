@@ -1,0 +1,105 @@
+/** Policy that is placed nowhere, names places that are not, or is overridden. */
+import type { DestinationRuleSpec } from '../../istio/specs.ts';
+import type { FailoverPolicySpec, TrafficShiftSpec } from '../../kind-specs.ts';
+import { CLUSTERS_ANNOTATION } from '../../kinds.ts';
+import { type Finding, finding } from '../finding.ts';
+import type { Subject } from '../subject.ts';
+import { byAge, type World } from '../world.ts';
+import { trafficPoliciesOf } from './destination-rule-findings.ts';
+
+/** HW0501. */
+export function unreached(subject: Subject, world: World): Finding[] {
+  const selector = subject.annotations[CLUSTERS_ANNOTATION];
+  if (selector === undefined || world.clustersOf(subject)?.length !== 0) return [];
+  const field = `metadata.annotations["${CLUSTERS_ANNOTATION}"]`;
+  const names = (world.facts.clusters ?? []).map(({ name }) => name).join(', ');
+  return [finding('HW0501', { at: subject, field }, `${selector} selects none of the clusters${names === '' ? '' : ` ${names}`}`)];
+}
+
+/** HW0503, HW0504, HW0505 of a FailoverPolicy. */
+export function failoverPolicy(subject: Subject<FailoverPolicySpec>, world: World): Finding[] {
+  const regions = subject.spec.order.map((region, index) => ({ field: `spec.order[${index}]`, region }));
+  return [...unknownRegions(subject, regions, world), ...unknownServices(subject, world), ...overridden(subject, world)];
+}
+
+/** HW0503, HW0504, HW0505 of a TrafficShift. */
+export function trafficShift(subject: Subject<TrafficShiftSpec>, world: World): Finding[] {
+  const regions = Object.keys(subject.spec.regions).map((region) => ({ field: `spec.regions.${region}`, region }));
+  return [...unknownRegions(subject, regions, world), ...unknownServices(subject, world), ...overridden(subject, world)];
+}
+
+/** HW0503 of a DestinationRule; its localities are REGION/ZONE/SUBZONE. */
+export function localityRegions(subject: Subject<DestinationRuleSpec>, world: World): Finding[] {
+  const named = trafficPoliciesOf(subject.spec).flatMap(({ field, policy }) => {
+    const at = `${field}.loadBalancer.localityLbSetting`;
+    const { distribute = [], failover = [] } = policy.loadBalancer?.localityLbSetting ?? {};
+    return [
+      ...distribute.flatMap(({ from = '*', to = {} }, index) => [
+        { field: `${at}.distribute[${index}].from`, region: from },
+        ...Object.keys(to).map((place) => ({ field: `${at}.distribute[${index}].to["${place}"]`, region: place })),
+      ]),
+      ...failover.flatMap(({ from = '*', to = '*' }, index) => [
+        { field: `${at}.failover[${index}].from`, region: from },
+        { field: `${at}.failover[${index}].to`, region: to },
+      ]),
+    ];
+  });
+  const regions = named.map(({ field, region }) => ({ field, region: region.split('/')[0] ?? '' }));
+  return unknownRegions(
+    subject,
+    regions.filter(({ region }) => region !== '*' && region !== ''),
+    world,
+  );
+}
+
+function unknownRegions(subject: Subject, named: readonly { readonly field: string; readonly region: string }[], world: World): Finding[] {
+  const { clusters } = world.facts;
+  if (clusters === undefined) return [];
+  const regions = new Set(clusters.map(({ region }) => region));
+  const known = regions.size === 0 ? 'no cluster has joined yet' : `there are ${[...regions].sort().join(', ')}`;
+  return named.flatMap(({ field, region }) =>
+    regions.has(region) ? [] : [finding('HW0503', { at: subject, field }, `no cluster is in the region ${region}; ${known}`)],
+  );
+}
+
+type Placing = Subject<{ readonly services?: readonly string[] }>;
+
+function unknownServices(subject: Placing, world: World): Finding[] {
+  return (subject.spec.services ?? []).flatMap((service, index) =>
+    world.presence(`${subject.namespace}/${service}`) === 'nothing'
+      ? [finding('HW0504', { at: subject, field: `spec.services[${index}]` }, `no cluster exports ${subject.namespace}/${service}`)]
+      : [],
+  );
+}
+
+/** Among policies of the same reach the oldest wins, as `effective-policy.ts` has it. */
+function overridden(subject: Placing, world: World): Finding[] {
+  const older = world
+    .of<Placing['spec']>(subject.kind)
+    .filter((other) => other.namespace === subject.namespace && other.key !== subject.key && byAge(other, subject) < 0)
+    .filter((other) => (other.spec.services === undefined) === (subject.spec.services === undefined) && meet(other, subject, world));
+  if (subject.spec.services === undefined) {
+    const [first] = older;
+    return first === undefined
+      ? []
+      : [finding('HW0505', { at: subject, field: 'spec' }, `${first.key}, which is older, is for the whole namespace too and wins`)];
+  }
+  return subject.spec.services.flatMap((service, index) => {
+    const first = older.find(({ spec }) => spec.services?.includes(service));
+    return first === undefined
+      ? []
+      : [
+          finding(
+            'HW0505',
+            { at: subject, field: `spec.services[${index}]` },
+            `${first.key}, which is older, is for ${service} too and wins`,
+          ),
+        ];
+  });
+}
+
+/** Whether some cluster gets both. */
+function meet(a: Subject, b: Subject, world: World): boolean {
+  const [left, right] = [world.clustersOf(a), world.clustersOf(b)];
+  return left === undefined || right === undefined || left.some((cluster) => right.includes(cluster));
+}

@@ -1,0 +1,89 @@
+/** A resource as it was written, valid or not, made fit for analysis: the fields that Istio or Hawser have, in the shape they have. */
+import { ISTIO_KINDS } from '../istio/schemas.ts';
+import { KINDS, type KindDescriptor } from '../kinds.ts';
+import { type Resource, resourceKey } from '../resource.ts';
+import { type SchemaProblem, schemaProblems } from '../validate-schema.ts';
+
+/** A resource under analysis. */
+export interface Subject<Spec = unknown> {
+  /** `KIND/NAMESPACE/NAME`. */
+  readonly key: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: Spec;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339; what was not stored yet is newer than everything that was. */
+  readonly createdAt: string;
+}
+
+/** Security policy that the hub may not serve, but that says what servers of the mesh take. */
+const OTHERS: ReadonlySet<string> = new Set(['PeerAuthentication']);
+
+/** Newer than any time. */
+const NOT_STORED = '9999';
+
+/** The kind of a written resource; undefined for what is none of ours. */
+export function kindOf(content: unknown): KindDescriptor | undefined {
+  const kind = isObject(content) ? content['kind'] : undefined;
+  return KINDS.find((known) => known.kind === kind);
+}
+
+/** Known already: resources in force do not change. */
+const subjects = new WeakMap<object, { readonly subject: Subject | undefined }>();
+
+/** Reads one; undefined when it has no kind or name that can be analysed, or its spec no shape. */
+export function readSubject(content: unknown): Subject | undefined {
+  if (!isObject(content)) return undefined;
+  const known = subjects.get(content);
+  if (known !== undefined) return known.subject;
+  const subject = subjectOf(content as Partial<Resource>);
+  subjects.set(content, { subject });
+  return subject;
+}
+
+function subjectOf({ kind, metadata, spec }: Partial<Resource>): Subject | undefined {
+  if (typeof kind !== 'string' || !isObject(metadata) || typeof metadata.name !== 'string') return undefined;
+  const descriptor = KINDS.find((one) => one.kind === kind);
+  if (descriptor === undefined && !OTHERS.has(kind)) return undefined;
+  const shape = descriptor === undefined ? {} : (ISTIO_KINDS.get(kind)?.whole ?? descriptor.spec);
+  const fit = shaped(shape, spec ?? {});
+  if (fit === undefined) return undefined;
+  const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : '';
+  return {
+    ...{ key: resourceKey(kind, namespace, metadata.name), kind, namespace, name: metadata.name, spec: fit },
+    annotations: texts(metadata.annotations),
+    labels: texts(metadata.labels),
+    createdAt: typeof metadata.creationTimestamp === 'string' ? metadata.creationTimestamp : NOT_STORED,
+  };
+}
+
+/** The spec without fields that nobody knows; undefined when what is left has not the shape of its kind. */
+function shaped(schema: object, spec: unknown): unknown {
+  const problems = schemaProblems(schema, spec);
+  const unknown = problems.filter(({ code }) => code === 'UnknownField');
+  if (unknown.length < problems.filter(({ code }) => code !== 'FieldValueNotSupported').length) return undefined;
+  if (unknown.length === 0) return spec;
+  const copy = structuredClone(spec);
+  for (const problem of unknown) take(copy, problem.steps);
+  return copy;
+}
+
+function take(from: unknown, steps: SchemaProblem['steps']): void {
+  const [step, ...rest] = steps;
+  if (from === null || typeof from !== 'object' || step === undefined) return;
+  if (rest.length === 0) Reflect.deleteProperty(from, step);
+  else take((from as Record<string | number, unknown>)[step], rest);
+}
+
+function texts(value: unknown): Readonly<Record<string, string>> {
+  return isObject(value)
+    ? Object.fromEntries(Object.entries(value).filter((one): one is [string, string] => typeof one[1] === 'string'))
+    : {};
+}
+
+/** Whether a value is a map. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
