@@ -224,7 +224,7 @@ export const CASES: Readonly<Record<Code, Case>> = {
   HW0404: {
     finds: [vs({ hosts: ['mysql'], http: [all('mysql')] })],
     field: 'spec.hosts[0]',
-    not: [vs({ hosts: ['mysql'], http: undefined, tcp: [all('mysql')] })],
+    not: [written('VirtualService', 'vs', { hosts: ['mysql'], tcp: [all('mysql')] })],
   },
 
   HW0501: {
