@@ -45,8 +45,7 @@ describe('an agent', { timeout: 120_000 }, () => {
     for (const agent of both) watched.watch(agent);
     return both;
   };
-  const converge = (what: string): Promise<void> =>
-    eventually(() => watched.history.converged(HERE) && watched.history.converged(THERE), `not converged: ${what}`);
+  const converge = (what: string): Promise<void> => watched.converge(what, HERE, THERE);
 
   beforeEach(async () => {
     federation = await startFederation([HERE, THERE]);
@@ -149,7 +148,7 @@ describe('an agent', { timeout: 120_000 }, () => {
     const [here, there] = await Promise.all([federation.cluster(HERE).start({ now: () => now }), federation.cluster(THERE).start()]);
     await Promise.all([here, there].map(ready));
     watched.watch(there);
-    await eventually(() => watched.history.converged(THERE), 'not converged');
+    await watched.converge('before', THERE);
     put(HERE, 'ratings', []);
     await eventually(() => !servedBy(there, 'ratings').includes('127.79.1.41'), 'a legitimate removal is held');
     const files = federation.cluster(HERE);
@@ -160,7 +159,7 @@ describe('an agent', { timeout: 120_000 }, () => {
     for (const service of ['details', 'reviews']) watched.service(HERE, service, []);
     now = 60_000;
     await eventually(() => !servedBy(there, 'details').includes('127.79.11'), 'what was confirmed does not go through');
-    await eventually(() => watched.history.converged(THERE), 'not converged after the confirmation');
+    await watched.converge('after the confirmation', THERE);
     watched.watch(here);
   });
 

@@ -70,8 +70,7 @@ describe('a federation through its history', { timeout: 180_000 }, () => {
     const list = present ? answer : await writer.call<Resource>('GET', POLICIES);
     await commit(Number(list.body.metadata.resourceVersion));
   };
-  const converge = (what: string): Promise<void> =>
-    eventually(() => watched.history.converged(HERE) && watched.history.converged(THERE), `not converged: ${what}`);
+  const converge = (what: string): Promise<void> => watched.converge(what, HERE, THERE);
 
   beforeAll(async () => {
     federation = await WholeFederation.start();

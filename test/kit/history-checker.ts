@@ -86,7 +86,14 @@ export class HistoryChecker {
 
   /** Whether an agent holds the last of everything. */
   converged(agent: string): boolean {
-    return [...this.#log].every(([place, log]) => place.startsWith(`${agent} `) || this.#hasLast(agent, place, log));
+    return this.behind(agent).length === 0;
+  }
+
+  /** `OWNER KEY` of which an agent does not hold the last. */
+  behind(agent: string): readonly string[] {
+    return [...this.#log]
+      .filter(([place, log]) => !place.startsWith(`${agent} `) && !this.#hasLast(agent, place, log))
+      .map(([place]) => place);
   }
 
   /** What came and went unseen is nowhere, as it should be. */

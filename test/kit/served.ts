@@ -5,8 +5,13 @@ import type { RunningAgent } from '@hawser/agent/agent.ts';
 const DEADLINE_MS = 60_000;
 
 /** Polls until the condition holds; fails with the complaint after 60 s, unless told otherwise. */
-export async function eventually(condition: () => boolean | Promise<boolean>, complaint: string, deadlineMs = DEADLINE_MS): Promise<void> {
-  for (const end = Date.now() + deadlineMs; !(await condition()); await wait(10)) if (Date.now() > end) throw new Error(complaint);
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  complaint: string | (() => string),
+  deadlineMs = DEADLINE_MS,
+): Promise<void> {
+  for (const end = Date.now() + deadlineMs; !(await condition()); await wait(10))
+    if (Date.now() > end) throw new Error(typeof complaint === 'string' ? complaint : complaint());
 }
 
 /** Resolves when the agent knows everything and has compiled it. */

@@ -3,7 +3,7 @@ import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import { HistoryChecker, type Moment } from './history-checker.ts';
-import { assignmentOf, servedBy } from './served.ts';
+import { assignmentOf, eventually, servedBy } from './served.ts';
 import { account } from './totals.ts';
 
 /** The hub, as owner of policies. */
@@ -49,6 +49,16 @@ export class Watched {
     };
     this.#stops.push(agent.store.subscribe(look));
     look();
+  }
+
+  /** Resolves when these clusters' agents hold the last of everything; else tells what they have not. */
+  async converge(what: string, ...clusters: readonly string[]): Promise<void> {
+    const behind = (): readonly string[] =>
+      clusters.flatMap((name) => this.history.behind(name).map((place) => `${name} is behind in ${place}`));
+    await eventually(
+      () => behind().length === 0,
+      () => `not converged ${what}: ${behind().join('; ')}`,
+    );
   }
 
   /** Everything is over: what these agents do not have now is lost. Answers every breach. */
