@@ -13,6 +13,8 @@ const HUB = 'hub';
 export class Watched {
   readonly history = new HistoryChecker();
   readonly #stops: (() => void)[] = [];
+  /** By cluster, of the agent watched last. */
+  readonly #looks = new Map<string, () => void>();
   /** Services, and the clusters that have endpoints of them now. */
   readonly #served = new Map<string, Set<string>>();
 
@@ -48,17 +50,20 @@ export class Watched {
       this.history.observe(self, { moments: momentsOf(world), held: heldOf(world) });
     };
     this.#stops.push(agent.store.subscribe(look));
+    this.#looks.set(self, look);
     look();
   }
 
   /** Resolves when these clusters' agents hold the last of everything; else tells what they have not. */
   async converge(what: string, ...clusters: readonly string[]): Promise<void> {
-    const behind = (): readonly string[] =>
-      clusters.flatMap((name) => this.history.behind(name).map((place) => `${name} is behind in ${place}`));
-    await eventually(
-      () => behind().length === 0,
-      () => `not converged ${what}: ${behind().join('; ')}`,
-    );
+    let behind: readonly string[] = [];
+    const isThere = (): boolean => {
+      // A removal that changes nothing that is served is told by no change of it.
+      for (const name of clusters) this.#looks.get(name)?.();
+      behind = clusters.flatMap((name) => this.history.behind(name).map((place) => `${name} is behind in ${place}`));
+      return behind.length === 0;
+    };
+    await eventually(isThere, () => `not converged ${what}: ${behind.join('; ')}`);
   }
 
   /** Everything is over: what these agents do not have now is lost. Answers every breach. */

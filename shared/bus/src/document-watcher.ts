@@ -149,6 +149,7 @@ export class DocumentWatcher {
     const document = this.#open(message, place);
     if (typeof document === 'string') {
       this.#refuse(document, message.subject, message.bytes);
+      ledger?.keep(place.key);
       return;
     }
     if (document.key === DIGEST_KEY) {
@@ -174,9 +175,13 @@ export class DocumentWatcher {
   }
 
   #take(owner: string, document: Document, raw: Uint8Array, subject: string): void {
-    const judgement = this.#ledger(owner).judge(document, raw, (messages) => sha256(messages.length === 1 ? raw : Buffer.concat(messages)));
+    const ledger = this.#ledger(owner);
+    const judgement = ledger.judge(document, raw, (messages) => sha256(messages.length === 1 ? raw : Buffer.concat(messages)));
     if (typeof judgement === 'object') this.#options.onDocument(judgement.document, judgement.raw);
-    else if (judgement !== 'known' && judgement !== 'partial') this.#refuse(judgement, subject, raw);
+    else if (judgement !== 'known' && judgement !== 'partial') {
+      this.#refuse(judgement, subject, raw);
+      ledger.keep(document.key);
+    }
   }
 
   #takeDigest(owner: string, document: Document, message: StreamMessage): void {

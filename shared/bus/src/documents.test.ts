@@ -280,6 +280,18 @@ describe('what is not the owner’s newest word is refused', () => {
     expect(west.refused.slice(0, 2)).toEqual([`malformed hawser.fleet.${east}.digest`, `replayed hawser.fleet.${east}.digest`]);
   });
 
+  it('and whoever has the newest in its saved state knows that it has everything, whatever stands in its place', async () => {
+    const raw = west.raw.get('shard.a.b') ?? [];
+    await forge(Buffer.from('nonsense'));
+    const restarted = receiveFleet(hub, keys, { filter: `hawser.fleet.${east}.>`, seed: raw });
+    stops.push(() => restarted.watcher.stop());
+    await restarted.until(() => restarted.digests.get(east)?.consistent === true);
+    expect(restarted.refused).toEqual([`malformed hawser.fleet.${east}.shard.a.b`]);
+    const late = await receiver();
+    await late.until(() => late.digests.get(east)?.consistent === false);
+    expect(late.held.size).toBe(0);
+  });
+
   it('also after a restart from the last known good state', async () => {
     const raw = west.raw.get('shard.a.b') ?? [];
     await forge(seal(document({ epoch: 2, revision: 0 }), keys.of(east)));

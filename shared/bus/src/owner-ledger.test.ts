@@ -43,3 +43,15 @@ describe('a digest after which nothing more was heard of its owner', () => {
     expect(digest(ledger, { facts: 1, reviews: 2 }, 4)).toEqual(['ratings']);
   });
 });
+
+it('what is held counts while something else stands in its place, until its owner says more', () => {
+  const ledger = new OwnerLedger();
+  hear(ledger, { facts: 1, reviews: 2 });
+  expect(digest(ledger, { facts: 1, reviews: 2 }, 2)).toEqual([]);
+  ledger.beginListing();
+  hear(ledger, { facts: 1 });
+  ledger.keep('reviews');
+  ledger.keep('nobody');
+  expect(digest(ledger, { facts: 1, reviews: 2 }, 3)).toEqual([]);
+  expect(digest(ledger, { facts: 1, reviews: 4 }, 4)).toEqual(['(it differs)']);
+});

@@ -48,6 +48,15 @@ export class OwnerLedger {
     return true;
   }
 
+  /**
+   * What stands in the key's place on the stream is refused: what is held of the key counts as listed, until the digest says that
+   * its owner has another by now. Without it, whoever starts from a saved state would wait for the owner's next audit.
+   */
+  keep(key: string): void {
+    const held = this.#held.get(key);
+    if (held !== undefined && !held.absent && held.epoch === this.#epoch) this.#list(key, held);
+  }
+
   /** Judges a verified message of which `hash` is the SHA-256. */
   judge(document: Document, raw: Uint8Array, hashOf: (messages: readonly Uint8Array[]) => string): Judgement {
     const { key } = document;
