@@ -1,5 +1,5 @@
 /** What is repeated and what never is: applications and sidecars die under load, and a POST arrives at most once. */
-import type { HttpRouteSpec } from '@hawser/model/kind-specs.ts';
+import type { VirtualServiceHttp } from '@hawser/model/istio/specs.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TestEnvoy } from '../kit/envoy.ts';
 import { type App, postCounts, startApp } from './kit/app.ts';
@@ -31,12 +31,13 @@ function endpoints(local: readonly string[], remote: readonly string[]): void {
   mesh.service('bookinfo/ratings', 'west', { endpoints: remote.map((address) => ({ address })) });
 }
 
-function rule(http: HttpRouteSpec): void {
+/** A rule, and one for everything that it does not match. */
+function rule(http: VirtualServiceHttp): void {
   mesh.policy({
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
     metadata: { namespace: 'bookinfo', name: 'ratings' },
-    spec: { hosts: ['ratings'], http: [http] },
+    spec: { hosts: ['ratings'], http: [http, { route: [{ destination: { host: 'ratings' } }] }] },
   });
 }
 

@@ -1,11 +1,12 @@
 /** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
-import { foreignDestinations, type ServiceLookup } from './destinations.ts';
+import type { ServiceLookup } from './destinations.ts';
 import type { Fleet } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, encodedHost } from './route-config.ts';
 import { virtualHosts } from './routes.ts';
+import { destinationKeys } from './rule-destinations.ts';
 import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
 import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
 
@@ -37,7 +38,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
     shape,
     endpoints:
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
-    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : foreignDestinations(input.policies.rules, input.key),
+    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies.rules, input.key),
     served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
   };
 }

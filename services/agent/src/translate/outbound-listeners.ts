@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { PORTS } from '@hawser/model/ports.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import {
@@ -12,6 +13,7 @@ import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/n
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
 import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
+import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
 import type { TcpRules, TcpService } from './tcp-ports.ts';
 import { ADS, extension, type Init, millis, socketAddress } from './wire-values.ts';
 
@@ -40,8 +42,9 @@ export function outboundHttp(routes: string): ReturnType<typeof extension> {
     statPrefix: OUTBOUND,
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
     httpFilters: [
-      // Idle until a route configures it: adding it later would drain the listener (DATAPATH.md D).
-      extension('envoy.filters.http.fault', HTTPFaultSchema, {}),
+      // Idle until a route configures them: adding one later would drain the listener (DATAPATH.md D).
+      extension(CORS_FILTER, CorsSchema, {}),
+      extension(FAULT_FILTER, HTTPFaultSchema, {}),
       extension('envoy.filters.http.router', RouterSchema, {}),
     ],
     upgradeConfigs: [{ upgradeType: 'websocket' }],

@@ -1,9 +1,8 @@
 /** Policies by the service they are for. */
 import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
-import { type FailoverPolicySpec, type HttpRouteSpec, type TrafficShiftSpec, VirtualServiceSpec } from '@hawser/model/kind-specs.ts';
+import type { FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { hostKey, parseServiceHost, parseServiceKey, serviceKey } from '@hawser/model/service-host.ts';
-import { Check } from 'typebox/value';
+import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
 import {
   type DestinationPolicy,
   type DestinationRule,
@@ -15,20 +14,13 @@ import {
   type Subset,
   sameDestinations,
 } from './destination-rules.ts';
-import { changedTable, changesBetween, type PolicyTable, policyKeyOf } from './policy-tables.ts';
+import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';
 import { COMMON_SCOPE } from './scope.ts';
-
-/** One rule of a VirtualService and the namespace its hosts are read in. */
-export interface HttpRule {
-  /** Key of the VirtualService, and the rule's place in it. */
-  readonly policy: string;
-  readonly index: number;
-  readonly namespace: string;
-  readonly rule: HttpRouteSpec;
-}
+import { delegateKeys, EXACT_RANK, type HttpRule, httpRulesOf, virtualServiceKeys } from './virtual-service-rules.ts';
 
 /** Everything that policy says about one service. */
 export interface ServicePolicies {
+  /** Of every VirtualService that names the service or a wildcard that it is below, the oldest first; who obeys which is `httpRoutes`'. */
   readonly rules: readonly HttpRule[];
   /** Every DestinationRule that is for it, oldest first; which of them holds may depend on the caller. */
   readonly destinations: readonly DestinationRule[];
@@ -49,11 +41,12 @@ export interface PolicyIndex {
 
 interface Tables {
   readonly virtual: PolicyTable;
+  readonly delegates: PolicyTable;
   readonly destination: PolicyTable;
   readonly placing: PolicyTable;
 }
 
-const NO_TABLES: Tables = { virtual: new Map(), destination: new Map(), placing: new Map() };
+const NO_TABLES: Tables = { virtual: new Map(), delegates: new Map(), destination: new Map(), placing: new Map() };
 
 /**
  * Indexes policies, given the index of what was in force before: what did not change is taken from there. Policies of an
@@ -74,6 +67,7 @@ class Index implements PolicyIndex {
     const tables = before === undefined ? NO_TABLES : before.#tables;
     this.#tables = {
       virtual: changedTable(tables.virtual, changes, virtualServiceKeys),
+      delegates: changedTable(tables.delegates, changes, delegateKeys),
       destination: changedTable(tables.destination, changes, destinationRuleKeys),
       placing: changedTable(tables.placing, changes, placedNamespaces),
     };
@@ -89,7 +83,7 @@ class Index implements PolicyIndex {
     const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
     const destination = destinationPolicy(destinations, ownerOf(key), COMMON_SCOPE);
     const answer: ServicePolicies = {
-      rules: (this.#tables.virtual.get(key) ?? []).flatMap(rulesOf),
+      rules: this.#rulesOf(key),
       destinations,
       destination,
       subsets: destination.subsets,
@@ -100,23 +94,26 @@ class Index implements PolicyIndex {
     return answer;
   }
 
+  #rulesOf(key: string): HttpRule[] {
+    const { virtual, delegates } = this.#tables;
+    const delegate = (name: string): Resource | undefined => delegates.get(name)?.[0];
+    return hostKeysOf(key).flatMap((host) => {
+      const rank = host === key ? EXACT_RANK : host.length;
+      return (virtual.get(host) ?? []).flatMap((policy) => httpRulesOf(policy, rank, delegate));
+    });
+  }
+
   #isAsIn(tables: Tables, key: string): boolean {
     const { namespace } = parseServiceKey(key);
+    const hosts = hostKeysOf(key);
     return (
-      tables.virtual.get(key) === this.#tables.virtual.get(key) &&
-      hostKeysOf(key).every((host) => tables.destination.get(host) === this.#tables.destination.get(host)) &&
+      // Any rule may delegate: changes of delegates are rare.
+      tables.delegates === this.#tables.delegates &&
+      hosts.every((host) => tables.virtual.get(host) === this.#tables.virtual.get(host)) &&
+      hosts.every((host) => tables.destination.get(host) === this.#tables.destination.get(host)) &&
       tables.placing.get(namespace) === this.#tables.placing.get(namespace)
     );
   }
-}
-
-function keysIn(policy: Resource, hosts: readonly string[]): Set<string> {
-  const names = hosts.map((host) => parseServiceHost(host, policy.metadata.namespace ?? ''));
-  return new Set(names.filter((name) => name !== undefined).map(serviceKey));
-}
-
-function virtualServiceKeys(policy: Resource): Iterable<string> {
-  return policy.kind === 'VirtualService' ? keysIn(policy, virtualServiceHosts(policy)) : [];
 }
 
 function destinationRuleKeys(policy: Resource): Iterable<string> {
@@ -129,22 +126,6 @@ function destinationRuleKeys(policy: Resource): Iterable<string> {
 function placedNamespaces(policy: Resource): Iterable<string> {
   return policy.kind === 'FailoverPolicy' || policy.kind === 'TrafficShift' ? [policy.metadata.namespace ?? ''] : [];
 }
-
-function virtualServiceHosts(policy: Resource): readonly string[] {
-  return Check(VirtualServiceSpec, policy.spec) ? policy.spec.hosts : [];
-}
-
-function rulesOf(policy: Resource): HttpRule[] {
-  const known = ruleCache.get(policy);
-  if (known !== undefined) return known;
-  const namespace = policy.metadata.namespace ?? '';
-  const rules = (policy.spec as VirtualServiceSpec).http.map((rule, index) => ({ policy: policyKeyOf(policy), index, namespace, rule }));
-  ruleCache.set(policy, rules);
-  return rules;
-}
-
-/** Keeps rules of an unchanged policy the same objects. */
-const ruleCache = new WeakMap<Resource, HttpRule[]>();
 
 /** Whether two answers say the same, policies compared by identity. */
 export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {

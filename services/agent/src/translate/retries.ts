@@ -1,6 +1,6 @@
 /** Retries: what is safe to repeat is repeated at another priority; what is not, only when it certainly was never sent. */
 import { parseDuration } from '@hawser/model/duration.ts';
-import type { HttpRouteSpec } from '@hawser/model/kind-specs.ts';
+import type { VirtualServiceHttp, VirtualServiceRetries } from '@hawser/model/istio/specs.ts';
 import type { RetryPolicySchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { PreviousHostsPredicateSchema } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
 import { PreviousPrioritiesConfigSchema } from '@hawser/xds/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
@@ -23,22 +23,22 @@ const DEFAULT_ATTEMPTS = 2;
 const DEFAULT_PER_TRY_MS = 15_000;
 
 /** The policy of requests with a safe method. Undefined: no retries. */
-export function safeRetries(rule?: HttpRouteSpec): RetryPolicyInit | undefined {
-  const asked = rule?.retries?.retryOn;
-  const retryOn = asked === undefined ? { conditions: SAFE_RETRY_ON, codes: [] } : parseRetryOn(asked);
-  return policy(retryOn.conditions, retryOn.codes, rule);
+export function safeRetries(rule?: VirtualServiceHttp): RetryPolicyInit | undefined {
+  const asked = rule?.retries?.retryOn ?? '';
+  const retryOn = asked === '' ? { conditions: SAFE_RETRY_ON, codes: [] } : parseRetryOn(asked);
+  return policy(retryOn.conditions, retryOn.codes, rule?.retries ?? {});
 }
 
 /** The policy of any other request; `retryOn` of a rule that is for such methods alone is an explicit wish, else it is not obeyed here. */
-export function unsafeRetries(rule: HttpRouteSpec | undefined, explicit: boolean): RetryPolicyInit | undefined {
-  const asked = explicit ? rule?.retries?.retryOn : undefined;
-  if (asked === undefined) return policy(UNSENT_RETRY_ON, [], rule);
+export function unsafeRetries(rule: VirtualServiceHttp | undefined, explicit: boolean): RetryPolicyInit | undefined {
+  const asked = (explicit ? rule?.retries?.retryOn : undefined) ?? '';
+  if (asked === '') return policy(UNSENT_RETRY_ON, [], rule?.retries ?? {});
   const retryOn = parseRetryOn(asked);
-  return policy(retryOn.conditions, retryOn.codes, rule);
+  return policy(retryOn.conditions, retryOn.codes, rule?.retries ?? {});
 }
 
 /** Milliseconds a try may take until its answer begins, 0 for ever. A rule's own timeout takes the place of the default. */
-export function perTryMs(rule: HttpRouteSpec | undefined, fallbackMs: number): number {
+export function perTryMs(rule: VirtualServiceHttp | undefined, fallbackMs: number): number {
   const asked = parseDuration(rule?.retries?.perTryTimeout ?? '');
   if (asked !== undefined) return asked;
   return rule?.timeout === undefined ? fallbackMs : 0;
@@ -51,8 +51,8 @@ export function withPerTry(retry: RetryPolicyInit | undefined, ms: number): Retr
 
 export { DEFAULT_PER_TRY_MS };
 
-function policy(conditions: readonly string[], codes: readonly number[], rule: HttpRouteSpec | undefined): RetryPolicyInit | undefined {
-  const attempts = rule?.retries?.attempts ?? DEFAULT_ATTEMPTS;
+function policy(conditions: readonly string[], codes: readonly number[], asked: VirtualServiceRetries): RetryPolicyInit | undefined {
+  const attempts = asked.attempts ?? DEFAULT_ATTEMPTS;
   if (attempts === 0) return undefined;
   return {
     retryOn: conditions.join(','),
@@ -61,12 +61,28 @@ function policy(conditions: readonly string[], codes: readonly number[], rule: H
     retriableHeaders: conditions.includes('retriable-headers')
       ? [{ name: UNSENT_HEADER, headerMatchSpecifier: { case: 'presentMatch', value: true } }]
       : [],
-    // Without it a retry goes to the dead priority again (RELIABILITY.md 0.2).
-    retryPriority: extension('envoy.retry_priorities.previous_priorities', PreviousPrioritiesConfigSchema, { updateFrequency: 1 }),
-    retryHostPredicate: [extension('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {})],
-    hostSelectionRetryMaxAttempts: 5n,
-    retryBackOff: { baseInterval: millis(10), maxInterval: millis(100) },
+    ...whereTo(asked),
+    retryBackOff: backOff(asked.backoff),
   };
+}
+
+/** A retry goes to another host at another priority, unless the rule says to stay. */
+function whereTo({ retryRemoteLocalities, retryIgnorePreviousHosts }: VirtualServiceRetries): RetryPolicyInit {
+  return {
+    // Without it a retry goes to the dead priority again (RELIABILITY.md 0.2).
+    ...(retryRemoteLocalities === false ? {} : { retryPriority: OTHER_PRIORITY }),
+    ...(retryIgnorePreviousHosts === false ? {} : { retryHostPredicate: [OTHER_HOST] }),
+    hostSelectionRetryMaxAttempts: 5n,
+  };
+}
+
+const OTHER_PRIORITY = extension('envoy.retry_priorities.previous_priorities', PreviousPrioritiesConfigSchema, { updateFrequency: 1 });
+const OTHER_HOST = extension('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {});
+
+/** Exponential with full jitter (Envoy): up to ten times the least. */
+function backOff(least: string | undefined): NonNullable<RetryPolicyInit['retryBackOff']> {
+  const ms = Math.max(1, parseDuration(least ?? '') ?? 10);
+  return { baseInterval: millis(ms), maxInterval: millis(ms * 10) };
 }
 
 /** Istio's `retryOn`: Envoy's conditions, and status codes as numbers. */

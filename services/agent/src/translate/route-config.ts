@@ -7,6 +7,7 @@ import type { XdsResource } from '../snapshot/resource.ts';
 import { versionOf } from './encode.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER } from './names.ts';
 import { UNSENT_HEADER } from './retries.ts';
+import { MOST_BODY_BYTES } from './route-actions.ts';
 import { millis } from './wire-values.ts';
 
 /** A virtual host in protobuf binary, and the clusters it needs. */
@@ -24,8 +25,10 @@ export interface EncodedHost {
 export function encodedHost(host: VirtualHost): EncodedHost {
   const clusters = host.routes.flatMap(({ action }) => {
     if (action.case !== 'route') return [];
-    const to = action.value.clusterSpecifier;
-    return to.case === 'cluster' ? [to.value] : to.case === 'weightedClusters' ? to.value.clusters.map((cluster) => cluster.name) : [];
+    const { clusterSpecifier: to, requestMirrorPolicies: mirrors } = action.value;
+    const copies = mirrors.map(({ cluster }) => cluster);
+    if (to.case === 'cluster') return [to.value, ...copies];
+    return to.case === 'weightedClusters' ? [...to.value.clusters.map((cluster) => cluster.name), ...copies] : copies;
   });
   const bytes = toBinary(VirtualHostSchema, host);
   const field = new BinaryWriter().tag(HOSTS_FIELD, WireType.LengthDelimited).bytes(bytes).finish();
@@ -42,6 +45,7 @@ export function routeConfiguration(name: string, hosts: readonly EncodedHost[]):
   const base = create(RouteConfigurationSchema, {
     name,
     responseHeadersToRemove: name === OUTBOUND || name === CAPTURE ? [UNSENT_HEADER] : [],
+    ...(name === OUTBOUND || name === CAPTURE ? { maxDirectResponseBodySizeBytes: MOST_BODY_BYTES } : {}),
     virtualHosts: name === OUTBOUND ? [NOBODY] : name === CAPTURE ? [ANYBODY] : [],
   });
   const head = toBinary(RouteConfigurationSchema, base);

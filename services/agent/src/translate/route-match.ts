@@ -1,34 +1,39 @@
 /** Matches of VirtualService rules, checked before Envoy sees them: one bad expression would make it refuse every route. */
-import type { HttpRouteSpec, StringMatch } from '@hawser/model/kind-specs.ts';
-import type { HeaderMatcherSchema, RouteMatchSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+
+import { headerNameProblem, headerValueProblem } from '@hawser/model/header-text.ts';
+import type { StringMatch, VirtualServiceMatch } from '@hawser/model/istio/specs.ts';
+import { regexProblem } from '@hawser/model/regex.ts';
+import type {
+  HeaderMatcherSchema,
+  QueryParameterMatcherSchema,
+  RouteMatchSchema,
+} from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { SAFE_METHODS } from './retries.ts';
+import type { Report } from './rule-report.ts';
 import type { Init } from './wire-values.ts';
 
 export type RouteMatchInit = Init<typeof RouteMatchSchema>;
 export type HeaderMatcherInit = Init<typeof HeaderMatcherSchema>;
-export type MatchSpec = NonNullable<HttpRouteSpec['match']>[number];
+type QueryMatcherInit = Init<typeof QueryParameterMatcherSchema>;
 
 /** Which methods a match lets through: only safe ones, only others, or both. */
 export type Methods = 'safe' | 'unsafe' | 'any';
 
 /** Which methods a match lets through. */
-export function methodsOf(match: MatchSpec): Methods {
-  if (match.method === undefined || !('exact' in match.method)) return 'any';
-  return (SAFE_METHODS as readonly string[]).includes(match.method.exact) ? 'safe' : 'unsafe';
+export function methodsOf(match: VirtualServiceMatch): Methods {
+  const exact = match.method?.exact;
+  if (exact === undefined) return 'any';
+  return (SAFE_METHODS as readonly string[]).includes(exact) ? 'safe' : 'unsafe';
 }
 
-/** The Envoy match of a rule's match; undefined when Envoy would not accept it. */
-export function routeMatch(match: MatchSpec): (RouteMatchInit & { headers: HeaderMatcherInit[] }) | undefined {
-  const path = pathOf(match.uri);
-  const wanted: Readonly<Record<string, StringMatch>> = {
-    ...(match.method === undefined ? {} : { ':method': match.method }),
-    ...match.headers,
-  };
-  const names = Object.keys(wanted).sort();
-  if (path === undefined || !names.every(isHeaderName)) return undefined;
-  const headers = names.map((name) => headerMatch(name, wanted[name]));
-  if (headers.some((header) => header === undefined)) return undefined;
-  return { pathSpecifier: path, headers: headers.filter((header) => header !== undefined) };
+/** The Envoy match of a rule's match; undefined, and reported, when Envoy would not accept it. */
+export function routeMatch(match: VirtualServiceMatch, report: Report): (RouteMatchInit & { headers: HeaderMatcherInit[] }) | undefined {
+  const path = pathOf(match.uri, report);
+  const headers = headerMatchers(match, report);
+  const queries = queryMatchers(match.queryParams ?? {}, report);
+  if (path === undefined || headers === undefined || queries === undefined) return undefined;
+  const isFolded = match.ignoreUriCase === true && path.case !== 'safeRegex';
+  return { pathSpecifier: path, headers, queryParameters: queries, ...(isFolded ? { caseSensitive: false } : {}) };
 }
 
 /** Lets safe methods through. */
@@ -40,47 +45,86 @@ export const SAFE_METHOD_MATCH: HeaderMatcherInit = {
   },
 };
 
-type PathInit = NonNullable<RouteMatchInit['pathSpecifier']>;
+/** What a text must be like; `any` for a match without a pattern, which asks only that the text is there. */
+export type TextPattern =
+  | 'any'
+  | { readonly case: 'exact'; readonly value: string }
+  | { readonly case: 'prefix'; readonly value: string }
+  | { readonly case: 'safeRegex'; readonly value: { readonly regex: string } };
 
-function pathOf(uri: StringMatch | undefined): PathInit | undefined {
-  if (uri === undefined) return { case: 'prefix', value: '/' };
-  if ('exact' in uri) return { case: 'path', value: uri.exact };
-  if ('prefix' in uri) return { case: 'prefix', value: uri.prefix };
-  return isRe2(uri.regex) ? { case: 'safeRegex', value: { regex: uri.regex } } : undefined;
+/** The pattern of a match; undefined and reported when Envoy would not take it. A lone `*` is Istio's old way to say any. */
+export function textPattern(match: StringMatch | undefined, field: string, report: Report): TextPattern | undefined {
+  if (match?.exact !== undefined) return { case: 'exact', value: match.exact };
+  if (match?.prefix !== undefined) return match.prefix === '' ? 'any' : { case: 'prefix', value: match.prefix };
+  if (match?.regex === undefined || match.regex === '*') return 'any';
+  const problem = regexProblem(match.regex);
+  if (problem === undefined) return { case: 'safeRegex', value: { regex: match.regex } };
+  report(field, `the expression ${problem}: this match is left out`);
+  return undefined;
 }
 
-function headerMatch(name: string, match: StringMatch | undefined): HeaderMatcherInit | undefined {
-  if (match === undefined) return undefined;
-  const pattern =
-    'exact' in match
-      ? { case: 'exact' as const, value: match.exact }
-      : 'prefix' in match
-        ? { case: 'prefix' as const, value: match.prefix }
-        : { case: 'safeRegex' as const, value: { regex: match.regex } };
-  if (pattern.case === 'safeRegex' && !isRe2(pattern.value.regex)) return undefined;
-  if (pattern.case !== 'safeRegex' && !isHeaderValue(pattern.value)) return undefined;
-  // An empty prefix is any value, which Envoy has another word for.
-  if (pattern.case === 'prefix' && pattern.value === '') return { name, headerMatchSpecifier: { case: 'presentMatch', value: true } };
+type PathInit = NonNullable<RouteMatchInit['pathSpecifier']>;
+
+function pathOf(uri: StringMatch | undefined, report: Report): PathInit | undefined {
+  const pattern = textPattern(uri, 'uri', report);
+  if (pattern === undefined) return undefined;
+  if (pattern === 'any') return { case: 'prefix', value: '/' };
+  return pattern.case === 'exact' ? { case: 'path', value: pattern.value } : pattern;
+}
+
+/** Scheme, method and authority are headers to Envoy. Sorted, so that equal matches give equal bytes. */
+function headerMatchers(match: VirtualServiceMatch, report: Report): HeaderMatcherInit[] | undefined {
+  const { scheme, method, authority, headers = {}, withoutHeaders = {} } = match;
+  const pseudo = Object.entries({ ':scheme': scheme, ':method': method, ':authority': authority }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const wanted = [...pseudo, ...Object.entries(headers)].sort(byName).map(([name, value]) => headerMatch(name, value, report));
+  const unwanted = Object.entries(withoutHeaders)
+    .sort(byName)
+    .map(([name, value]) => withoutHeader(headerMatch(name, value, report)));
+  const all = [...wanted, ...unwanted];
+  return all.includes(undefined) ? undefined : all.filter((one) => one !== undefined);
+}
+
+function headerMatch(name: string, match: StringMatch | undefined, report: Report): HeaderMatcherInit | undefined {
+  const field = name.startsWith(':') ? name.slice(1) : `headers.${name}`;
+  const problem = headerNameProblem(name.replace(/^:/, ''));
+  if (problem !== undefined) {
+    report(field, `${problem}: this match is left out`);
+    return undefined;
+  }
+  const pattern = textPattern(match, field, report);
+  if (pattern === undefined) return undefined;
+  if (pattern === 'any') return { name: name.toLowerCase(), headerMatchSpecifier: { case: 'presentMatch', value: true } };
+  const bad = pattern.case === 'safeRegex' ? undefined : headerValueProblem(pattern.value);
+  if (bad !== undefined) {
+    report(field, `${bad}: this match is left out`);
+    return undefined;
+  }
   return { name: name.toLowerCase(), headerMatchSpecifier: { case: 'stringMatch', value: { matchPattern: pattern } } };
 }
 
-function isHeaderName(name: string): boolean {
-  return /^:?[!#$%&'*+\-.^_|~0-9A-Za-z`]+$/.test(name);
+/** Neither the header with such a value, nor, for a match without a pattern, the header at all. */
+function withoutHeader(matcher: HeaderMatcherInit | undefined): HeaderMatcherInit | undefined {
+  if (matcher === undefined) return undefined;
+  // Else Envoy does not match a request that lacks the header.
+  const missing = matcher.headerMatchSpecifier?.case === 'stringMatch' ? { treatMissingHeaderAsEmpty: true } : {};
+  return { ...matcher, invertMatch: true, ...missing };
 }
 
-/** RFC 9110 section 5.5: no control characters. */
-function isHeaderValue(value: string): boolean {
-  return [...value].every((char) => char >= ' ' && char !== '\u007f');
+function queryMatchers(params: Readonly<Record<string, StringMatch>>, report: Report): QueryMatcherInit[] | undefined {
+  const all = Object.entries(params)
+    .sort(byName)
+    .map(([name, match]) => queryMatch(name, textPattern(match, `queryParams.${name}`, report)));
+  return all.includes(undefined) ? undefined : all.filter((one) => one !== undefined);
 }
 
-/** Whether RE2 takes an expression: what JavaScript takes, without what RE2 leaves out (look-around, back references). */
-function isRe2(regex: string): boolean {
-  const flagless = regex.replace(/^\(\?[imsU]+\)/, '');
-  if (regex === '' || regex.length > 1024 || /\(\?<?[=!]|\\[1-9]|\\k</.test(flagless)) return false;
-  try {
-    new RegExp(flagless.replaceAll('(?P<', '(?<'));
-    return true;
-  } catch {
-    return false;
-  }
+function queryMatch(name: string, pattern: TextPattern | undefined): QueryMatcherInit | undefined {
+  if (pattern === undefined || name === '' || Buffer.byteLength(name) > 1_024) return undefined;
+  if (pattern === 'any') return { name, queryParameterMatchSpecifier: { case: 'presentMatch', value: true } };
+  return { name, queryParameterMatchSpecifier: { case: 'stringMatch', value: { matchPattern: pattern } } };
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,9 +1,10 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
+import { MESH } from './caller.ts';
 import type { Subset } from './destination-rules.ts';
-import { destinationOf, type ServiceLookup } from './destinations.ts';
-import type { HttpRule } from './policy-index.ts';
-import { routeMatch } from './route-match.ts';
+import { isHttpPort, type ServiceLookup } from './destinations.ts';
+import { httpRoutes } from './http-routes.ts';
 import type { HostView, ServiceView } from './service-view.ts';
+import type { HttpRule } from './virtual-service-rules.ts';
 
 /** One field of a policy. */
 export interface RuleProblem {
@@ -17,32 +18,30 @@ export interface RuleProblem {
 export function ruleProblems(view: ServiceView, lookup: ServiceLookup): RuleProblem[] {
   const host = view.hosts.find((candidate) => candidate.short) ?? view.hosts[0];
   if (host === undefined) return [];
-  const all = [
-    ...view.policies.rules.flatMap((rule) => [...matchProblems(rule), ...destinationProblems(rule, host, lookup)]),
-    ...view.subsets.flatMap((subset) => subsetProblems(subset, host)),
-  ];
+  const all = [...rulesProblems(view, host, lookup), ...view.subsets.flatMap((subset) => subsetProblems(subset, host))];
   const seen = new Set<string>();
   return all.filter(({ policy, field }) => !seen.has(`${policy} ${field}`) && seen.add(`${policy} ${field}`));
 }
 
-function matchProblems({ policy, index, rule }: HttpRule): RuleProblem[] {
-  return (rule.match ?? []).flatMap((match, at) =>
-    routeMatch(match) === undefined
-      ? [{ policy, field: `spec.http[${index}].match[${at}]`, message: 'Envoy would not take the expression: this match is left out' }]
-      : [],
-  );
+/** Builds what a caller is served whom every match means, and hears what of it is not as written. */
+function rulesProblems(view: ServiceView, host: HostView, lookup: ServiceLookup): RuleProblem[] {
+  const problems: RuleProblem[] = [];
+  const report = (policy: string, field: string, message: string): void => void problems.push({ policy, field, message });
+  for (const port of host.ports.filter(isHttpPort)) {
+    for (const rule of view.policies.rules) {
+      const caller = { gateway: rule.owner.gateways[0] ?? MESH, scope: undefined };
+      const anyone = { ...rule, owner: { ...rule.owner, exportTo: undefined }, rule: withoutCallers(rule.rule) };
+      httpRoutes([anyone], { caller, scope: host.scope, port: port.port, lookup, report });
+    }
+  }
+  return problems;
 }
 
-function destinationProblems({ policy, index, namespace, rule }: HttpRule, host: HostView, lookup: ServiceLookup): RuleProblem[] {
-  return rule.route.flatMap(({ destination }, at) => {
-    const missing = host.ports
-      .filter((port) => port.protocol !== 'tcp')
-      .map((port) => destinationOf(destination, { namespace, host, port }, lookup))
-      .find((found) => found.state === 'missing');
-    if (missing?.state !== 'missing') return [];
-    const message = `${missing.reason.replace(/^hawser: /, '')}: requests for it are answered 503`;
-    return [{ policy, field: `spec.http[${index}].route[${at}].destination`, message }];
-  });
+function withoutCallers(rule: HttpRule['rule']): HttpRule['rule'] {
+  const match = rule.match?.map(
+    ({ sourceLabels: _labels, sourceNamespace: _namespace, gateways: _gateways, port: _port, ...rest }) => rest,
+  );
+  return match === undefined ? rule : { ...rule, match };
 }
 
 function subsetProblems({ policy, index, name, labels }: Subset, host: HostView): RuleProblem[] {

@@ -5,6 +5,7 @@ import { file_envoy_config_endpoint_v3_endpoint as endpoint } from '@hawser/xds/
 import { file_envoy_config_listener_v3_listener as listener } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { file_envoy_config_route_v3_route as route } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { file_envoy_extensions_access_loggers_file_v3_file as accessLog } from '@hawser/xds/generated/envoy/extensions/access_loggers/file/v3/file_pb.ts';
+import { file_envoy_extensions_filters_http_cors_v3_cors as cors } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 import { file_envoy_extensions_filters_http_fault_v3_fault as fault } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import { file_envoy_extensions_filters_http_grpc_web_v3_grpc_web as grpcWeb } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { file_envoy_extensions_filters_http_router_v3_router as router } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
@@ -26,7 +27,7 @@ import { file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_con
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options as httpOptions } from '@hawser/xds/generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 
 const FILES = [
-  ...[grpcWeb, httpInspector, originalDst],
+  ...[cors, grpcWeb, httpInspector, originalDst],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
   ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];

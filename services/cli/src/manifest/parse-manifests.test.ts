@@ -92,7 +92,7 @@ spec: {order: [us-east]}
     [
       'an unknown field inside',
       ROUTE.replace('weight: 20', 'wieght: 20'),
-      /^f:15:11: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route\[1\]\.wieght: is not a field here; known are destination, weight/,
+      /^f:15:11: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route\[1\]\.wieght: is not a field here; known are destination, headers, weight/,
     ],
     ['weights that do not sum', ROUTE, /^f:\d+:\d+: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route.*110/],
     [

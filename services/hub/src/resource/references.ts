@@ -1,5 +1,6 @@
 /** What a policy refers to: services, subsets and regions, and whether they exist. Pure. */
-import type { DestinationRuleSpec, FailoverPolicySpec, TrafficShiftSpec, VirtualServiceSpec } from '@hawser/model/kind-specs.ts';
+import type { Destination, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
+import type { DestinationRuleSpec, FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
 import type { Issue, Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { Condition } from '../hub-core.ts';
@@ -29,8 +30,6 @@ interface Reference {
   readonly subset?: string | undefined;
   readonly port?: number | undefined;
 }
-
-type Destination = VirtualServiceSpec['http'][number]['route'][number]['destination'];
 
 /** Looks up every reference of a valid policy resource. */
 export function checkReferences(resource: Resource, world: ReferenceWorld): ReferenceCheck {
@@ -80,16 +79,22 @@ function virtualServiceReferences(
   spec: VirtualServiceSpec,
   at: (path: string, host: string, destination?: Destination) => readonly Reference[],
 ): readonly Reference[] {
-  const hosts = spec.hosts.flatMap((host, index) => at(`spec.hosts[${index}]`, host));
-  const destinations = spec.http.flatMap((route, r) =>
-    route.route.flatMap(({ destination }, d) => at(`spec.http[${r}].route[${d}].destination`, destination.host, destination)),
+  const hosts = (spec.hosts ?? []).flatMap((host, index) => at(`spec.hosts[${index}]`, host));
+  const destinations = (['http', 'tcp', 'tls'] as const).flatMap((protocol) =>
+    (spec[protocol] ?? []).flatMap(({ route = [] }, r) =>
+      route.flatMap(({ destination }, d) => at(`spec.${protocol}[${r}].route[${d}].destination`, destination.host, destination)),
+    ),
   );
-  return [...hosts, ...destinations];
+  const mirrors = (spec.http ?? []).flatMap(({ mirror, mirrors: several = [] }, r) => [
+    ...(mirror === undefined ? [] : at(`spec.http[${r}].mirror`, mirror.host, mirror)),
+    ...several.flatMap(({ destination }, m) => at(`spec.http[${r}].mirrors[${m}].destination`, destination.host, destination)),
+  ]);
+  return [...hosts, ...destinations, ...mirrors];
 }
 
 function missingReference({ path, service, subset, port }: Reference, world: ReferenceWorld): readonly Issue[] {
   const key = serviceKey(service);
-  const destination = path.endsWith('.destination');
+  const destination = /\.(destination|mirror)$/.test(path);
   if (world.services !== undefined && !world.services.has(key)) {
     const message = `names the service ${key}, which no cluster exports${suggestion(service, world.services)}`;
     return [{ path: destination ? `${path}.host` : path, code: 'FieldValueNotFound', message }];

@@ -1,48 +1,103 @@
-/** What a VirtualService must be beyond its shape: one way of saying each thing, weights, hosts, expressions, durations. Pure. */
-import { parseServiceHost } from '../../service-host.ts';
+/** What a VirtualService must be beyond its shape: one way of saying each thing, hosts, weights, expressions, durations. Pure. */
+import { hostKey } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
-import type { VirtualServiceHttp, VirtualServiceMatch, VirtualServiceSpec } from '../specs.ts';
-import { durationProblems, hostProblems, invalid, matchProblems, rangeProblems, required, type Steps } from './checks.ts';
+import type { VirtualServiceHttp, VirtualServiceSpec } from '../specs.ts';
+import { durationProblems, invalid, rangeProblems, required, type Steps } from './checks.ts';
+import { headerProblems } from './header-operations.ts';
+import { corsProblems, directResponseProblems, faultProblems, redirectProblems, rewriteProblems } from './http-actions.ts';
+import { requestProblems } from './http-match.ts';
 
 /** Every problem; paths are below the spec. */
 export function virtualServiceProblems(spec: VirtualServiceSpec, namespace: string): readonly SchemaProblem[] {
-  const given = spec.hosts ?? [];
-  const hosts = given.flatMap((host, index) => hostProblems(['hosts', index], host, namespace));
-  const keys = given.map((host) => JSON.stringify(parseServiceHost(host, namespace)));
-  const twice = keys.flatMap((key, index): readonly SchemaProblem[] =>
-    keys.indexOf(key) === index
-      ? []
-      : [{ steps: ['hosts', index], code: 'FieldValueDuplicate', message: 'names a service that is listed already' }],
-  );
+  const isRuled = spec.http !== undefined || spec.tcp !== undefined || spec.tls !== undefined;
   return [
-    ...required(['hosts'], spec.hosts),
-    ...required(['http'], spec.http),
-    ...hosts,
-    ...(hosts.length === 0 ? twice : []),
-    ...(spec.http ?? []).flatMap((route, index) => routeProblems(['http', index], route, namespace)),
+    ...hostsProblems(spec, namespace),
+    ...(isRuled ? [] : required(['http'], spec.http)),
+    ...(spec.http?.length === 0 ? required(['http'], spec.http) : []),
+    ...(spec.http ?? []).flatMap((rule, index) => ruleProblems(['http', index], rule, namespace)),
   ];
 }
 
-function routeProblems(steps: Steps, rule: VirtualServiceHttp, namespace: string): readonly SchemaProblem[] {
-  const { retries } = rule;
-  const route = rule.route ?? [];
+/** Without hosts it is for others to delegate to: HTTP rules alone, and no gateways of its own. */
+function hostsProblems({ hosts, gateways, tcp, tls }: VirtualServiceSpec, namespace: string): readonly SchemaProblem[] {
+  if (hosts === undefined || hosts.length === 0) {
+    const isDelegate = hosts === undefined && gateways === undefined && tcp === undefined && tls === undefined;
+    return isDelegate ? [] : required(['hosts'], hosts);
+  }
+  const isMesh = gateways === undefined || gateways.length === 0 || gateways.includes('mesh');
+  const keys = hosts.map((host) => hostKey(host, namespace));
+  return hosts.flatMap((host, index) => {
+    if (keys[index] === undefined) return [invalid(['hosts', index], `is ${JSON.stringify(host)}, which is no host name: ${HOST_WAY}`)];
+    if (host === '*' && isMesh) return [invalid(['hosts', index], 'is *, which is for gateways alone: name the gateways, or the hosts')];
+    const isTwice = keys.indexOf(keys[index]) !== index;
+    return isTwice ? [{ steps: ['hosts', index], code: 'FieldValueDuplicate', message: 'names a service that is listed already' }] : [];
+  });
+}
+
+const HOST_WAY = 'write SERVICE, SERVICE.NAMESPACE, a full name, or *. and a domain';
+
+function ruleProblems(steps: Steps, rule: VirtualServiceHttp, namespace: string): readonly SchemaProblem[] {
+  const { retries, mirror, mirrors = [] } = rule;
   return [
-    ...required([...steps, 'route'], rule.route),
-    ...route.flatMap(({ destination, weight }, index) => [
-      ...hostProblems([...steps, 'route', index, 'destination', 'host'], destination.host, namespace),
-      ...rangeProblems([...steps, 'route', index, 'destination', 'port', 'number'], destination.port?.number, [1, 65_535]),
-      ...rangeProblems([...steps, 'route', index, 'weight'], weight, [0, 100]),
-    ]),
-    ...weightProblems(
-      steps,
-      route.map(({ weight }) => weight),
-    ),
+    ...oneActionProblems(steps, rule),
+    ...routeProblems(steps, rule, namespace),
     ...(rule.match ?? []).flatMap((match, index) => requestProblems([...steps, 'match', index], match)),
     ...durationProblems([...steps, 'timeout'], rule.timeout),
     ...rangeProblems([...steps, 'retries', 'attempts'], retries?.attempts, [0, 10]),
     ...durationProblems([...steps, 'retries', 'perTryTimeout'], retries?.perTryTimeout),
+    ...durationProblems([...steps, 'retries', 'backoff'], retries?.backoff),
+    ...headerProblems([...steps, 'headers'], rule.headers),
+    ...(rule.redirect === undefined ? [] : redirectProblems([...steps, 'redirect'], rule.redirect)),
+    ...(rule.directResponse === undefined ? [] : directResponseProblems([...steps, 'directResponse'], rule.directResponse)),
+    ...rewriteProblems([...steps, 'rewrite'], rule.rewrite),
+    ...faultProblems([...steps, 'fault'], rule.fault),
+    ...corsProblems([...steps, 'corsPolicy'], rule.corsPolicy),
+    ...(mirror === undefined ? [] : destinationProblems([...steps, 'mirror'], mirror, namespace)),
+    ...mirrors.flatMap(({ destination }, index) =>
+      destinationProblems([...steps, 'mirrors', index, 'destination'], destination, namespace),
+    ),
+    ...(mirror !== undefined && mirrors.length > 0
+      ? [invalid([...steps, 'mirrors'], 'and mirror exclude each other: put all into mirrors')]
+      : []),
   ];
 }
+
+/** A rule forwards, redirects, answers or delegates: exactly one of them. */
+function oneActionProblems(steps: Steps, rule: VirtualServiceHttp): readonly SchemaProblem[] {
+  const actions = (['route', 'redirect', 'directResponse', 'delegate'] as const).filter((action) => rule[action] !== undefined);
+  if (actions.length > 1) return [invalid(steps, `has ${actions.join(' and ')}, of which a rule has one`)];
+  if (actions.length === 0) return [invalid(steps, 'needs one of route, redirect, directResponse, delegate')];
+  if (rule.delegate !== undefined && (rule.delegate.name ?? '') === '') return [invalid([...steps, 'delegate', 'name'], 'is required')];
+  return [];
+}
+
+function routeProblems(steps: Steps, rule: VirtualServiceHttp, namespace: string): readonly SchemaProblem[] {
+  if (rule.route === undefined) return [];
+  const { route } = rule;
+  const weights = route.map(({ weight }) => weight);
+  return [
+    ...required([...steps, 'route'], route),
+    ...route.flatMap(({ destination, weight, headers }, index) => [
+      ...destinationProblems([...steps, 'route', index, 'destination'], destination, namespace),
+      ...rangeProblems([...steps, 'route', index, 'weight'], weight, [0, 100]),
+      ...headerProblems([...steps, 'route', index, 'headers'], headers),
+    ]),
+    ...weightProblems(steps, weights),
+  ];
+}
+
+type DestinationSpec = NonNullable<VirtualServiceHttp['mirror']>;
+
+function destinationProblems(steps: Steps, { host, port }: DestinationSpec, namespace: string): readonly SchemaProblem[] {
+  const key = hostKey(host, namespace);
+  const isHost = key !== undefined && !key.startsWith('*/*');
+  return [
+    ...(isHost ? [] : [invalid([...steps, 'host'], `is ${JSON.stringify(host)}, which no service can have: ${DESTINATION_WAY}`)]),
+    ...rangeProblems([...steps, 'port', 'number'], port?.number, [1, 65_535]),
+  ];
+}
+
+const DESTINATION_WAY = 'write SERVICE, SERVICE.NAMESPACE or SERVICE.NAMESPACE.svc.clusterset.local';
 
 function weightProblems(steps: Steps, weights: readonly (number | undefined)[]): readonly SchemaProblem[] {
   if (weights.some((weight = 0) => weight < 0 || weight > 100)) return [];
@@ -52,16 +107,4 @@ function weightProblems(steps: Steps, weights: readonly (number | undefined)[]):
   }
   if (weights.length !== 1 || weights[0] !== 0) return [];
   return [invalid([...steps, 'route', 0, 'weight'], 'is 0 for the only destination: leave it out, or write 100')];
-}
-
-function requestProblems(steps: Steps, match: VirtualServiceMatch): readonly SchemaProblem[] {
-  const names = Object.entries(match.headers ?? {}).flatMap(([name, value]) => [
-    ...(isHeaderName(name) ? [] : [invalid([...steps, 'headers', name], 'must be a header name in lower case')]),
-    ...matchProblems([...steps, 'headers', name], value),
-  ]);
-  return [...matchProblems([...steps, 'uri'], match.uri), ...matchProblems([...steps, 'method'], match.method), ...names];
-}
-
-function isHeaderName(name: string): boolean {
-  return /^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name);
 }
