@@ -9,6 +9,8 @@ export interface SmallRequest {
   readonly body?: string;
   /** Milliseconds until it fails. */
   readonly timeoutMs: number;
+  /** Most of a body that is kept; a longer one fails. */
+  readonly mostBytes?: number;
 }
 
 /** What came back. */
@@ -17,11 +19,11 @@ export interface SmallResponse {
   readonly body: string;
 }
 
-/** Answers at most this much of a body are kept; admin answers are far smaller. */
+/** Of a body, unless told otherwise; admin answers are far smaller. */
 const MAX_BODY = 1 << 20;
 
 /** Sends the request; rejects when there is no whole answer in time. */
-export async function call({ method, url, headers = {}, body, timeoutMs }: SmallRequest): Promise<SmallResponse> {
+export async function call({ method, url, headers = {}, body, timeoutMs, mostBytes = MAX_BODY }: SmallRequest): Promise<SmallResponse> {
   const { request } = await import('node:http');
   return new Promise((resolve, reject) => {
     const req = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (res) => {
@@ -29,7 +31,7 @@ export async function call({ method, url, headers = {}, body, timeoutMs }: Small
       res.setEncoding('utf8');
       res.on('data', (chunk: string) => {
         text += chunk;
-        if (text.length > MAX_BODY) req.destroy(new Error(`${url} answered more than ${MAX_BODY} bytes`));
+        if (text.length > mostBytes) req.destroy(new Error(`${url} answered more than ${mostBytes} bytes`));
       });
       res.on('end', () => resolve({ status: res.statusCode ?? 0, body: text }));
       res.on('error', reject);
