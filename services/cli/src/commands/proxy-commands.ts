@@ -1,6 +1,7 @@
-/** `hawser proxy`: run, bootstrap, token. */
+/** `hawser proxy`: run, bootstrap, token, capture. */
 import type { Command } from 'commander';
 import type { ProxyBootstrapFlags } from '../proxy/bootstrap-command.ts';
+import type { ProxyCaptureFlags } from '../proxy/capture/capture-command.ts';
 import type { ProxyRunFlags } from '../proxy/proxy-flags.ts';
 import type { ProxyTokenFlags } from '../proxy/token-command.ts';
 import type { Run } from './program.ts';
@@ -21,6 +22,41 @@ export function addProxyCommands(program: Command, run: Run): void {
     run(async () => (await import('../proxy/bootstrap-command.ts')).bootstrapCommand(command.optsWithGlobals<ProxyBootstrapFlags>())),
   );
   addToken(proxy, run);
+  addCapture(proxy, run);
+}
+
+const CAPTURE_HELP = `
+Run it where the workload runs (its network namespace), before the workload starts, with CAP_NET_ADMIN and CAP_NET_RAW. Outgoing TCP goes to
+the sidecar's port 15007, incoming to 15006, DNS to 15053; the sidecar (hawser proxy run --capture) runs as --proxy-user. Installing twice
+is installing once; removing leaves nothing behind. Lists have commas between.
+
+Examples:
+  hawser proxy capture --dry-run
+  hawser proxy capture --install --exclude-outbound-ports 22 --exclude-inbound-from 10.0.0.5
+  hawser proxy capture --remove`;
+
+function addCapture(proxy: Command, run: Run): void {
+  proxy
+    .command('capture')
+    .description("lead this network namespace's traffic to its sidecar, by iptables")
+    .option('--install', 'install the rules')
+    .option('--remove', 'remove them')
+    .option('--dry-run', 'show what would be done, and do nothing')
+    .option('--proxy-user <uid>', "the sidecar's user: its own traffic is left alone", '1337')
+    .option('--include-outbound <cidrs>', 'destinations that are captured; * for all', '*')
+    .option('--exclude-outbound <cidrs>', 'destinations that are not', '')
+    .option('--include-outbound-ports <ports>', 'ports that are captured whatever their destination', '')
+    .option('--exclude-outbound-ports <ports>', 'ports that are not', '')
+    .option('--include-inbound-ports <ports>', "the workload's ports that are captured; * for all", '*')
+    .option('--exclude-inbound-ports <ports>', 'those that are not', '')
+    .option('--exclude-inbound-from <cidrs>', 'callers who reach the workload itself, as an agent whose health checks must see it', '')
+    .option('--virtual-range <cidr>', "the agent's --virtual-range", '240.240.0.0/12')
+    .option('--no-dns', 'leave DNS alone')
+    .option('--no-ipv6', 'leave IPv6 alone')
+    .addHelpText('after', CAPTURE_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../proxy/capture/capture-command.ts')).captureCommand(command.optsWithGlobals<ProxyCaptureFlags>())),
+    );
 }
 
 const RUN_HELP = `
@@ -56,6 +92,7 @@ function withIdentity(command: Command): Command {
     .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
     .option('--admin-address <ip>', "of Envoy's admin interface (default: --address on loopback, else 127.0.0.1)")
     .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")
+    .option('--capture', "the workload's traffic is led here by hawser proxy capture; run answers its DNS too")
     .option('--region <region>', 'where the proxy is, for statistics by locality')
     .option('--zone <zone>');
 }

@@ -4,7 +4,7 @@ import { STATIC_STAT_PREFIX } from './static-listener.ts';
 export const ACTIVE_FILTER = '^(http|tcp)\\..*\\.downstream_(rq|cx)_active$';
 
 /** TCP that the proxy opens itself, by its listeners' names: tunnels are kept open by pools, and a workload's own connections end with it. */
-const OWN_TCP = ['tcp.tunnel|', 'tcp.outbound_tcp|'];
+const OWN_TCP = ['tcp.tunnel|', 'tcp.outbound_tcp|', 'tcp.passthrough.'];
 
 /**
  * PURE: requests in progress and inbound TCP connections, by Envoy's `NAME: VALUE` statistics. Left out are the admin interface, our own

@@ -22,6 +22,8 @@ export interface BootstrapOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** The proxy's token, sent to the agent with every stream. */
   readonly token: string;
+  /** Which of its workload's traffic the kernel leads to it; none unless given. */
+  readonly capture?: 'ipv4' | 'dual';
   readonly region?: string;
   readonly zone?: string;
 }
@@ -85,13 +87,17 @@ export function nodeId(options: Pick<BootstrapOptions, 'role' | 'address' | 'nam
 }
 
 function nodeOf(options: BootstrapOptions): Json {
-  const { role, address, name, namespace, serviceAccount, cluster, region, zone, labels } = options;
+  const { role, address, name, namespace, serviceAccount, cluster, region, zone, labels, capture } = options;
   const locality = { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
   return {
     id: nodeId(options),
     cluster: `${name}.${namespace}`,
     ...(Object.keys(locality).length === 0 ? {} : { locality }),
-    metadata: { role, address, name, namespace, serviceAccount, cluster, ...(labels === undefined ? {} : { labels }) },
+    metadata: {
+      ...{ role, address, name, namespace, serviceAccount, cluster },
+      ...(labels === undefined ? {} : { labels }),
+      ...(capture === undefined ? {} : { capture }),
+    },
   };
 }
 

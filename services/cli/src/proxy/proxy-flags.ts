@@ -1,5 +1,6 @@
 /** What `proxy bootstrap`, `proxy run` and `proxy token` are told, checked. */
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
@@ -18,6 +19,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly address: string;
   readonly gateway?: boolean;
   readonly edge?: boolean;
+  readonly capture?: boolean;
   /** `KEY=VALUE` each. */
   readonly label?: readonly string[];
   readonly region?: string;
@@ -68,9 +70,17 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     serviceAccount: label('--service-account', serviceAccount),
     address: flags.address,
     adminAddress: adminAddress(flags),
+    ...(flags.capture === true ? { capture: captured(flags) } : {}),
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
   };
+}
+
+/** Where this network namespace has IPv6 on loopback, IPv6 is captured too. */
+function captured(flags: ProxyIdentityFlags): 'ipv4' | 'dual' {
+  if (flags.gateway === true || flags.edge === true) throw new AppError('usage', '--capture is for sidecars: others have no workload');
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return addresses.some(({ address }) => address === '::1') ? 'dual' : 'ipv4';
 }
 
 function labelsOf(texts: readonly string[]): Record<string, string> {

@@ -36,10 +36,14 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const token = readToken(options.tokenFile);
   const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
   const config = writeBootstrap(options, token);
+  const names = proxy.capture === undefined ? undefined : await answerNames(proxy.capture, say);
   const envoy = startBound(envoyBinary(), envoyArguments(options, config));
   const admin = envoyAdmin({ address: adminAddressOf(proxy), port: PORTS.envoyAdmin });
   const over = new AbortController();
-  const exited = envoy.exited.finally(() => over.abort());
+  const exited = envoy.exited.finally(() => {
+    over.abort();
+    return names?.stop();
+  });
   say(`Envoy runs with pid ${envoy.pid}, admin ${adminAddressOf(proxy)} port ${PORTS.envoyAdmin}, agent ${options.agent.xds}`);
   // Proxies seldom end by themselves, and only an end would write the cache of stripped types for the next one.
   flushCompileCache();
@@ -50,6 +54,12 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
     await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, say, signal: over.signal });
   });
   return exited;
+}
+
+/** Loaded for those alone who need it: most sidecars have no workload whose names they answer. */
+async function answerNames(capture: 'ipv4' | 'dual', say: (text: string) => void): Promise<{ stop(): Promise<void> }> {
+  const { startNames } = await import('./names/start-names.ts');
+  return startNames({ addresses: capture === 'dual' ? ['127.0.0.1', '::1'] : ['127.0.0.1'], say });
 }
 
 /** One Ctrl-C arrives more than once: from the terminal, and again from each npm or launcher above that passes it on. */
