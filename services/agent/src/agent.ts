@@ -120,7 +120,7 @@ class Agent implements RunningAgent {
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
-    const translator = options.translator ?? createTranslator();
+    const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
     this.loop = this.#makeLoop(translator);
     this.#local = new LocalSource({

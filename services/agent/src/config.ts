@@ -7,6 +7,7 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
+import { parseVirtualRange, VIRTUAL_RANGE, type VirtualRange } from './translate/virtual-addresses.ts';
 
 /** Every setting of the agent. */
 export interface AgentConfig {
@@ -31,6 +32,8 @@ export interface AgentConfig {
   /** 0 takes a free port. */
   readonly xdsPort: number;
   readonly adminPort: number;
+  /** Addresses that stand for names of the mesh; the same for every replica of a cluster. */
+  readonly virtualRange: VirtualRange;
 }
 
 /** Settings as flags give them: camel case; those that repeat are lists. */
@@ -47,6 +50,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   gateway: 'HAWSER_AGENT_GATEWAY',
   xdsPort: 'HAWSER_AGENT_XDS_PORT',
   adminPort: 'HAWSER_AGENT_ADMIN_PORT',
+  virtualRange: 'HAWSER_AGENT_VIRTUAL_RANGE',
   adminAddress: 'HAWSER_AGENT_ADMIN_ADDRESS',
   tls: 'HAWSER_AGENT_TLS',
   caFile: 'HAWSER_CA_FILE',
@@ -84,6 +88,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     gateways: (gateways.length > 0 ? gateways : [hostPort(address, PORTS.gateway)]).map(checkedGateway).sort(),
     xdsPort: portOf('xds-port', text('xdsPort') ?? String(PORTS.agentXds)),
     adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
+    virtualRange: rangeOf(text('virtualRange')),
   });
 }
 
@@ -144,6 +149,15 @@ function portOf(flag: string, text: string): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new AppError('config-invalid', `--${flag} is ${JSON.stringify(text)}, which is not a port`);
   return port;
+}
+
+function rangeOf(text: string | undefined): VirtualRange {
+  const range = text === undefined ? VIRTUAL_RANGE : parseVirtualRange(text);
+  if (range !== undefined) return range;
+  throw new AppError(
+    'config-invalid',
+    `--virtual-range is ${JSON.stringify(text)}; expected an IPv4 range of /8 to /24, such as 240.240.0.0/12`,
+  );
 }
 
 function kebab(name: string): string {

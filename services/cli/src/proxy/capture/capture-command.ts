@@ -88,7 +88,7 @@ function run(program: string, args: readonly string[], input: string): string {
 /** PURE: what the flags ask for; throws a usage error that names the flag. */
 export function rulesOf(flags: ProxyCaptureFlags): CaptureRules {
   return {
-    proxyUser: number('--proxy-user', flags.proxyUser, 4_294_967_294),
+    proxyUser: number('--proxy-user', flags.proxyUser, 4_294_967_294, 0),
     includeOutbound: flags.includeOutbound === '*' ? 'all' : cidrs('--include-outbound', flags.includeOutbound),
     excludeOutbound: cidrs('--exclude-outbound', flags.excludeOutbound),
     includeOutboundPorts: ports('--include-outbound-ports', flags.includeOutboundPorts),
@@ -120,8 +120,9 @@ function ports(flag: string, text: string): number[] {
   return listOf(text).map((one) => number(flag, one, 65_535));
 }
 
-function number(flag: string, text: string, most: number): number {
+function number(flag: string, text: string, most: number, least = 1): number {
   const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || value < 1 || value > most) throw new AppError('usage', `${flag} ${text}: must be a number of 1 to ${most}`);
+  if (!/^[0-9]+$/.test(text) || value < least || value > most)
+    throw new AppError('usage', `${flag} ${text}: must be a number of ${least} to ${most}`);
   return value;
 }

@@ -107,7 +107,7 @@ test('bad lists are refused by flag', () => {
       rulesOf({ ...FLAGS, ...flags });
   expect(refused({ excludeOutbound: '10.0.0.0/33' })).toThrow(/--exclude-outbound 10\.0\.0\.0\/33/);
   expect(refused({ includeInboundPorts: '80,http' })).toThrow(/--include-inbound-ports http/);
-  expect(refused({ proxyUser: '0' })).toThrow(/--proxy-user 0/);
+  expect(refused({ proxyUser: 'envoy' })).toThrow(/--proxy-user envoy/);
   expect(refused({ excludeInboundFrom: '-j ACCEPT' })).toThrow(/--exclude-inbound-from/);
   expect(() => captureCommand(FLAGS)).toThrow(/--install or --remove/);
   expect(() => captureCommand({ ...FLAGS, install: true, remove: true })).toThrow(/one of them/);
