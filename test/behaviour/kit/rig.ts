@@ -121,6 +121,11 @@ export class Rig {
         async () => (await this.call({ from: client.name, host })).body.includes(`${marker}.`),
         () => `${client.name} does not route by the newest policies`,
       );
+      // A changed upstream takes the place of the one before only when its endpoints were checked.
+      await until(
+        async () => !(await this.client(client.name).admin('/config_dump?resource=dynamic_warming_clusters')).includes('"cluster"'),
+        () => `upstreams of ${client.name} stay warming`,
+      );
     }
   }
 

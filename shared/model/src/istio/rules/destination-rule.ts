@@ -1,8 +1,8 @@
 /** What a DestinationRule must be beyond its shape. Pure. */
-import { parseServiceHost } from '../../service-host.ts';
+import { hostKey, parseServiceHost } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import type { DestinationRuleSpec } from '../specs.ts';
-import { hostProblems, invalid, labelProblems } from './checks.ts';
+import { invalid, labelProblems } from './checks.ts';
 import { trafficPolicyProblems } from './traffic-policy.ts';
 import type { TlsTarget } from './upstream-tls.ts';
 
@@ -12,7 +12,7 @@ export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: st
   const problems: SchemaProblem[] =
     spec.host === undefined
       ? [{ steps: ['host'], code: 'FieldValueRequired', message: 'is required' }]
-      : [...hostProblems(['host'], spec.host, namespace)];
+      : [...namesNothing(spec.host, namespace)];
   const target = targetOf(spec.host, namespace);
   problems.push(...trafficPolicyProblems(['trafficPolicy'], spec.trafficPolicy, target));
   for (const [index, subset] of subsets.entries()) {
@@ -27,6 +27,13 @@ export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: st
     problems.push(...trafficPolicyProblems([...at, 'trafficPolicy'], subset.trafficPolicy, target));
   }
   return problems;
+}
+
+function namesNothing(host: string, namespace: string): readonly SchemaProblem[] {
+  if (hostKey(host, namespace) !== undefined) return [];
+  return [
+    invalid(['host'], `is ${JSON.stringify(host)}, which is no host: write a service, a host name, or a wildcard such as *.example.com`),
+  ];
 }
 
 function targetOf(host: string | undefined, namespace: string): TlsTarget {
