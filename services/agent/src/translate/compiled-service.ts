@@ -7,6 +7,7 @@ import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, encodedHost } from './route-config.ts';
 import { virtualHosts } from './routes.ts';
 import { destinationKeys } from './rule-destinations.ts';
+import type { ProxyScope } from './scope.ts';
 import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
 import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
 
@@ -21,6 +22,8 @@ export interface CompiledService {
   readonly leadsTo: ReadonlySet<string>;
   /** Address of an own endpoint → what it serves. */
   readonly served: ReadonlyMap<string, readonly ServedPort[]>;
+  /** Address of an own endpoint → its labels. */
+  readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
@@ -40,6 +43,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
     leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies.rules, input.key),
     served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
+    labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
   };
 }
 
@@ -54,9 +58,9 @@ export function compiledResources(compiled: CompiledService): Placed[] {
   return [...placed('sidecar', [...shape.sidecar, ...endpoints.sidecar]), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
 }
 
-/** The virtual hosts of a compiled service, given the other services its rules may lead to. */
-export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup): EncodedHost[] {
-  return virtualHosts(compiled.view, lookup).map(encodedHost);
+/** The virtual hosts of a compiled service, given the other services its rules may lead to, as a caller sees them. */
+export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup, scope?: ProxyScope): EncodedHost[] {
+  return virtualHosts(compiled.view, lookup, scope).map(encodedHost);
 }
 
 function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort[]> {
@@ -71,4 +75,8 @@ function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort
     served.set(endpoint.address, ports);
   }
   return served;
+}
+
+function labelsOf({ own }: ServiceView): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  return new Map((own?.endpoints ?? []).map(({ address, labels }) => [address, labels]));
 }

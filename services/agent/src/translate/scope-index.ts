@@ -1,10 +1,5 @@
 /** Which policies tell callers apart, and by what: kept in step with the policies, and empty while none does. Pure. */
-import type {
-  DestinationRuleSpec,
-  ServiceEntrySpec,
-  SidecarSpec,
-  VirtualServiceSpec,
-} from '@hawser/model/istio/specs.ts';
+import type { DestinationRuleSpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
 import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';

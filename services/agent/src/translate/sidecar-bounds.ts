@@ -48,7 +48,8 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
   const specs = sidecars.map(({ spec }) => spec as SidecarSpec);
   const first = specs[0];
   const egress = specs.find((spec) => (spec.egress ?? []).length > 0)?.egress?.map((listener) => egressBounds(listener, namespace));
-  const isOpen = egress === undefined || (egress.length === 1 && egress[0]?.port === undefined && egress[0]?.hosts.some(isEverything) === true);
+  const isOpen =
+    egress === undefined || (egress.length === 1 && egress[0]?.port === undefined && egress[0]?.hosts.some(isEverything) === true);
   return {
     policy: policyKeyOf(nearest),
     egress: isOpen && egress?.[0]?.listener.bind === undefined ? undefined : egress,

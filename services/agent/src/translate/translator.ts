@@ -2,6 +2,7 @@
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
+import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
@@ -14,7 +15,9 @@ import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
 import type { EncodedHost } from './route-config.ts';
 import { RouteTable, type StagedHosts, stagedRoutes, strayRoutes } from './route-table.ts';
 import { type RuleProblem, ruleProblems } from './rule-problems.ts';
-import { ServedAddresses } from './served-addresses.ts';
+import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope-index.ts';
+import { type CommonState, callableOf, tcpServicesOf } from './scope-view.ts';
+import { ScopeViews, type StagedViews } from './scope-views.ts';
 import { fleetResources } from './service-resources.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
@@ -46,13 +49,17 @@ export function createTranslator(range: VirtualRange = VIRTUAL_RANGE): Translato
 interface Draft {
   readonly fleet: Fleet;
   readonly policies: PolicyIndex;
+  readonly scopes: ScopeIndex;
   /** Changed services; undefined: gone. */
   readonly services: Map<string, CompiledService | undefined>;
   /** Undefined while no virtual host differs. */
   routes: StagedHosts | undefined;
   gatewayRoutes: StagedHosts | undefined;
   readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
+  readonly labels: Map<string, ReadonlyMap<string, Readonly<Record<string, string>>>>;
   readonly units: Map<string, readonly Placed[]>;
+  base: readonly XdsResource[];
+  views: StagedViews | undefined;
   tcp: readonly TcpService[];
 }
 
@@ -64,33 +71,38 @@ class IncrementalTranslator implements Translator {
   readonly #services = new Map<string, CompiledService>();
   readonly #routes = new RouteTable();
   readonly #gatewayRoutes = new RouteTable();
-  readonly #addresses = new ServedAddresses();
+  readonly #addresses = new AddressIndex<readonly ServedPort[]>();
+  readonly #labels = new AddressIndex<Readonly<Record<string, string>>>();
+  readonly #views = new ScopeViews();
+  #scopes = NO_SCOPES;
+  /** What of the shared layer depends on no service. */
+  #base: readonly XdsResource[] = [];
   readonly #proxies = new Map<LayerName, ProxyRef>();
   readonly #ledger = new ResourceLedger();
   /** Undefined once they may differ. */
   #problems: readonly RuleProblem[] | undefined;
-  readonly #capture: CaptureCompiler;
+  readonly #range: VirtualRange;
+  readonly #captures = new Map<LayerName, CaptureCompiler>();
 
   constructor(range: VirtualRange) {
-    this.#capture = new CaptureCompiler(range);
+    this.#range = range;
   }
 
   update(world: World, dirty: Dirty): Change[] {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
-    const draft: Draft = {
-      ...{ fleet, policies, services: new Map(), served: new Map(), units: new Map(), tcp: this.#tcp },
-      ...{ routes: undefined, gatewayRoutes: undefined },
-    };
+    const scopes = policies === this.#policies ? this.#scopes : indexScopes(world.policies, this.#scopes);
+    const draft = this.#draft({ fleet, policies, scopes });
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const keys = isWide ? new Set([...world.shards.keys(), ...this.#services.keys()]) : dirty.services;
     for (const key of [...keys].sort()) this.#draftService(key, world, draft);
-    if (fleet !== this.#fleet) draft.units.set('fleet', fleetResources(fleet));
+    if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
+    this.#draftViews(draft);
     this.#draftProxies(draft);
     this.#check(draft);
-    const changes = this.#ledger.changes(draft.units);
+    const changes = this.#changes(draft);
     this.#commit(world, draft);
     return changes;
   }
@@ -98,13 +110,13 @@ class IncrementalTranslator implements Translator {
   attach(proxy: ProxyRef): Change[] {
     const layer: LayerName = `${proxy.role}:${proxy.address}`;
     this.#proxies.set(layer, proxy);
-    return this.#fleet === undefined ? [] : this.#give(new Map([[layer, this.#proxyUnit(layer, proxy)]]));
+    return this.#proxyChanges(layer);
   }
 
   detach(proxy: ProxyRef): Change[] {
     const layer: LayerName = `${proxy.role}:${proxy.address}`;
     this.#proxies.delete(layer);
-    return this.#give(new Map([[layer, []]]));
+    return this.#proxyChanges(layer);
   }
 
   problems(): readonly RuleProblem[] {
@@ -115,10 +127,55 @@ class IncrementalTranslator implements Translator {
     return this.#problems;
   }
 
-  #give(units: Map<string, readonly Placed[]>): Change[] {
-    const changes = this.#ledger.changes(units);
-    this.#ledger.commit(units);
+  #draft(from: Pick<Draft, 'fleet' | 'policies' | 'scopes'>): Draft {
+    return {
+      ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
+      ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
+    };
+  }
+
+  /** A proxy came or went; nothing else differs. */
+  #proxyChanges(layer: LayerName): Change[] {
+    const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
+    if (fleet === undefined || world === undefined) return [];
+    const draft = this.#draft({ fleet, policies: this.#policies, scopes: this.#scopes });
+    this.#draftViews(draft);
+    this.#draftProxies(draft);
+    draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
+    const changes = this.#changes(draft);
+    this.#commit(world, draft);
     return changes;
+  }
+
+  #changes({ units, views }: Draft): Change[] {
+    return [...this.#ledger.changes(units), ...(views === undefined ? [] : this.#views.changes(views))];
+  }
+
+  #draftFleet(draft: Draft): void {
+    const resources = fleetResources(draft.fleet);
+    draft.units.set('fleet', resources);
+    draft.base = resources.filter(({ layer }) => layer === 'sidecar').map(({ resource }) => resource);
+  }
+
+  #draftViews(draft: Draft): void {
+    const hosts = draft.routes?.changes ?? new Map<string, readonly EncodedHost[]>();
+    const common: CommonState = {
+      ...{ fleet: draft.fleet, base: draft.base, hosts: (draft.routes ?? this.#routes).sorted },
+      service: (key) => this.#serviceIn(draft, key),
+      keys: () => this.#liveServices(draft).map(({ input }) => input.key),
+      hostsOf: (key) => hosts.get(key) ?? this.#routes.of(key),
+      changed: new Set([...draft.services.keys(), ...hosts.keys()]),
+    };
+    const labelsAt = (address: string): Readonly<Record<string, string>> | undefined => {
+      const said = this.#labels.at(address, draft.labels);
+      return said.length === 0 ? undefined : Object.assign({}, ...said);
+    };
+    draft.views = this.#views.stage({ proxies: this.#proxies, labelsAt, scopes: draft.scopes, common });
+    for (const [unit, items] of draft.views.units) draft.units.set(unit, items);
+  }
+
+  #serviceIn(draft: Draft, key: string): CompiledService | undefined {
+    return draft.services.has(key) ? draft.services.get(key) : this.#services.get(key);
   }
 
   #draftService(key: string, world: World, draft: Draft): void {
@@ -135,7 +192,8 @@ class IncrementalTranslator implements Translator {
     if (!draft.services.has(key)) return;
     const after = draft.services.get(key);
     draft.units.set(`service:${key}`, after === undefined ? [] : compiledResources(after));
-    this.#addresses.stage(key, { before: before?.served ?? new Map(), after: after?.served ?? new Map() }, draft.served);
+    this.#addresses.stage(key, { before: before?.served ?? NONE, after: after?.served ?? NONE }, draft.served);
+    this.#labels.stage(key, { before: before?.labels ?? NONE, after: after?.labels ?? NONE }, draft.labels);
   }
 
   /** Routes depend on the shapes of all services that rules lead to; they are put together only when a virtual host differs. */
@@ -144,13 +202,11 @@ class IncrementalTranslator implements Translator {
       [...draft.services].filter(([key, compiled]) => isReshaped(this.#services.get(key), compiled)).map(([key]) => key),
     );
     if (reshaped.size === 0 && this.#fleet !== undefined) return;
-    const serviceOf = (key: string): CompiledService | undefined =>
-      draft.services.has(key) ? draft.services.get(key) : this.#services.get(key);
     const leading = [...this.#services.values()].filter((compiled) => !compiled.leadsTo.isDisjointFrom(reshaped));
     const hosts = new Map<string, readonly EncodedHost[]>();
     for (const key of [...reshaped, ...leading.map((compiled) => compiled.input.key)]) {
-      const compiled = serviceOf(key);
-      hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => serviceOf(other)?.view));
+      const compiled = this.#serviceIn(draft, key);
+      hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => this.#serviceIn(draft, other)?.view));
     }
     draft.routes = this.#routes.stage(hosts);
     draft.units.set('routes', placed('sidecar', [stagedRoutes(OUTBOUND, draft.routes)]));
@@ -171,26 +227,55 @@ class IncrementalTranslator implements Translator {
     for (const [layer, proxy] of this.#proxies) {
       const isTouched =
         draft.served.has(proxy.address) ||
+        draft.views?.touched.has(layer) === true ||
         draft.tcp !== this.#tcp ||
         this.#fleet === undefined ||
-        (proxy.capture !== undefined && draft.units.has('routes'));
+        (proxy.capture !== undefined && this.#callsOthers(layer, draft));
       if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));
     }
   }
 
-  #proxyUnit(layer: LayerName, proxy: ProxyRef, draft?: Draft): Placed[] {
-    const served = this.#addresses.at(proxy.address, draft?.served);
-    return placed(layer, proxyResources(proxy, { served, tcp: draft?.tcp ?? this.#tcp, captured: this.#captured(proxy, draft) }));
+  /** Whether a captured workload's names and routes may differ. */
+  #callsOthers(layer: LayerName, draft: Draft): boolean {
+    return draft.units.has('routes') || draft.units.has(`${this.#views.of(layer, draft.views)?.layer} routes`);
   }
 
-  #captured({ capture }: ProxyRef, draft: Draft | undefined): XdsResource[] {
+  #proxyUnit(layer: LayerName, proxy: ProxyRef, draft: Draft): Placed[] {
+    const served = this.#addresses.at(proxy.address, draft.served).flat();
+    const view = this.#views.of(layer, draft.views);
+    const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
+    return placed(layer, proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft) }));
+  }
+
+  #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {
     if (capture === undefined) return [];
-    const views = this.#liveServices(draft).map(({ view }) => view);
-    return this.#capture.resources(capture, { views, hosts: (draft?.routes ?? this.#routes).sorted, elsewhere: 'ALLOW_ANY' });
+    const view = this.#views.of(layer, draft.views);
+    const hosts = (draft.routes ?? this.#routes).sorted;
+    const common = {
+      service: (key: string) => this.#serviceIn(draft, key),
+      keys: () => this.#liveServices(draft).map(({ input }) => input.key),
+      hosts,
+    };
+    const callable = view === undefined ? { services: this.#liveServices(draft), hosts } : callableOf(view, common);
+    const views = callable.services.map(({ view: one }) => one);
+    return this.#captureOf(view?.layer).resources(capture, {
+      views,
+      hosts: callable.hosts,
+      elsewhere: view?.bounds?.elsewhere ?? 'ALLOW_ANY',
+    });
   }
 
-  #liveServices(draft: Draft | undefined): CompiledService[] {
-    if (draft === undefined) return [...this.#services.values()];
+  /** Each view's compiler remembers what it made. */
+  #captureOf(layer: LayerName = 'sidecar'): CaptureCompiler {
+    const known = this.#captures.get(layer);
+    if (known !== undefined) return known;
+    if (this.#captures.size >= MOST_CAPTURES) this.#captures.clear();
+    const made = new CaptureCompiler(this.#range);
+    this.#captures.set(layer, made);
+    return made;
+  }
+
+  #liveServices(draft: Draft): CompiledService[] {
     const kept = [...this.#services.values()].filter((compiled) => !draft.services.has(compiled.input.key));
     return [...kept, ...[...draft.services.values()].filter((compiled) => compiled !== undefined)];
   }
@@ -218,6 +303,8 @@ class IncrementalTranslator implements Translator {
   #commit(world: World, draft: Draft): void {
     this.#ledger.commit(draft.units);
     this.#addresses.commit(draft.served);
+    this.#labels.commit(draft.labels);
+    if (draft.views !== undefined) this.#views.commit(draft.views);
     for (const [key, compiled] of draft.services) {
       if (compiled === undefined) this.#services.delete(key);
       else this.#services.set(key, compiled);
@@ -228,9 +315,14 @@ class IncrementalTranslator implements Translator {
     this.#world = world;
     this.#fleet = draft.fleet;
     this.#policies = draft.policies;
+    this.#scopes = draft.scopes;
+    this.#base = draft.base;
     this.#tcp = draft.tcp;
   }
 }
+
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+const MOST_CAPTURES = 50;
 
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;

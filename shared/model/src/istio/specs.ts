@@ -7,6 +7,7 @@ export type * from '../generated/istio/request-authentication.ts';
 export type * from '../generated/istio/service-entry.ts';
 export type {
   SidecarEgress,
+  SidecarInboundConnectionPool,
   SidecarIngress,
   SidecarOutboundTrafficPolicy,
   SidecarPort,
