@@ -121,7 +121,7 @@ describe('hawser with a hub', () => {
     const all = [...rules, virtualService('many', [90, 10]).replace('host: reviews', 'host: many-99')].join('---\n');
     const { status, stdout, stderr } = await hawser(['apply', '-f', '-', '-o', 'json', '--wait'], all);
     expect(stderr).toMatch(
-      /^<stdin>:\d+:\d+: VirtualService bookinfo\/many: spec\.http\[0\]\.route\[0\]\.destination\.subset: is v1, which no/,
+      /^<stdin>:\d+:\d+: VirtualService bookinfo\/many: spec\.http\[0\]\.route\[0\]\.destination\.subset: is v1, which no/m,
     );
     expect(status).toBe(1);
     const actions = results(stdout).map(({ action }) => action);
@@ -165,9 +165,39 @@ describe('hawser with a hub', () => {
     const twice = `${SHIFT.replace('half', 'kept')}---\n${SHIFT.replace('half', 'kept').replace('{name: kept,', '{name: kept, resourceVersion: "1",').replace('us-east: 50, us-west: 50', 'us-east: 100')}`;
     const { status, stdout, stderr } = await hawser(['apply', '-f', '-', '--allow-unresolved'], twice);
     expect(stdout).toMatch(/^trafficshift\/kept created in bookinfo/);
-    expect(stderr).toMatch(/^<stdin>:6:\d+: TrafficShift bookinfo\/kept: /);
+    expect(stderr).toMatch(/^<stdin>:6:\d+: TrafficShift bookinfo\/kept: /m);
     expect(status).toBe(1);
     expect((await hawser(['delete', 'ts/kept', '-n', 'bookinfo'])).status).toBe(0);
+  });
+
+  it('says of what was written what is probably not meant, alone and among many, and that it is written all the same', async () => {
+    const behind = virtualService('odd', [50, 50]).replace('  http:', '  http:\n    - route: [{destination: {host: reviews}}]');
+    const odd = await hawser(['apply', '-f', '-'], behind);
+    expect(odd.stderr).toMatch(
+      /^<stdin>:10:7: VirtualService bookinfo\/odd: spec\.http\[1\]: warning HW0201: gets no request: spec\.http\[0\] takes every request; put it/,
+    );
+    expect(odd).toMatchObject({ status: 0, stdout: expect.stringMatching(/^virtualservice\/odd created/) });
+    const many = Array.from({ length: 9 }, (_, index) =>
+      behind.replace('name: odd', `name: odd-${index}`).replace('[odd]', `[odd-${index}]`),
+    );
+    const together = await hawser(['apply', '-f', '-', '-o', 'json', '--dry-run'], many.join('---\n'));
+    expect(results(together.stdout).map(({ action, warnings }) => [action, warnings])).toEqual(
+      many.map(() => ['created', [{ code: 'HW0201', field: 'spec.http[1]', message: expect.stringContaining('put it before that rule') }]]),
+    );
+    expect((await hawser(['delete', 'vs/odd', '-n', 'bookinfo'])).status).toBe(0);
+  });
+
+  it('analyses what the hub holds, and files together with it', async () => {
+    const held = await hawser(['analyze', '-o', 'json']);
+    expect(JSON.parse(held.stdout)).toMatchObject({ findings: expect.any(Array), files: 0, resources: 0, stored: expect.any(Number) });
+    writeFileSync(join(folder, 'other.yaml'), DESTINATION_RULE.replace('v2, labels: {version: v2}', 'v3, labels: {version: v3}'));
+    const files = await hawser(['analyze', '-f', 'other.yaml', '--hub']);
+    expect(files.stdout, 'what the file would break of what is stored').toMatch(
+      /^error HW0105: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route\[1\]\.destination\.subset: .* the subset v2/m,
+    );
+    expect(files.stdout).toMatch(/^other\.yaml:\d+:\d+: info HW0107: DestinationRule bookinfo\/reviews: spec\.subsets\[1\]/m);
+    expect(files.stdout).toMatch(/in 1 resource of 1 file and \d+ resources of the hub\n$/);
+    expect(files.status).toBe(1);
   });
 
   it('lists in every form', async () => {

@@ -1,5 +1,6 @@
 /** The assembly of the hub's core: database, API, access, enrolment. The bus side joins through these types. */
 import type { RevokedUser } from '@hawser/bus/nats-accounts.ts';
+import type { Finding } from '@hawser/model/analysis/finding.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
@@ -9,6 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import { bootstrapAdmin, createAccess } from './access/access.ts';
 import { tokenRoutes } from './access/token-routes.ts';
 import { TOKENS_CHANNEL } from './access/token-store.ts';
+import { warnOfWrites } from './analysis/write-warnings.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { AuditTrail } from './audit/audit-trail.ts';
 import { type HubIdentity, requireSharedKeys } from './bus/hub-identity-store.ts';
@@ -55,6 +57,8 @@ export interface FleetView {
   derived(kind: string): readonly Resource[];
   /** Conditions the bus side knows of a stored resource, such as `Programmed` or `Ready`; added on reads to `own`, those that the core makes. */
   conditionsOf(resource: Resource, own: readonly Condition[]): readonly Condition[];
+  /** What is probably not meant of resources that are being written, each with what was found about it, in their order. */
+  warningsOf?(written: readonly unknown[]): readonly (readonly Finding[])[];
   /** Calls back when conditions may have changed. Returns how to stop. */
   onChange?(listener: () => void): () => void;
 }
@@ -185,6 +189,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const bounds = { ...WATCH_BOUNDS, ...parts.watchBounds, closing: closing.signal, onCutOff: () => cutOff.inc() };
   const watches = new Watches({ ...bounds, source, list });
   gauge(parts.registry, 'hub_watches', () => watches.open);
+  warnOfWrites(app, fleet, log);
   registerResourceRoutes(app, resources, watches);
   const onRefused: ApplyRouteParts['onRefused'] = (request, resource, status) => auditRefusal(trail, request, { resource, status });
   applyRoutes(app, { database, fleet, onRefused });

@@ -1,6 +1,7 @@
 /** The routes that need the bus, beside those of the core. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
+import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import type { Fleet } from './fleet/create-fleet.ts';
 import { fleetRoutes } from './fleet/fleet-routes.ts';
@@ -27,6 +28,7 @@ export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resource
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
   diffRoutes(app, { context, bus, signer, resources });
+  analysisRoutes(app, context);
   pageRoutes(app, context);
   openApiRoutes(app, context.version);
 }

@@ -184,6 +184,42 @@ export const ApplyBody = Type.Object(
 );
 export type ApplyBody = Static<typeof ApplyBody>;
 
+/** What the analysis found (`docs/analysis.md`). */
+export const AnalysisFinding = Type.Object({
+  /** Such as HW0105. */
+  code: Type.String(),
+  severity: Type.Union([Type.Literal('Error'), Type.Literal('Warning'), Type.Literal('Info')]),
+  kind: Type.String(),
+  /** Empty for cluster-scoped kinds. */
+  namespace: Type.String(),
+  name: Type.String(),
+  /** Field path; empty when the whole resource is meant. */
+  field: Type.String(),
+  message: Type.String(),
+  /** What to do. */
+  fix: Type.String(),
+});
+export type AnalysisFinding = Static<typeof AnalysisFinding>;
+
+/** Body of `POST /hawser/v1/analyze`: resources as they were written, valid or not; without any, what the hub holds is analysed. */
+export const AnalyzeBody = Type.Object(
+  { resources: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 2_000 })) },
+  { additionalProperties: false },
+);
+export type AnalyzeBody = Static<typeof AnalyzeBody>;
+
+/** Answer of `POST /hawser/v1/analyze`: the worst first. With resources: about them, and what they would newly cause elsewhere. */
+export const AnalyzeAnswer = Type.Object({
+  findings: Type.Array(AnalysisFinding),
+  /** Findings beyond those listed. */
+  omitted: Type.Integer(),
+  /** How many resources of the hub were looked at, beside those given. */
+  stored: Type.Integer(),
+  /** Whether the services of all clusters were known. */
+  complete: Type.Boolean(),
+});
+export type AnalyzeAnswer = Static<typeof AnalyzeAnswer>;
+
 /** Answer of `POST /hawser/v1/apply`: in the order of the request; one that is refused does not keep the others out. */
 export const ApplyAnswer = Type.Object({
   results: Type.Array(
@@ -191,6 +227,8 @@ export const ApplyAnswer = Type.Object({
       action: Type.Union([Type.Literal('created'), Type.Literal('configured'), Type.Literal('unchanged'), Type.Literal('refused')]),
       /** Of the resource's last write. */
       revision: Type.Integer(),
+      /** What is probably not meant; absent when there is nothing. */
+      warnings: Type.Optional(Type.Array(AnalysisFinding)),
       /** Why it was refused (a `Status`). */
       error: Type.Optional(
         Type.Object({

@@ -41,6 +41,8 @@ export const ProxyStatus = Type.Object({
   serviceAccount: Type.String(),
   address: Type.String(),
   role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
+  /** Of an edge proxy: what Gateways select it by. Absent from agents of an earlier release. */
+  labels: Type.Optional(Type.Record(Type.String(), Type.String())),
   types: Type.Record(Type.String(), TypeStatus),
   /** The newest hub revision of which everything is acknowledged. */
   revision: Type.Integer(),

@@ -114,7 +114,8 @@ export class ProxyStream {
   #makeStatus(revision: number): ProxyStatus {
     const { name, namespace, serviceAccount, address, role } = this.proxy;
     const types = typeStatuses(this.machine);
-    return { proxy: name, namespace, serviceAccount, address, role, types, revision, connectedAt: this.connectedAt };
+    const labels = role === 'edge' ? { labels: this.proxy.labels ?? {} } : {};
+    return { proxy: name, namespace, serviceAccount, address, role, ...labels, types, revision, connectedAt: this.connectedAt };
   }
 
   #flush(): void {

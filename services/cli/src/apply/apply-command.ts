@@ -7,7 +7,7 @@ import type { Problem } from '../manifest/manifest.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { terminal } from '../output/terminal.ts';
 import { type ApplyOutcome, applyAll } from './apply.ts';
-import { type ApplyResult, problemText, refusalText, resultName } from './apply-result.ts';
+import { type ApplyResult, problemText, refusalText, resultName, warningText } from './apply-result.ts';
 import { progressLine } from './progress-line.ts';
 
 /** Flags of `apply`. */
@@ -33,8 +33,8 @@ export async function applyCommand(flags: ApplyFlags): Promise<ExitCode> {
     dryRun: flags.dryRun === true,
     allowUnresolved: flags.allowUnresolved === true,
     wait: flags.wait === true ? { timeoutMs, progress: progress.show, lively: progress.lively } : undefined,
-    onResult: (result, found) => {
-      terminal().stderr.write(problemText(found));
+    onResult: (result, found, manifest) => {
+      terminal().stderr.write(problemText(found) + warningText(manifest, result.warnings));
       if (flags.output === undefined && result.action !== 'failed') print(resultLine(result, flags));
     },
   });

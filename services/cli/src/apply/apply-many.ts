@@ -37,9 +37,11 @@ export async function applyMany(
   const body = { resources: manifests.map(({ resource }) => resource), dryRun, allowUnresolved };
   try {
     const { results } = (await hub.send({ method: 'POST', path: '/hawser/v1/apply', body })) as ApplyAnswer;
-    return results.map(({ action, revision, error }) =>
-      error === undefined && action !== 'refused' ? { action, revision } : refusalOf(error?.code ?? 0, error, ''),
-    );
+    return results.map(({ action, revision, error, warnings = [] }) => {
+      if (error !== undefined || action === 'refused') return refusalOf(error?.code ?? 0, error, '');
+      const found = warnings.map(({ code, field, message, fix }) => ({ code, field, message: `${message}; ${fix}` }));
+      return { action, revision, ...(found.length === 0 ? {} : { warnings: found }) };
+    });
   } catch (error) {
     if (error instanceof HubRefusal && ONE_BY_ONE.has(error.status)) return undefined;
     throw error;

@@ -11,6 +11,17 @@ export interface Applied {
   readonly action: 'created' | 'configured' | 'unchanged';
   /** The hub revision of the resource's last write. */
   readonly revision: number;
+  /** What the hub's analysis found about it; absent when there is nothing. */
+  readonly warnings?: readonly ApplyWarning[];
+}
+
+/** One finding of the hub about what was written. */
+export interface ApplyWarning {
+  /** Such as HW0201: docs/analysis.md explains it. */
+  readonly code: string;
+  readonly field: string;
+  /** With what to do. */
+  readonly message: string;
 }
 
 /** How to write. */
@@ -38,19 +49,41 @@ async function attempt(hub: HubClient, manifest: Manifest, options: WriteOptions
   const existing = (await hub.find(resourcePath(address))) as Resource | undefined;
   const query = writeQuery(options);
   const desired = manifest.resource;
+  let warnings: readonly ApplyWarning[] = [];
+  const onWarnings = (texts: readonly string[]): void => {
+    warnings = texts.map(readWarning);
+  };
+  const found = (): Pick<Applied, 'warnings'> => (warnings.length === 0 ? {} : { warnings });
   if (existing === undefined) {
-    const created = await hub.send({ method: 'POST', path: `${resourcePath({ ...address, name: undefined })}${query}`, body: desired });
-    return { action: 'created', revision: revisionOf(created) };
+    const created = await hub.send({
+      method: 'POST',
+      path: `${resourcePath({ ...address, name: undefined })}${query}`,
+      body: desired,
+      onWarnings,
+    });
+    return { action: 'created', revision: revisionOf(created), ...found() };
   }
   if (sameIntent(desired, existing)) return { action: 'unchanged', revision: revisionOf(existing) };
   const { resourceVersion } = existing.metadata;
   const metadata = { ...(resourceVersion === undefined ? {} : { resourceVersion }), ...desired.metadata };
-  const stored = (await hub.send({ method: 'PUT', path: `${resourcePath(address)}${query}`, body: { ...desired, metadata } })) as Resource;
+  const stored = (await hub.send({
+    method: 'PUT',
+    path: `${resourcePath(address)}${query}`,
+    body: { ...desired, metadata },
+    onWarnings,
+  })) as Resource;
   // The hub may fill in defaults; a write that changed nothing keeps its revision.
   return {
     action: !options.dryRun && stored.metadata.resourceVersion === resourceVersion ? 'unchanged' : 'configured',
     revision: revisionOf(stored),
+    ...found(),
   };
+}
+
+/** `CODE FIELD: MESSAGE`; a dash is the whole resource. */
+function readWarning(text: string): ApplyWarning {
+  const [, code, field, message] = /^(HW\d{4}) (\S+): (.*)$/s.exec(text) ?? [];
+  return { code: code ?? '', field: field === undefined || field === '-' ? '' : field, message: message ?? text };
 }
 
 function writeQuery({ dryRun, allowUnresolved }: WriteOptions): string {

@@ -3,6 +3,7 @@ import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import { HubRefusal } from '../client/hub-refusal.ts';
 import { type Manifest, type Problem, placeKind, problemLine, subjectOf } from '../manifest/manifest.ts';
+import type { Applied } from './apply-one.ts';
 
 /** One entry of `results`. `proxies`, `nacks` and `durationMs` are there when `--wait` was given. */
 export interface ApplyResult {
@@ -16,6 +17,8 @@ export interface ApplyResult {
   readonly nacks?: RolloutAnswer['nacks'];
   /** Commit of the revision → last ACK, milliseconds. */
   readonly durationMs?: number;
+  /** What the hub's analysis found about it. */
+  readonly warnings?: Applied['warnings'];
   /** Why it failed, each with file, line, column and field. */
   readonly errors?: readonly {
     readonly file: string;
@@ -40,6 +43,15 @@ export function problemsOf(manifest: Manifest, error: unknown): Problem[] {
   return causes.map(({ field, message, reason }) => {
     return { place: manifest.placeOf(field, placeKind(reason)), subject, field, message: withoutField(field, message) };
   });
+}
+
+/** Warnings as lines on stderr: `FILE:LINE:COLUMN: KIND NAMESPACE/NAME: FIELD: warning CODE: message`. */
+export function warningText({ resource, placeOf }: Manifest, warnings: ApplyResult['warnings'] = []): string {
+  const { kind, metadata } = resource;
+  const subject = subjectOf(kind, metadata.namespace, metadata.name);
+  return problemText(
+    warnings.map(({ code, field, message }) => ({ place: placeOf(field), subject, field, message: `warning ${code}: ${message}` })),
+  );
 }
 
 /** Some messages begin with the field they are about; once is enough. */

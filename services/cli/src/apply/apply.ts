@@ -14,7 +14,7 @@ export interface ApplyOptions extends WriteOptions {
   /** Undefined: do not wait. */
   readonly wait?: WaitOptions | undefined;
   /** Called as soon as a resource was written or refused. */
-  readonly onResult: (result: ApplyResult, problems: readonly Problem[]) => void;
+  readonly onResult: (result: ApplyResult, problems: readonly Problem[], manifest: Manifest) => void;
 }
 
 /** What came of it. */
@@ -36,7 +36,7 @@ export async function applyAll(hub: HubClient, manifests: readonly Manifest[], o
     for (const [index, manifest] of rest.slice(0, outcomes?.length ?? 0).entries()) {
       const [result, problems] = resultOf(manifest, outcomes?.[index]);
       results.push(result);
-      options.onResult(result, problems);
+      options.onResult(result, problems, manifest);
     }
     rest = rest.slice(outcomes?.length ?? 0);
   }

@@ -14,6 +14,8 @@ export interface HubRequest {
   readonly body?: unknown;
   /** Milliseconds; 30 s when not given. */
   readonly timeoutMs?: number;
+  /** Told of the texts of `Warning: 299` headers, when the hub has done what it was asked. */
+  readonly onWarnings?: (texts: readonly string[]) => void;
 }
 
 /** Asks the hub. Rejects with `HubRefusal` when it says no, with `AppError` when it cannot be asked. */
@@ -47,7 +49,7 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
       }
     }
   };
-  const sendOnce = async ({ method = 'GET', path, body }: HubRequest, signal: AbortSignal): Promise<unknown> => {
+  const sendOnce = async ({ method = 'GET', path, body, onWarnings }: HubRequest, signal: AbortSignal): Promise<unknown> => {
     const trace = randomBytes(16).toString('hex');
     const response = await ask(url, path, {
       method,
@@ -63,6 +65,7 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
     const content = await readJson(response, `${method} ${url}${path}`);
     say?.(`${method} ${path}: ${response.status}, request ${response.headers.get('x-request-id') ?? '-'}, trace ${trace}`);
     if (!response.ok) throw refusalOf(response.status, content, trace);
+    onWarnings?.(warningTexts(response.headers.get('warning') ?? ''));
     return content;
   };
   const find = async (path: string): Promise<unknown> => {
@@ -84,6 +87,11 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
     return readJson(response, `GET ${url}${path}`);
   };
   return { url, send, find, probe, lines };
+}
+
+/** RFC 7234 section 5.5. */
+function warningTexts(header: string): string[] {
+  return [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text.replace(/\\(.)/g, '$1'));
 }
 
 /** The hub says something at least this often, a bookmark if nothing else: a connection that is silent for longer is dead. */

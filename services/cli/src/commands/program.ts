@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT } from '../exit-code.ts';
 import { terminal } from '../output/terminal.ts';
 import { addAccessCommands } from './access-commands.ts';
+import { addAnalysisCommands } from './analysis-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
@@ -54,6 +55,7 @@ export function createProgram(run: Run): Command {
     })
     .exitOverride();
   addResourceCommands(program, run);
+  addAnalysisCommands(program, run);
   addPastCommands(program, run);
   addViewCommands(program, run);
   addAccessCommands(program, run);

@@ -18,7 +18,7 @@ export function checkEnvelope(item: RawItem, defaultNamespace: string): Checked 
   const { content } = item;
   if (!isObject(content)) return refuse(item, '', [{ path: '', message: notAResource(content) }]);
   const kind = KINDS.find((known) => known.kind === content['kind']);
-  const filled = kind?.namespaced === true ? withNamespace(content, defaultNamespace) : content;
+  const filled = withDefaultNamespace(content, defaultNamespace) as typeof content;
   const subject = subjectIn(filled);
   if (kind === undefined) return refuse(item, subject, [unknownKind(content['kind'])]);
   if (kind.readOnly)
@@ -30,6 +30,12 @@ function checkAs(kind: KindDescriptor, item: RawItem, { filled, subject }: { fil
   const validated = validateResource(filled, kind);
   if ('issues' in validated) return refuse(item, subject, validated.issues);
   return { manifest: { kind, resource: validated.resource, placeOf: item.placeOf } };
+}
+
+/** A resource as it stands, with this namespace where its kind wants one and it names none. */
+export function withDefaultNamespace(content: unknown, namespace: string): unknown {
+  const isNamespaced = isObject(content) && KINDS.find((known) => known.kind === content['kind'])?.namespaced === true;
+  return isNamespaced ? withNamespace(content, namespace) : content;
 }
 
 function withNamespace(content: Readonly<Record<string, unknown>>, namespace: string): Readonly<Record<string, unknown>> {

@@ -12,12 +12,28 @@ export interface ParsedFile {
 
 /** Reads every document of a file. Namespaced resources without a namespace get `defaultNamespace`. */
 export function parseManifests(file: string, text: string, defaultNamespace: string): ParsedFile {
+  const { items, problems } = parseItems(file, text);
+  const checked = items.map((item) => checkEnvelope(item, defaultNamespace));
+  return {
+    manifests: checked.flatMap((one) => ('manifest' in one ? [one.manifest] : [])),
+    problems: [...problems, ...checked.flatMap((one) => ('problems' in one ? one.problems : []))],
+  };
+}
+
+/** What a file holds, unchecked; problems are documents that are no YAML. */
+export interface ParsedItems {
+  readonly items: readonly RawItem[];
+  readonly problems: readonly Problem[];
+}
+
+/** Reads every document of a file as it stands. */
+export function parseItems(file: string, text: string): ParsedItems {
   const lines = new LineCounter();
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const manifests: Manifest[] = [];
+  const items: RawItem[] = [];
   const problems: Problem[] = [];
   for (const document of documentsOf(file, text, lines)) {
     const broken = document.errors.map((error) => ({
@@ -28,13 +44,9 @@ export function parseManifests(file: string, text: string, defaultNamespace: str
     }));
     problems.push(...broken);
     if (broken.length > 0 || document.contents === null || isEmpty(document)) continue;
-    for (const item of itemsOf(document, placeAt)) {
-      const checked = checkEnvelope(item, defaultNamespace);
-      if ('manifest' in checked) manifests.push(checked.manifest);
-      else problems.push(...checked.problems);
-    }
+    items.push(...itemsOf(document, placeAt));
   }
-  return { manifests, problems };
+  return { items, problems };
 }
 
 /** A resource as it stands in a document, not yet known to be one. */

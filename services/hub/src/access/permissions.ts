@@ -78,6 +78,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/proxies': view('Proxy', 'closed'),
   'GET /hawser/v1/proxies/:cluster/:proxy/config/:section': view('Proxy', 'closed'),
   'GET /hawser/v1/overview': view('Overview', 'closed'),
+  'POST /hawser/v1/analyze': view('Analysis', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },

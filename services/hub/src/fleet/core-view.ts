@@ -1,6 +1,7 @@
 /** What the hub's core asks of the fleet: known services, derived resources, conditions. Answered from memory. */
 import { KINDS } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { warningsOf } from '../analysis/fleet-analysis.ts';
 import type { Condition, FleetView } from '../hub-core.ts';
 import type { FleetContext } from './fleet-context.ts';
 import { policyConditions } from './policy-conditions.ts';
@@ -12,6 +13,7 @@ export function coreView(context: FleetContext): FleetView {
     knownServices: () => context.fleet.knownServices(),
     derived: (kind) =>
       kind === 'ServiceImport' ? serviceImports(context.fleet.clusters().flatMap(({ shards }) => [...shards.values()])) : [],
+    warningsOf: (written) => warningsOf(context, written),
     conditionsOf: (resource, own) => conditionsOf(resource, own, context),
   };
 }

@@ -12,7 +12,14 @@ export interface ShardSummary {
   readonly healthy: number;
   /** Endpoints that are not meant to take traffic any more. */
   readonly draining: number;
+  /** The label sets of its endpoints, each once; undefined when there are too many to keep. */
+  readonly labels: readonly LabelSet[] | undefined;
 }
+
+type LabelSet = Readonly<Record<string, string>>;
+
+/** Workloads of one service differ in a few versions; more label sets than this are not kept. */
+const MOST_LABEL_SETS = 32;
 
 /** Counts a shard's endpoints. */
 export function summaryOf({ cluster, namespace, service, exported, ports, endpoints }: EndpointShard): ShardSummary {
@@ -21,20 +28,36 @@ export function summaryOf({ cluster, namespace, service, exported, ports, endpoi
     if (health === 'HEALTHY') healthy += 1;
     else if (health === 'DRAINING') draining += 1;
   }
-  return { cluster, namespace, service, exported, ports, total: endpoints.length, healthy, draining };
+  return { cluster, namespace, service, exported, ports, total: endpoints.length, healthy, draining, labels: labelSetsOf(endpoints) };
+}
+
+function labelSetsOf(endpoints: EndpointShard['endpoints']): readonly LabelSet[] | undefined {
+  const sets = new Map<string, LabelSet>();
+  for (const { labels } of endpoints) sets.set(JSON.stringify(labels), labels);
+  return sets.size > MOST_LABEL_SETS ? undefined : [...sets.values()];
 }
 
 /** Makes equal names and ports one object each: of a hundred clusters' shards of a service, all but one repeat them. */
 export class SummaryPool {
   readonly #texts = new Map<string, string>();
   readonly #ports = new Map<string, readonly ServicePort[]>();
+  readonly #labels = new Map<string, ShardSummary['labels']>();
 
   shared(summary: ShardSummary): ShardSummary {
     const { cluster, namespace, service, ports } = summary;
     const key = JSON.stringify(ports);
     const known = this.#ports.get(key) ?? ports;
     this.#ports.set(key, known);
-    return { ...summary, cluster: this.text(cluster), namespace: this.text(namespace), service: this.text(service), ports: known };
+    const names = { cluster: this.text(cluster), namespace: this.text(namespace), service: this.text(service) };
+    return { ...summary, ...names, ports: known, labels: this.#sharedLabels(summary.labels) };
+  }
+
+  #sharedLabels(labels: ShardSummary['labels']): ShardSummary['labels'] {
+    const key = JSON.stringify(labels ?? null);
+    if (this.#labels.size > 1_000_000) this.#labels.clear();
+    const known = this.#labels.has(key) ? this.#labels.get(key) : labels;
+    this.#labels.set(key, known);
+    return known;
   }
 
   text(value: string): string {

@@ -15,8 +15,8 @@ import { mergedVirtualServices, shadowedRules } from './analyzers/shadowed-rules
 import { sidecarFindings } from './analyzers/sidecar-findings.ts';
 import { definedSubsets, namedSubsets } from './analyzers/subset-findings.ts';
 import { tlsConflicts } from './analyzers/tls-findings.ts';
-import { explained, storedFindings, type WrittenResource, writtenFindings } from './analyzers/written-findings.ts';
-import type { Facts } from './facts.ts';
+import { explained, storedFindings, unservedKind, type WrittenResource, writtenFindings } from './analyzers/written-findings.ts';
+import type { Facts, KnownService } from './facts.ts';
 import { type Finding, finding, SEVERITY_RANK } from './finding.ts';
 import { isObject, kindOf, readSubject, type Subject } from './subject.ts';
 import { World } from './world.ts';
@@ -56,7 +56,7 @@ export function analyze(input: AnalysisInput): readonly Finding[] {
   const { subjects, found } = readAll(input, isWanted);
   const world = new World([...subjects.values()], input);
   for (const subject of subjects.values()) if (isWanted(subject.key)) found.push(...inWorld(subject, world));
-  if (input.only === undefined) found.push(...(input.services ?? []).flatMap(servicePorts));
+  if (input.only === undefined) found.push(...servicesIn(world).flatMap(servicePorts));
   return explained(found).sort(bySeverity);
 }
 
@@ -93,10 +93,16 @@ function readAll({ written, stored = [] }: AnalysisInput, isWanted: (key: string
 
 function byItself(content: unknown, judge: (written: WrittenResource) => Finding[]): Finding[] {
   const kind = kindOf(content);
-  if (kind === undefined || kind.readOnly || !isObject(content)) return [];
+  if (!isObject(content)) return [];
+  if (kind === undefined) return unservedKind(content);
+  if (kind.readOnly) return [];
   const metadata = isObject(content['metadata']) ? content['metadata'] : {};
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   return judge({ kind, namespace: text(metadata['namespace']), name: text(metadata['name']), content });
+}
+
+function servicesIn({ services }: World): readonly KnownService[] {
+  return [...(services?.keys() ?? [])].flatMap((key) => services?.get(key) ?? []);
 }
 
 function inWorld(subject: Subject, world: World): Finding[] {

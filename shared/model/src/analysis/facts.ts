@@ -31,10 +31,17 @@ export interface KnownEdge {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Services by `NAMESPACE/SERVICE`; a `Map` is one. */
+export interface KnownServices {
+  has(key: string): boolean;
+  get(key: string): KnownService | undefined;
+  keys(): Iterable<string>;
+}
+
 /** The surroundings. */
 export interface Facts {
   /** Every service that a cluster exports. */
-  readonly services?: readonly KnownService[] | undefined;
+  readonly services?: readonly KnownService[] | KnownServices | undefined;
   readonly clusters?: readonly KnownCluster[] | undefined;
   readonly edges?: readonly KnownEdge[] | undefined;
 }

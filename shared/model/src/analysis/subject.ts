@@ -1,8 +1,10 @@
 /** A resource as it was written, valid or not, made fit for analysis: the fields that Istio or Hawser have, in the shape they have. */
 import { ISTIO_KINDS } from '../istio/schemas.ts';
+import type { DestinationRuleSpec, VirtualServiceSpec } from '../istio/specs.ts';
 import { KINDS, type KindDescriptor } from '../kinds.ts';
 import { type Resource, resourceKey } from '../resource.ts';
 import { type SchemaProblem, schemaProblems } from '../validate-schema.ts';
+import { keyOf } from './hosts.ts';
 
 /** A resource under analysis. */
 export interface Subject<Spec = unknown> {
@@ -12,6 +14,8 @@ export interface Subject<Spec = unknown> {
   readonly namespace: string;
   readonly name: string;
   readonly spec: Spec;
+  /** Keys of the hosts that it is for, each once. */
+  readonly hosts: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** RFC 3339; what was not stored yet is newer than everything that was. */
@@ -53,10 +57,17 @@ function subjectOf({ kind, metadata, spec }: Partial<Resource>): Subject | undef
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : '';
   return {
     ...{ key: resourceKey(kind, namespace, metadata.name), kind, namespace, name: metadata.name, spec: fit },
+    hosts: [...new Set(hostsOf(kind, fit, namespace))],
     annotations: texts(metadata.annotations),
     labels: texts(metadata.labels),
     createdAt: typeof metadata.creationTimestamp === 'string' ? metadata.creationTimestamp : NOT_STORED,
   };
+}
+
+function hostsOf(kind: string, spec: unknown, namespace: string): readonly string[] {
+  if (kind === 'DestinationRule') return [keyOf((spec as DestinationRuleSpec).host, namespace)];
+  if (kind !== 'VirtualService' && kind !== 'ServiceEntry') return [];
+  return ((spec as VirtualServiceSpec).hosts ?? []).map((host) => keyOf(host, namespace));
 }
 
 /** The spec without fields that nobody knows; undefined when what is left has not the shape of its kind. */

@@ -5,7 +5,7 @@ import { CLUSTERS_ANNOTATION } from '../kinds.ts';
 import { matchesSelector, parseLabelSelector } from '../label-selector.ts';
 import { serviceKey } from '../service-host.ts';
 import { destinationsOf } from './destinations.ts';
-import type { Facts, KnownService } from './facts.ts';
+import type { Facts, KnownServices } from './facts.ts';
 import { covers, isWildcard, keyOf } from './hosts.ts';
 import type { Subject } from './subject.ts';
 
@@ -15,7 +15,7 @@ export type Presence = 'there' | 'nothing' | 'unsaid';
 /** The world of one analysis. */
 export class World {
   readonly facts: Facts;
-  readonly services: ReadonlyMap<string, KnownService> | undefined;
+  readonly services: KnownServices | undefined;
   readonly #byKind = new Map<string, Subject[]>();
   readonly #byKey = new Map<string, Subject>();
   readonly #byHost = new Map<string, Subject[]>();
@@ -28,7 +28,7 @@ export class World {
 
   constructor(subjects: readonly Subject[], facts: Facts) {
     this.facts = facts;
-    this.services = facts.services === undefined ? undefined : new Map(facts.services.map((one) => [serviceKey(one), one]));
+    this.services = servicesOf(facts.services);
     for (const subject of subjects) this.#add(subject);
     for (const list of this.#byHost.values()) list.sort(byAge);
   }
@@ -36,7 +36,7 @@ export class World {
   #add(subject: Subject): void {
     this.#byKey.set(subject.key, subject);
     listOf(this.#byKind, subject.kind).push(subject);
-    for (const host of new Set(hostsOf(subject))) {
+    for (const host of subject.hosts) {
       listOf(this.#byHost, `${subject.kind} ${host}`).push(subject);
       if (subject.kind === 'DestinationRule' && isWildcard(host)) this.#wildRules.push(host);
       if (subject.kind !== 'ServiceEntry') continue;
@@ -104,12 +104,9 @@ export function byAge(a: Subject, b: Subject): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-function hostsOf({ kind, spec, namespace }: Subject): readonly string[] {
-  if (kind === 'VirtualService') return ((spec as VirtualServiceSpec).hosts ?? []).map((host) => keyOf(host, namespace));
-  if (kind === 'DestinationRule') return [keyOf((spec as DestinationRuleSpec).host, namespace)];
-  // The hosts of a ServiceEntry are whole names, whatever they look like.
-  if (kind === 'ServiceEntry') return ((spec as ServiceEntrySpec).hosts ?? []).map((host) => keyOf(host, namespace));
-  return [];
+function servicesOf(services: Facts['services']): KnownServices | undefined {
+  if (services === undefined || 'has' in services) return services;
+  return new Map(services.map((one) => [serviceKey(one), one]));
 }
 
 function askedSubsets(policies: readonly Subject<VirtualServiceSpec>[]): ReadonlyMap<string, ReadonlySet<string>> {

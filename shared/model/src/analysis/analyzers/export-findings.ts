@@ -30,12 +30,12 @@ function hiddenAll(subject: Subject, { field, needed }: { field: string; needed:
 
 /** HW0902. */
 export function exportTargets(subject: Subject, world: World): Finding[] {
-  const { services } = world.facts;
+  const { services } = world;
   const targets = isObject(subject.spec) ? subject.spec['exportTo'] : undefined;
   if (services === undefined || !Array.isArray(targets)) return [];
   return targets.flatMap((target: unknown, index) => {
     if (typeof target !== 'string' || ['*', '.', '~', subject.namespace].includes(target)) return [];
-    if (services.some(({ namespace }) => namespace === target)) return [];
+    if ([...services.keys()].some((key) => key.startsWith(`${target}/`))) return [];
     return [finding('HW0902', { at: subject, field: `spec.exportTo[${index}]` }, `no service is in the namespace ${target}`)];
   });
 }

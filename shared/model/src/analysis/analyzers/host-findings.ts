@@ -48,11 +48,6 @@ function destinationFindings(subject: Subject, { field, destination }: ReturnTyp
 /** The same name in another namespace, which is what was meant most of the time. */
 function suggestion(host: string, { namespace }: Subject, world: World): string {
   const [service = host, inNamespace = namespace] = host.split('.');
-  const elsewhere = [...(world.services?.values() ?? [])].filter((one) => one.service === service && one.namespace !== inNamespace);
-  return elsewhere.length === 0
-    ? ''
-    : `; there is ${elsewhere
-        .slice(0, 5)
-        .map((one) => `${one.service}.${one.namespace}`)
-        .join(', ')}`;
+  const elsewhere = [...(world.services?.keys() ?? [])].filter((key) => key.endsWith(`/${service}`) && key !== `${inNamespace}/${service}`);
+  return elsewhere.length === 0 ? '' : `; there is ${elsewhere.slice(0, 5).map(hostText).join(', ')}`;
 }

@@ -41,6 +41,23 @@ export function explained(findings: readonly Finding[]): Finding[] {
   return [...raised, ...findings.filter((one) => isRefusal(one) && !better.some((other) => same(one, other)))];
 }
 
+/** HW0001, HW0002: a kind of Istio's or ours that the hub does not serve. What others made is none of our business. */
+export function unservedKind(content: Readonly<Record<string, unknown>>): Finding[] {
+  const { apiVersion, kind, metadata } = content;
+  const isOurs = typeof apiVersion === 'string' && /^([a-z]+\.istio\.io|hawser\.dev)\//.test(apiVersion);
+  if (!isOurs || typeof kind !== 'string') return [];
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+  const { namespace, name } = isObject(metadata) ? metadata : {};
+  const place = { at: { kind, namespace: text(namespace), name: text(name) }, field: 'kind' };
+  if (!ISTIO_OTHERS.has(kind)) return [finding('HW0001', place, `${kind} is no kind that the hub serves`)];
+  return [finding('HW0002', { ...place, fix: 'take the resource out' }, `Hawser does not serve ${kind}`)];
+}
+
+/** Kinds that Istio has beside those of `KINDS`. */
+const ISTIO_OTHERS: ReadonlySet<string> = new Set([
+  ...['EnvoyFilter', 'ProxyConfig', 'PeerAuthentication', 'AuthorizationPolicy', 'RequestAuthentication', 'Telemetry', 'WasmPlugin'],
+]);
+
 function refusal(at: WrittenResource, { path, code, message }: Issue): Finding {
   return finding(code === 'NotImplemented' ? 'HW0002' : 'HW0001', { at: named(at), field: path }, message);
 }
