@@ -2,6 +2,7 @@
  * A mesh whose policies are replaced while it runs: real Envoys, the agents' real ADS server and translator, applications that echo.
  * Addresses are `127.81.NET.HOST`: every test file has a `net` of its own, and each further cluster takes the next one.
  */
+import { Agent } from 'node:http';
 import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { kindNamed } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -137,16 +138,18 @@ export class Rig {
   /** `count` requests, ten at a time. */
   async tally(count: number, options: RigCall = {}): Promise<Tally> {
     const [by, byStatus]: [Record<string, number>, Record<number, number>] = [{}, {}];
+    const agent = new Agent({ keepAlive: true, maxSockets: 10 });
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < count) {
         next += 1;
-        const { servedBy, status } = await this.call(options);
+        const { servedBy, status } = await this.call({ agent, ...options });
         by[servedBy] = (by[servedBy] ?? 0) + 1;
         byStatus[status] = (byStatus[status] ?? 0) + 1;
       }
     };
     await Promise.all(Array.from({ length: 10 }, worker));
+    agent.destroy();
     return { by, byStatus };
   }
 
