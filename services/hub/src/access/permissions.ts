@@ -35,7 +35,11 @@ export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
   TrafficShift: POLICY,
   VirtualService: POLICY,
   DestinationRule: POLICY,
+  Gateway: POLICY,
   ServiceEntry: POLICY,
+  WorkloadEntry: POLICY,
+  WorkloadGroup: POLICY,
+  Sidecar: POLICY,
   ServiceImport: POLICY,
 };
 
