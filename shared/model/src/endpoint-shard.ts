@@ -28,6 +28,8 @@ export const Endpoint = Type.Object({
   labels: Type.Record(Type.String(), Type.String()),
   serviceAccount: Type.String(),
   zone: Type.Optional(Type.String()),
+  /** Its part of the requests beside others of its place; 1 unless given. */
+  weight: Type.Optional(Type.Integer({ minimum: 1 })),
   health: EndpointHealth,
 });
 export type Endpoint = Static<typeof Endpoint>;

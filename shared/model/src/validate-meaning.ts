@@ -3,7 +3,10 @@ import { parseDuration } from './duration.ts';
 import { HUB } from './fleet.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
+import { serviceEntryProblems } from './istio/rules/service-entry.ts';
 import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
+import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
+import { workloadGroupProblems } from './istio/rules/workload-group.ts';
 import type { JoinTokenSpec, TrafficShiftSpec } from './kind-specs.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
@@ -16,6 +19,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   TrafficShift: trafficShift as Rule,
   VirtualService: virtualServiceProblems as Rule,
   DestinationRule: destinationRuleProblems as Rule,
+  ServiceEntry: serviceEntryProblems as Rule,
+  WorkloadEntry: workloadEntryProblems as Rule,
+  WorkloadGroup: workloadGroupProblems as Rule,
 };
 
 /** Every problem of a spec's meaning; paths are below the spec. */

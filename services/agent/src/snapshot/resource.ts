@@ -9,6 +9,8 @@ export interface XdsResource {
   readonly version: string;
   /** The resource message in protobuf binary (what goes into `Any.value`). */
   readonly bytes: Uint8Array;
+  /** A cluster that knows its servers without an assignment: it resolves them, or its callers name them. */
+  readonly hasServers?: true;
 }
 
 /**

@@ -3,10 +3,13 @@ import { create } from '@bufbuild/protobuf';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { httpOptions, httpVersion } from './connection-pool.ts';
 import type { Subset } from './destination-rules.ts';
 import { encoded } from './encode.ts';
+import { hasSidecars, isMixed } from './external-host.ts';
+import { forwardingUpstream, hasAssignment, isForwarding, resolvedUpstream } from './external-upstreams.ts';
 import { isPassthrough } from './load-balancing.ts';
 import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import { policyFields } from './policy-fields.ts';
@@ -20,6 +23,10 @@ const CONNECT_MS = 2_000;
 const BETWEEN_SIDECARS = { idleMs: 300_000, ping: { everyMs: 10_000, timeoutMs: 3_000 } };
 /** Packed once: most upstreams have no rule. */
 const SHARED_HTTP2 = { typedExtensionProtocolOptions: httpOptions(undefined, { version: 'http2', ...BETWEEN_SIDECARS }) };
+
+/** Beyond the mesh networks are slower, and idle connections are given up before most servers do. */
+const HOST_CONNECT_MS = 10_000;
+const HOST_IDLE_MS = 30_000;
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -54,16 +61,40 @@ export function upstreamsOf(view: ServiceView): Upstream[] {
 
 const WHOLE: Pick<Subset, 'name' | 'labels' | 'trafficPolicy'> = { name: '', labels: [] };
 
-/** The cluster of an upstream. */
-export function upstreamCluster(upstream: Upstream, view: ServiceView): XdsResource {
-  const { blocks, port, name } = upstream;
-  const version = port.protocol === 'tcp' || upstream.plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, 'http2');
+/** The cluster of an upstream; `assigned` are the servers of one that has to be told them with it. */
+export function upstreamCluster(upstream: Upstream, view: ServiceView, assigned?: ClusterLoadAssignment): XdsResource {
+  const { host, name } = upstream;
+  if (host.external === undefined || hasSidecars(host.external)) return toSidecars(upstream, view);
+  const cluster = create(ClusterSchema, { ...hostFields(upstream), ...serversOf(upstream, assigned) });
+  const resource = encoded('CDS', name, cluster, ClusterSchema);
+  return hasAssignment(host) ? resource : { ...resource, hasServers: true };
+}
+
+function toSidecars({ blocks, port, name, plain, host }: Upstream, view: ServiceView): XdsResource {
+  // Servers without a sidecar may not know HTTP/2; sidecars know both.
+  const fallback = isMixed(host) ? 'http1' : 'http2';
+  const version = port.protocol === 'tcp' || plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, fallback);
   const tls = clientTls(serviceTrustName(view.key), serverName(port.port, view.name), version === 'http2' ? ['h2'] : []);
   const isUsual = version === 'http2' && blocks.connectionPool === undefined;
   const http = version === undefined || isUsual ? undefined : { version, ...BETWEEN_SIDECARS };
   const fields = { ...(isUsual ? SHARED_HTTP2 : {}), ...policyFields(blocks, { connectMs: CONNECT_MS, http }), transportSocket: tls };
   const init = isPassthrough(blocks.loadBalancer) ? asCalled(name, fields) : balanced(name, fields, tls);
   return encoded('CDS', name, create(ClusterSchema, init), ClusterSchema);
+}
+
+/** How the servers of a ServiceEntry are called that have no sidecar: nothing checks them, and HTTP is of the version that the port says. */
+function hostFields({ blocks, port, plain }: Upstream): ClusterInit {
+  const isHttp = port.protocol !== 'tcp' && !plain;
+  const http = isHttp ? { version: httpVersion(blocks.connectionPool, port.protocol, 'http1'), idleMs: HOST_IDLE_MS } : undefined;
+  return policyFields(blocks, { connectMs: HOST_CONNECT_MS, http });
+}
+
+function serversOf({ host, port, name, blocks }: Upstream, assigned: ClusterLoadAssignment | undefined): ClusterInit {
+  if (assigned !== undefined) return { name, ...resolvedUpstream(host, assigned) };
+  if (!isForwarding(host)) return dynamicServers(name);
+  const balancing = { lbConfig: { case: undefined }, commonLbConfig: undefined };
+  const isNamed = port.protocol !== 'tcp' || port.application === 'tls';
+  return { name, ...balancing, ...forwardingUpstream(isNamed && !isPassthrough(blocks.loadBalancer)) };
 }
 
 /** Endpoints behind a tunnel have a socket of their own, and health checks speak no TLS. */
@@ -102,10 +133,12 @@ export function unavailableCluster(): XdsResource {
 /** What every cluster with endpoints by EDS shares. */
 export function dynamic(name: string): ClusterInit {
   return {
-    name,
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: ADS },
+    ...dynamicServers(name),
     connectTimeout: millis(CONNECT_MS),
     circuitBreakers: circuitBreakers(),
   };
+}
+
+function dynamicServers(name: string): ClusterInit {
+  return { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS }, edsClusterConfig: { edsConfig: ADS } };
 }

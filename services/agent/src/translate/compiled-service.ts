@@ -29,7 +29,7 @@ export interface CompiledService {
 /** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
 export function compiledService(input: ServiceInput, fleet: Fleet, before: CompiledService | undefined): CompiledService {
   const isSame = before !== undefined && before.fleet === fleet;
-  if (isSame && before.input.shards === input.shards && before.input.policies === input.policies) return before;
+  if (isSame && before.input.policies === input.policies && serversAlike(before.input, input)) return before;
   const view = serviceView(input, fleet);
   const shapeKey = `${shapeOf(view)}${JSON.stringify(input.policies.destination)}`;
   const shape = isSame && before.shapeKey === shapeKey ? before.shape : serviceShape(view, fleet);
@@ -47,9 +47,13 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
   };
 }
 
+function serversAlike(a: ServiceInput, b: ServiceInput): boolean {
+  return a.shards === b.shards && a.external === b.external;
+}
+
 /** Whether two inputs of one shape give the same assignments: rules have no part in them. */
 function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
-  return a.shards === b.shards && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
+  return serversAlike(a, b) && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
 }
 
 /** The resources of a compiled service in the shared layers. */

@@ -13,9 +13,9 @@ import type { Upstream } from './clusters.ts';
 import { type Fleet, reachOf } from './fleet.ts';
 import { tunnelAuthority, tunnelName } from './names.ts';
 import { COMMON_SCOPE, type ProxyScope } from './scope.ts';
-import type { ServiceView } from './service-view.ts';
+import type { HostView, Part, ServiceView } from './service-view.ts';
 import { TUNNEL_METADATA } from './tls.ts';
-import { TUNNEL_MATCH } from './upstream-defaults.ts';
+import { PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
 import { hostPort, type Init, socketAddress } from './wire-values.ts';
 
 type LbEndpointInit = Init<typeof LbEndpointSchema>;
@@ -44,7 +44,8 @@ export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet, 
       return group === undefined ? [] : [{ group, priority, weight: Math.max(1, weight) }];
     }),
   ).map(({ group, priority, weight }): LocalityInit => {
-    const endpoint = lbEndpoint(group.cluster, upstream.port.port, { view, fleet });
+    const port = upstream.port.port;
+    const endpoint = group.server?.isPlain === true ? plainEndpoint(port, upstream.host) : lbEndpoint(group, port, { view, fleet });
     return { locality: localityOf(group.cluster), priority, loadBalancingWeight: weight, lbEndpoints: group.endpoints.map(endpoint) };
   });
   return create(ClusterLoadAssignmentSchema, {
@@ -63,6 +64,7 @@ function settingOf({ blocks, host }: Upstream): LocalitySetting | undefined {
 /** Endpoints of a cluster that are equally far from the caller. */
 interface Group {
   readonly cluster: PeerCluster;
+  readonly server?: Part['server'];
   readonly place: ClusterPlace & { readonly distance?: number };
   readonly endpoints: readonly Endpoint[];
 }
@@ -90,14 +92,15 @@ function joined(placed: readonly Placed[]): Placed[] {
 function groupsOf(upstream: Upstream, setting: LocalitySetting | undefined, from: { self: PeerCluster; caller: ProxyScope }): Group[] {
   const wanted = priorityLabels(setting);
   const own = wanted === undefined ? {} : { ...from.caller.labels, ...localityLabels(localityIn(from.self)) };
-  return upstream.host.parts.flatMap(({ cluster, shard }): Group[] => {
+  return upstream.host.parts.flatMap(({ cluster, shard, server }): Group[] => {
+    const whose = { cluster, ...(server === undefined ? {} : { server }) };
     const serving = inOrder(shard.endpoints).filter(servesFor(upstream));
     if (serving.length === 0) return [];
     const place = placeOf(cluster);
-    if (wanted === undefined) return [{ cluster, place, endpoints: serving }];
+    if (wanted === undefined) return [{ ...whose, place, endpoints: serving }];
     const labels = localityLabels(localityIn(cluster));
     const byDistance = Map.groupBy(serving, (endpoint) => distance(wanted, own, { ...endpoint.labels, ...labels }));
-    return [...byDistance].map(([far, endpoints]) => ({ cluster, place: { ...place, distance: far }, endpoints }));
+    return [...byDistance].map(([far, endpoints]) => ({ ...whose, place: { ...place, distance: far }, endpoints }));
   });
 }
 
@@ -129,13 +132,34 @@ function servesFor(upstream: Upstream): (endpoint: Endpoint) => boolean {
   return (endpoint) => endpoint.targetPorts[port] !== undefined && upstream.labels.every(([key, value]) => endpoint.labels[key] === value);
 }
 
-/** Endpoints that are meant to take traffic; a cluster that drains altogether still has a place in the order. */
+/** Endpoints that are meant to take traffic, by weight; a cluster that drains altogether still has a place in the order. */
 function capacity(endpoints: readonly Endpoint[]): number {
-  return Math.max(1, endpoints.filter((endpoint) => endpoint.health !== 'DRAINING').length);
+  const weights = endpoints.map(({ health, weight = 1 }) => (health === 'DRAINING' ? 0 : weight));
+  return Math.max(
+    1,
+    weights.reduce((sum, weight) => sum + weight, 0),
+  );
+}
+
+function weightOf({ weight }: Endpoint): Pick<LbEndpointInit, 'loadBalancingWeight'> {
+  return weight === undefined || weight < 1 ? {} : { loadBalancingWeight: weight };
+}
+
+/** A server without a sidecar, at its own port or socket. Nothing checks it: it may be anybody's. */
+function plainEndpoint(port: number, { external }: HostView): (endpoint: Endpoint) => LbEndpointInit {
+  // Beside servers with sidecars it needs the socket that is not theirs.
+  const metadata = external?.isMesh === true ? { metadata: { filterMetadata: { 'envoy.transport_socket_match': PLAIN_MATCH } } } : {};
+  return (endpoint) => {
+    const targetPort = endpoint.targetPorts[String(port)] ?? port;
+    const address = endpoint.address.startsWith('unix://')
+      ? { address: { case: 'pipe' as const, value: { path: endpoint.address.slice('unix://'.length) } } }
+      : socketAddress(endpoint.address, targetPort);
+    return { ...at(address, true), healthStatus: HEALTH[endpoint.health], ...weightOf(endpoint), ...metadata };
+  };
 }
 
 function lbEndpoint(
-  cluster: PeerCluster,
+  { cluster, server }: Pick<Group, 'cluster' | 'server'>,
   port: number,
   context: { view: ServiceView; fleet: Fleet },
 ): (endpoint: Endpoint) => LbEndpointInit {
@@ -143,15 +167,19 @@ function lbEndpoint(
   const authority = tunnelAuthority(port, context.view.name);
   return (endpoint) => {
     const healthStatus = HEALTH[endpoint.health];
-    if (direct) return { ...at(socketAddress(endpoint.address, PORTS.inbound), false), healthStatus };
+    const common = { healthStatus, ...weightOf(endpoint) };
+    if (direct) return { ...at(socketAddress(endpoint.address, PORTS.inbound), false), ...common };
     const endpointId = hostPort(endpoint.address, PORTS.inbound);
-    const address = { case: 'envoyInternalAddress' as const, value: { addressNameSpecifier: listener(cluster), endpointId } };
-    return { ...at({ address }, true), healthStatus, metadata: { filterMetadata: tunnelMetadata(authority, endpointId) } };
+    const address = {
+      case: 'envoyInternalAddress' as const,
+      value: { addressNameSpecifier: listener(server?.owner ?? cluster.name), endpointId },
+    };
+    return { ...at({ address }, true), ...common, metadata: { filterMetadata: tunnelMetadata(authority, endpointId) } };
   };
 }
 
-function listener(cluster: PeerCluster): { case: 'serverListenerName'; value: string } {
-  return { case: 'serverListenerName', value: tunnelName(cluster.name) };
+function listener(cluster: string): { case: 'serverListenerName'; value: string } {
+  return { case: 'serverListenerName', value: tunnelName(cluster) };
 }
 
 /** Envoy cannot check what is behind an internal listener: its owner's agent does (RELIABILITY.md section 3). */

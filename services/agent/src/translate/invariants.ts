@@ -3,10 +3,12 @@ import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/e
 import type { Placed } from './resource-ledger.ts';
 import type { EncodedHost } from './route-config.ts';
 
-/** Every cluster of a unit has its assignment, and no assignment is without a cluster: else Envoy warms for 15 s. */
+/** Every cluster of a unit that needs an assignment has it, and no assignment is without a cluster: else Envoy warms for 15 s. */
 export function unpairedClusters(unit: readonly Placed[]): string[] {
-  const names = (type: string): Set<string> =>
-    new Set(unit.filter((item) => item.resource.type === type).map((item) => `${item.layer} ${item.resource.name}`));
+  const names = (type: string): Set<string> => {
+    const found = unit.filter(({ resource }) => resource.type === type && resource.hasServers === undefined);
+    return new Set(found.map((item) => `${item.layer} ${item.resource.name}`));
+  };
   const [clusters, assignments] = [names('CDS'), names('EDS')];
   return [...clusters.symmetricDifference(assignments)].map((name) => `${name} lacks its cluster or its assignment`);
 }

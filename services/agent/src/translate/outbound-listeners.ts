@@ -3,15 +3,19 @@ import { create } from '@bufbuild/protobuf';
 import { PORTS } from '@hawser/model/ports.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
+import { FilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
 import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import {
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { FilterConfigSchema as SniFilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
+import { FORWARD_CACHE } from './external-upstreams.ts';
 import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
 import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
 import type { TcpRules, TcpService } from './tcp-ports.ts';
@@ -45,6 +49,10 @@ export function outboundHttp(routes: string): ReturnType<typeof extension> {
       // Idle until a route configures them: adding one later would drain the listener (DATAPATH.md D).
       extension(CORS_FILTER, CorsSchema, {}),
       extension(FAULT_FILTER, HTTPFaultSchema, {}),
+      // Finds the servers that callers name; any other request passes it untouched.
+      extension('envoy.filters.http.dynamic_forward_proxy', FilterConfigSchema, {
+        implementationSpecifier: { case: 'dnsCacheConfig', value: FORWARD_CACHE },
+      }),
       extension('envoy.filters.http.router', RouterSchema, {}),
     ],
     upgradeConfigs: [{ upgradeType: 'websocket' }],
@@ -60,9 +68,26 @@ export function tcpListener(address: string, service: TcpService): XdsResource {
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(callersAddress(address), service.listenerPort),
-    filterChains: [{ filters: [outboundTcp(name, upstreamName(service.port, '', service.host), service)] }],
+    ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
   });
   return encoded('LDS', name, message, ListenerSchema);
+}
+
+/** Where the caller names the server, only TLS that asks for the host, or for one that a wildcard means, is let through, and goes there. */
+function chains({ host, port, isNamed }: TcpService, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
+  if (isNamed === undefined) return { filterChains: [{ filters: [proxy] }] };
+  return {
+    listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
+    filterChains: [{ filterChainMatch: { serverNames: [host] }, filters: [namedServer(port), proxy] }],
+  };
+}
+
+/** Looks up the server that the caller's TLS asks for, so that an upstream of forwarded connections finds it. */
+export function namedServer(port: number): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.sni_dynamic_forward_proxy', SniFilterConfigSchema, {
+    dnsCacheConfig: FORWARD_CACHE,
+    portSpecifier: { case: 'portValue', value: port },
+  });
 }
 
 /** Takes a connection of the workload to an upstream, as DestinationRules want it. */

@@ -35,8 +35,11 @@ export interface ServicePolicies {
 export interface PolicyIndex {
   /** What it was made of. */
   readonly policies: ReadonlyMap<string, Resource>;
-  /** The policies of a service; the same object while nothing of them changed. */
-  of(service: string): ServicePolicies;
+  /**
+   * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry has the placing policies of
+   * the entry's namespace.
+   */
+  of(service: string, namespace?: string): ServicePolicies;
 }
 
 interface Tables {
@@ -72,16 +75,17 @@ class Index implements PolicyIndex {
       placing: changedTable(tables.placing, changes, placedNamespaces),
     };
     if (before !== undefined)
-      for (const [key, answer] of before.#answers) if (this.#isAsIn(before.#tables, key)) this.#answers.set(key, answer);
+      for (const [id, answer] of before.#answers) if (this.#isAsIn(before.#tables, id)) this.#answers.set(id, answer);
   }
 
-  of(key: string): ServicePolicies {
-    const known = this.#answers.get(key);
+  of(key: string, namespace = parseServiceKey(key).namespace): ServicePolicies {
+    const id = `${namespace} ${key}`;
+    const known = this.#answers.get(id);
     if (known !== undefined) return known;
-    const name = parseServiceKey(key);
+    const name = { namespace, service: parseServiceKey(key).service };
     const placing = this.#tables.placing.get(name.namespace) ?? [];
     const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
-    const destination = destinationPolicy(destinations, ownerOf(key), COMMON_SCOPE);
+    const destination = destinationPolicy(destinations, ownerOf(key) ?? (namespace === '*' ? undefined : namespace), COMMON_SCOPE);
     const answer: ServicePolicies = {
       rules: this.#rulesOf(key),
       destinations,
@@ -90,7 +94,7 @@ class Index implements PolicyIndex {
       failover: effectiveFailover(placing, name),
       shift: effectiveShift(placing, name),
     };
-    this.#answers.set(key, answer);
+    this.#answers.set(id, answer);
     return answer;
   }
 
@@ -103,8 +107,8 @@ class Index implements PolicyIndex {
     });
   }
 
-  #isAsIn(tables: Tables, key: string): boolean {
-    const { namespace } = parseServiceKey(key);
+  #isAsIn(tables: Tables, id: string): boolean {
+    const [namespace = '', key = ''] = id.split(' ');
     const hosts = hostKeysOf(key);
     return (
       // Any rule may delegate: changes of delegates are rare.

@@ -50,5 +50,6 @@ function lastRoutes({ host, port }: Where, isRuled: boolean): ReturnType<typeof 
 function domains(view: ServiceView, { host, port }: Where): string[] {
   const short = `${view.name.service}.${view.name.namespace}`;
   const names = [host.host, ...(host.short ? [short, `${short}.svc`] : [])];
-  return names.flatMap((name) => (port.port === 80 ? [name, `${name}:80`] : [`${name}:${port.port}`]));
+  const vips = host.external?.vips.filter((vip) => vip.endsWith(`:${port.port}`)).map((vip) => vip.slice(0, vip.lastIndexOf(':'))) ?? [];
+  return [...names, ...vips].flatMap((name) => (port.port === 80 ? [name, `${name}:80`] : [`${name}:${port.port}`]));
 }

@@ -2,15 +2,17 @@
 
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
-import { unavailableCluster, upstreamCluster, upstreamsOf } from './clusters.ts';
+import { type Upstream, unavailableCluster, upstreamCluster, upstreamsOf } from './clusters.ts';
 import { encoded, tiedTo } from './encode.ts';
 import { assignment } from './endpoints.ts';
+import { hasSidecars } from './external-host.ts';
+import { hasAssignment, isInline } from './external-upstreams.ts';
 import { type Fleet, tunnelledClusters } from './fleet.ts';
 import { exportedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from './gateway.ts';
 import { brokenAssignment } from './invariants.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, encodedHost } from './route-config.ts';
-import type { ServiceView } from './service-view.ts';
+import type { HostView, ServiceView } from './service-view.ts';
 import { inboundTrust, serviceTrust } from './trust.ts';
 import { tunnelTo } from './tunnel.ts';
 
@@ -27,12 +29,21 @@ export interface ServiceShape extends Shared {
 
 /** What changes with a service's shape alone. */
 export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
-  const trust = view.hosts.length > 0 ? [serviceTrust(view, fleet.self)] : [];
+  const trust = view.hosts.some(isMutual) ? [serviceTrust(view, fleet.self)] : [];
   return {
-    sidecar: [...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view)), ...trust],
+    sidecar: [...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))), ...trust],
     gateway: exportedPorts(view).map((port) => gatewayCluster(port, view.name)),
     gatewayHosts: gatewayHosts(view).map(encodedHost),
   };
+}
+
+/** Whether the host's servers are called by mTLS. */
+function isMutual({ external }: HostView): boolean {
+  return external === undefined || hasSidecars(external);
+}
+
+function inlineAssignment(upstream: Upstream, view: ServiceView, fleet: Fleet): ClusterLoadAssignment | undefined {
+  return isInline(upstream.host) ? assignment(upstream, view, fleet) : undefined;
 }
 
 /** The assignments, each tied to its cluster of `shape`, and what is wrong with them. */
@@ -42,7 +53,8 @@ export interface ServiceEndpoints extends Shared {
 
 /** What changes with a service's endpoints. */
 export function serviceEndpoints(view: ServiceView, fleet: Fleet, shape: ServiceShape): ServiceEndpoints {
-  const sidecar = upstreamsOf(view).map((upstream) => assignment(upstream, view, fleet));
+  const assigned = upstreamsOf(view).filter(({ host }) => hasAssignment(host));
+  const sidecar = assigned.map((upstream) => assignment(upstream, view, fleet));
   const gateway = exportedPorts(view).map((port) => gatewayAssignment(port, view));
   return {
     sidecar: tied(shape.sidecar, sidecar),

@@ -1,8 +1,11 @@
 /** One service seen from the own cluster: its hosts, ports, servers and subsets, from the shards of all clusters. Pure. */
 import type { EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
+import type { ServiceEntrySpec } from '@hawser/model/istio/specs.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey, type ServiceName } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from '../state/world.ts';
 import type { Subset } from './destination-rules.ts';
+import { type ExternalInput, externalHostView, externalName, isMixed, ownPart } from './external-host.ts';
+import { isInline } from './external-upstreams.ts';
 import { type Fleet, reachOf } from './fleet.ts';
 import type { ServicePolicies } from './policy-index.ts';
 
@@ -10,17 +13,34 @@ import type { ServicePolicies } from './policy-index.ts';
 export interface Part {
   readonly cluster: PeerCluster;
   readonly shard: EndpointShard;
+  /** For servers that a ServiceEntry describes; then `cluster` is the place that it gives them. */
+  readonly server?: { readonly owner: string; readonly isPlain: boolean };
+}
+
+/** What only a host of ServiceEntries has. */
+export interface ExternalHost {
+  readonly resolution: NonNullable<ServiceEntrySpec['resolution']>;
+  /** Part of the mesh (MESH_INTERNAL). */
+  readonly isMesh: boolean;
+  /** Virtual addresses and prefixes. */
+  readonly addresses: readonly string[];
+  /** `ADDRESS:PORT` that mean this host to HTTP callers. */
+  readonly vips: readonly string[];
+  /** Names that the servers may bear in their certificates. */
+  readonly subjectAltNames: readonly string[];
 }
 
 /** A host name of a service and what answers to it. */
 export interface HostView {
-  readonly scope: 'clusterset' | 'local';
+  readonly scope: 'clusterset' | 'local' | 'external';
   readonly host: string;
   /** Whether `SERVICE.NAMESPACE` and `SERVICE.NAMESPACE.svc` mean this host. */
   readonly short: boolean;
   readonly ports: readonly ServicePort[];
   /** Those of clusters that can be trusted and reached, sorted by cluster. */
   readonly parts: readonly Part[];
+  /** Of scope `external` alone. */
+  readonly external?: ExternalHost;
 }
 
 /** A cluster's servers, by identity. */
@@ -34,6 +54,8 @@ export interface ServiceView {
   readonly name: ServiceName;
   readonly hosts: readonly HostView[];
   readonly servers: readonly Servers[];
+  /** Identities that the servers may have besides (ServiceEntry's subjectAltNames). */
+  readonly alsoKnownAs: readonly string[];
   readonly subsets: readonly Subset[];
   /** The own cluster's part, exported or not. */
   readonly own: EndpointShard | undefined;
@@ -44,6 +66,8 @@ export interface ServiceView {
 export interface ServiceInput {
   readonly key: string;
   readonly shards: ReadonlyMap<string, EndpointShard>;
+  /** Of ServiceEntries with this host. */
+  readonly external?: ExternalInput | undefined;
   readonly policies: ServicePolicies;
 }
 
@@ -52,6 +76,7 @@ export interface ServiceInput {
  * from the own cluster alone. Clusters that cannot be trusted or reached yet are left out.
  */
 export function serviceView(input: ServiceInput, fleet: Fleet): ServiceView {
+  if (input.shards.size === 0 && input.external !== undefined) return externalView(input, input.external, fleet);
   const name = parseServiceKey(input.key);
   const own = input.shards.get(fleet.self.name);
   const shards = [...input.shards.values()]
@@ -60,7 +85,29 @@ export function serviceView(input: ServiceInput, fleet: Fleet): ServiceView {
   const parts = usableParts(shards, fleet);
   const hosts = hostViews(name, { shards, parts }, fleet.self.name);
   const serving = parts.filter((part) => part.shard.exported || part.cluster.name === fleet.self.name);
-  return { key: input.key, name, hosts, servers: serving.map(serversOf), subsets: input.policies.subsets, own, policies: input.policies };
+  return { key: input.key, name, hosts, servers: serving.map(serversOf), ...decorated(input), own };
+}
+
+/** A ServiceEntry whose host is a service of clusters adds the identities of its servers, and nothing else (Istio's rule). */
+function decorated({ external, policies }: ServiceInput): Pick<ServiceView, 'alsoKnownAs' | 'subsets' | 'policies'> {
+  const alsoKnownAs = (external?.entries.entries ?? []).flatMap(({ spec }) => spec.subjectAltNames ?? []);
+  return { alsoKnownAs, subsets: policies.subsets, policies };
+}
+
+/** A service that only ServiceEntries know. Servers with a sidecar bear their account's identity in any cluster of the mesh. */
+function externalView(input: ServiceInput, external: ExternalInput, fleet: Fleet): ServiceView {
+  const host = externalHostView(external, fleet);
+  const owners = (part: Part): PeerCluster[] => [...fleet.trusted.values()].filter((cluster) => isOwner(cluster, part, fleet));
+  const servers = host.parts
+    .filter((part) => part.server?.isPlain === false)
+    .flatMap((part) => owners(part).map((cluster) => serversOf({ ...part, cluster })));
+  const name = externalName(external.entries);
+  return { key: input.key, name, hosts: [host], servers, ...decorated(input), own: ownPart(host, fleet.self) };
+}
+
+/** Without a network of its own, a server may be any cluster's. */
+function isOwner(cluster: PeerCluster, { server, shard }: Part, { self }: Fleet): boolean {
+  return cluster.name === server?.owner || (server?.owner === self.name && !shard.exported);
 }
 
 /** Everything of a view but its endpoints: while it stays, only ClusterLoadAssignments change. */
@@ -69,7 +116,16 @@ export function shapeOf(view: ServiceView): string {
     view.hosts.map((host) => [host.host, host.short, host.ports]),
     view.servers.map((servers) => [servers.cluster.name, servers.serviceAccounts]),
     view.own?.exported === true ? view.own.ports : [],
+    view.alsoKnownAs,
+    view.hosts.flatMap((host) =>
+      host.external === undefined ? [] : [host.external, isMixed(host), isInline(host) ? placesOf(host, view) : []],
+    ),
   ]);
+}
+
+/** Servers that are written into the upstream cluster are a part of its shape, and so is what orders them. */
+function placesOf({ parts }: HostView, { policies }: ServiceView): unknown {
+  return [parts, policies.failover, policies.shift];
 }
 
 function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {

@@ -1,6 +1,7 @@
 /** Ports on a proxy's address at which its workload reaches TCP services. */
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import { type TcpTimes, tcpTimes } from './connection-pool.ts';
+import { isForwarding } from './external-upstreams.ts';
 import { hashesSourceIp } from './hash-policy.ts';
 import type { ServiceView } from './service-view.ts';
 import { blocksAt } from './traffic-policy.ts';
@@ -15,6 +16,8 @@ export interface TcpRules {
 export interface TcpPort extends TcpRules {
   readonly host: string;
   readonly port: number;
+  /** Whether the caller names the server, in the server name of its TLS. */
+  readonly isNamed?: true;
 }
 
 export interface TcpService extends TcpPort {
@@ -43,10 +46,12 @@ function nameOf(service: TcpPort): string {
   return `${service.host}:${service.port}`;
 }
 
-/** The TCP ports of a service under each of its hosts. */
+/** The TCP ports of a service under each of its hosts. A caller that names no server can only be told apart where it is captured. */
 export function tcpPortsOf(view: ServiceView): TcpPort[] {
-  return view.hosts.flatMap(({ host, ports }) =>
-    ports.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => ({ host, port, ...tcpRulesOf(view, port) })),
+  return view.hosts.flatMap((host) =>
+    host.ports
+      .filter(({ protocol, application }) => protocol === 'tcp' && (!isForwarding(host) || application === 'tls'))
+      .map(({ port }) => ({ host: host.host, port, ...(isForwarding(host) ? { isNamed: true as const } : {}), ...tcpRulesOf(view, port) })),
   );
 }
 

@@ -1,10 +1,12 @@
 /** The thin shell around the pure parts: remembers what it gave, compiles what differs, gives the changes. */
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
+import { externalInput, withSelecting } from './external-inputs.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
 import { unpairedClusters } from './invariants.ts';
@@ -18,6 +20,7 @@ import { type RuleProblem, ruleProblems } from './rule-problems.ts';
 import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope-index.ts';
 import { type CommonState, callableOf, tcpServicesOf } from './scope-view.ts';
 import { ScopeViews, type StagedViews } from './scope-views.ts';
+import { type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
 import { fleetResources } from './service-resources.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
@@ -50,6 +53,7 @@ interface Draft {
   readonly fleet: Fleet;
   readonly policies: PolicyIndex;
   readonly scopes: ScopeIndex;
+  readonly entries: EntryIndex;
   /** Changed services; undefined: gone. */
   readonly services: Map<string, CompiledService | undefined>;
   /** Undefined while no virtual host differs. */
@@ -67,6 +71,7 @@ class IncrementalTranslator implements Translator {
   #world: World | undefined;
   #fleet: Fleet | undefined;
   #policies: PolicyIndex = indexPolicies(new Map());
+  #entries: EntryIndex = NO_ENTRIES;
   #tcp: readonly TcpService[] = [];
   readonly #services = new Map<string, CompiledService>();
   readonly #routes = new RouteTable();
@@ -93,9 +98,11 @@ class IncrementalTranslator implements Translator {
     if (fleet === undefined) return [];
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
     const scopes = policies === this.#policies ? this.#scopes : indexScopes(world.policies, this.#scopes);
-    const draft = this.#draft({ fleet, policies, scopes });
+    const entries = policies === this.#policies ? this.#entries : indexEntries(world.policies, this.#entries);
+    const draft = this.#draft({ fleet, policies, scopes, entries });
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
-    const keys = isWide ? new Set([...world.shards.keys(), ...this.#services.keys()]) : dirty.services;
+    const every = [world.shards, entries.byKey, this.#services];
+    const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
     for (const key of [...keys].sort()) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
@@ -127,7 +134,7 @@ class IncrementalTranslator implements Translator {
     return this.#problems;
   }
 
-  #draft(from: Pick<Draft, 'fleet' | 'policies' | 'scopes'>): Draft {
+  #draft(from: Pick<Draft, 'fleet' | 'policies' | 'scopes' | 'entries'>): Draft {
     return {
       ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
       ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
@@ -138,7 +145,7 @@ class IncrementalTranslator implements Translator {
   #proxyChanges(layer: LayerName): Change[] {
     const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
     if (fleet === undefined || world === undefined) return [];
-    const draft = this.#draft({ fleet, policies: this.#policies, scopes: this.#scopes });
+    const draft = this.#draft({ fleet, policies: this.#policies, scopes: this.#scopes, entries: this.#entries });
     this.#draftViews(draft);
     this.#draftProxies(draft);
     draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
@@ -180,13 +187,14 @@ class IncrementalTranslator implements Translator {
 
   #draftService(key: string, world: World, draft: Draft): void {
     const before = this.#services.get(key);
-    const shards = world.shards.get(key);
-    if (shards === undefined || shards.size === 0) {
+    const shards = world.shards.get(key) ?? NO_SHARDS;
+    const external = externalInput(key, { entries: draft.entries, world }, before?.input.external);
+    if (shards.size === 0 && external === undefined) {
       if (before !== undefined) draft.services.set(key, undefined);
     } else {
-      const found = draft.policies.of(key);
+      const found = draft.policies.of(key, external?.entries.entries[0]?.namespace);
       const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
-      const compiled = compiledService({ key, shards, policies }, draft.fleet, before);
+      const compiled = compiledService({ key, shards, external, policies }, draft.fleet, before);
       if (compiled !== before) draft.services.set(key, compiled);
     }
     if (!draft.services.has(key)) return;
@@ -317,12 +325,14 @@ class IncrementalTranslator implements Translator {
     this.#policies = draft.policies;
     this.#scopes = draft.scopes;
     this.#base = draft.base;
+    this.#entries = draft.entries;
     this.#tcp = draft.tcp;
   }
 }
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 const MOST_CAPTURES = 50;
+const NO_SHARDS: ReadonlyMap<string, EndpointShard> = new Map();
 
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;

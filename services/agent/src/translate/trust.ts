@@ -21,12 +21,22 @@ type IdentityMatch = { readonly exact: string } | { readonly prefix: string };
  * While no bundle of a serving cluster is known, the own one stands in: it accepts none of those identities.
  */
 export function serviceTrust(view: ServiceView, self: PeerCluster): XdsResource {
-  const domains = view.servers.map((server) => server.cluster);
+  const domains = [...new Map(view.servers.map(({ cluster }) => [cluster.name, cluster])).values()];
   const identities = view.servers.flatMap((server) =>
     server.serviceAccounts.map((account) => ({ exact: spiffeId(server.cluster.trustDomain, view.name.namespace, account) })),
   );
+  identities.push(...alsoKnownAs(view, domains));
   const nobody = { exact: spiffeId(self.trustDomain, 'hawser-system', 'nobody') };
   return trustSecret(serviceTrustName(view.key), domains.length > 0 ? domains : [self], identities.length > 0 ? identities : [nobody]);
+}
+
+/** Istio's `cluster.local` is whichever trust domain a server has. */
+function alsoKnownAs({ alsoKnownAs: names }: ServiceView, clusters: readonly PeerCluster[]): { exact: string }[] {
+  const istio = 'spiffe://cluster.local/';
+  return names.flatMap((name) => {
+    if (!name.startsWith(istio)) return [{ exact: name }];
+    return clusters.map(({ trustDomain }) => ({ exact: `spiffe://${trustDomain}/${name.slice(istio.length)}` }));
+  });
 }
 
 /** Trust in callers: any workload of any known trust domain, each against its own bundle. */

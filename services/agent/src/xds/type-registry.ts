@@ -5,7 +5,9 @@ import { file_envoy_config_endpoint_v3_endpoint as endpoint } from '@hawser/xds/
 import { file_envoy_config_listener_v3_listener as listener } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { file_envoy_config_route_v3_route as route } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { file_envoy_extensions_access_loggers_file_v3_file as accessLog } from '@hawser/xds/generated/envoy/extensions/access_loggers/file/v3/file_pb.ts';
+import { file_envoy_extensions_clusters_dynamic_forward_proxy_v3_cluster as forwardCluster } from '@hawser/xds/generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts';
 import { file_envoy_extensions_filters_http_cors_v3_cors as cors } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
+import { file_envoy_extensions_filters_http_dynamic_forward_proxy_v3_dynamic_forward_proxy as forwardProxy } from '@hawser/xds/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
 import { file_envoy_extensions_filters_http_fault_v3_fault as fault } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import { file_envoy_extensions_filters_http_grpc_web_v3_grpc_web as grpcWeb } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { file_envoy_extensions_filters_http_router_v3_router as router } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
@@ -14,6 +16,7 @@ import { file_envoy_extensions_filters_listener_http_inspector_v3_http_inspector
 import { file_envoy_extensions_filters_listener_original_dst_v3_original_dst as originalDst } from '@hawser/xds/generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
 import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector as tlsInspector } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager as httpManager } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { file_envoy_extensions_filters_network_sni_dynamic_forward_proxy_v3_sni_dynamic_forward_proxy as sniForwardProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy as tcpProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import { file_envoy_extensions_http_stateful_session_header_v3_header as sessionHeader } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts as previousHosts } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
@@ -27,7 +30,7 @@ import { file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_con
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options as httpOptions } from '@hawser/xds/generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 
 const FILES = [
-  ...[cors, grpcWeb, httpInspector, originalDst],
+  ...[cors, grpcWeb, httpInspector, originalDst, forwardCluster, forwardProxy, sniForwardProxy],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
   ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];

@@ -59,3 +59,12 @@ export function hostProblems(steps: Steps, host: string, namespace: string): rea
   const way = 'write SERVICE, SERVICE.NAMESPACE or SERVICE.NAMESPACE.svc.clusterset.local';
   return [invalid(steps, `is ${JSON.stringify(host)}, which no service can have: ${way}`)];
 }
+
+/** Namespaces that something is exported to: names, `.` for the own one, `*` for all, `~` for none. */
+export function exportProblems(steps: Steps, exportTo: readonly string[] | undefined): readonly SchemaProblem[] {
+  return (exportTo ?? []).flatMap((target, index) =>
+    /^([.*~]|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/.test(target)
+      ? []
+      : [invalid([...steps, index], `is ${JSON.stringify(target)}: must be a namespace, "." for this one, "*" for all or "~" for none`)],
+  );
+}
