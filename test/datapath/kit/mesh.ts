@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
+import type { Credential, Credentials } from '@hawser/agent/state/credential.ts';
 import type { PeerCluster, ProxyRef } from '@hawser/agent/state/world.ts';
 import { encoded } from '@hawser/agent/translate/encode.ts';
 import { createTranslator, type Dirty, type Translator } from '@hawser/agent/translate/translator.ts';
@@ -38,6 +39,8 @@ export interface ServiceOptions {
   readonly endpoints: readonly (Partial<Endpoint> & { readonly address: string })[];
 }
 
+const NO_CREDENTIALS: Credentials = new Map();
+
 type Parts = ReadonlyMap<string, EndpointShard>;
 
 export class Mesh {
@@ -47,6 +50,7 @@ export class Mesh {
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
   #shards: ReadonlyMap<string, Parts> = new Map();
   #policies: ReadonlyMap<string, Resource> = new Map();
+  readonly #credentials = new Map<string, Credentials>();
 
   static async start(clusters: readonly ClusterOptions[]): Promise<Mesh> {
     const mesh = new Mesh();
@@ -91,6 +95,17 @@ export class Mesh {
   /** An edge proxy of an account, chosen by its labels. */
   edge(cluster: string, address: string, as: { account: string; labels: Readonly<Record<string, string>> }): Promise<TestEnvoy> {
     return this.#proxy(cluster, { role: 'edge', address, labels: as.labels }, { account: as.account, identity: undefined });
+  }
+
+  /** Makes these the only certificates for the edge proxies of a cluster. */
+  credentials(cluster: string, credentials: readonly Credential[]): void {
+    this.#credentials.set(cluster, new Map(credentials.map((one) => [`${one.namespace}/${one.name}`, one])));
+    this.#sync({ services: new Set() });
+  }
+
+  /** What of the policies is not served as written in a cluster. */
+  problems(cluster: string): ReturnType<Translator['problems']> {
+    return this.#member(cluster).translator.problems();
   }
 
   /** Says what a cluster has of a service; every cluster hears of it when it is exported. */
@@ -139,7 +154,8 @@ export class Mesh {
   #sync(dirty: Dirty): void {
     for (const [self, { translator, store }] of this.#members) {
       const shards = new Map([...this.#shards].map(([key, parts]) => [key, this.#seenFrom(self, key, parts)]));
-      store.apply(translator.update({ self, clusters: this.#clusters, shards, policies: this.#policies }, dirty));
+      const credentials = this.#credentials.get(self) ?? NO_CREDENTIALS;
+      store.apply(translator.update({ self, clusters: this.#clusters, shards, policies: this.#policies, credentials }, dirty));
     }
   }
 

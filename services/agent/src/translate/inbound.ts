@@ -26,27 +26,38 @@ export interface ServedPort {
   readonly targetPort: number;
 }
 
+/** How a proxy takes what calls its workload. */
+export interface InboundOptions {
+  /** Whether all calls to the workload are led here. */
+  readonly captured?: boolean;
+  /** What takes the HTTP of a port in place of the way to the application. */
+  readonly httpFilter?: (served: ServedPort) => ReturnType<typeof inboundHttp> | undefined;
+}
+
 /** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
-export function inboundResources(address: string, served: readonly ServedPort[], isCaptured = false): XdsResource[] {
+export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
+  const { captured: isCaptured = false, httpFilter = () => undefined } = options;
   if (served.length === 0 && !isCaptured) return [];
   const sorted = [...served].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const targets = new Map(sorted.map((port) => [inboundClusterName(port.targetPort, port.protocol), port]));
   const clusters = [...targets.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, port]) => applicationCluster(name, address, port));
-  return [...clusters, isCaptured ? capturedListener(address, sorted) : inboundListener(address, sorted)];
+  return [...clusters, isCaptured ? capturedListener(address, sorted) : inboundListener(address, sorted, httpFilter)];
 }
+
+type HttpFilter = NonNullable<InboundOptions['httpFilter']>;
 
 function nameOf(port: ServedPort): string {
   return serverName(port.port, port.name);
 }
 
-function inboundListener(address: string, served: readonly ServedPort[]): XdsResource {
+function inboundListener(address: string, served: readonly ServedPort[], httpFilter: HttpFilter): XdsResource {
   const message = create(ListenerSchema, {
     name: INBOUND,
     address: socketAddress(address, PORTS.inbound),
     listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
-    filterChains: served.flatMap(filterChains),
+    filterChains: served.flatMap((port) => filterChains(port, httpFilter(port))),
   });
   return encoded('LDS', INBOUND, message, ListenerSchema);
 }
@@ -67,7 +78,9 @@ function capturedListener(address: string, served: readonly ServedPort[]): XdsRe
       { ...inspector, filterDisabled: { rule: { case: 'notMatch', value: { rule: elsewhere } } } },
     ],
     filterChains: [
-      ...served.flatMap(filterChains).map((chain) => ({ ...chain, filterChainMatch: { ...chain.filterChainMatch, ...here } })),
+      ...served
+        .flatMap((port) => filterChains(port))
+        .map((chain) => ({ ...chain, filterChainMatch: { ...chain.filterChainMatch, ...here } })),
       // Let through, it would come back for ever.
       { name: 'itself', filterChainMatch: here, filters: [tcpProxy('itself', UNAVAILABLE_CLUSTER)] },
     ],
@@ -77,12 +90,12 @@ function capturedListener(address: string, served: readonly ServedPort[]): XdsRe
 }
 
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
-function filterChains(served: ServedPort): Init<typeof FilterChainSchema>[] {
+function filterChains(served: ServedPort, filter?: ReturnType<HttpFilter>): Init<typeof FilterChainSchema>[] {
   const name = nameOf(served);
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [tcpProxy(name, cluster)] };
   if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
-  const http = { transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [inboundHttp(name, cluster, served.application)] };
+  const http = { transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [filter ?? inboundHttp(name, cluster, served.application)] };
   if (served.application !== 'auto') return [{ name, filterChainMatch: { serverNames: [name] }, ...http }];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [

@@ -60,7 +60,8 @@ function byKey(policies: readonly Resource[], keysOf: (policy: Resource) => Iter
   return found;
 }
 
-function byAge(a: Resource, b: Resource): number {
+/** The oldest first, then by name. */
+export function byAge(a: Resource, b: Resource): number {
   return compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compareText(policyKeyOf(a), policyKeyOf(b));
 }
 

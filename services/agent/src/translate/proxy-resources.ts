@@ -12,11 +12,10 @@ export function proxyResources(
   about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[]; readonly captured: readonly XdsResource[] },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
-  if (proxy.role === 'edge') return [];
   return [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),
-    ...inboundResources(proxy.address, about.served, proxy.capture !== undefined),
+    ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined }),
     ...about.captured,
   ];
 }

@@ -6,6 +6,8 @@ import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
+import type { ServiceLookup } from './destinations.ts';
+import { EdgeCompiler } from './edge/edge-compiler.ts';
 import { externalInput, withSelecting } from './external-inputs.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
@@ -50,6 +52,7 @@ export function createTranslator(range: VirtualRange = VIRTUAL_RANGE): Translato
 
 /** One update in the making; nothing of it is kept when a check fails. */
 interface Draft {
+  readonly world: World;
   readonly fleet: Fleet;
   readonly policies: PolicyIndex;
   readonly scopes: ScopeIndex;
@@ -88,6 +91,7 @@ class IncrementalTranslator implements Translator {
   #problems: readonly RuleProblem[] | undefined;
   readonly #range: VirtualRange;
   readonly #captures = new Map<LayerName, CaptureCompiler>();
+  readonly #edges = new EdgeCompiler();
 
   constructor(range: VirtualRange) {
     this.#range = range;
@@ -99,7 +103,7 @@ class IncrementalTranslator implements Translator {
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
     const scopes = policies === this.#policies ? this.#scopes : indexScopes(world.policies, this.#scopes);
     const entries = policies === this.#policies ? this.#entries : indexEntries(world.policies, this.#entries);
-    const draft = this.#draft({ fleet, policies, scopes, entries });
+    const draft = this.#draft({ world, fleet, policies, scopes, entries });
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const every = [world.shards, entries.byKey, this.#services];
     const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
@@ -128,13 +132,16 @@ class IncrementalTranslator implements Translator {
 
   problems(): readonly RuleProblem[] {
     const lookup = (key: string) => this.#services.get(key)?.view;
-    this.#problems ??= [...this.#services.values()]
-      .filter(({ view }) => view.policies.rules.length > 0 || view.subsets.length > 0)
-      .flatMap(({ view }) => ruleProblems(view, lookup));
+    this.#problems ??= [
+      ...[...this.#services.values()]
+        .filter(({ view }) => view.policies.rules.length > 0 || view.subsets.length > 0)
+        .flatMap(({ view }) => ruleProblems(view, lookup)),
+      ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? new Map()),
+    ];
     return this.#problems;
   }
 
-  #draft(from: Pick<Draft, 'fleet' | 'policies' | 'scopes' | 'entries'>): Draft {
+  #draft(from: Pick<Draft, 'world' | 'fleet' | 'policies' | 'scopes' | 'entries'>): Draft {
     return {
       ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
       ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
@@ -145,7 +152,7 @@ class IncrementalTranslator implements Translator {
   #proxyChanges(layer: LayerName): Change[] {
     const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
     if (fleet === undefined || world === undefined) return [];
-    const draft = this.#draft({ fleet, policies: this.#policies, scopes: this.#scopes, entries: this.#entries });
+    const draft = this.#draft({ world, fleet, policies: this.#policies, scopes: this.#scopes, entries: this.#entries });
     this.#draftViews(draft);
     this.#draftProxies(draft);
     draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
@@ -238,9 +245,20 @@ class IncrementalTranslator implements Translator {
         draft.views?.touched.has(layer) === true ||
         draft.tcp !== this.#tcp ||
         this.#fleet === undefined ||
-        (proxy.capture !== undefined && this.#callsOthers(layer, draft));
+        (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
+        (proxy.role === 'edge' && this.#touchesEdges(draft));
       if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));
     }
+  }
+
+  #touchesEdges({ world, policies, units }: Draft): boolean {
+    return units.has('routes') || units.has('fleet') || policies !== this.#policies || world.credentials !== this.#world?.credentials;
+  }
+
+  #edgeResources(proxy: ProxyRef, served: readonly ServedPort[], draft: Draft): readonly XdsResource[] {
+    const { policies, credentials = NONE } = draft.world;
+    const lookup: ServiceLookup = (key) => this.#serviceIn(draft, key)?.view;
+    return this.#edges.resources(proxy, { policies, credentials, fleet: draft.fleet, lookup }, served);
   }
 
   /** Whether a captured workload's names and routes may differ. */
@@ -250,6 +268,7 @@ class IncrementalTranslator implements Translator {
 
   #proxyUnit(layer: LayerName, proxy: ProxyRef, draft: Draft): Placed[] {
     const served = this.#addresses.at(proxy.address, draft.served).flat();
+    if (proxy.role === 'edge') return placed(layer, this.#edgeResources(proxy, served, draft));
     const view = this.#views.of(layer, draft.views);
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     return placed(layer, proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft) }));

@@ -46,6 +46,15 @@ export function inboundTrust(clusters: readonly PeerCluster[]): XdsResource {
   return trustSecret(INBOUND_TRUST, clusters, prefixes);
 }
 
+/** Trust in these callers alone, of whichever known trust domain. */
+export function callersTrust(name: string, clusters: readonly PeerCluster[], identities: readonly string[]): XdsResource {
+  return trustSecret(
+    name,
+    clusters,
+    identities.map((exact) => ({ exact })),
+  );
+}
+
 /** Trust in the gateways of one cluster. */
 export function gatewayTrust(cluster: PeerCluster): XdsResource {
   const gateway = spiffeId(cluster.trustDomain, GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);

@@ -42,6 +42,11 @@ export function socketAddress(address: string, port: number): Address {
   });
 }
 
+/** A Unix domain socket by its path; `@NAME` is an abstract one. */
+export function pipeAddress(path: string): Address {
+  return create(AddressSchema, { address: { case: 'pipe', value: { path } } });
+}
+
 /** `IP:PORT`, with brackets around IPv6. */
 export function hostPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
