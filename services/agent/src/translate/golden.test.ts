@@ -51,6 +51,10 @@ function shown(input: GoldenCase): string {
   return stringify(JSON.parse(short), { lineWidth: 160, aliasDuplicateObjects: false });
 }
 
+const identity = createTrustDomain('us-east.hawser').then((domain) => domain.issue('spiffe://us-east.hawser/ns/a/sa/b'));
+/** Many cases give a role the same: Envoy is asked once. */
+const accepted = new Set<string>();
+
 describe.each(names('in'))('case %s', (name) => {
   test('becomes its golden', () => {
     const file = join(TESTDATA, 'out', `${name}.yaml`);
@@ -62,15 +66,17 @@ describe.each(names('in'))('case %s', (name) => {
 
   test('is accepted by Envoy', async () => {
     const input = readCase(name);
-    const identity = await (await createTrustDomain('us-east.hawser')).issue('spiffe://us-east.hawser/ns/a/sa/b');
     const folder = mkdtempSync(join(tmpdir(), 'hawser-golden-'));
     for (const proxy of [...proxiesOf(input), ...EVERY_ROLE]) {
       const layers = [proxy.role, `${proxy.role}:${proxy.address}`];
       const all = compile(input, [proxy]);
       const own = [...all].filter(([id]) => layers.includes(id.slice(0, id.indexOf(' ')))).map(([, resource]) => resource);
       const file = join(folder, `${proxy.role}.json`);
-      writeFileSync(file, JSON.stringify(staticBootstrap(own, proxy, identity)));
+      const bootstrap = JSON.stringify(staticBootstrap(own, proxy, await identity));
+      if (accepted.has(bootstrap)) continue;
+      writeFileSync(file, bootstrap);
       await promisify(execFile)(envoyBinary(), ['--mode', 'validate', '-c', file, '--log-level', 'error']);
+      accepted.add(bootstrap);
     }
     rmSync(folder, { recursive: true });
   });
