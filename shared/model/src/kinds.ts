@@ -1,5 +1,6 @@
 /** One descriptor per kind drives the API, the CLI, validation and placement. */
 import type { TSchema } from 'typebox';
+import { ExtensionProviderSpec } from './extension-provider.ts';
 import { ISTIO_KINDS } from './istio/schemas.ts';
 import { ClusterSpec, FailoverPolicySpec, JoinTokenSpec, ServiceImportSpec, TrafficShiftSpec } from './kind-specs.ts';
 
@@ -21,6 +22,9 @@ export interface KindDescriptor {
 
 const HAWSER = { group: 'hawser.dev', versions: ['v1alpha1'] as const };
 const ISTIO = { group: 'networking.istio.io', versions: ['v1', 'v1beta1', 'v1alpha3'] as const };
+const TELEMETRY = { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'] as const };
+const SECURITY = { group: 'security.istio.io', versions: ['v1', 'v1beta1'] as const };
+const EXTENSIONS = { group: 'extensions.istio.io', versions: ['v1alpha1'] as const };
 
 /** Every kind the hub serves. */
 export const KINDS: readonly KindDescriptor[] = [
@@ -55,6 +59,16 @@ export const KINDS: readonly KindDescriptor[] = [
     policy: true,
     spec: TrafficShiftSpec,
   },
+  {
+    ...HAWSER,
+    kind: 'ExtensionProvider',
+    plural: 'extensionproviders',
+    shortNames: [],
+    namespaced: true,
+    readOnly: false,
+    policy: true,
+    spec: ExtensionProviderSpec,
+  },
   istioPolicy('VirtualService', 'virtualservices', ['vs'], 'How requests and connections to hosts are routed.'),
   istioPolicy('DestinationRule', 'destinationrules', ['dr'], 'How the endpoints of a service are used, and its subsets.'),
   istioPolicy('Gateway', 'gateways', ['gw'], 'What proxies at the edge of the mesh listen for.'),
@@ -62,6 +76,9 @@ export const KINDS: readonly KindDescriptor[] = [
   istioPolicy('WorkloadEntry', 'workloadentries', ['we'], 'One workload on a machine, for services that select it.'),
   istioPolicy('WorkloadGroup', 'workloadgroups', ['wg'], 'What workloads on machines have in common.'),
   istioPolicy('Sidecar', 'sidecars', [], 'What the sidecars of workloads take in and may call.'),
+  { ...istioPolicy('Telemetry', 'telemetries', [], 'Access logs, traces and metrics of proxies.'), ...TELEMETRY },
+  { ...istioPolicy('AuthorizationPolicy', 'authorizationpolicies', ['ap'], 'Who decides about requests.'), ...SECURITY },
+  { ...istioPolicy('WasmPlugin', 'wasmplugins', [], 'A module that proxies run requests through.'), ...EXTENSIONS },
   {
     group: 'multicluster.x-k8s.io',
     versions: ['v1beta1'],

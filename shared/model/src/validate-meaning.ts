@@ -4,6 +4,7 @@ import { HUB } from './fleet.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
 import { serviceEntryProblems } from './istio/rules/service-entry.ts';
+import { authorizationPolicyProblems, extensionProviderProblems, telemetryProblems, wasmPluginProblems } from './istio/rules/telemetry.ts';
 import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
 import { workloadGroupProblems } from './istio/rules/workload-group.ts';
@@ -22,6 +23,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   ServiceEntry: serviceEntryProblems as Rule,
   WorkloadEntry: workloadEntryProblems as Rule,
   WorkloadGroup: workloadGroupProblems as Rule,
+  ExtensionProvider: extensionProviderProblems as Rule,
+  Telemetry: telemetryProblems as Rule,
+  AuthorizationPolicy: authorizationPolicyProblems as Rule,
+  WasmPlugin: wasmPluginProblems as Rule,
 };
 
 /** Every problem of a spec's meaning; paths are below the spec. */

@@ -14,6 +14,7 @@ import { isPassthrough } from './load-balancing.ts';
 import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import { policyFields } from './policy-fields.ts';
 import type { HostView, ServiceView } from './service-view.ts';
+import { PEER_METADATA, servicePeer } from './telemetry/labels.ts';
 import { clientTls, plainSocket, type TransportSocketInit, throughTunnel } from './tls.ts';
 import { blocksAt, type PolicyBlocks } from './traffic-policy.ts';
 import { circuitBreakers, healthChecks, PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
@@ -65,9 +66,14 @@ const WHOLE: Pick<Subset, 'name' | 'labels' | 'trafficPolicy'> = { name: '', lab
 export function upstreamCluster(upstream: Upstream, view: ServiceView, assigned?: ClusterLoadAssignment): XdsResource {
   const { host, name } = upstream;
   if (host.external === undefined || hasSidecars(host.external)) return toSidecars(upstream, view);
-  const cluster = create(ClusterSchema, { ...hostFields(upstream), ...serversOf(upstream, assigned) });
+  const cluster = create(ClusterSchema, { ...hostFields(upstream), ...serversOf(upstream, assigned), ...named(host, view) });
   const resource = encoded('CDS', name, cluster, ClusterSchema);
   return hasAssignment(host) ? resource : { ...resource, hasServers: true };
+}
+
+/** What metrics call the service. */
+function named({ host }: HostView, view: ServiceView): ClusterInit {
+  return { metadata: { filterMetadata: { [PEER_METADATA]: servicePeer(host, view.name) } } };
 }
 
 function toSidecars({ blocks, port, name, plain, host }: Upstream, view: ServiceView): XdsResource {
@@ -79,7 +85,7 @@ function toSidecars({ blocks, port, name, plain, host }: Upstream, view: Service
   const http = version === undefined || isUsual ? undefined : { version, ...BETWEEN_SIDECARS };
   const fields = { ...(isUsual ? SHARED_HTTP2 : {}), ...policyFields(blocks, { connectMs: CONNECT_MS, http }), transportSocket: tls };
   const init = isPassthrough(blocks.loadBalancer) ? asCalled(name, fields) : balanced(name, fields, tls);
-  return encoded('CDS', name, create(ClusterSchema, init), ClusterSchema);
+  return encoded('CDS', name, create(ClusterSchema, { ...init, ...named(host, view) }), ClusterSchema);
 }
 
 /** How the servers of a ServiceEntry are called that have no sidecar: nothing checks them, and HTTP is of the version that the port says. */

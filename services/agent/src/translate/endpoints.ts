@@ -1,5 +1,5 @@
 /** ClusterLoadAssignments: which endpoints, in which order and with which weight. The lane that moves all the time. */
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type JsonObject, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Endpoint, EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { type ClusterPlace, localityPriorities } from '@hawser/model/locality-priorities.ts';
 import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
@@ -14,6 +14,7 @@ import { type Fleet, reachOf } from './fleet.ts';
 import { tunnelAuthority, tunnelName } from './names.ts';
 import { COMMON_SCOPE, type ProxyScope } from './scope.ts';
 import type { HostView, Part, ServiceView } from './service-view.ts';
+import { endpointPeer, PEER_METADATA } from './telemetry/labels.ts';
 import { TUNNEL_METADATA } from './tls.ts';
 import { PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
 import { hostPort, type Init, socketAddress } from './wire-values.ts';
@@ -168,13 +169,19 @@ function lbEndpoint(
   return (endpoint) => {
     const healthStatus = HEALTH[endpoint.health];
     const common = { healthStatus, ...weightOf(endpoint) };
-    if (direct) return { ...at(socketAddress(endpoint.address, PORTS.inbound), false), ...common };
+    const peer = peerMetadata(endpoint, context.view);
+    if (direct)
+      return {
+        ...at(socketAddress(endpoint.address, PORTS.inbound), false),
+        ...common,
+        ...(peer && { metadata: { filterMetadata: peer } }),
+      };
     const endpointId = hostPort(endpoint.address, PORTS.inbound);
     const address = {
       case: 'envoyInternalAddress' as const,
       value: { addressNameSpecifier: listener(server?.owner ?? cluster.name), endpointId },
     };
-    return { ...at({ address }, true), ...common, metadata: { filterMetadata: tunnelMetadata(authority, endpointId) } };
+    return { ...at({ address }, true), ...common, metadata: { filterMetadata: { ...tunnelMetadata(authority, endpointId), ...peer } } };
   };
 }
 
@@ -194,6 +201,12 @@ function tunnelMetadata(authority: string, endpointId: string): Record<string, R
     'envoy.transport_socket_match': TUNNEL_MATCH,
     [TUNNEL_METADATA]: { authority, endpoint: Buffer.from(endpointId).toString('base64') },
   };
+}
+
+/** What metrics call the workload behind an endpoint. */
+function peerMetadata(endpoint: Endpoint, view: ServiceView): Record<string, JsonObject> | undefined {
+  const peer = endpointPeer(endpoint.labels, view.name);
+  return peer === undefined ? undefined : { [PEER_METADATA]: peer };
 }
 
 const HEALTH: Readonly<Record<EndpointHealth, HealthStatus>> = {

@@ -5,17 +5,25 @@ import { gatewayListener } from './gateway.ts';
 import { inboundResources, type ServedPort } from './inbound.ts';
 import { outboundListener, tcpListener } from './outbound-listeners.ts';
 import type { TcpService } from './tcp-ports.ts';
+import { observed } from './telemetry/observed-listeners.ts';
+import type { ProxyTelemetry } from './telemetry/proxy-telemetry.ts';
 
 /** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`; `captured` when its traffic is. */
 export function proxyResources(
   proxy: ProxyRef,
-  about: { readonly served: readonly ServedPort[]; readonly tcp: readonly TcpService[]; readonly captured: readonly XdsResource[] },
+  about: {
+    readonly served: readonly ServedPort[];
+    readonly tcp: readonly TcpService[];
+    readonly captured: readonly XdsResource[];
+    readonly telemetry: ProxyTelemetry;
+  },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
-  return [
+  const own = [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),
     ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined }),
     ...about.captured,
   ];
+  return [...own.map((resource) => observed(resource, about.telemetry)), ...about.telemetry.resources];
 }

@@ -76,6 +76,8 @@ describe('a proxy', () => {
       'LDS inbound',
       'LDS outbound',
       'LDS outbound_tcp|27017|mongodb.bookinfo.svc.clusterset.local',
+      'SDS access-log|inbound',
+      'SDS access-log|outbound',
     ]);
     expect(translator.attach(SIDECAR)).toEqual([]);
     expect(named(translator.detach(SIDECAR))).toEqual(named(given).map((name) => `- ${name}`));

@@ -25,6 +25,8 @@ import { ScopeViews, type StagedViews } from './scope-views.ts';
 import { type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
 import { fleetResources } from './service-resources.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
+import { type ExtensionPolicies, extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
+import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
 
 /** Which services differ from the world given before; `all` when policies or clusters may differ too. */
@@ -57,6 +59,7 @@ interface Draft {
   readonly policies: PolicyIndex;
   readonly scopes: ScopeIndex;
   readonly entries: EntryIndex;
+  readonly extensions: ExtensionPolicies;
   /** Changed services; undefined: gone. */
   readonly services: Map<string, CompiledService | undefined>;
   /** Undefined while no virtual host differs. */
@@ -83,6 +86,7 @@ class IncrementalTranslator implements Translator {
   readonly #labels = new AddressIndex<Readonly<Record<string, string>>>();
   readonly #views = new ScopeViews();
   #scopes = NO_SCOPES;
+  #extensions = extensionPolicies(new Map());
   /** What of the shared layer depends on no service. */
   #base: readonly XdsResource[] = [];
   readonly #proxies = new Map<LayerName, ProxyRef>();
@@ -103,7 +107,8 @@ class IncrementalTranslator implements Translator {
     const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
     const scopes = policies === this.#policies ? this.#scopes : indexScopes(world.policies, this.#scopes);
     const entries = policies === this.#policies ? this.#entries : indexEntries(world.policies, this.#entries);
-    const draft = this.#draft({ world, fleet, policies, scopes, entries });
+    const extensions = extensionPolicies(world.policies, this.#extensions);
+    const draft = this.#draft({ world, fleet, policies, scopes, entries, extensions });
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const every = [world.shards, entries.byKey, this.#services];
     const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
@@ -141,7 +146,7 @@ class IncrementalTranslator implements Translator {
     return this.#problems;
   }
 
-  #draft(from: Pick<Draft, 'world' | 'fleet' | 'policies' | 'scopes' | 'entries'>): Draft {
+  #draft(from: Pick<Draft, 'world' | 'fleet' | 'policies' | 'scopes' | 'entries' | 'extensions'>): Draft {
     return {
       ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
       ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
@@ -152,7 +157,14 @@ class IncrementalTranslator implements Translator {
   #proxyChanges(layer: LayerName): Change[] {
     const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
     if (fleet === undefined || world === undefined) return [];
-    const draft = this.#draft({ world, fleet, policies: this.#policies, scopes: this.#scopes, entries: this.#entries });
+    const draft = this.#draft({
+      world,
+      fleet,
+      policies: this.#policies,
+      scopes: this.#scopes,
+      entries: this.#entries,
+      extensions: this.#extensions,
+    });
     this.#draftViews(draft);
     this.#draftProxies(draft);
     draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
@@ -180,12 +192,14 @@ class IncrementalTranslator implements Translator {
       hostsOf: (key) => hosts.get(key) ?? this.#routes.of(key),
       changed: new Set([...draft.services.keys(), ...hosts.keys()]),
     };
-    const labelsAt = (address: string): Readonly<Record<string, string>> | undefined => {
-      const said = this.#labels.at(address, draft.labels);
-      return said.length === 0 ? undefined : Object.assign({}, ...said);
-    };
+    const labelsAt = (address: string) => this.#labelsAt(address, draft);
     draft.views = this.#views.stage({ proxies: this.#proxies, labelsAt, scopes: draft.scopes, common });
     for (const [unit, items] of draft.views.units) draft.units.set(unit, items);
+  }
+
+  #labelsAt(address: string, draft: Draft): Readonly<Record<string, string>> | undefined {
+    const said = this.#labels.at(address, draft.labels);
+    return said.length === 0 ? undefined : Object.assign({}, ...said);
   }
 
   #serviceIn(draft: Draft, key: string): CompiledService | undefined {
@@ -239,9 +253,12 @@ class IncrementalTranslator implements Translator {
   }
 
   #draftProxies(draft: Draft): void {
+    const isObservedAnew = draft.extensions !== this.#extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
     for (const [layer, proxy] of this.#proxies) {
       const isTouched =
         draft.served.has(proxy.address) ||
+        draft.labels.has(proxy.address) ||
+        isObservedAnew ||
         draft.views?.touched.has(layer) === true ||
         draft.tcp !== this.#tcp ||
         this.#fleet === undefined ||
@@ -271,7 +288,10 @@ class IncrementalTranslator implements Translator {
     if (proxy.role === 'edge') return placed(layer, this.#edgeResources(proxy, served, draft));
     const view = this.#views.of(layer, draft.views);
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
-    return placed(layer, proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft) }));
+    const workload = workloadOf(proxy, { served, labels: this.#labelsAt(proxy.address, draft), cluster: draft.fleet.self.name });
+    const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
+    const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup });
+    return placed(layer, proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry }));
   }
 
   #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {
@@ -343,6 +363,7 @@ class IncrementalTranslator implements Translator {
     this.#fleet = draft.fleet;
     this.#policies = draft.policies;
     this.#scopes = draft.scopes;
+    this.#extensions = draft.extensions;
     this.#base = draft.base;
     this.#entries = draft.entries;
     this.#tcp = draft.tcp;

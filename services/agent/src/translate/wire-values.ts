@@ -1,8 +1,9 @@
 /** Small protobuf values that every resource is made of. */
-import { create, type DescMessage, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, type JsonObject, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { type Address, AddressSchema } from '@hawser/xds/generated/envoy/config/core/v3/address_pb.ts';
 import { ApiVersion, type ConfigSource, ConfigSourceSchema } from '@hawser/xds/generated/envoy/config/core/v3/config_source_pb.ts';
+import { TypedStructSchema } from '@hawser/xds/generated/xds/type/v3/typed_struct_pb.ts';
 
 /**
  * The one ConfigSource of the product. Its bytes never change: Envoy takes other bytes for another subscription and
@@ -58,4 +59,15 @@ export function parseHostPort(text: string): { address: string; port: number } |
   const address = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };
+}
+
+/** A named extension that Envoy knows and our copy of its API does not: its configuration as JSON, in a TypedStruct. */
+export function structured(name: string, typeName: string, value: JsonObject): ReturnType<typeof extension> {
+  return extension(name, TypedStructSchema, { typeUrl: `type.googleapis.com/${typeName}`, value });
+}
+
+/** The same within the JSON of another one. */
+export function structuredJson(name: string, typeName: string, value: JsonObject): JsonObject {
+  const typed = { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', type_url: `type.googleapis.com/${typeName}`, value };
+  return { name, typed_config: typed };
 }

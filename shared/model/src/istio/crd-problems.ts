@@ -1,4 +1,5 @@
 /** What Istio's CRDs say beyond the shape of a spec: ranges, patterns, which fields exclude each other. Pure. */
+import { WasmPlugin } from '@kubernetes-models/istio/extensions.istio.io/v1alpha1/WasmPlugin';
 import { DestinationRule } from '@kubernetes-models/istio/networking.istio.io/v1/DestinationRule';
 import { Gateway } from '@kubernetes-models/istio/networking.istio.io/v1/Gateway';
 import { ServiceEntry } from '@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry';
@@ -6,6 +7,8 @@ import { Sidecar } from '@kubernetes-models/istio/networking.istio.io/v1/Sidecar
 import { VirtualService } from '@kubernetes-models/istio/networking.istio.io/v1/VirtualService';
 import { WorkloadEntry } from '@kubernetes-models/istio/networking.istio.io/v1/WorkloadEntry';
 import { WorkloadGroup } from '@kubernetes-models/istio/networking.istio.io/v1/WorkloadGroup';
+import { AuthorizationPolicy } from '@kubernetes-models/istio/security.istio.io/v1/AuthorizationPolicy';
+import { Telemetry } from '@kubernetes-models/istio/telemetry.istio.io/v1/Telemetry';
 import type { SchemaProblem } from '../validate-schema.ts';
 
 /** An empty model of each kind: a constructor would copy what it is given. */
@@ -17,6 +20,9 @@ const MODELS: ReadonlyMap<string, () => { validate(): void }> = new Map<string, 
   ['Sidecar', () => new Sidecar()],
   ['WorkloadEntry', () => new WorkloadEntry()],
   ['WorkloadGroup', () => new WorkloadGroup()],
+  ['Telemetry', () => new Telemetry()],
+  ['AuthorizationPolicy', () => new AuthorizationPolicy()],
+  ['WasmPlugin', () => new WasmPlugin()],
 ]);
 
 /** As ajv reports it. */

@@ -1,16 +1,22 @@
 /** The specs of Istio's kinds as Hawser serves them: the whole of Istio's schema, without what is refused. Pure. */
+import { authorizationPolicySchema } from '../generated/istio/authorization-policy.ts';
 import { destinationRuleSchema } from '../generated/istio/destination-rule.ts';
 import { gatewaySchema } from '../generated/istio/gateway.ts';
 import { serviceEntrySchema } from '../generated/istio/service-entry.ts';
 import { sidecarSchema } from '../generated/istio/sidecar.ts';
+import { telemetrySchema } from '../generated/istio/telemetry.ts';
 import { virtualServiceSchema } from '../generated/istio/virtual-service.ts';
+import { wasmPluginSchema } from '../generated/istio/wasm-plugin.ts';
 import { workloadEntrySchema } from '../generated/istio/workload-entry.ts';
 import { workloadGroupSchema } from '../generated/istio/workload-group.ts';
+import { AUTHORIZATION_POLICY } from './refused/authorization-policy.ts';
 import { DESTINATION_RULE } from './refused/destination-rule.ts';
 import { GATEWAY } from './refused/gateway.ts';
 import { SERVICE_ENTRY } from './refused/service-entry.ts';
 import { SIDECAR } from './refused/sidecar.ts';
+import { TELEMETRY } from './refused/telemetry.ts';
 import { VIRTUAL_SERVICE } from './refused/virtual-service.ts';
+import { WASM_PLUGIN } from './refused/wasm-plugin.ts';
 import { WORKLOAD_ENTRY } from './refused/workload-entry.ts';
 import { WORKLOAD_GROUP } from './refused/workload-group.ts';
 
@@ -52,6 +58,9 @@ export const ISTIO_KINDS: ReadonlyMap<string, IstioKind> = new Map([
   ['WorkloadEntry', istioKind(workloadEntrySchema, WORKLOAD_ENTRY)],
   ['WorkloadGroup', istioKind(workloadGroupSchema, WORKLOAD_GROUP)],
   ['Sidecar', istioKind(sidecarSchema, SIDECAR)],
+  ['Telemetry', istioKind(telemetrySchema, TELEMETRY)],
+  ['AuthorizationPolicy', istioKind(authorizationPolicySchema, AUTHORIZATION_POLICY)],
+  ['WasmPlugin', istioKind(wasmPluginSchema, WASM_PLUGIN)],
 ]);
 
 /** Why a field of a kind's spec is refused; undefined when Istio has no such field, or it is served. */

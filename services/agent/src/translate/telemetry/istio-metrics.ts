@@ -1,0 +1,93 @@
+/**
+ * Istio's standard metrics, counted by Envoy itself: an access logger that keeps statistics (`envoy.access_loggers.stats`, newer
+ * than our copy of the API). They are named as in Istio where the bootstrap claims the namespace of their names (decision 0019).
+ */
+import type { JsonObject } from '@bufbuild/protobuf';
+import { AccessLogType } from '@hawser/xds/generated/envoy/data/accesslog/v3/accesslog_pb.ts';
+import { structured } from '../wire-values.ts';
+import type { AccessLogInit } from './access-logs.ts';
+import type { MetricOverrides } from './effective-telemetry.ts';
+
+/** Labels of a metric with their values in Envoy's format. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** Envoy prefixes every name with `envoy_` but those of this scope, once anything has claimed it. */
+const SCOPE = 'wasmcustom';
+/** Series that a proxy keeps of each kind; more are not counted, so that no caller can exhaust its memory. */
+const MOST_SERIES = 10_000;
+
+interface Metric {
+  /** As a Telemetry calls it. */
+  readonly id: string;
+  readonly name: string;
+  /** Value in Envoy's format; each counts one without. */
+  readonly value?: string;
+  readonly unit?: 'Milliseconds' | 'Bytes';
+}
+
+const HTTP: readonly Metric[] = [
+  { id: 'REQUEST_COUNT', name: 'istio_requests_total' },
+  { id: 'REQUEST_DURATION', name: 'istio_request_duration_milliseconds', value: '%DURATION%', unit: 'Milliseconds' },
+  { id: 'REQUEST_SIZE', name: 'istio_request_bytes', value: '%BYTES_RECEIVED%', unit: 'Bytes' },
+  { id: 'RESPONSE_SIZE', name: 'istio_response_bytes', value: '%BYTES_SENT%', unit: 'Bytes' },
+];
+const TCP_OPENED: readonly Metric[] = [{ id: 'TCP_OPENED_CONNECTIONS', name: 'istio_tcp_connections_opened_total' }];
+const TCP_CLOSED: readonly Metric[] = [
+  { id: 'TCP_CLOSED_CONNECTIONS', name: 'istio_tcp_connections_closed_total' },
+  { id: 'TCP_SENT_BYTES', name: 'istio_tcp_sent_bytes_total', value: '%BYTES_SENT%' },
+  { id: 'TCP_RECEIVED_BYTES', name: 'istio_tcp_received_bytes_total', value: '%BYTES_RECEIVED%' },
+];
+
+/** Counts requests. */
+export function httpMetrics(labels: Labels, overrides: MetricOverrides): AccessLogInit[] {
+  return counted(HTTP, { ...labels, ...HTTP_LABELS, ...lastOf(labels) }, overrides);
+}
+
+/** Counts connections, as they begin and as they end. */
+export function tcpMetrics(labels: Labels, overrides: MetricOverrides): AccessLogInit[] {
+  const all = { ...labels, request_protocol: 'tcp', response_flags: '%RESPONSE_FLAGS%', ...lastOf(labels) };
+  const begun = counted(TCP_OPENED, all, overrides).map((log) => ({ ...log, filter: ofType(AccessLogType.TcpUpstreamConnected) }));
+  return [...begun, ...counted(TCP_CLOSED, all, overrides).map((log) => ({ ...log, filter: ofType(AccessLogType.TcpConnectionEnd) }))];
+}
+
+const IS_GRPC = "'content-type' in request.headers && request.headers['content-type'].startsWith('application/grpc')";
+const HTTP_LABELS: Labels = {
+  request_protocol: `%CEL(${IS_GRPC} ? 'grpc' : 'http')%`,
+  response_code: '%RESPONSE_CODE%',
+  grpc_response_status: '%GRPC_STATUS_NUMBER%',
+  response_flags: '%RESPONSE_FLAGS%',
+};
+
+function lastOf({ reporter }: Labels): Labels {
+  return { connection_security_policy: reporter === 'destination' ? 'mutual_tls' : 'unknown' };
+}
+
+function counted(metrics: readonly Metric[], labels: Labels, overrides: MetricOverrides): AccessLogInit[] {
+  const wanted = metrics.filter(({ id }) => !overrides.disabled.has(id));
+  if (wanted.length === 0) return [];
+  const stat = ({ id, name }: Metric): JsonObject => ({ name, tags: tagsOf(labels, overrides.tags.get(id) ?? new Map()) });
+  const histograms = wanted.filter(({ unit }) => unit !== undefined);
+  const counters = wanted.filter(({ unit }) => unit === undefined);
+  const config: JsonObject = {
+    stats_scope: { prefix: SCOPE, max_counters: MOST_SERIES, max_histograms: MOST_SERIES },
+    counters: counters.map((one) => ({ stat: stat(one), ...(one.value === undefined ? { value_fixed: 1 } : { value_format: one.value }) })),
+    histograms: histograms.map((one) => ({ stat: stat(one), unit: one.unit ?? '', value_format: one.value ?? '' })),
+  };
+  return [structured('envoy.access_loggers.stats', 'envoy.extensions.access_loggers.stats.v3.Config', config)];
+}
+
+function tagsOf(
+  labels: Labels,
+  changes: ReadonlyMap<string, { readonly operation?: string | undefined; readonly value?: string | undefined }>,
+): JsonObject[] {
+  const formats = new Map(Object.entries(labels));
+  for (const [tag, { operation = 'UPSERT', value = '' }] of changes) {
+    if (operation === 'REMOVE') formats.delete(tag);
+    else formats.set(tag, `%CEL(${value})%`);
+  }
+  return [...formats].map(([name, format]) => ({ name, value_format: format }));
+}
+
+function ofType(type: AccessLogType): NonNullable<AccessLogInit['filter']> {
+  return { filterSpecifier: { case: 'logTypeFilter', value: { types: [type] } } };
+}

@@ -1,0 +1,109 @@
+/** Who calls whom, in Envoy's format: what every metric is labelled with. Pure. */
+import type { JsonObject } from '@bufbuild/protobuf';
+import { clustersetHost, type ServiceName } from '@hawser/model/service-host.ts';
+import type { Workload } from './extension-policies.ts';
+import type { Labels } from './istio-metrics.ts';
+
+/** Namespace of metadata that upstream clusters and their endpoints carry for metrics. */
+export const PEER_METADATA = 'hawser.peer';
+
+/** What a sidecar says of its workload with every request; the callee's takes it for names, never for an identity. */
+export const PEER_HEADERS = {
+  workload: 'x-hawser-workload',
+  namespace: 'x-hawser-namespace',
+  cluster: 'x-hawser-cluster',
+  app: 'x-hawser-app',
+  version: 'x-hawser-version',
+} as const;
+
+/** The values of a workload, by the same keys. */
+export function peerOf(workload: Workload): Readonly<Record<keyof typeof PEER_HEADERS, string>> {
+  const { name, namespace, cluster, labels } = workload;
+  const peer = { workload: name, namespace, cluster, app: appOf(labels, name), version: versionOf(labels) };
+  // What a node says of itself may hold anything; a percent sign begins a command in Envoy's format.
+  return Object.fromEntries(
+    Object.entries(peer).map(([key, value]) => [key, value === '' ? 'unknown' : value.replaceAll('%', '%%')]),
+  ) as typeof peer;
+}
+
+function appOf(labels: Readonly<Record<string, string>>, otherwise: string): string {
+  return labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? otherwise;
+}
+
+function versionOf(labels: Readonly<Record<string, string>>): string {
+  return labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels['version'] ?? 'latest';
+}
+
+/** Metadata of an endpoint: the workload behind it, as far as its labels tell; undefined when they tell nothing. */
+export function endpointPeer(labels: Readonly<Record<string, string>>, service: ServiceName): JsonObject | undefined {
+  const app = appOf(labels, service.service);
+  const version = versionOf(labels);
+  if (app === service.service && version === 'latest') return undefined;
+  return { workload: version === 'latest' ? app : `${app}-${version}`, app, version };
+}
+
+/** Metadata of an upstream cluster: the service that it is. */
+export function servicePeer(host: string, { namespace, service }: ServiceName): JsonObject {
+  return { host, service, namespace: namespace === '*' ? 'unknown' : namespace };
+}
+
+/** Labels of what a caller's proxy counts. */
+export function sourceLabels(workload: Workload): Labels {
+  const peer = peerOf(workload);
+  const service = (key: string): string => `%METADATA(CLUSTER:${PEER_METADATA}:${key})%`;
+  const endpoint = (key: string): string => `%UPSTREAM_METADATA(${PEER_METADATA}:${key})%`;
+  return {
+    reporter: 'source',
+    ...sourceOf(peer),
+    source_principal: '%UPSTREAM_LOCAL_URI_SAN%',
+    destination_workload: endpoint('workload'),
+    destination_workload_namespace: service('namespace'),
+    destination_principal: '%UPSTREAM_PEER_URI_SAN%',
+    destination_app: endpoint('app'),
+    destination_version: endpoint('version'),
+    destination_canonical_service: endpoint('app'),
+    destination_canonical_revision: endpoint('version'),
+    destination_service: service('host'),
+    destination_service_name: service('service'),
+    destination_service_namespace: service('namespace'),
+    destination_cluster: '%CEL(upstream.locality.sub_zone)%',
+  };
+}
+
+/** Labels of what a server's proxy counts; the service is unknown where no filter chain is for one. */
+export function destinationLabels(workload: Workload, service: ServiceName | undefined, isHttp: boolean): Labels {
+  const peer = peerOf(workload);
+  const { app, version } = peer;
+  const header = (key: keyof typeof PEER_HEADERS): string => (isHttp ? `%REQ(${PEER_HEADERS[key]})%` : 'unknown');
+  return {
+    reporter: 'destination',
+    ...sourceOf({
+      ...{ workload: header('workload'), namespace: header('namespace'), cluster: header('cluster') },
+      ...{ app: header('app'), version: header('version') },
+    }),
+    source_principal: '%DOWNSTREAM_PEER_URI_SAN%',
+    destination_workload: peer.workload,
+    destination_workload_namespace: peer.namespace,
+    destination_principal: '%DOWNSTREAM_LOCAL_URI_SAN%',
+    destination_app: app,
+    destination_version: version,
+    destination_canonical_service: app,
+    destination_canonical_revision: version,
+    destination_service: service === undefined ? 'unknown' : clustersetHost(service),
+    destination_service_name: service?.service ?? 'unknown',
+    destination_service_namespace: service?.namespace ?? peer.namespace,
+    destination_cluster: peer.cluster,
+  };
+}
+
+function sourceOf(peer: Readonly<Record<keyof typeof PEER_HEADERS, string>>): Labels {
+  return {
+    source_workload: peer.workload,
+    source_workload_namespace: peer.namespace,
+    source_app: peer.app,
+    source_version: peer.version,
+    source_canonical_service: peer.app,
+    source_canonical_revision: peer.version,
+    source_cluster: peer.cluster,
+  };
+}

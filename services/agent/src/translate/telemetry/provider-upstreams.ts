@@ -1,0 +1,68 @@
+/** The way to the services that providers name: those of the mesh as any call goes there, others directly. */
+import { create } from '@bufbuild/protobuf';
+import type { ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
+import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import type { XdsResource } from '../../snapshot/resource.ts';
+import { upstreamCluster, upstreamsOf } from '../clusters.ts';
+import { encoded, tiedTo } from '../encode.ts';
+import { assignment } from '../endpoints.ts';
+import { hasAssignment } from '../external-upstreams.ts';
+import type { Fleet } from '../fleet.ts';
+import type { ServiceView } from '../service-view.ts';
+import { serviceTrust } from '../trust.ts';
+import { circuitBreakers, protocolOptions } from '../upstream-defaults.ts';
+import { millis, socketAddress } from '../wire-values.ts';
+import { type Policy, providerAddress, providerService } from './extension-policies.ts';
+
+/** Where services are looked up by key. */
+export interface ProviderWorld {
+  readonly fleet: Fleet;
+  lookup(key: string): ServiceView | undefined;
+}
+
+type Provider = Policy<ExtensionProviderSpec>;
+
+/** Name of the upstream cluster of a provider. */
+export function providerClusterName({ namespace, name }: Provider): string {
+  return `provider|${namespace}/${name}`;
+}
+
+/** Cluster and endpoints of a provider, with the trust that it needs. */
+export function providerUpstream(provider: Provider, world: ProviderWorld): readonly XdsResource[] {
+  const address = providerAddress(provider.spec);
+  if (address === undefined) return [];
+  const view = world.lookup(providerService(provider) ?? '');
+  const found = view && upstreamsOf(view).find(({ port, labels, plain }) => port.port === address.port && labels.length === 0 && !plain);
+  if (view === undefined || found === undefined) return [outside(provider, address)];
+  const upstream = { ...found, name: providerClusterName(provider) };
+  const assigned = assignment(upstream, view, world.fleet);
+  const cluster = upstreamCluster(upstream, view, assigned);
+  if (!hasAssignment(upstream.host)) return [cluster];
+  const endpoints = encoded('EDS', upstream.name, assigned, ClusterLoadAssignmentSchema);
+  return [cluster, tiedTo(cluster, endpoints), serviceTrust(view, world.fleet.self)];
+}
+
+function outside(provider: Provider, { service, port }: { readonly service: string; readonly port: number }): XdsResource {
+  const name = providerClusterName(provider);
+  const type = !isIpAddress(service) ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.STATIC;
+  const endpoint = { address: socketAddress(service, port) };
+  const http2 = { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } } } as const;
+  const message = create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: type },
+    connectTimeout: millis(2_000),
+    circuitBreakers: circuitBreakers(),
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
+    typedExtensionProtocolOptions: isGrpc(provider.spec) ? protocolOptions({ upstreamProtocolOptions: http2 }) : {},
+  });
+  return encoded('CDS', name, message, ClusterSchema);
+}
+
+function isGrpc(spec: ExtensionProviderSpec): boolean {
+  return spec.envoyExtAuthzGrpc !== undefined || (spec.opentelemetry !== undefined && spec.opentelemetry.http === undefined);
+}
+
+function isIpAddress(host: string): boolean {
+  return /^[0-9.]+$/.test(host) || host.includes(':');
+}

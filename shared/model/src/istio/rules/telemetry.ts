@@ -1,0 +1,101 @@
+/** What Telemetry, WasmPlugin, AuthorizationPolicy and ExtensionProvider must be beyond their shape. Pure. */
+import type { ExtensionProviderSpec } from '../../extension-provider.ts';
+import type { SchemaProblem } from '../../validate-schema.ts';
+import type { AuthorizationPolicySpec, TelemetrySpec, TelemetryTargetRef, WasmPluginSpec } from '../specs.ts';
+import { invalid, type Steps } from './checks.ts';
+
+const FORMS = ['envoyFileAccessLog', 'opentelemetry', 'zipkin', 'envoyExtAuthzHttp', 'envoyExtAuthzGrpc'] as const;
+
+/** Exactly one form, used for what it can do. */
+export function extensionProviderProblems(spec: ExtensionProviderSpec): readonly SchemaProblem[] {
+  const forms = FORMS.filter((form) => spec[form] !== undefined);
+  if (forms.length !== 1) return [invalid([], `must have exactly one of ${FORMS.join(', ')}`)];
+  const problems: SchemaProblem[] = [];
+  const serves = spec.envoyFileAccessLog !== undefined ? 'accessLogging' : spec.opentelemetry || spec.zipkin ? 'tracing' : 'decisions';
+  for (const [index, use] of (spec.defaultFor ?? []).entries())
+    if (use !== serves) problems.push(invalid(['defaultFor', index], `is ${use}, but the provider is for ${serves}`));
+  const { text, labels } = spec.envoyFileAccessLog?.logFormat ?? {};
+  if (text !== undefined && labels !== undefined)
+    problems.push(invalid(['envoyFileAccessLog', 'logFormat'], 'has text and labels, of which there can be one'));
+  return problems;
+}
+
+const GRPC_MESSAGES: ReadonlySet<string> = new Set(['GRPC_REQUEST_MESSAGES', 'GRPC_RESPONSE_MESSAGES']);
+
+/** Every problem of a Telemetry; paths are below the spec. */
+export function telemetryProblems(spec: TelemetrySpec): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec)];
+  for (const [index, { providers = [], overrides = [] }] of (spec.metrics ?? []).entries()) {
+    for (const [at, { name }] of providers.entries())
+      if (name !== 'prometheus')
+        problems.push(invalid(['metrics', index, 'providers', at, 'name'], `is ${name}: only prometheus is served`));
+    for (const [at, { match, tagOverrides = {} }] of overrides.entries()) {
+      const steps = ['metrics', index, 'overrides', at];
+      if (GRPC_MESSAGES.has(match?.metric ?? ''))
+        problems.push(invalid([...steps, 'match', 'metric'], 'Envoy does not count messages of gRPC'));
+      for (const [tag, { operation = 'UPSERT', value }] of Object.entries(tagOverrides)) {
+        const place = [...steps, 'tagOverrides', tag];
+        if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(tag)) problems.push(invalid(place, 'is no name of a label'));
+        if (operation === 'UPSERT' && (value ?? '') === '') problems.push(invalid([...place, 'value'], 'is needed to set a label'));
+        if (value?.includes('%') === true) problems.push(invalid([...place, 'value'], 'must not contain %'));
+      }
+    }
+  }
+  return problems;
+}
+
+/** Every problem of a WasmPlugin; paths are below the spec. */
+export function wasmPluginProblems(spec: WasmPluginSpec): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec)];
+  const scheme = /^([a-z]+):\/\//.exec(spec.url)?.[1] ?? 'oci';
+  if (!['file', 'http', 'https'].includes(scheme))
+    problems.push(invalid(['url'], `is of ${scheme}: Envoy takes modules from file://, http:// and https://, not from image registries`));
+  const isRemote = scheme === 'http' || scheme === 'https';
+  if (isRemote && !/^[0-9a-f]{64}$/i.test(spec.sha256 ?? ''))
+    problems.push(invalid(['sha256'], 'must be the SHA-256 of the module in hex: Envoy fetches nothing that it cannot check'));
+  if (!isRemote && spec.sha256 !== undefined) problems.push(invalid(['sha256'], 'is checked for modules by HTTP alone: take it out'));
+  if (spec.type === 'NETWORK') problems.push(invalid(['type'], 'is NETWORK: only HTTP is served'));
+  return problems;
+}
+
+/** Every problem of an AuthorizationPolicy; paths are below the spec. */
+export function authorizationPolicyProblems(spec: AuthorizationPolicySpec): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec)];
+  if (spec.action !== 'CUSTOM')
+    problems.push({
+      steps: ['action'],
+      code: 'NotImplemented',
+      message: `is ${spec.action ?? 'ALLOW'}: Hawser serves CUSTOM alone so far`,
+    });
+  if ((spec.provider?.name ?? '') === '')
+    problems.push({ steps: ['provider', 'name'], code: 'FieldValueRequired', message: 'is required: the ExtensionProvider that decides' });
+  for (const [index, rule] of (spec.rules ?? []).entries()) {
+    for (const [at, { key }] of (rule.when ?? []).entries()) {
+      const steps: Steps = ['rules', index, 'when', at, 'key'];
+      if (!/^(request\.headers\[[^\]]+\]|source\.(ip|namespace|principal)|destination\.(ip|port)|connection\.sni)$/.test(key))
+        problems.push(
+          invalid(
+            steps,
+            `is ${key}: known are request.headers[NAME], source.ip, source.namespace, source.principal, destination.port, connection.sni`,
+          ),
+        );
+    }
+  }
+  return problems;
+}
+
+/** Sidecars are chosen by labels or by the service that they serve; the Gateway API comes later. */
+function targetProblems(spec: {
+  readonly targetRef?: TelemetryTargetRef | undefined;
+  readonly targetRefs?: readonly TelemetryTargetRef[] | undefined;
+  readonly selector?: object | undefined;
+}): readonly SchemaProblem[] {
+  const all: [Steps, TelemetryTargetRef][] = (spec.targetRefs ?? []).map((ref, index) => [['targetRefs', index], ref]);
+  if (spec.targetRef !== undefined) all.push([['targetRef'], spec.targetRef]);
+  const problems = all.flatMap(([steps, { kind, group = '', namespace }]) => {
+    if (namespace !== undefined) return [invalid([...steps, 'namespace'], 'must not be given: targets are of the own namespace')];
+    return kind === 'Service' && group === '' ? [] : [invalid([...steps, 'kind'], `is ${kind}: only a Service can be a target, group ""`)];
+  });
+  if (all.length > 0 && spec.selector !== undefined) problems.push(invalid(['selector'], 'and targetRefs exclude each other'));
+  return problems;
+}
