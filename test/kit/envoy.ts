@@ -28,6 +28,8 @@ export interface TestEnvoy {
 /** Where it finds its agent, and who it is. */
 export interface EnvoyOptions {
   readonly xdsPort: number;
+  /** Loopback unless given. */
+  readonly xdsAddress?: string;
   readonly token: string;
   readonly node: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   /** Delta unless given. */
@@ -97,7 +99,14 @@ async function until(child: ChildProcess, ask: () => Promise<string>, explain: (
   }
 }
 
-function bootstrap({ xdsPort, token, node, variant = 'DELTA_GRPC', address = '127.0.0.1' }: EnvoyOptions): unknown {
+function bootstrap({
+  xdsPort,
+  xdsAddress = '127.0.0.1',
+  token,
+  node,
+  variant = 'DELTA_GRPC',
+  address = '127.0.0.1',
+}: EnvoyOptions): unknown {
   const socket = (at: string, port: number): unknown => ({ socket_address: { address: at, port_value: port } });
   const ads = { ads: {}, resource_api_version: 'V3' };
   return {
@@ -130,7 +139,7 @@ function bootstrap({ xdsPort, token, node, variant = 'DELTA_GRPC', address = '12
           },
           load_assignment: {
             cluster_name: 'xds',
-            endpoints: [{ lb_endpoints: [{ endpoint: { address: socket('127.0.0.1', xdsPort) } }] }],
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xdsAddress, xdsPort) } }] }],
           },
         },
       ],

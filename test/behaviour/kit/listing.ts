@@ -17,6 +17,7 @@ const AREAS: Readonly<Record<string, string>> = {
   GW: 'Gateway',
   SC: 'Sidecar and scope',
   DNS: 'DNS and capture',
+  PR: 'Protocols',
 };
 
 const LITERAL = String.raw`('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")`;

@@ -47,14 +47,20 @@ export class Mesh {
   readonly #members = new Map<string, Member>();
   readonly #envoys: TestEnvoy[] = [];
   readonly #seen = new Map<string, { readonly parts: Parts; readonly seen: Parts }>();
+  readonly #adsAddress: string;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
   #shards: ReadonlyMap<string, Parts> = new Map();
   #policies: ReadonlyMap<string, Resource> = new Map();
   readonly #credentials = new Map<string, Credentials>();
 
-  static async start(clusters: readonly ClusterOptions[]): Promise<Mesh> {
-    const mesh = new Mesh();
-    for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster));
+  private constructor(adsAddress: string) {
+    this.#adsAddress = adsAddress;
+  }
+
+  /** The agents listen on loopback, unless their proxies are in network namespaces of their own. */
+  static async start(clusters: readonly ClusterOptions[], adsAddress = '127.0.0.1'): Promise<Mesh> {
+    const mesh = new Mesh(adsAddress);
+    for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster, adsAddress));
     mesh.#clusters = new Map([...mesh.#members].map(([name, { peer }]) => [name, peer]));
     return mesh;
   }
@@ -73,6 +79,16 @@ export class Mesh {
       .ads.proxies()
       .flatMap(({ types }) => Object.values(types).map(({ state }) => state));
     return states.every((state) => state === 'SYNCED' || state === 'NOT_SENT');
+  }
+
+  /** Where the agent of a cluster serves xDS. */
+  adsPort(cluster: string): number {
+    return this.#member(cluster).ads.port;
+  }
+
+  /** The agent of a cluster goes away for good. */
+  stopAgent(cluster: string): Promise<void> {
+    return this.#member(cluster).ads.stop();
   }
 
   domain(cluster: string): TrustDomain {
@@ -146,7 +162,7 @@ export class Mesh {
     const name = `${ref.role}-${ref.address}`;
     const node = { ...ref, name, namespace, serviceAccount, cluster };
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
-    const envoy = await startEnvoy({ xdsPort: ads.port, token, node });
+    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node });
     this.#envoys.push(envoy);
     return envoy;
   }
@@ -179,14 +195,14 @@ function keyOf({ kind, metadata }: Resource): string {
   return resourceKey(kind, metadata.namespace, metadata.name);
 }
 
-async function startMember({ name, network = name, gateways = [] }: ClusterOptions): Promise<Member> {
+async function startMember({ name, network = name, gateways = [] }: ClusterOptions, address: string): Promise<Member> {
   const domain = await createTrustDomain(trustDomainOf(name));
   const peer = { name, region: name, zone: `${name}-a`, network, trustDomain: domain.name, trustBundle: [domain.bundle], gateways };
   const [translator, store, given] = [createTranslator(), new SnapshotStore(), new Map<string, Identity>()];
   const identityOf = async (account: string, namespace: string, serviceAccount: string): Promise<Identity> =>
     given.get(account) ?? domain.issue(spiffeId(domain.name, namespace, serviceAccount));
   const ads = await startAdsServer({
-    ...{ address: '127.0.0.1', port: 0, store, log: pino({ level: 'silent' }), registry: createRegistry() },
+    ...{ address, port: 0, store, log: pino({ level: 'silent' }), registry: createRegistry() },
     gate: {
       authenticate: async (token) => JSON.parse(Buffer.from(token, 'base64').toString()),
       attach: (proxy) => void store.apply(translator.attach(proxy)),

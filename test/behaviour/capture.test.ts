@@ -1,0 +1,243 @@
+/** DNS and capture: unmodified programs in network namespaces call the mesh by name, through `hawser proxy run --capture`. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startResolver } from '@hawser/cli/proxy/names/resolver.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Mesh } from '../datapath/kit/mesh.ts';
+import { createTrustDomain } from '../datapath/kit/pki.ts';
+import { until } from '../datapath/kit/until.ts';
+import { available } from '../kit/requirements.ts';
+import { APP_PORTS, type EchoApp, startEchoApp } from './kit/echo-app.ts';
+import { type Namespace, Network } from './kit/namespaces.ts';
+
+const MAIN = join(import.meta.dirname, '../../services/cli/src/main.ts');
+const HOST = '10.78.0.1';
+const MESH_HOST = 'reviews.bookinfo.svc.clusterset.local';
+const [EAST_GATEWAY, WEST_GATEWAY] = ['10.78.1.1', '10.78.2.1'];
+const WEST_SERVERS = ['10.78.2.21', '10.78.2.22'] as const;
+const RESOLV_CONF = `nameserver ${HOST}\nsearch bookinfo.svc.cluster.local svc.cluster.local\noptions ndots:5 timeout:3 attempts:1\n`;
+const PORTS = [
+  { name: 'http', port: 80, protocol: 'http' as const },
+  { name: 'tcp', port: 5000, protocol: 'tcp' as const },
+  { name: 'tls', port: 443, protocol: 'tcp' as const, application: 'tls' },
+  { port: 7000, protocol: 'http' as const, application: 'auto' },
+  { port: 7001, protocol: 'http' as const, application: 'auto' },
+];
+const TARGETS = { '80': APP_PORTS.http, '5000': APP_PORTS.tcp, '443': APP_PORTS.tls, '7000': APP_PORTS.http, '7001': APP_PORTS.tcp };
+
+/** In the order of this file: the last ones take the agent away. */
+function behaviour(id: string, field: string, seen: string, show: () => Promise<void>): void {
+  test(`${id} ${field}: ${seen}`, show);
+}
+
+describe.skipIf(!available('root') || !available('iptables'))('captured workloads', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hawser-capture-'));
+  const apps: EchoApp[] = [];
+  const logs: (() => string)[] = [];
+  const closing: (() => Promise<unknown> | unknown)[] = [];
+  let network: Network;
+  let mesh: Mesh;
+  let client: Namespace;
+  let server: Namespace;
+
+  const hawser = (...args: readonly string[]): string[] => [process.execPath, MAIN, ...args];
+  const curl = (url: string, ...more: readonly string[]): Promise<{ code: number; out: string }> =>
+    client.run(['curl', '-sS', '--max-time', '10', ...more, url]);
+  /** A plain TCP client: the shell's own. */
+  const tcp = (host: string, port: number, line: string): Promise<{ code: number; out: string }> =>
+    client.run(['bash', '-c', `exec 3<>/dev/tcp/${host}/${port} && echo ${line} >&3 && head -n 2 <&3`]);
+
+  beforeAll(async () => {
+    network = await Network.create([HOST, EAST_GATEWAY, WEST_GATEWAY, ...WEST_SERVERS]);
+    const clusters = [
+      { name: 'east', gateways: [`${EAST_GATEWAY}:15443`] },
+      { name: 'west', gateways: [`${WEST_GATEWAY}:15443`] },
+    ];
+    mesh = await Mesh.start(clusters, HOST);
+    const identity = await (await createTrustDomain('echo')).issue('spiffe://echo/app');
+    for (const address of WEST_SERVERS) apps.push(await startEchoApp(`west-${address.split('.')[3]}`, address, identity));
+    mesh.service('bookinfo/reviews', 'west', {
+      ports: PORTS,
+      endpoints: WEST_SERVERS.map((address) => ({ address, targetPorts: TARGETS })),
+    });
+    await Promise.all([
+      mesh.gateway('west', WEST_GATEWAY),
+      ...WEST_SERVERS.map((address) => mesh.sidecar('west', address, 'bookinfo/reviews')),
+    ]);
+    closing.push(await startOutside());
+    client = await network.namespace('c', '10.78.1.11', RESOLV_CONF);
+    server = await network.namespace('s', '10.78.1.12', RESOLV_CONF);
+    mesh.service('bookinfo/local', 'east', {
+      exported: false,
+      ports: [{ name: 'http', port: 80, protocol: 'http' }],
+      endpoints: [{ address: server.address, targetPorts: { '80': 9080 } }],
+    });
+    server.start([process.execPath, '-e', `require('http').createServer((q, r) => r.end('local\\n')).listen(9080, '${server.address}')`]);
+    for (const [at, account] of [
+      [client, 'productpage'],
+      [server, 'local'],
+    ] as const) {
+      expect(await at.run(hawser('proxy', 'capture', '--install', '--proxy-user', '0'), 'root')).toMatchObject({ code: 0 });
+      logs.push(startSidecar(at, account));
+    }
+    let last = '';
+    await until(
+      async () => {
+        last = (await curl('http://reviews.bookinfo.svc.clusterset.local/')).out;
+        return last.includes('west-');
+      },
+      () => `the client does not reach the mesh: ${last} ${mesh.nacks.join()} ${logs.map((log) => log()).join('\n')}`,
+    );
+  }, 120_000);
+
+  afterAll(async () => {
+    await mesh?.stop();
+    await network?.remove();
+    await Promise.all([...closing.map((close) => close()), ...apps.map((app) => app.stop())]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function startSidecar(at: Namespace, account: string): () => string {
+    const tokenFile = join(folder, `${account}.token`);
+    const claims = { cluster: 'east', namespace: 'bookinfo', serviceAccount: account };
+    writeFileSync(tokenFile, Buffer.from(JSON.stringify(claims)).toString('base64'), { mode: 0o600 });
+    const who = ['--cluster', 'east', '--name', account, '--namespace', 'bookinfo', '--service-account', account, '--address', at.address];
+    const where = ['--agent', `${HOST}:${mesh.adsPort('east')}`, '--token-file', tokenFile, '--state-dir', folder];
+    return at.start(hawser('proxy', 'run', '--capture', ...who, ...where), { HAWSER_ALLOW_PLAINTEXT: '1' });
+  }
+
+  /** What is not of the mesh: a DNS server that knows `outside.test`, a web server, and one that speaks first. */
+  async function startOutside(): Promise<() => Promise<unknown>> {
+    const table = { zones: [], names: new Map([['outside.test', [HOST]]]), above: new Set<string>() };
+    const dns = await startResolver({ addresses: [HOST], port: 53, resolvers: () => [], table: () => table });
+    const web = createServer((request, response) => response.end(`outside ${request.headers.host}\n`));
+    const greeter = createTcpServer((socket) => void socket.on('error', () => socket.destroy()).end('greetings\n'));
+    await Promise.all([listening(web, 8080), listening(greeter, 2525)]);
+    return () => Promise.all([dns.stop(), closed(web), closed(greeter)]);
+  }
+
+  behaviour('DNS-001', 'svc.clusterset.local', 'curl calls a service of another cluster by its name, through a gateway', async () => {
+    const { out } = await curl('http://reviews.bookinfo.svc.clusterset.local/');
+    expect(JSON.parse(out)).toMatchObject({ headers: { host: 'reviews.bookinfo.svc.clusterset.local' } });
+  });
+
+  behaviour('DNS-002', 'virtual address', 'a name has one address of the range, the same every time', async () => {
+    const resolve = async (): Promise<string> => (await client.run(['getent', 'ahostsv4', 'reviews.bookinfo.svc.clusterset.local'])).out;
+    expect(await resolve()).toMatch(/^240\.247\.204\.181 /);
+    expect(await resolve()).toBe(await resolve());
+  });
+
+  behaviour('DNS-003', 'TCP by name', 'a plain TCP client reaches a TCP service of another cluster by its name', async () => {
+    expect((await tcp('reviews.bookinfo.svc.clusterset.local', 5000, 'hello')).out).toMatch(/^west-2[12]\nhello\n$/);
+  });
+
+  behaviour('DNS-004', 'TLS passthrough', 'TLS reaches the application whole, certificate and all', async () => {
+    const openssl = `openssl s_client -connect ${MESH_HOST}:443 -servername ${MESH_HOST}`;
+    const said = '{ echo hello; for i in $(seq 200); do grep -q "^hello" $f && break; sleep 0.05; done; }';
+    const { out } = await client.run(['bash', '-c', `f=$(mktemp); ${said} | ${openssl} >$f 2>&1; cat $f; rm $f`]);
+    expect(out).toMatch(/west-2[12]/);
+    expect(out).toContain('hawser test');
+  });
+
+  behaviour('DNS-005', 'auto', 'a port of which nobody says what it speaks takes HTTP from curl', async () => {
+    expect(JSON.parse((await curl('http://reviews.bookinfo.svc.clusterset.local:7000/auto')).out)).toMatchObject({ path: '/auto' });
+  });
+
+  behaviour('DNS-006', 'auto', 'and bytes from those who speak something else, even when its server speaks first', async () => {
+    expect((await tcp('reviews.bookinfo.svc.clusterset.local', 7001, 'hello')).out).toMatch(/^west-2[12]\nhello\n$/);
+  });
+
+  behaviour(
+    'DNS-007',
+    'svc.cluster.local',
+    'the own cluster’s service is found by its cluster-local name and by the search list',
+    async () => {
+      expect((await curl('http://local.bookinfo.svc.cluster.local/')).out).toBe('local\n');
+      expect((await curl('http://local.bookinfo/')).out).toBe('local\n');
+    },
+  );
+
+  behaviour('DNS-008', 'NXDOMAIN', 'a name that the mesh does not have does not exist, at once', async () => {
+    const { code, out } = await curl('http://nobody.bookinfo.svc.clusterset.local/');
+    expect(code).toBe(6);
+    expect(out).toContain('Could not resolve host');
+  });
+
+  behaviour(
+    'DNS-009',
+    'outboundTrafficPolicy ALLOW_ANY',
+    'what is not of the mesh is resolved by the machine and reached as it is',
+    async () => {
+      expect((await curl('http://outside.test:8080/')).out).toBe('outside outside.test:8080\n');
+      expect((await client.run(['bash', '-c', 'exec 3<>/dev/tcp/outside.test/2525 && head -n 1 <&3'])).out).toBe('greetings\n');
+    },
+  );
+
+  behaviour('DNS-010', 'Host', 'HTTP is routed by its Host wherever it was going', async () => {
+    const { out } = await curl(`http://${HOST}:80/`, '-H', 'host: reviews.bookinfo.svc.clusterset.local');
+    expect(JSON.parse(out)).toMatchObject({ servedBy: expect.stringMatching(/^west-/) });
+  });
+
+  behaviour(
+    'DNS-011',
+    'inbound capture',
+    'a caller outside the mesh reaches a captured application as before, and its sidecar counts it',
+    async () => {
+      const before = await passedThrough();
+      expect(await (await fetch(`http://${server.address}:9080/`)).text()).toBe('local\n');
+      await until(
+        async () => (await passedThrough()) > before,
+        () => 'the sidecar saw no connection',
+      );
+      expect((await fetch(`http://${server.address}:15006/`).catch((error: Error) => error)) instanceof Error).toBe(true);
+    },
+  );
+
+  behaviour('DNS-012', 'hawser proxy capture', 'installing twice is installing once, and removing leaves nothing behind', async () => {
+    const spare = await network.namespace('x', '10.78.1.13', RESOLV_CONF);
+    const saved = async (): Promise<string> => {
+      const both = ['iptables-save', 'ip6tables-save'].map((program) => spare.run([program], 'root'));
+      return (await Promise.all(both)).map(({ out }) => out.replace(/^#.*$/gm, '').replace(/\[\d+:\d+\]/g, '')).join('\n');
+    };
+    await spare.run(['iptables', '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '--dport', '9999', '-j', 'RETURN'], 'root');
+    await spare.run(['ip6tables', '-t', 'nat', '-L'], 'root');
+    const capture = async (...flags: readonly string[]): Promise<void> =>
+      expect(await spare.run(hawser('proxy', 'capture', ...flags), 'root')).toMatchObject({ code: 0 });
+    await capture('--install', '--exclude-outbound-ports', '22');
+    const once = await saved();
+    await capture('--install', '--exclude-outbound-ports', '22');
+    expect(await saved()).toBe(once);
+    await capture('--install', '--no-dns');
+    expect(await saved()).not.toMatch(/--dport 22|15053|CT --zone/);
+    await capture('--remove');
+    await capture('--remove');
+    expect(await saved()).not.toContain('HAWSER');
+    expect(await saved()).toContain('--dport 9999');
+  });
+
+  behaviour('DNS-013', 'agent down', 'names and calls go on without the agent', async () => {
+    await mesh.stopAgent('east');
+    expect((await curl('http://reviews.bookinfo.svc.clusterset.local/')).out).toContain('west-');
+    expect((await tcp('reviews.bookinfo.svc.clusterset.local', 5000, 'again')).out).toContain('again');
+    expect((await curl('http://outside.test:8080/')).out).toContain('outside');
+  });
+
+  async function passedThrough(): Promise<number> {
+    const { out } = await server.run(
+      ['curl', '-sS', `http://${server.address}:15000/stats?filter=tcp.inbound_passthrough.downstream_cx_total`],
+      'root',
+    );
+    return Number(out.split(': ')[1] ?? 0);
+  }
+});
+
+function listening(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => server.once('error', reject).listen(port, HOST, () => resolve()));
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
