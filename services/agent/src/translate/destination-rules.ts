@@ -1,5 +1,6 @@
 /** DestinationRules by the hosts they are for, and which of them holds for a caller. Pure. */
 import type { DestinationRuleSpec, DestinationRuleTrafficPolicy as TrafficPolicy } from '@hawser/model/istio/specs.ts';
+import { priorityLabels } from '@hawser/model/locality-setting.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import { policyKeyOf } from './policy-tables.ts';
@@ -31,6 +32,8 @@ export interface DestinationPolicy {
   readonly trafficPolicy: TrafficPolicy | undefined;
   /** By name. */
   readonly subsets: readonly Subset[];
+  /** Of the caller's labels those that `failoverPriority` compares with endpoints'; left out when it has none. */
+  readonly callerLabels?: Readonly<Record<string, string>>;
 }
 
 /** Of a service without rules. */
@@ -45,7 +48,7 @@ export function destinationPolicy(rules: readonly DestinationRule[], owner: stri
   const seen = rules.filter((rule) => isSeen(rule, caller));
   for (const namespace of new Set([caller.namespace, owner, ROOT_NAMESPACE])) {
     const near = seen.filter((rule) => namespace === undefined || rule.namespace === namespace);
-    if (near.length > 0) return joined(decidingOf(near));
+    if (near.length > 0) return withCaller(joined(decidingOf(near)), caller);
   }
   return NO_DESTINATION_POLICY;
 }
@@ -54,15 +57,29 @@ export function destinationPolicy(rules: readonly DestinationRule[], owner: stri
 export function dependsOnCaller(rules: readonly DestinationRule[], owner: string | undefined): boolean {
   return rules.some(
     ({ namespace, spec }) =>
+      callerKeysOf(spec).length > 0 ||
       spec.workloadSelector !== undefined ||
       (spec.exportTo !== undefined && !spec.exportTo.includes('*')) ||
       (owner !== undefined && namespace !== owner && namespace !== ROOT_NAMESPACE),
   );
 }
 
-/** Keys of labels by which rules tell callers apart. */
-export function callerLabelsOf(rules: readonly DestinationRule[]): readonly string[] {
-  return rules.flatMap(({ spec }) => Object.keys(spec.workloadSelector?.matchLabels ?? {}));
+/** Keys of the caller's labels that a rule looks at: its selector's, and those of `failoverPriority` that ask for no value. */
+export function callerKeysOf({ workloadSelector, trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly string[] {
+  const policies = [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)];
+  return [...Object.keys(workloadSelector?.matchLabels ?? {}), ...policies.flatMap(comparedKeys)];
+}
+
+function comparedKeys(policy: TrafficPolicy | undefined): string[] {
+  const blocks = policy === undefined ? [] : [policy, ...(policy.portLevelSettings ?? [])];
+  const labels = blocks.flatMap(({ loadBalancer }) => priorityLabels(loadBalancer?.localityLbSetting) ?? []);
+  return labels.filter((label) => !label.includes('=') && !label.startsWith('topology.'));
+}
+
+function withCaller(policy: DestinationPolicy, caller: ProxyScope): DestinationPolicy {
+  const keys = [policy.trafficPolicy, ...policy.subsets.map((subset) => subset.trafficPolicy)].flatMap(comparedKeys);
+  const found = [...new Set(keys)].sort().flatMap((key) => (caller.labels[key] === undefined ? [] : [[key, caller.labels[key]]]));
+  return found.length === 0 ? policy : { ...policy, callerLabels: Object.fromEntries(found) };
 }
 
 /** A rule with a selector is for workloads of its own namespace alone. */

@@ -12,7 +12,6 @@ import type { PeerCluster } from '../state/world.ts';
 import type { Upstream } from './clusters.ts';
 import { type Fleet, reachOf } from './fleet.ts';
 import { tunnelAuthority, tunnelName } from './names.ts';
-import { COMMON_SCOPE, type ProxyScope } from './scope.ts';
 import type { HostView, Part, ServiceView } from './service-view.ts';
 import { endpointPeer, PEER_METADATA } from './telemetry/labels.ts';
 import { TUNNEL_METADATA } from './tls.ts';
@@ -26,12 +25,17 @@ type LocalityInit = Init<typeof LocalityLbEndpointsSchema>;
 const OVERPROVISIONING = { gradual: 140, strict: 100_000 } as const;
 
 /**
- * The assignment of an upstream. Locality priorities are contiguous, weights at least 1 (Envoy refuses 0). The caller counts where
- * `failoverPriority` compares labels.
+ * The assignment of an upstream. Locality priorities are contiguous, weights at least 1 (Envoy refuses 0). The caller's
+ * labels count where `failoverPriority` compares them.
  */
-export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet, caller: ProxyScope = COMMON_SCOPE): ClusterLoadAssignment {
+export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet): ClusterLoadAssignment {
   const setting = settingOf(upstream);
-  const groups = new Map(groupsOf(upstream, setting, { self: fleet.self, caller }).map((group) => [idOf(group.place), group]));
+  const groups = new Map(
+    groupsOf(upstream, setting, { self: fleet.self, labels: view.policies.destination.callerLabels ?? {} }).map((group) => [
+      idOf(group.place),
+      group,
+    ]),
+  );
   const order = localityPriorities({
     from: placeOf(fleet.self),
     serving: [...groups.values()].map(({ place, endpoints }) => ({ ...place, endpoints: capacity(endpoints) })),
@@ -90,9 +94,13 @@ function joined(placed: readonly Placed[]): Placed[] {
 }
 
 /** One group for each cluster that serves, or several where labels decide. */
-function groupsOf(upstream: Upstream, setting: LocalitySetting | undefined, from: { self: PeerCluster; caller: ProxyScope }): Group[] {
+function groupsOf(
+  upstream: Upstream,
+  setting: LocalitySetting | undefined,
+  from: { self: PeerCluster; labels: Readonly<Record<string, string>> },
+): Group[] {
   const wanted = priorityLabels(setting);
-  const own = wanted === undefined ? {} : { ...from.caller.labels, ...localityLabels(localityIn(from.self)) };
+  const own = wanted === undefined ? {} : { ...from.labels, ...localityLabels(localityIn(from.self)) };
   return upstream.host.parts.flatMap(({ cluster, shard, server }): Group[] => {
     const whose = { cluster, ...(server === undefined ? {} : { server }) };
     const serving = inOrder(shard.endpoints).filter(servesFor(upstream));
