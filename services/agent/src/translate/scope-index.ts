@@ -2,6 +2,7 @@
 import type { DestinationRuleSpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
+import { callerKeysOf } from './destination-rules.ts';
 import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';
 import { type ProxyScope, ROOT_NAMESPACE, selects } from './scope.ts';
 
@@ -81,12 +82,13 @@ const LOOKS: Readonly<Record<string, (policy: Resource) => readonly string[] | u
   ServiceEntry: ({ spec }) => (isRestricted((spec as ServiceEntrySpec).exportTo) ? [] : undefined),
   DestinationRule: ({ spec, metadata }) => {
     const { host, exportTo, workloadSelector } = spec as DestinationRuleSpec;
+    const keys = callerKeysOf(spec as DestinationRuleSpec);
     const owner = parseServiceKey(hostKey(host, metadata.namespace ?? '') ?? '').namespace;
     const isAway = owner !== '*' && owner !== metadata.namespace && metadata.namespace !== ROOT_NAMESPACE;
     // A rule for a host beyond the clusters is the business of its own namespace.
     const isForeign = owner === '*' && metadata.namespace !== ROOT_NAMESPACE;
-    if (workloadSelector === undefined && !isAway && !isForeign && !isRestricted(exportTo)) return undefined;
-    return Object.keys(workloadSelector?.matchLabels ?? {});
+    if (keys.length === 0 && workloadSelector === undefined && !isAway && !isForeign && !isRestricted(exportTo)) return undefined;
+    return keys;
   },
   VirtualService: ({ spec }) => {
     const { exportTo, http = [], tls = [], tcp = [] } = spec as VirtualServiceSpec;
