@@ -1,7 +1,12 @@
 /** Which of several policies decides for a service: the same choice in every agent and in the hub's `who-serves`. Pure. */
+import type { DestinationRuleSpec } from './istio/specs.ts';
 import type { FailoverPolicySpec, TrafficShiftSpec } from './kind-specs.ts';
+import type { LocalitySetting } from './locality-setting.ts';
 import type { Resource } from './resource.ts';
-import type { ServiceName } from './service-host.ts';
+import { clusterLocalHost, clustersetHost, hostKey, type ServiceName, serviceKey } from './service-host.ts';
+
+/** Namespace whose DestinationRules and Sidecars hold where no nearer one does (Istio's root namespace). */
+export const ROOT_NAMESPACE = 'hawser-system';
 
 /** The failover order of a service: a policy of its namespace that names it, else one for the whole namespace; else undefined. */
 export function effectiveFailover(policies: Iterable<Resource>, service: ServiceName): FailoverPolicySpec | undefined {
@@ -11,6 +16,39 @@ export function effectiveFailover(policies: Iterable<Resource>, service: Service
 /** The static region weights of a service, or undefined when no TrafficShift of its namespace names it. */
 export function effectiveShift(policies: Iterable<Resource>, service: ServiceName): TrafficShiftSpec | undefined {
   return chosen(policies, 'TrafficShift', service) as TrafficShiftSpec | undefined;
+}
+
+/**
+ * What DestinationRules say about regions to callers whom none of them means in particular: of the service's namespace, else of the
+ * root namespace, the most exact host, and of several the oldest with a traffic policy. Ports and subsets may have their own.
+ */
+export function effectiveLocality(policies: Iterable<Resource>, service: ServiceName): LocalitySetting | undefined {
+  const rules = [...policies].flatMap((policy) => {
+    const reach = policy.kind === 'DestinationRule' ? hostReach(policy, service) : undefined;
+    return reach === undefined ? [] : [{ policy, reach }];
+  });
+  for (const namespace of [service.namespace, ROOT_NAMESPACE]) {
+    const near = rules.filter(({ policy }) => policy.metadata.namespace === namespace);
+    const least = Math.min(...near.map(({ reach }) => reach));
+    const exact = near.filter(({ reach }) => reach === least).map(({ policy }) => policy);
+    const [first] = exact.filter((policy) => trafficPolicyOf(policy) !== undefined).sort((a, b) => (precedes(a, b) ? -1 : 1));
+    if (near.length > 0) return first === undefined ? undefined : trafficPolicyOf(first)?.loadBalancer?.localityLbSetting;
+  }
+  return undefined;
+}
+
+function trafficPolicyOf(policy: Resource): DestinationRuleSpec['trafficPolicy'] {
+  return (policy.spec as DestinationRuleSpec).trafficPolicy;
+}
+
+/** 0 when a rule without a selector names the service, more the wider its wildcard is; undefined when it is for others. */
+function hostReach({ spec, metadata }: Resource, service: ServiceName): number | undefined {
+  const { host, workloadSelector } = spec as DestinationRuleSpec;
+  if (workloadSelector !== undefined || typeof host !== 'string') return undefined;
+  if (hostKey(host, metadata.namespace ?? '') === serviceKey(service)) return 0;
+  const suffix = host.startsWith('*') ? host.slice(1) : undefined;
+  const isMeant = suffix !== undefined && [clustersetHost(service), clusterLocalHost(service)].some((name) => name.endsWith(suffix));
+  return isMeant ? 1_000 - suffix.length : undefined;
 }
 
 /** Among policies of the same reach the oldest wins, then the first by name: a newcomer cannot take over what is in force. */

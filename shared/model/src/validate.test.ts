@@ -156,7 +156,7 @@ describe('other kinds', () => {
     ['dr', 'a subset twice', destinationRule({ subsets: [{ name: 'v1' }, { name: 'v1' }] }), ['spec.subsets[1].name FieldValueDuplicate']],
     ['dr', 'a field of Istio', destinationRule({ trafficPolicy: { tunnel: {} } }), ['spec.trafficPolicy.tunnel NotImplemented']],
     ['dr', 'a foreign host', destinationRule({ host: 'example.com' }), []],
-    ['dr', 'a host no service has', destinationRule({ host: 'www.example.com' }), ['spec.host FieldValueInvalid']],
+    ['dr', 'a host that nothing can have', destinationRule({ host: 'www..example.com' }), ['spec.host FieldValueInvalid']],
     ['ts', 'shares below 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 49 } }), ['spec.regions FieldValueInvalid']],
     ['ts', 'a bad region', hawser('TrafficShift', { services: ['a'], regions: { 'X Y': 100 } }), ['spec.regions["X Y"] FieldValueInvalid']],
     ['ts', 'shares of 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 50 } }), []],

@@ -1,5 +1,6 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
 import { MESH } from './caller.ts';
+import { meshProblems } from './destination-problems.ts';
 import type { Subset } from './destination-rules.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
 import { httpRoutes } from './http-routes.ts';
@@ -18,7 +19,11 @@ export interface RuleProblem {
 export function ruleProblems(view: ServiceView, lookup: ServiceLookup): RuleProblem[] {
   const host = view.hosts.find((candidate) => candidate.short) ?? view.hosts[0];
   if (host === undefined) return [];
-  const all = [...rulesProblems(view, host, lookup), ...view.subsets.flatMap((subset) => subsetProblems(subset, host))];
+  const all = [
+    ...rulesProblems(view, host, lookup),
+    ...view.subsets.flatMap((subset) => subsetProblems(subset, host)),
+    ...meshProblems(view.policies.destination),
+  ];
   const seen = new Set<string>();
   return all.filter(({ policy, field }) => !seen.has(`${policy} ${field}`) && seen.add(`${policy} ${field}`));
 }

@@ -1,4 +1,5 @@
 /** Who calls: what of a proxy decides which policy it is served. Pure. */
+import { ROOT_NAMESPACE } from '@hawser/model/effective-policy.ts';
 import type { ProxyRef } from '../state/world.ts';
 
 /** A caller, as policy sees it: predicates over it decide what depends on the caller, and everything else is built once for all. */
@@ -13,8 +14,7 @@ export interface ProxyScope {
 /** What a caller is served whom no policy means in particular: no namespace, no labels. */
 export const COMMON_SCOPE: ProxyScope = { id: '', namespace: '', labels: {} };
 
-/** Namespace whose DestinationRules and Sidecars hold where no nearer one does (Istio's root namespace). */
-export const ROOT_NAMESPACE = 'hawser-system';
+export { ROOT_NAMESPACE };
 
 /** Whether labels hold everything that a selector asks for; an empty selector takes all. */
 export function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {

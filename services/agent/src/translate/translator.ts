@@ -139,7 +139,7 @@ class IncrementalTranslator implements Translator {
     const lookup = (key: string) => this.#services.get(key)?.view;
     this.#problems ??= [
       ...[...this.#services.values()]
-        .filter(({ view }) => view.policies.rules.length > 0 || view.subsets.length > 0)
+        .filter(({ view }) => view.policies.rules.length > 0 || view.policies.destination.policy !== '')
         .flatMap(({ view }) => ruleProblems(view, lookup)),
       ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? new Map()),
     ];

@@ -51,6 +51,18 @@ describe('whoServes', () => {
     expect(order([byOrder, shift])).toEqual(['eu-west@0', 'us-west@1']);
   });
 
+  it('follows the DestinationRule that agents follow, where no policy of our own says otherwise', () => {
+    const rule = (setting: object, host = 'ratings') =>
+      policyOf('DestinationRule', `rule-${host.length}`, { host, trafficPolicy: { loadBalancer: { localityLbSetting: setting } } });
+    const failover = rule({ failover: [{ from: 'us-east', to: 'us-west' }] });
+    expect(order([failover])).toEqual(['us-west@0', 'eu-west@1']);
+    expect(order([failover, rule({ enabled: false }, '*.bookinfo.svc.cluster.local')])).toEqual(['us-west@0', 'eu-west@1']);
+    expect(order([rule({ enabled: false }, '*.bookinfo.svc.cluster.local')])).toEqual(['eu-west@0', 'us-west@0']);
+    expect(order([rule({ failoverPriority: ['topology.istio.io/cluster=eu-west'] })])).toEqual(['eu-west@0', 'us-west@1']);
+    expect(order([rule({ distribute: [{ from: 'us-east', to: { 'us-west': 100 } }] })])).toEqual(['us-west@0']);
+    expect(order([failover, policyOf('FailoverPolicy', 'ratings', { order: ['eu-west'] })])).toEqual(['eu-west@0', 'us-west@1']);
+  });
+
   it('answers for every cluster, or for the one asked for', () => {
     expect(ask([], { from: undefined }).answers.map((one) => one.from)).toEqual(['eu-west', 'us-east', 'us-west']);
     expect(ask([]).answers.map((one) => one.from)).toEqual(['us-east']);

@@ -1,7 +1,8 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
-import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
+import { effectiveFailover, effectiveLocality, effectiveShift } from '@hawser/model/effective-policy.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
+import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
@@ -35,6 +36,7 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
 function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
   const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
   const serving = input.clusters.filter(({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0);
+  const setting = effectiveLocality(placed, input.service);
   const order = localityPriorities({
     from: { cluster: client.name, region: client.region, zone: client.zone },
     serving: serving.map(({ member, shard }) => ({
@@ -42,15 +44,25 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
       region: member.region,
       zone: member.zone,
       endpoints: capacity(shard),
+      ...farness(setting, { client, member }),
     })),
+    setting,
     failover: effectiveFailover(placed, input.service),
     shift: effectiveShift(placed, input.service),
   });
-  return order.map((place) => {
+  return order.map(({ distance: _distance, ...place }) => {
     const source = serving.find(({ member }) => member.name === place.cluster);
     const { total = 0, healthy = 0 } = source?.shard ?? {};
     return { ...place, endpoints: total, healthy, state: source?.state ?? 'UNKNOWN' };
   });
+}
+
+/** By the labels of places alone: summaries do not have those of workloads, which agents compare as well. */
+function farness(setting: LocalitySetting | undefined, of: { client: RosterMember; member: RosterMember }): { distance?: number } {
+  const wanted = priorityLabels(setting);
+  if (wanted === undefined) return {};
+  const [own, theirs] = [of.client, of.member].map((member) => localityLabels({ ...member, cluster: member.name }));
+  return { distance: distance(wanted, own ?? {}, theirs ?? {}) };
 }
 
 /** As agents count: endpoints that are meant to take traffic, and at least one, so that a draining cluster keeps its place. */
