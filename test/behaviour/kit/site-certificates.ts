@@ -1,6 +1,6 @@
 /** Certificates of sites and of their clients, as a public authority gives them: DNS names, RSA or ECDSA, revocation lists. */
 import 'reflect-metadata';
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash, sign, webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -11,7 +11,6 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
-  X509CrlGenerator,
 } from '@peculiar/x509';
 import type { Identity } from '../../datapath/kit/pki.ts';
 
@@ -51,11 +50,34 @@ export async function createAuthority(name: string): Promise<Authority> {
     return { certificate: leaf.toString('pem'), key: PemConverter.encode(pkcs8, 'PRIVATE KEY') };
   };
   const revoke = async (identities: readonly Identity[]): Promise<string> => {
-    const entries = identities.map(({ certificate }) => ({ serialNumber: new X509Certificate(certificate).serialNumber }));
-    const crl = await X509CrlGenerator.create({ ...sign, thisUpdate: validity().notBefore, nextUpdate: validity().notAfter, entries });
-    return PemConverter.encode(crl.rawData, 'X509 CRL');
+    const pem = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+    return revocationList(new X509Certificate(ca.rawData).subjectName.toArrayBuffer(), pem, identities);
   };
   return { certificate: ca.toString('pem'), issue, revoke };
+}
+
+/** A list of version 1 (RFC 5280, 5.1), which has no extensions. */
+function revocationList(issuer: ArrayBuffer, key: string, identities: readonly Identity[]): string {
+  const { notBefore, notAfter } = validity();
+  const revoked = identities.map(({ certificate }) => {
+    const serial = Buffer.from(new X509Certificate(certificate).serialNumber, 'hex');
+    return der(0x30, der(0x02, (serial[0] ?? 0) > 127 ? Buffer.concat([Buffer.of(0), serial]) : serial), utcTime(notBefore));
+  });
+  const algorithm = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'));
+  const list = der(0x30, algorithm, Buffer.from(issuer), utcTime(notBefore), utcTime(notAfter), der(0x30, ...revoked));
+  const signature = der(0x03, Buffer.of(0), sign('sha256', list, { key, dsaEncoding: 'der' }));
+  return PemConverter.encode(new Uint8Array(der(0x30, list, algorithm, signature)).buffer, 'X509 CRL');
+}
+
+function utcTime(date: Date): Buffer {
+  return der(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(2, 14)}Z`));
+}
+
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
+  return Buffer.concat([Buffer.of(tag, ...size), content]);
 }
 
 /** SHA-256 of a certificate, hexadecimal. */

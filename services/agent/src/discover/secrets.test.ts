@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
+import { createAuthority } from '../../../../test/behaviour/kit/site-certificates.ts';
 import { createTrustDomain, type Identity } from '../../../../test/datapath/kit/pki.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import type { SecretObject } from './registry-kinds.ts';
@@ -45,6 +46,21 @@ it.each([
   const credentials = credentialsOf([secret(data())], new Map());
   expect(credentialWarnings(credentials)).toEqual([expect.stringContaining(message)]);
   expect(credentialWarnings(credentials).join()).not.toContain('PRIVATE KEY');
+});
+
+it('takes a revocation list, and refuses one that Envoy would refuse', async () => {
+  const authority = await createAuthority('revoking.test');
+  const list = await authority.revoke([await authority.issue(['gone.test'])]);
+  const [good] = credentialsOf([secret({ 'ca.crt': root, 'ca.crl': list })], new Map()).values();
+  expect(good?.problem).toBeUndefined();
+  expect(good?.revoked?.trim()).toBe(list.trim());
+  const cut = Buffer.from(list.replace(/-----[^-]+-----/g, ''), 'base64')
+    .subarray(0, -9)
+    .toString('base64');
+  const broken = `-----BEGIN X509 CRL-----\n${cut}\n-----END X509 CRL-----\n`;
+  expect(credentialWarnings(credentialsOf([secret({ 'ca.crt': root, 'ca.crl': broken })], new Map())).join()).toContain(
+    'list 1 cannot be read',
+  );
 });
 
 it('keeps the last good state of one that breaks or goes, and takes the next good one', () => {

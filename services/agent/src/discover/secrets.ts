@@ -2,6 +2,7 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Credential, Credentials, KeyPair } from '../state/credential.ts';
 import { namespaceOf, type RegistryObject, type SecretObject } from './registry-kinds.ts';
+import { isRevocationList } from './revocation-list.ts';
 
 /** Credentials after a read of the registry; `before` itself when none differs. */
 export function credentialsOf(objects: readonly RegistryObject[], before: Credentials): Credentials {
@@ -123,5 +124,7 @@ const REVOCATIONS = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-
 function revocationsIn(text: string): string {
   const found = text.match(REVOCATIONS) ?? [];
   if (found.length === 0) throw new Unusable('data[ca.crl] holds no revocation list in PEM');
+  const broken = found.findIndex((pem) => !isRevocationList(Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64')));
+  if (broken >= 0) throw new Unusable(`data[ca.crl]: list ${broken + 1} cannot be read`);
   return found.map((pem) => `${pem}\n`).join('');
 }
