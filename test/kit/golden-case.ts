@@ -77,13 +77,22 @@ export function worldOf(input: GoldenCase): World {
 /** `captured:ADDRESS` is a sidecar whose workload's traffic is captured. */
 const CAPTURES: Readonly<Record<string, Capture>> = { captured: 'ipv4', 'captured-dual': 'dual' };
 
+/** `KIND:ADDRESS`, and who it is where that matters: `KIND:ADDRESS@NAMESPACE?app=a,version=v1`. */
 export function proxiesOf(input: GoldenCase): ProxyRef[] {
   return input.proxies.map((text) => {
     const colon = text.indexOf(':');
-    const [kind, address] = [text.slice(0, colon), text.slice(colon + 1)];
+    const kind = text.slice(0, colon);
+    const [address = '', who] = text.slice(colon + 1).split('@');
     const capture = CAPTURES[kind];
-    return { role: kind === 'gateway' ? 'gateway' : 'sidecar', address, ...(capture === undefined ? {} : { capture }) };
+    const role = kind === 'gateway' ? 'gateway' : 'sidecar';
+    return { role, address, ...(capture === undefined ? {} : { capture }), ...(who === undefined ? {} : identityOf(who)) };
   });
+}
+
+function identityOf(who: string): Pick<ProxyRef, 'namespace' | 'labels'> {
+  const [namespace = '', labels = ''] = who.split('?');
+  const pairs = labels.split(',').filter((pair) => pair !== '');
+  return { namespace, labels: Object.fromEntries(pairs.map((pair) => pair.split('=') as [string, string])) };
 }
 
 /** The state after changes, in the order of layer, type and name. */

@@ -4,6 +4,7 @@ import { HUB } from './fleet.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
 import { serviceEntryProblems } from './istio/rules/service-entry.ts';
+import { sidecarProblems } from './istio/rules/sidecar.ts';
 import { authorizationPolicyProblems, extensionProviderProblems, telemetryProblems, wasmPluginProblems } from './istio/rules/telemetry.ts';
 import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
@@ -27,6 +28,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   Telemetry: telemetryProblems as Rule,
   AuthorizationPolicy: authorizationPolicyProblems as Rule,
   WasmPlugin: wasmPluginProblems as Rule,
+  Sidecar: sidecarProblems as Rule,
 };
 
 /** Every problem of a spec's meaning; paths are below the spec. */

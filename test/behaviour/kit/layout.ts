@@ -20,6 +20,7 @@ export interface Client {
   readonly namespace: string;
   readonly cluster: string;
   readonly at: number;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** A port of a service; it leads to what the application speaks (`APP_PORTS`) unless `target` says otherwise. */

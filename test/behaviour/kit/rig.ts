@@ -65,7 +65,9 @@ export class Rig {
       this.#apps.set(workload.name, await startEchoApp(workload.name, this.#addressOf(workload), identity));
     }
     for (const client of clients) {
-      this.mesh.service(`${client.namespace}/${client.name}`, client.cluster, { endpoints: [{ address: this.#addressOf(client) }] });
+      this.mesh.service(`${client.namespace}/${client.name}`, client.cluster, {
+        endpoints: [{ address: this.#addressOf(client), labels: client.labels ?? {} }],
+      });
       this.mesh.service(`${client.namespace}/probe`, client.cluster, { endpoints: [] });
     }
     this.#tellServices();

@@ -20,10 +20,13 @@ import {
   worldOf,
 } from '../../../../test/kit/golden-case.ts';
 import { staticBootstrap } from '../../../../test/kit/static-bootstrap.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import type { Change, XdsResource } from '../snapshot/resource.ts';
+import { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyRef } from '../state/world.ts';
+import { ownLayer } from '../xds/resource-view.ts';
 import { createTranslator } from './translator.ts';
 
+const TYPES = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
 const isUpdate = process.env['HAWSER_UPDATE_GOLDEN'] === '1';
 
 /** Proxies that a case does not name get their shared layers checked all the same. */
@@ -32,17 +35,31 @@ const EVERY_ROLE: readonly ProxyRef[] = [
   { role: 'gateway', address: '10.0.1.1' },
 ];
 
-function compile(input: GoldenCase, proxies: readonly ProxyRef[]): ReadonlyMap<string, XdsResource> {
+function compile(input: GoldenCase, proxies: readonly ProxyRef[]): readonly Change[] {
   const translator = createTranslator();
   for (const proxy of proxies) translator.attach(proxy);
-  return resourcesAfter(translator.update(worldOf(input), 'all'));
+  return translator.update(worldOf(input), 'all');
+}
+
+/** Everything that a proxy sees, what is nearest to it in the place of what it hides. */
+function seenBy(input: GoldenCase, proxy: ProxyRef): XdsResource[] {
+  const store = new SnapshotStore();
+  store.apply(compile(input, [proxy]));
+  const layers = [...store.layersOf(ownLayer(proxy))].reverse();
+  const all = layers.flatMap((layer) => TYPES.flatMap((type) => [...store.all(layer, type).values()]));
+  return [...new Map(all.map((resource) => [`${resource.type} ${resource.name}`, resource])).values()];
 }
 
 /** The resources as the golden shows them: roots by name, because they are long. */
 function shown(input: GoldenCase, name: string): string {
   const wanted = input.show;
-  const resources = [...compile(input, proxiesOf(input))].filter(([, resource]) => wanted === undefined || wanted.includes(resource.type));
-  const document = Object.fromEntries(resources.map(([id, resource]) => [id, { version: resource.version, resource: jsonOf(resource) }]));
+  const changes = compile(input, proxiesOf(input));
+  const resources = [...resourcesAfter(changes)].filter(([, resource]) => wanted === undefined || wanted.includes(resource.type));
+  const reads = changes.flatMap((change) => ('reads' in change ? [[`${change.layer} reads`, [...change.reads]] as const] : []));
+  const document = Object.fromEntries([
+    ...reads,
+    ...resources.map(([id, resource]) => [id, { version: resource.version, resource: jsonOf(resource) }] as const),
+  ]);
   const text = JSON.stringify(document);
   const short = names('roots').reduce(
     (all, root) => all.replaceAll(JSON.stringify(rootOf(root)).slice(1, -1), `(roots/${root}.pem)`),
@@ -83,11 +100,8 @@ describe.each(names('in'))('case %s', (name) => {
     const input = readCase(name);
     const folder = mkdtempSync(join(tmpdir(), 'hawser-golden-'));
     for (const proxy of [...proxiesOf(input), ...EVERY_ROLE]) {
-      const layers = [proxy.role, `${proxy.role}:${proxy.address}`];
-      const all = compile(input, [proxy]);
-      const own = [...all].filter(([id]) => layers.includes(id.slice(0, id.indexOf(' ')))).map(([, resource]) => resource);
       const file = join(folder, `${proxy.role}.json`);
-      const bootstrap = JSON.stringify(staticBootstrap(own, proxy, await identity));
+      const bootstrap = JSON.stringify(staticBootstrap(seenBy(input, proxy), proxy, await identity));
       if (accepted.has(bootstrap)) continue;
       writeFileSync(file, bootstrap);
       await promisify(execFile)(envoyBinary(), ['--mode', 'validate', '-c', file, '--log-level', 'error']);

@@ -9,8 +9,6 @@ const PLACES = POLICIES.flatMap((place) => [place, `${place}.portLevelSettings`]
 
 /** Fields of DestinationRule that are refused, and why. */
 export const DESTINATION_RULE: Readonly<Record<string, string>> = {
-  exportTo: NOT_YET,
-  workloadSelector: NOT_YET,
   ...everywhere(POLICIES, ['tunnel'], TUNNEL),
   ...everywhere(POLICIES, ['proxyProtocol'], NOT_YET),
   ...everywhere(PLACES, ['outlierDetection.consecutiveErrors'], REMOVED),

@@ -1,0 +1,181 @@
+/** What depends on who calls: exportTo, sources, the order in which DestinationRules are looked for, and Sidecar. */
+import { expect } from 'vitest';
+import { behavioursOf } from './kit/behaviour.ts';
+import { BOOKINFO, type Layout } from './kit/layout.ts';
+import { policy, type Rig } from './kit/rig.ts';
+
+const layout: Partial<Layout> = {
+  workloads: [
+    ...BOOKINFO.workloads,
+    { name: 'cart-v1', service: 'shop/cart', cluster: 'east', labels: { app: 'cart', version: 'v1' }, at: 25 },
+  ],
+  clients: [
+    { name: 'productpage', namespace: 'bookinfo', cluster: 'east', at: 11, labels: { app: 'productpage', tier: 'web' } },
+    { name: 'tester', namespace: 'bookinfo', cluster: 'east', at: 12, labels: { app: 'tester' } },
+    { name: 'buyer', namespace: 'shop', cluster: 'east', at: 13, labels: { app: 'buyer' } },
+  ],
+};
+const behaviour = behavioursOf({ net: 90, ...layout });
+
+const ROOT = 'hawser-system';
+const CART = 'cart.shop.svc.clusterset.local';
+const RATINGS = 'ratings.bookinfo.svc.clusterset.local';
+/** The rig asks a service `probe` of each caller's namespace what the caller knows. */
+const PROBES = '*/probe.bookinfo.svc.cluster.local';
+
+function subsets(spec: object = {}, metadata: object = {}): ReturnType<typeof policy> {
+  const all = ['v1', 'v2', 'v3'].map((version) => ({ name: version, labels: { version } }));
+  return policy('DestinationRule', { host: 'reviews.bookinfo.svc.cluster.local', subsets: all, ...spec }, metadata);
+}
+
+/** Every request for reviews goes to one version. */
+function allTo(subset: string, spec: object = {}, metadata: object = {}): ReturnType<typeof policy> {
+  const host = 'reviews.bookinfo.svc.cluster.local';
+  return policy('VirtualService', { hosts: [host], http: [{ route: [{ destination: { host, subset } }] }], ...spec }, metadata);
+}
+
+function sidecar(spec: object, metadata: object = {}): ReturnType<typeof policy> {
+  return policy('Sidecar', spec, metadata);
+}
+
+async function statusOf(rig: Rig, from: string, host?: string): Promise<number> {
+  return (await rig.call({ from, ...(host === undefined ? {} : { host }) })).status;
+}
+
+async function servedTo(rig: Rig, from: string): Promise<string> {
+  return (await rig.call({ from })).servedBy;
+}
+
+behaviour('SC-001', 'VirtualService.exportTo', 'exported to ".", its own namespace alone obeys it', async (rig) => {
+  await rig.policies([subsets(), allTo('v3', { exportTo: ['.'] })]);
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v3');
+  const others = await rig.tally(30, { from: 'buyer' });
+  expect(Object.keys(others.by).length).toBeGreaterThan(1);
+});
+
+behaviour('SC-002', 'VirtualService.exportTo', 'exported to a namespace by name, that one obeys it and the own does not', async (rig) => {
+  await rig.policies([subsets(), allTo('v2', { exportTo: ['shop'] })]);
+  expect(await servedTo(rig, 'buyer')).toBe('reviews-v2');
+  const own = await rig.tally(30, { from: 'productpage' });
+  expect(Object.keys(own.by).length).toBeGreaterThan(1);
+});
+
+behaviour('SC-003', 'VirtualService.http.match.sourceLabels', 'a match is for callers with these labels', async (rig) => {
+  const host = 'reviews';
+  const http = [
+    { match: [{ sourceLabels: { app: 'tester' } }], route: [{ destination: { host, subset: 'v2' } }] },
+    { route: [{ destination: { host, subset: 'v1' } }] },
+  ];
+  await rig.policies([subsets(), policy('VirtualService', { hosts: [host], http })]);
+  expect(await servedTo(rig, 'tester')).toBe('reviews-v2');
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v1');
+  expect(await servedTo(rig, 'buyer')).toBe('reviews-v1');
+});
+
+behaviour('SC-004', 'VirtualService.http.match.sourceNamespace', 'a match is for callers of this namespace', async (rig) => {
+  const host = 'reviews';
+  const http = [
+    { match: [{ sourceNamespace: 'shop' }], route: [{ destination: { host, subset: 'v3' } }] },
+    { route: [{ destination: { host, subset: 'v1' } }] },
+  ];
+  await rig.policies([subsets(), policy('VirtualService', { hosts: [host], http })]);
+  expect(await servedTo(rig, 'buyer')).toBe('reviews-v3');
+  expect(await servedTo(rig, 'tester')).toBe('reviews-v1');
+});
+
+behaviour('SC-005', 'DestinationRule lookup', "a caller's own namespace comes before the service's", async (rig) => {
+  const swapped = [{ name: 'v1', labels: { version: 'v3' } }];
+  await rig.policies([subsets(), subsets({ subsets: swapped }, { namespace: 'shop' }), allTo('v1')]);
+  expect(await servedTo(rig, 'buyer')).toBe('reviews-v3');
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v1');
+});
+
+behaviour('SC-006', 'DestinationRule lookup', 'the root namespace holds where no nearer rule does', async (rig) => {
+  const root = subsets({ subsets: [{ name: 'v1', labels: { version: 'v2' } }] }, { namespace: ROOT });
+  await rig.policies([root, allTo('v1')]);
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v2');
+  await rig.policies([root, subsets(), allTo('v1')]);
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v1');
+});
+
+behaviour('SC-007', 'DestinationRule.exportTo', 'a rule that is not exported to the caller has no subsets for it', async (rig) => {
+  await rig.policies([subsets({ exportTo: ['.'] }), allTo('v2')]);
+  expect(await servedTo(rig, 'tester')).toBe('reviews-v2');
+  expect(await statusOf(rig, 'buyer')).toBe(503);
+});
+
+behaviour('SC-008', 'DestinationRule.workloadSelector', 'a rule is for the callers that it selects', async (rig) => {
+  const selected = subsets(
+    { subsets: [{ name: 'v1', labels: { version: 'v3' } }], workloadSelector: { matchLabels: { tier: 'web' } } },
+    { name: 'for-web' },
+  );
+  await rig.policies([subsets(), selected, allTo('v1')]);
+  expect(await servedTo(rig, 'productpage')).toBe('reviews-v3');
+  expect(await servedTo(rig, 'tester')).toBe('reviews-v1');
+});
+
+behaviour('SC-009', 'Sidecar.egress.hosts', '"./*" is the own namespace: services of others are not there', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] })]);
+  expect(await statusOf(rig, 'productpage')).toBe(200);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+  expect(await statusOf(rig, 'buyer', CART)).toBe(200);
+  expect(await statusOf(rig, 'buyer')).toBe(200);
+});
+
+behaviour('SC-010', 'Sidecar.egress.hosts', 'a service by its name, in any of its spellings', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['shop/cart.shop.svc.cluster.local', PROBES] }] })]);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(200);
+  expect(await statusOf(rig, 'productpage', RATINGS)).toBe(404);
+});
+
+behaviour('SC-011', 'Sidecar.egress.hosts', '"*/HOST" with a wildcard takes names that end so, of any namespace', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['*/*.bookinfo.svc.cluster.local'] }] })]);
+  expect(await statusOf(rig, 'productpage', RATINGS)).toBe(200);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+});
+
+behaviour('SC-012', 'Sidecar.egress.hosts', '"~/*" is nothing', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['~/*', PROBES] }] })]);
+  expect(await statusOf(rig, 'productpage')).toBe(404);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+});
+
+behaviour('SC-013', 'Sidecar.workloadSelector', 'one that selects a workload comes before the one for the namespace', async (rig) => {
+  const common = sidecar({ egress: [{ hosts: ['./*'] }] });
+  const own = sidecar({ workloadSelector: { labels: { app: 'tester' } }, egress: [{ hosts: ['*/*'] }] }, { name: 'for-tester' });
+  await rig.policies([common, own]);
+  expect(await statusOf(rig, 'tester', CART)).toBe(200);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+});
+
+behaviour('SC-014', 'Sidecar of the root namespace', 'holds for every namespace without its own, "." being the caller’s', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] }, { namespace: ROOT })]);
+  expect(await statusOf(rig, 'buyer', CART)).toBe(200);
+  expect(await statusOf(rig, 'buyer')).toBe(404);
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+  const own = sidecar({ egress: [{ hosts: ['*/*'] }] }, { namespace: 'shop' });
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] }, { namespace: ROOT }), own]);
+  expect(await statusOf(rig, 'buyer')).toBe(200);
+});
+
+behaviour('SC-015', 'Sidecar.egress.port', 'a listener for a port takes it from the one for all others', async (rig) => {
+  const hosts = ['bookinfo/reviews.bookinfo.svc.cluster.local', PROBES];
+  await rig.policies([sidecar({ egress: [{ port: { number: 8080, protocol: 'HTTP', name: 'admin' }, hosts: ['shop/*'] }, { hosts }] })]);
+  expect(await statusOf(rig, 'productpage')).toBe(200);
+  expect(await statusOf(rig, 'productpage', 'reviews.bookinfo.svc.clusterset.local:8080')).toBe(404);
+});
+
+behaviour('SC-016', 'Sidecar.egress.hosts', 'where rules of a service lead is brought along, and is not callable itself', async (rig) => {
+  const http = [{ route: [{ destination: { host: 'cart.shop.svc.cluster.local' } }] }];
+  const away = policy('VirtualService', { hosts: ['ratings'], http });
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] }), away]);
+  expect((await rig.call({ from: 'productpage', host: RATINGS })).servedBy).toBe('cart-v1');
+  expect(await statusOf(rig, 'productpage', CART)).toBe(404);
+});
+
+behaviour('SC-017', 'Sidecar', 'what it hid is there again when it is gone', async (rig) => {
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] })]);
+  expect(await statusOf(rig, 'tester', CART)).toBe(404);
+  await rig.policies([]);
+  expect(await statusOf(rig, 'tester', CART)).toBe(200);
+});
