@@ -36,6 +36,8 @@ export interface EnvoyOptions {
   readonly variant?: 'DELTA_GRPC' | 'GRPC';
   /** Loopback address of the admin endpoint. */
   readonly address?: string;
+  /** Where names are asked for; what the system has unless given. */
+  readonly dns?: { readonly address: string; readonly port: number } | undefined;
 }
 
 const DEADLINE_MS = 15_000;
@@ -106,6 +108,7 @@ function bootstrap({
   node,
   variant = 'DELTA_GRPC',
   address = '127.0.0.1',
+  dns,
 }: EnvoyOptions): unknown {
   const socket = (at: string, port: number): unknown => ({ socket_address: { address: at, port_value: port } });
   const ads = { ads: {}, resource_api_version: 'V3' };
@@ -118,6 +121,7 @@ function bootstrap({
         typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
       },
     ],
+    ...(dns === undefined ? {} : { typed_dns_resolver_config: resolver(socket(dns.address, dns.port)) }),
     dynamic_resources: {
       ads_config: {
         api_type: variant,
@@ -143,6 +147,18 @@ function bootstrap({
           },
         },
       ],
+    },
+  };
+}
+
+/** Asked at every turn: a test's names change. */
+function resolver(server: unknown): unknown {
+  return {
+    name: 'envoy.network.dns_resolver.cares',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+      resolvers: [server],
+      dns_resolver_options: { use_tcp_for_dns_lookups: false, no_default_search_domain: true },
     },
   };
 }

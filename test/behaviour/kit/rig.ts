@@ -11,13 +11,14 @@ import { validateResource } from '@hawser/model/validate.ts';
 import { Mesh } from '../../datapath/kit/mesh.ts';
 import { createTrustDomain } from '../../datapath/kit/pki.ts';
 import { until } from '../../datapath/kit/until.ts';
+import type { DnsServer } from '../../kit/dns-server.ts';
 import type { TestEnvoy } from '../../kit/envoy.ts';
 import { type CallOptions, callHttp, type Reply } from './clients.ts';
 import { type EchoApp, startEchoApp } from './echo-app.ts';
 import { BOOKINFO, type Layout, portsOf, type Workload } from './layout.ts';
 
 /** What a rig is started with; the rest is `BOOKINFO`. */
-export type RigOptions = { readonly net: number } & Partial<Layout>;
+export type RigOptions = { readonly net: number; readonly dns?: DnsServer } & Partial<Layout>;
 
 /** Answers of many calls. */
 export interface Tally {
@@ -34,7 +35,11 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const layout = { ...BOOKINFO, ...options };
   const addressOf = ({ cluster, at }: { cluster: string; at: number }): string =>
     `127.81.${options.net + layout.clusters.indexOf(cluster)}.${at}`;
-  const mesh = await Mesh.start(layout.clusters.map((name) => ({ name, gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`] })));
+  const mesh = await Mesh.start(
+    layout.clusters.map((name) => ({ name, gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`] })),
+    undefined,
+    options.dns,
+  );
   const rig = new Rig(mesh, layout, addressOf);
   await rig.start();
   return rig;

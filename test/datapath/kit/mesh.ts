@@ -13,7 +13,7 @@ import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import pino from 'pino';
-import { startEnvoy, type TestEnvoy } from '../../kit/envoy.ts';
+import { type EnvoyOptions, startEnvoy, type TestEnvoy } from '../../kit/envoy.ts';
 import { createTrustDomain, type Identity, type TrustDomain } from './pki.ts';
 
 export interface ClusterOptions {
@@ -45,6 +45,7 @@ type Parts = ReadonlyMap<string, EndpointShard>;
 
 export class Mesh {
   readonly #members = new Map<string, Member>();
+  readonly #dns: EnvoyOptions['dns'];
   readonly #envoys: TestEnvoy[] = [];
   readonly #seen = new Map<string, { readonly parts: Parts; readonly seen: Parts }>();
   readonly #adsAddress: string;
@@ -53,13 +54,14 @@ export class Mesh {
   #policies: ReadonlyMap<string, Resource> = new Map();
   readonly #credentials = new Map<string, Credentials>();
 
-  private constructor(adsAddress: string) {
+  private constructor(adsAddress: string, dns: EnvoyOptions['dns']) {
     this.#adsAddress = adsAddress;
+    this.#dns = dns;
   }
 
-  /** The agents listen on loopback, unless their proxies are in network namespaces of their own. */
-  static async start(clusters: readonly ClusterOptions[], adsAddress = '127.0.0.1'): Promise<Mesh> {
-    const mesh = new Mesh(adsAddress);
+  /** The agents listen on loopback, unless their proxies are in network namespaces of their own; the Envoys ask `dns` for names. */
+  static async start(clusters: readonly ClusterOptions[], adsAddress = '127.0.0.1', dns?: EnvoyOptions['dns']): Promise<Mesh> {
+    const mesh = new Mesh(adsAddress, dns);
     for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster, adsAddress));
     mesh.#clusters = new Map([...mesh.#members].map(([name, { peer }]) => [name, peer]));
     return mesh;
@@ -162,7 +164,7 @@ export class Mesh {
     const name = `${ref.role}-${ref.address}`;
     const node = { ...ref, name, namespace, serviceAccount, cluster };
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
-    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node });
+    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, dns: this.#dns });
     this.#envoys.push(envoy);
     return envoy;
   }

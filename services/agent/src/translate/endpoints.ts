@@ -50,7 +50,9 @@ export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet):
     }),
   ).map(({ group, priority, weight }): LocalityInit => {
     const port = upstream.port.port;
-    const endpoint = group.server?.isPlain === true ? plainEndpoint(port, upstream.host) : lbEndpoint(group, port, { view, fleet });
+    const plain = new Set(group.server?.plain);
+    const [toServer, toSidecar] = [plainEndpoint(port, upstream.host), lbEndpoint(group, port, { view, fleet })];
+    const endpoint = (one: Endpoint): LbEndpointInit => (plain.has(one.address) ? toServer(one) : toSidecar(one));
     return { locality: localityOf(group.cluster), priority, loadBalancingWeight: weight, lbEndpoints: group.endpoints.map(endpoint) };
   });
   return create(ClusterLoadAssignmentSchema, {

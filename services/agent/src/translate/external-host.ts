@@ -32,7 +32,14 @@ export function externalHostView({ entries, workloads }: ExternalInput, fleet: F
   const servers = entries.entries.flatMap((entry) => serversOf(entry, { host: entries.host, external, workloads }));
   const ports = portsOf(entries.entries);
   const name = externalName(entries);
-  return { scope: 'external', host: entries.host, short: false, ports, parts: partsOf(servers, { name, ports, fleet }), external };
+  return {
+    scope: 'external',
+    host: entries.host,
+    short: false,
+    ports,
+    parts: partsOf(servers, { name, ports, fleet, isMesh: external.isMesh }),
+    external,
+  };
 }
 
 /** Whether servers have sidecars unless they say otherwise: then they are called as any workload of the mesh is. */
@@ -42,17 +49,23 @@ export function hasSidecars(external: ExternalHost): boolean {
 
 /** Whether one of the servers has no sidecar beside others that have. */
 export function isMixed({ parts }: HostView): boolean {
-  return parts.some(({ server }) => server?.isPlain === true);
+  return parts.some(({ server }) => server !== undefined && server.plain.length > 0);
 }
 
 /** The cluster's own part, which its sidecars and gateways serve: servers of its network that have sidecars. */
 export function ownPart({ parts, external }: HostView, self: PeerCluster): EndpointShard | undefined {
   if (external === undefined || !hasSidecars(external)) return undefined;
-  const own = parts.filter((part) => part.server?.owner === self.name && !part.server.isPlain).map((part) => part.shard);
+  const own = parts.filter((part) => part.server?.owner === self.name).map(withSidecars);
   const [first] = own;
   if (first === undefined) return undefined;
   const endpoints = own.flatMap((shard) => shard.endpoints).sort(byAddress);
   return { ...first, exported: own.some((shard) => shard.exported), endpoints };
+}
+
+/** A part without its servers that have no sidecar. */
+export function withSidecars({ shard, server }: Part): EndpointShard {
+  const plain = new Set(server?.plain);
+  return plain.size === 0 ? shard : { ...shard, endpoints: shard.endpoints.filter(({ address }) => !plain.has(address)) };
 }
 
 /** One server of a host, and where it says that it is. */
@@ -145,32 +158,52 @@ function isPlain(labels: Readonly<Record<string, string>>, address: string, exte
   return !hasSidecars(external) || address.startsWith('unix://') || labels['security.istio.io/tlsMode'] === 'disabled';
 }
 
-/** Servers of one network and locality are one part, named by its sub-zone where that tells it from the others. */
-function partsOf(servers: readonly Server[], context: { name: ServiceName; ports: readonly ServicePort[]; fleet: Fleet }): Part[] {
-  const groups = Map.groupBy(servers, ({ locality, network, isPlain: plain }) => JSON.stringify([locality, network, plain]));
+interface PartContext {
+  readonly name: ServiceName;
+  readonly ports: readonly ServicePort[];
+  readonly fleet: Fleet;
+  readonly isMesh: boolean;
+}
+
+/** Servers of one owner and locality are one part, named by its sub-zone where that tells it from the others. */
+function partsOf(servers: readonly Server[], { name, ports, fleet, isMesh }: PartContext): Part[] {
+  const owned = servers.map((server) => ({ ...server, ...ownerOf(server, fleet) }));
+  const groups = Map.groupBy(owned, ({ locality, owner }) => JSON.stringify([locality, owner.name]));
   const names = new Set<string>();
-  return [...groups.keys()].sort().map((id) => {
+  return [...groups.keys()].sort().flatMap((id): Part[] => {
     const group = groups.get(id) ?? [];
-    const { locality = '', network = '', isPlain: plain = true } = group[0] ?? {};
-    const { owner, isTold } = ownerOf(network, plain, context.fleet);
-    const wanted = locality.split('/').slice(2).join('/') || locality || (network === '.' ? owner.name : network) || 'anywhere';
-    const name = names.has(wanted) ? `${wanted}#${names.size}` : wanted;
-    names.add(name);
+    const [first] = group;
+    if (first === undefined) return [];
+    const { owner, locality } = first;
+    const wanted = locality.split('/').slice(2).join('/') || locality || (isMesh ? owner.name : 'anywhere');
+    const place = {
+      ...owner,
+      ...placeOf(locality, isMesh ? owner : undefined),
+      name: names.has(wanted) ? `${wanted}#${names.size}` : wanted,
+    };
+    names.add(place.name);
     const endpoints = [...new Map(group.map(({ endpoint }) => [endpoint.address, endpoint])).values()].sort(byAddress);
-    const shard = { cluster: owner.name, ...context.name, exported: isTold && !plain, ports: [...context.ports], endpoints };
-    const place = placeOf(locality, network === '' ? undefined : owner);
-    return { cluster: { ...owner, ...place, name }, shard, server: { owner: owner.name, isPlain: plain } };
+    const shard = { cluster: owner.name, ...name, exported: group.some(({ isTold }) => isTold), ports: [...ports], endpoints };
+    const plain = group.filter((server) => server.isPlain).map(({ endpoint }) => endpoint.address);
+    return [{ cluster: place, shard, server: { owner: owner.name, plain, isAnybodys: group.some(({ isTold }) => !isTold) } }];
   });
 }
 
-/** Whose network it is. What is in no cluster's network, or in one without gateways, is reached as it is (Istio's rule). */
-function ownerOf(network: string, plain: boolean, { self, trusted }: Fleet): { owner: PeerCluster; isTold: boolean } {
-  if (network === '.' || network === self.network) return { owner: self, isTold: network !== '.' };
-  const there = plain ? undefined : [...trusted.values()].find((cluster) => cluster.network === network && cluster.gateways.length > 0);
-  return { owner: there ?? self, isTold: false };
+/**
+ * In whose network a server is, and whether it says so. One that does not say is where its caller is; one in a network of no cluster,
+ * or of one without gateways, is reached as it is (Istio's rule).
+ */
+function ownerOf({ network, isPlain: plain }: Server, { self, trusted }: Fleet): { owner: PeerCluster; isTold: boolean } {
+  if (plain || network === '' || network === OWN) return { owner: self, isTold: false };
+  if (network === self.network) return { owner: self, isTold: true };
+  const there = [...trusted.values()].find((cluster) => cluster.network === network && cluster.gateways.length > 0);
+  return { owner: there ?? self, isTold: there !== undefined };
 }
 
-/** `REGION/ZONE/SUBZONE` as a part says it, where its owner is as far as it says nothing; nowhere without one (Istio: the last to be asked). */
+/** The network of the own registry's workloads, whatever its name. */
+const OWN = '.';
+
+/** `REGION/ZONE/SUBZONE` as a part says it, where its owner is as far as it says nothing; nowhere without one: then it comes last (Istio's rule). */
 function placeOf(locality: string, owner: PeerCluster | undefined): { region: string; zone: string } {
   const [region = '', zone = ''] = locality.split('/');
   return { region: region || (owner?.region ?? ''), zone: zone || (locality === '' ? (owner?.zone ?? '') : '') };

@@ -4,7 +4,7 @@ import type { ServiceEntrySpec } from '@hawser/model/istio/specs.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey, type ServiceName } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from '../state/world.ts';
 import type { Subset } from './destination-rules.ts';
-import { type ExternalInput, externalHostView, externalName, isMixed, ownPart } from './external-host.ts';
+import { type ExternalInput, externalHostView, externalName, isMixed, ownPart, withSidecars } from './external-host.ts';
 import { isInline } from './external-upstreams.ts';
 import { type Fleet, reachOf } from './fleet.ts';
 import type { ServicePolicies } from './policy-index.ts';
@@ -14,7 +14,13 @@ export interface Part {
   readonly cluster: PeerCluster;
   readonly shard: EndpointShard;
   /** For servers that a ServiceEntry describes; then `cluster` is the place that it gives them. */
-  readonly server?: { readonly owner: string; readonly isPlain: boolean };
+  readonly server?: {
+    readonly owner: string;
+    /** Addresses of those without a sidecar. */
+    readonly plain: readonly string[];
+    /** Whether one of them does not say in whose network it is. */
+    readonly isAnybodys: boolean;
+  };
 }
 
 /** What only a host of ServiceEntries has. */
@@ -97,17 +103,18 @@ function decorated({ external, policies }: ServiceInput): Pick<ServiceView, 'als
 /** A service that only ServiceEntries know. Servers with a sidecar bear their account's identity in any cluster of the mesh. */
 function externalView(input: ServiceInput, external: ExternalInput, fleet: Fleet): ServiceView {
   const host = externalHostView(external, fleet);
-  const owners = (part: Part): PeerCluster[] => [...fleet.trusted.values()].filter((cluster) => isOwner(cluster, part, fleet));
-  const servers = host.parts
-    .filter((part) => part.server?.isPlain === false)
-    .flatMap((part) => owners(part).map((cluster) => serversOf({ ...part, cluster })));
+  const owners = (part: Part): PeerCluster[] => [...fleet.trusted.values()].filter((cluster) => isOwner(cluster, part));
+  const servers = host.parts.flatMap((part) => {
+    const shard = withSidecars(part);
+    return shard.endpoints.length === 0 ? [] : owners(part).map((cluster) => serversOf({ cluster, shard }));
+  });
   const name = externalName(external.entries);
   return { key: input.key, name, hosts: [host], servers, ...decorated(input), own: ownPart(host, fleet.self) };
 }
 
-/** Without a network of its own, a server may be any cluster's. */
-function isOwner(cluster: PeerCluster, { server, shard }: Part, { self }: Fleet): boolean {
-  return cluster.name === server?.owner || (server?.owner === self.name && !shard.exported);
+/** A server that does not say in whose network it is may be any cluster's. */
+function isOwner(cluster: PeerCluster, { server }: Part): boolean {
+  return cluster.name === server?.owner || server?.isAnybodys === true;
 }
 
 /** Everything of a view but its endpoints: while it stays, only ClusterLoadAssignments change. */
