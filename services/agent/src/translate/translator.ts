@@ -24,6 +24,7 @@ import { type CommonState, callableOf, tcpServicesOf } from './scope-view.ts';
 import { ScopeViews, type StagedViews } from './scope-views.ts';
 import { type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
 import { fleetResources } from './service-resources.ts';
+import type { ServiceView } from './service-view.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { type ExtensionPolicies, extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
@@ -268,14 +269,16 @@ class IncrementalTranslator implements Translator {
     }
   }
 
-  #touchesEdges({ world, policies, units }: Draft): boolean {
+  #touchesEdges({ world, policies, units, services }: Draft): boolean {
+    if (services.size > 0 && this.#edges.followsEndpoints(world.policies)) return true;
     return units.has('routes') || units.has('fleet') || policies !== this.#policies || world.credentials !== this.#world?.credentials;
   }
 
   #edgeResources(proxy: ProxyRef, served: readonly ServedPort[], draft: Draft): readonly XdsResource[] {
     const { policies, credentials = NONE } = draft.world;
     const lookup: ServiceLookup = (key) => this.#serviceIn(draft, key)?.view;
-    return this.#edges.resources(proxy, { policies, credentials, fleet: draft.fleet, lookup }, served);
+    const views = (): ServiceView[] => this.#liveServices(draft).map(({ view }) => view);
+    return this.#edges.resources(proxy, { policies, credentials, fleet: draft.fleet, lookup, views }, served);
   }
 
   /** Whether a captured workload's names and routes may differ. */

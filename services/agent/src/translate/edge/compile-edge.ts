@@ -10,8 +10,10 @@ import type { Fleet } from '../fleet.ts';
 import { inboundResources, type ServedPort } from '../inbound.ts';
 import type { RuleProblem } from '../rule-problems.ts';
 import { selects } from '../scope.ts';
+import type { ServiceView } from '../service-view.ts';
 import type { TransportSocketInit } from '../tls.ts';
 import { extension, type Init, pipeAddress, socketAddress } from '../wire-values.ts';
+import { autoPassthrough } from './auto-passthrough.ts';
 import { defaultCluster } from './default-endpoint.ts';
 import { clientHttp, EDGE_BUFFER_BYTES, meshHttp } from './edge-http.ts';
 import type { EdgeGateway, EdgeIndex } from './edge-index.ts';
@@ -27,6 +29,8 @@ export interface EdgeInput extends Omit<RoutingParts, 'report' | 'services'> {
   readonly index: EdgeIndex;
   readonly credentials: Credentials;
   readonly fleet: Fleet;
+  /** All services. */
+  readonly views: () => Iterable<ServiceView>;
   /** Services of the mesh whose endpoint it is. */
   readonly served: readonly ServedPort[];
 }
@@ -126,7 +130,11 @@ class EdgeProxy {
     const { number } = port;
     if (server.kind === 'tcp') return tcpChains(server, number, this.#parts).map(chainOf);
     if (server.kind === 'passthrough') return passthroughChains(server, number, this.#parts).map(chainOf);
-    if (server.kind === 'auto-passthrough') return [];
+    if (server.kind === 'auto-passthrough') {
+      const { chains, resources } = autoPassthrough(server, this.#input.views());
+      for (const resource of resources) this.#put(resource);
+      return chains.map(chainOf);
+    }
     const transportSocket = this.#terminated(server);
     if (transportSocket === undefined) return [];
     if (server.kind === 'tls-tcp') return tcpChains(server, number, this.#parts).map((chain) => ({ ...chainOf(chain), transportSocket }));

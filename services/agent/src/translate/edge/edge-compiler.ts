@@ -7,6 +7,7 @@ import type { ServiceLookup } from '../destinations.ts';
 import type { Fleet } from '../fleet.ts';
 import type { ServedPort } from '../inbound.ts';
 import type { RuleProblem } from '../rule-problems.ts';
+import type { ServiceView } from '../service-view.ts';
 import { compileEdge } from './compile-edge.ts';
 import { type EdgeIndex, edgeIndex } from './edge-index.ts';
 import { bindingProblems } from './edge-problems.ts';
@@ -18,6 +19,7 @@ export interface EdgeWorld {
   readonly credentials: Credentials;
   readonly fleet: Fleet;
   readonly lookup: ServiceLookup;
+  readonly views: () => Iterable<ServiceView>;
 }
 
 /** Compiles edge proxies; indexes each set of policies once. */
@@ -32,7 +34,13 @@ export class EdgeCompiler {
     const { address, namespace = '', labels = {} } = proxy;
     const compiled = compileEdge({
       ...{ address, served, index: this.#indexed(world.policies), scope: { id: address, namespace, labels } },
-      ...{ credentials: world.credentials, fleet: world.fleet, lookup: world.lookup, delegates: delegatesAmong(world.policies) },
+      ...{
+        credentials: world.credentials,
+        fleet: world.fleet,
+        lookup: world.lookup,
+        views: world.views,
+        delegates: delegatesAmong(world.policies),
+      },
     });
     this.#problems.set(address, compiled.problems);
     return compiled.resources;
@@ -44,6 +52,12 @@ export class EdgeCompiler {
     const all = [...edges.flatMap(({ address }) => this.#problems.get(address) ?? []), ...bindingProblems(this.#indexed(policies), edges)];
     const seen = new Set<string>();
     return all.filter(({ policy, field }) => !seen.has(`${policy} ${field}`) && seen.add(`${policy} ${field}`));
+  }
+
+  /** Whether an edge proxy is led to endpoints by its own resources, which change with them. */
+  followsEndpoints(policies: ReadonlyMap<string, Resource>): boolean {
+    const servers = this.#indexed(policies).gateways.flatMap(({ spec }) => spec.servers ?? []);
+    return servers.some(({ tls }) => tls?.mode === 'AUTO_PASSTHROUGH');
   }
 
   #indexed(policies: ReadonlyMap<string, Resource>): EdgeIndex {

@@ -111,7 +111,8 @@ function toTargets(routes: readonly VirtualServiceTcpRoute[], { service, field, 
   return proxyTo(chosen.length > 0 ? chosen : [{ name: UNAVAILABLE_CLUSTER, weight: 1 }], `${service.policy}.${field}`);
 }
 
-function proxyTo(clusters: readonly { name: string; weight: number }[], statPrefix: string): ReturnType<typeof extension> {
+/** Carries connections to these upstreams by their weights. */
+export function proxyTo(clusters: readonly { name: string; weight: number }[], statPrefix: string): ReturnType<typeof extension> {
   const [only, ...others] = clusters;
   const clusterSpecifier: Init<typeof TcpProxySchema>['clusterSpecifier'] =
     only !== undefined && others.length === 0
