@@ -27,8 +27,8 @@ export function staticBootstrap(resources: readonly XdsResource[], proxy: ProxyR
       },
     ],
     static_resources: {
-      clusters: [...of('CDS').values()].map((cluster) => object(inlined(withEndpoints(cluster, assignments), routes))),
-      listeners: [...of('LDS').values()].map((listener) => object(inlined(listener, routes))),
+      clusters: [...of('CDS').values()].map((cluster) => object(inlined(withEndpoints(cluster, assignments), { routes, identity }))),
+      listeners: [...of('LDS').values()].map((listener) => object(inlined(listener, { routes, identity }))),
       secrets: [...of('SDS').values(), identitySecret],
     },
   };
@@ -42,16 +42,27 @@ function withEndpoints(cluster: JsonObject, assignments: ReadonlyMap<string, Jso
   return { ...rest, type: 'STATIC', load_assignment: assignment };
 }
 
-/** Without ADS: secrets by name, routes in place. */
-function inlined(value: JsonValue, routes: ReadonlyMap<string, JsonObject>): JsonValue {
-  if (Array.isArray(value)) return value.map((item) => inlined(item, routes));
+interface Replaced {
+  readonly routes: ReadonlyMap<string, JsonObject>;
+  readonly identity: TestIdentity;
+}
+
+/** Without ADS: secrets by name, routes in place, and certificates in the place of files that only a proxy would have. */
+function inlined(value: JsonValue, by: Replaced): JsonValue {
+  if (Array.isArray(value)) return value.map((item) => inlined(item, by));
   if (value === null || typeof value !== 'object') return value;
   const entries = Object.entries(value).flatMap(([key, inner]): [string, JsonValue][] => {
     if (key === 'sds_config') return [];
-    if (key === 'rds') return [['route_config', routes.get(String(object(inner)['route_config_name'])) ?? {}]];
-    return [[key, inlined(inner, routes)]];
+    if (key === 'rds') return [['route_config', by.routes.get(String(object(inner)['route_config_name'])) ?? {}]];
+    if (isFile(inner))
+      return key === 'crl' ? [] : [[key, { inline_string: key === 'private_key' ? by.identity.key : by.identity.certificate }]];
+    return [[key, inlined(inner, by)]];
   });
   return Object.fromEntries(entries);
+}
+
+function isFile(value: JsonValue): boolean {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).join() === 'filename';
 }
 
 function object(value: JsonValue | undefined): JsonObject {

@@ -5,13 +5,14 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
-import { httpOptions, httpVersion } from './connection-pool.ts';
+import { type HttpVersion, httpOptions, httpVersion } from './connection-pool.ts';
 import type { Subset } from './destination-rules.ts';
 import { encoded } from './encode.ts';
 import { hasSidecars, isMixed } from './external-host.ts';
 import { forwardingUpstream, hasAssignment, isForwarding, resolvedUpstream } from './external-upstreams.ts';
 import { isPassthrough } from './load-balancing.ts';
 import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
+import { encrypts, namesFromRequests, originatedSocket } from './originated-tls.ts';
 import { policyFields } from './policy-fields.ts';
 import type { HostView, ServiceView } from './service-view.ts';
 import { PEER_METADATA, servicePeer } from './telemetry/labels.ts';
@@ -89,18 +90,28 @@ function toSidecars({ blocks, port, name, plain, host }: Upstream, view: Service
 }
 
 /** How the servers of a ServiceEntry are called that have no sidecar: nothing checks them, and HTTP is of the version that the port says. */
-function hostFields({ blocks, port, plain }: Upstream): ClusterInit {
-  const isHttp = port.protocol !== 'tcp' && !plain;
-  const http = isHttp ? { version: httpVersion(blocks.connectionPool, port.protocol, 'http1'), idleMs: HOST_IDLE_MS } : undefined;
-  return policyFields(blocks, { connectMs: HOST_CONNECT_MS, http });
+function hostFields({ blocks, port, plain, host }: Upstream): ClusterInit {
+  const version = port.protocol === 'tcp' || plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, 'http1');
+  const named = { isHttp: version !== undefined, subjectAltNames: host.external?.subjectAltNames ?? [] };
+  const { sni, names } = namesFromRequests(blocks.tls, named);
+  const requests = { autoSni: sni, autoSanValidation: names };
+  const http = version === undefined ? undefined : { version, idleMs: HOST_IDLE_MS, ...(sni ? { requests } : {}) };
+  const fields = policyFields(blocks, { connectMs: HOST_CONNECT_MS, http });
+  const isPlain = !encrypts(blocks.tls) && blocks.proxyProtocol === undefined;
+  return isPlain ? fields : { ...fields, transportSocket: originatedSocket(blocks, { ...named, host: host.host, alpn: alpnOf(version) }) };
+}
+
+function alpnOf(version: HttpVersion | undefined): readonly string[] {
+  return version === 'http2' ? ['h2'] : version === 'http1' ? ['http/1.1'] : [];
 }
 
 function serversOf({ host, port, name, blocks }: Upstream, assigned: ClusterLoadAssignment | undefined): ClusterInit {
+  const balancing = { lbConfig: { case: undefined }, commonLbConfig: undefined };
+  if (isPassthrough(blocks.loadBalancer)) return { name, ...balancing, ...forwardingUpstream(false) };
   if (assigned !== undefined) return { name, ...resolvedUpstream(host, assigned) };
   if (!isForwarding(host)) return dynamicServers(name);
-  const balancing = { lbConfig: { case: undefined }, commonLbConfig: undefined };
   const isNamed = port.protocol !== 'tcp' || port.application === 'tls';
-  return { name, ...balancing, ...forwardingUpstream(isNamed && !isPassthrough(blocks.loadBalancer)) };
+  return { name, ...balancing, ...forwardingUpstream(isNamed) };
 }
 
 /** Endpoints behind a tunnel have a socket of their own, and health checks speak no TLS. */

@@ -94,12 +94,15 @@ export interface HttpDefaults {
   readonly idleMs: number;
   /** Of HTTP/2; undefined: none. */
   readonly ping?: { readonly everyMs: number; readonly timeoutMs: number };
+  /** Whether the server is told the host of each request, and has to have a certificate for it. */
+  readonly requests?: { readonly autoSni: boolean; readonly autoSanValidation: boolean };
 }
 
 /** Typed protocol options of an upstream of HTTP. */
 export function httpOptions(pool: ConnectionPool | undefined, defaults: HttpDefaults): Record<string, Any> {
   return protocolOptions({
     commonHttpProtocolOptions: commonOptions(pool, defaults.idleMs),
+    ...(defaults.requests === undefined ? {} : { upstreamHttpProtocolOptions: defaults.requests }),
     upstreamProtocolOptions: versionOptions(pool, defaults),
   });
 }

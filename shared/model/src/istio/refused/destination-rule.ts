@@ -10,24 +10,9 @@ const PLACES = POLICIES.flatMap((place) => [place, `${place}.portLevelSettings`]
 /** Fields of DestinationRule that are refused, and why. */
 export const DESTINATION_RULE: Readonly<Record<string, string>> = {
   ...everywhere(POLICIES, ['tunnel'], TUNNEL),
-  ...everywhere(POLICIES, ['proxyProtocol'], NOT_YET),
   ...everywhere(PLACES, ['outlierDetection.consecutiveErrors'], REMOVED),
-  ...everywhere(PLACES, tlsFields(), NOT_YET),
+  ...everywhere(PLACES, ['tls.credentialName'], NOT_YET),
 };
-
-function tlsFields(): string[] {
-  const names = [
-    'caCertificates',
-    'caCrl',
-    'clientCertificate',
-    'credentialName',
-    'insecureSkipVerify',
-    'privateKey',
-    'sni',
-    'subjectAltNames',
-  ];
-  return names.map((name) => `tls.${name}`);
-}
 
 function everywhere(places: readonly string[], fields: readonly string[], reason: string): Record<string, string> {
   return Object.fromEntries(places.flatMap((place) => fields.map((field) => [`${place}.${field}`, reason])));
