@@ -120,7 +120,7 @@ function throughEdge(port: number): ReturnType<typeof policy>[] {
 
 /** Requests that the edge proxy has sent to the host. */
 async function sentOut(): Promise<number> {
-  const counted = /api\.example\.org::[^\n]*::rq_total::(\d+)/.exec(await edge.envoy.admin('/clusters'));
+  const counted = /outbound\|80\|\|api\.example\.org::[^\n]*::rq_total::(\d+)/.exec(await edge.envoy.admin('/clusters'));
   return Number(counted?.[1] ?? 0);
 }
 
