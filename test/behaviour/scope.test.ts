@@ -1,6 +1,7 @@
 /** What depends on who calls: exportTo, sources, the order in which DestinationRules are looked for, and Sidecar. */
 import { expect } from 'vitest';
 import { behavioursOf } from './kit/behaviour.ts';
+import { APP_PORTS } from './kit/echo-app.ts';
 import { BOOKINFO, type Layout } from './kit/layout.ts';
 import { policy, type Rig } from './kit/rig.ts';
 
@@ -178,4 +179,40 @@ behaviour('SC-017', 'Sidecar', 'what it hid is there again when it is gone', asy
   expect(await statusOf(rig, 'tester', CART)).toBe(404);
   await rig.policies([]);
   expect(await statusOf(rig, 'tester', CART)).toBe(200);
+});
+
+behaviour('SC-018', 'Sidecar.outboundTrafficPolicy.mode', 'ALLOW_ANY lets calls of unknown hosts go where they name', async (rig) => {
+  const anywhere = `127.81.90.25:${APP_PORTS.http}`;
+  await rig.policies([]);
+  expect(await statusOf(rig, 'productpage', anywhere)).toBe(404);
+  await rig.policies([sidecar({ outboundTrafficPolicy: { mode: 'ALLOW_ANY' } })]);
+  expect((await rig.call({ from: 'productpage', host: anywhere })).servedBy).toBe('cart-v1');
+  expect(await statusOf(rig, 'buyer', anywhere)).toBe(404);
+});
+
+behaviour('SC-019', 'Sidecar.outboundTrafficPolicy.mode', 'REGISTRY_ONLY tells that there is no such service', async (rig) => {
+  const anywhere = `127.81.90.25:${APP_PORTS.http}`;
+  const open = sidecar({ outboundTrafficPolicy: { mode: 'ALLOW_ANY' } }, { namespace: ROOT });
+  await rig.policies([open, sidecar({ outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } })]);
+  expect(await statusOf(rig, 'productpage', anywhere)).toBe(404);
+  expect(await statusOf(rig, 'buyer', anywhere)).toBe(200);
+});
+
+behaviour('SC-020', 'Sidecar.outboundTrafficPolicy.egressProxy', 'what no service has goes through the one that is named', async (rig) => {
+  const egressProxy = { host: 'cart.shop.svc.cluster.local', port: { number: 80 } };
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }], outboundTrafficPolicy: { mode: 'ALLOW_ANY', egressProxy } })]);
+  const reply = await rig.call({ from: 'productpage', host: 'api.example.com' });
+  expect(reply.servedBy).toBe('cart-v1');
+  expect(reply.got?.headers['host']).toBe('api.example.com');
+});
+
+behaviour('SC-021', 'ServiceEntry.exportTo', 'a host that is exported to its own namespace is not there for others', async (rig) => {
+  const spec = {
+    ...{ hosts: ['outside.example.com'], location: 'MESH_EXTERNAL', resolution: 'STATIC', exportTo: ['.'] },
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP', targetPort: APP_PORTS.http }],
+    endpoints: [{ address: '127.81.90.25' }],
+  };
+  await rig.policies([policy('ServiceEntry', spec)]);
+  expect((await rig.call({ from: 'productpage', host: 'outside.example.com' })).servedBy).toBe('cart-v1');
+  expect(await statusOf(rig, 'buyer', 'outside.example.com')).toBe(404);
 });

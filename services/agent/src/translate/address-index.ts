@@ -27,8 +27,9 @@ export class AddressIndex<Value> {
     }
   }
 
-  /** What is said of an address, staged changes included. */
+  /** What is said of an address, staged changes included, in the order of the services' keys. */
   at(address: string, staged: ReadonlyMap<string, Said<Value>> = new Map()): Value[] {
-    return [...(staged.get(address) ?? this.#byAddress.get(address) ?? new Map<string, Value>()).values()];
+    const said = [...(staged.get(address) ?? this.#byAddress.get(address) ?? new Map<string, Value>())];
+    return said.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
   }
 }

@@ -22,6 +22,9 @@ export const INBOUND_TRUST = 'trust|inbound';
 /** An upstream without endpoints: the share of a split whose destination does not exist answers 503. */
 export const UNAVAILABLE_CLUSTER = 'unavailable';
 
+/** Upstream of calls whose host no service has, where a Sidecar lets them go anywhere. */
+export const ANYWHERE_CLUSTER = 'anywhere';
+
 /** Upstream cluster of a service port, or of one subset of it. */
 export function upstreamName(port: number, subset: string, host: string): string {
   return `outbound|${port}|${subset}|${host}`;

@@ -39,14 +39,15 @@ const HOSTS_FIELD = RouteConfigurationSchema.field.virtualHosts.number;
 
 /**
  * The route configuration `name` of these hosts, in the order they come in. The fields of a repeated message are written one
- * after the other (protobuf encoding), so that encoded hosts can be joined; the version is made of theirs.
+ * after the other (protobuf encoding), so that encoded hosts can be joined; the version is made of theirs. What no host is for
+ * goes to the upstream `elsewhere`, if that is given.
  */
-export function routeConfiguration(name: string, hosts: readonly EncodedHost[]): XdsResource {
+export function routeConfiguration(name: string, hosts: readonly EncodedHost[], elsewhere?: string): XdsResource {
   const base = create(RouteConfigurationSchema, {
     name,
     responseHeadersToRemove: name === OUTBOUND || name === CAPTURE ? [UNSENT_HEADER] : [],
     ...(name === OUTBOUND || name === CAPTURE ? { maxDirectResponseBodySizeBytes: MOST_BODY_BYTES } : {}),
-    virtualHosts: name === OUTBOUND ? [NOBODY] : name === CAPTURE ? [ANYBODY] : [],
+    virtualHosts: elsewhere !== undefined ? [anybody(elsewhere)] : name === OUTBOUND ? [NOBODY] : name === CAPTURE ? [ANYBODY] : [],
   });
   const head = toBinary(RouteConfigurationSchema, base);
   const bytes = Buffer.concat([head, ...hosts.map(({ field }) => field)]);
@@ -69,14 +70,19 @@ const NOBODY = create(VirtualHostSchema, {
   ],
 });
 
-/** A captured call to a host that no service has goes where it was going. */
-const ANYBODY = create(VirtualHostSchema, {
-  name: '*',
-  domains: ['*'],
-  routes: [
-    {
-      match: { pathSpecifier: { case: 'prefix', value: '/' } },
-      action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: PASSTHROUGH_CLUSTER }, timeout: millis(0) } },
-    },
-  ],
-});
+/** A call to a host that no service has goes to an upstream that finds the way by itself. */
+function anybody(cluster: string): VirtualHost {
+  return create(VirtualHostSchema, {
+    name: '*',
+    domains: ['*'],
+    routes: [
+      {
+        match: { pathSpecifier: { case: 'prefix', value: '/' } },
+        action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: millis(0) } },
+      },
+    ],
+  });
+}
+
+/** A captured one goes where it was going. */
+const ANYBODY = anybody(PASSTHROUGH_CLUSTER);

@@ -4,17 +4,19 @@
  */
 
 import type { Resource } from '@hawser/model/resource.ts';
+import { hostKey } from '@hawser/model/service-host.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import { type CompiledService, compiledHosts, compiledService } from './compiled-service.ts';
 import { dependsOnCaller, destinationPolicy, ownerOf } from './destination-rules.ts';
+import { anywhereCluster, elsewhereCluster } from './elsewhere.ts';
 import type { Fleet } from './fleet.ts';
 import { OUTBOUND } from './names.ts';
 import type { ServicePolicies } from './policy-index.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import { type EncodedHost, routeConfiguration } from './route-config.ts';
 import { dependOnCaller } from './routes.ts';
-import type { ProxyScope } from './scope.ts';
+import { isExportedTo, type ProxyScope } from './scope.ts';
 import { boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
 import { type TcpPort, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 
@@ -44,12 +46,14 @@ export interface ScopeView {
   readonly variants: ReadonlyMap<string, Variant>;
   /** What a bounded scope may call. */
   readonly callable: ReadonlySet<string>;
+  /** What an unbounded scope may not call: ServiceEntries that are not exported to it. */
+  readonly hidden: ReadonlySet<string>;
   /** Virtual hosts of services: all that the scope may call if it is bounded, else those that differ. */
   readonly hosts: ReadonlyMap<string, readonly EncodedHost[]>;
   /** Services whose resources are in the layer, with those their rules lead to. */
   readonly reachable: ReadonlySet<string>;
   /** TCP ports by `HOST:PORT`: all that the scope may call if it is bounded, else those with rules of their own. */
-  readonly tcp: ReadonlyMap<string, TcpPort>;
+  readonly tcp: ReadonlyMap<string, TcpPort | undefined>;
   /** Units of the ledger that hold something. */
   readonly filled: ReadonlySet<string>;
 }
@@ -101,23 +105,27 @@ export function isBounded(bounds: SidecarBounds | undefined): boolean {
 /** The services and virtual hosts that a scope may call. */
 export function callableOf(
   view: ScopeView,
-  common: Pick<CommonState, 'service' | 'keys' | 'hosts'>,
+  common: Pick<CommonState, 'service' | 'keys' | 'hosts' | 'hostsOf'>,
 ): { services: CompiledService[]; hosts: readonly EncodedHost[] } {
-  const keys = isBounded(view.bounds) ? [...view.callable].sort() : [...common.keys()];
+  const keys = isBounded(view.bounds) ? [...view.callable].sort() : [...common.keys()].filter((key) => !view.hidden.has(key));
   const services = keys.map((key) => view.variants.get(key)?.compiled ?? common.service(key)).filter((compiled) => compiled !== undefined);
-  return { services, hosts: hostsIn(view, common.hosts) };
+  return { services, hosts: hostsIn(view, common) };
 }
 
-function hostsIn({ bounds, hosts }: Pick<ScopeView, 'bounds' | 'hosts'>, all: readonly EncodedHost[]): readonly EncodedHost[] {
+function hostsIn(
+  { bounds, hosts }: Pick<ScopeView, 'bounds' | 'hosts'>,
+  { hosts: all, hostsOf }: Pick<CommonState, 'hosts' | 'hostsOf'>,
+): readonly EncodedHost[] {
   const own = [...hosts.values()].flat();
   if (isBounded(bounds)) return own.sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (own.length === 0) return all;
-  // A service's virtual hosts have the same names for everybody.
+  if (hosts.size === 0) return all;
+  // A service's virtual hosts have the same names for everybody, unless it is hidden.
   const byName = new Map(own.map((host) => [host.name, host]));
-  return all.map((host) => byName.get(host.name) ?? host);
+  const hidden = new Set([...hosts.keys()].flatMap((key) => hostsOf(key)).filter(({ name }) => !byName.has(name)));
+  return all.flatMap((host) => (hidden.has(host) ? [] : [byName.get(host.name) ?? host]));
 }
 
-type Start = Omit<ScopeView, 'variants' | 'callable' | 'hosts' | 'reachable' | 'tcp' | 'filled'>;
+type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'hosts' | 'reachable' | 'tcp' | 'filled'>;
 
 class Staging {
   readonly #start: Start;
@@ -125,6 +133,7 @@ class Staging {
   readonly #common: CommonState;
   readonly #variants: Map<string, Variant>;
   readonly #callable: Set<string>;
+  readonly #hidden: Set<string>;
   readonly #hosts: Map<string, readonly EncodedHost[]>;
   readonly #units = new Map<string, readonly Placed[]>();
 
@@ -134,6 +143,7 @@ class Staging {
     this.#common = common;
     this.#variants = new Map(before?.variants);
     this.#callable = new Set(before?.callable);
+    this.#hidden = new Set(before?.hidden);
     this.#hosts = new Map(before?.hosts);
   }
 
@@ -159,6 +169,7 @@ class Staging {
       ...this.#start,
       variants: this.#variants,
       callable: this.#callable,
+      hidden: this.#hidden,
       hosts: this.#hosts,
       reachable,
       tcp: this.#tcp(),
@@ -184,12 +195,23 @@ class Staging {
   #draftHosts(key: string): void {
     const compiled = this.#compiled(key);
     const ports = compiled === undefined ? new Set<number>() : this.#allowedPorts(compiled);
-    if (ports?.size === 0) this.#callable.delete(key);
-    else if (ports !== undefined) this.#callable.add(key);
+    this.#note(key, ports);
     const own = compiled === undefined ? [] : this.#callableHosts(key, compiled, ports);
-    const differ = isBounded(this.#start.bounds) || own.some((host) => !this.#common.hostsOf(key).includes(host));
-    if (own.length > 0 && differ) this.#hosts.set(key, own);
+    const common = this.#common.hostsOf(key);
+    const differ = isBounded(this.#start.bounds)
+      ? own.length > 0
+      : own.length !== common.length || own.some((host) => !common.includes(host));
+    if (differ) this.#hosts.set(key, own);
     else this.#hosts.delete(key);
+  }
+
+  #note(key: string, ports: ReadonlySet<number> | undefined): void {
+    const may = ports === undefined || ports.size > 0;
+    const bounded = isBounded(this.#start.bounds);
+    if (!bounded && !may) this.#hidden.add(key);
+    else this.#hidden.delete(key);
+    if (bounded && may) this.#callable.add(key);
+    else this.#callable.delete(key);
   }
 
   #callableHosts(key: string, compiled: CompiledService, allowed: ReadonlySet<number> | undefined): readonly EncodedHost[] {
@@ -201,10 +223,12 @@ class Staging {
     return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portIn(name)));
   }
 
-  /** Ports of a service that a bounded scope may call; undefined: the scope has no bounds. */
-  #allowedPorts({ view }: CompiledService): Set<number> | undefined {
-    const { bounds } = this.#start;
+  /** Ports of a service that the scope may call; undefined: all of them. */
+  #allowedPorts(compiled: CompiledService): ReadonlySet<number> | undefined {
+    const { bounds, scope } = this.#start;
+    if (!isServiceExported(compiled, scope)) return NO_PORTS;
     if (bounds === undefined || !isBounded(bounds)) return undefined;
+    const { view } = compiled;
     const service = { key: view.key, namespace: view.name.namespace, names: view.hosts.map(({ host }) => host) };
     const ports = view.hosts.flatMap((host) => host.ports.map(({ port }) => port));
     return new Set(ports.filter((port) => imports(bounds, service, port)));
@@ -212,7 +236,10 @@ class Staging {
 
   /** What may be called, and what its rules lead to: a route to a service brings the service with it. */
   #reachable(): Set<string> {
-    return new Set([...this.#callable, ...[...this.#callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])])]);
+    const { bounds } = this.#start;
+    const proxy = bounds?.egressProxy === undefined ? undefined : hostKey(bounds.egressProxy.host, bounds.namespace);
+    const led = [...this.#callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])]);
+    return new Set([...this.#callable, ...led, ...(proxy === undefined ? [] : [proxy])]);
   }
 
   /** All of a service's resources for a bounded scope, else those that are not as everybody has them. */
@@ -231,27 +258,35 @@ class Staging {
     );
   }
 
-  #tcp(): Map<string, TcpPort> {
-    const { bounds } = this.#start;
-    const keys = isBounded(bounds) ? this.#callable : this.#variants.keys();
-    const ports = [...keys].flatMap((key) => {
+  #tcp(): Map<string, TcpPort | undefined> {
+    const isOwn = isBounded(this.#start.bounds);
+    const ports = [...(isOwn ? this.#callable : this.#variants.keys())].flatMap((key) => {
       const compiled = this.#compiled(key);
-      const allowed = compiled === undefined ? undefined : this.#allowedPorts(compiled);
+      const allowed = compiled === undefined ? NO_PORTS : this.#allowedPorts(compiled);
       return compiled === undefined ? [] : tcpPortsOf(compiled.view).filter(({ port }) => allowed?.has(port) !== false);
     });
-    return new Map(ports.map((port) => [tcpKeyOf(port), port]));
+    const hidden = [...this.#hidden].flatMap((key) => {
+      const view = this.#compiled(key)?.view;
+      return view === undefined ? [] : tcpPortsOf(view);
+    });
+    return new Map([
+      ...hidden.map((port) => [tcpKeyOf(port), undefined] as const),
+      ...ports.map((port) => [tcpKeyOf(port), port] as const),
+    ]);
   }
 
   #draftBase(): void {
     const { bounds, layer, base } = this.#start;
     this.#units.set(this.#unit('base'), isBounded(bounds) ? placed(layer, base) : []);
+    this.#units.set(this.#unit('anywhere'), bounds?.elsewhere === 'ALLOW_ANY' ? placed(layer, [anywhereCluster()]) : []);
   }
 
   #draftRoutes(): void {
     const { bounds, layer } = this.#start;
-    const isOwn = isBounded(bounds) || this.#hosts.size > 0;
-    const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts }, this.#common.hosts) : [];
-    this.#units.set(this.#unit('routes'), isOwn ? placed(layer, [routeConfiguration(OUTBOUND, hosts)]) : []);
+    const elsewhere = elsewhereCluster(bounds, (key) => this.#compiled(key)?.view);
+    const isOwn = isBounded(bounds) || this.#hosts.size > 0 || elsewhere !== undefined;
+    const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts }, this.#common) : [];
+    this.#units.set(this.#unit('routes'), isOwn ? placed(layer, [routeConfiguration(OUTBOUND, hosts, elsewhere)]) : []);
   }
 
   #compiled(key: string): CompiledService | undefined {
@@ -280,14 +315,23 @@ function policiesFor(policies: ServicePolicies, key: string, scope: ProxyScope):
 export function tcpServicesOf({ bounds, tcp }: ScopeView, all: readonly TcpService[]): readonly TcpService[] {
   if (!isBounded(bounds) && tcp.size === 0) return all;
   return all.flatMap((service) => {
-    const own = tcp.get(tcpKeyOf(service));
+    const key = tcpKeyOf(service);
+    const own = tcp.get(key);
     if (own !== undefined) return [{ ...own, listenerPort: service.listenerPort }];
-    return isBounded(bounds) ? [] : [service];
+    return isBounded(bounds) || tcp.has(key) ? [] : [service];
   });
 }
 
-function tcpKeyOf({ host, port }: TcpPort): string {
+function tcpKeyOf({ host, port }: Pick<TcpPort, 'host' | 'port'>): string {
   return `${host}:${port}`;
+}
+
+const NO_PORTS: ReadonlySet<number> = new Set();
+
+/** A host of ServiceEntries alone may be hidden from the scope's namespace. */
+function isServiceExported({ input }: CompiledService, { namespace }: ProxyScope): boolean {
+  if (input.external === undefined || input.shards.size > 0) return true;
+  return input.external.entries.entries.some((entry) => isExportedTo(entry.spec.exportTo, entry.namespace, namespace));
 }
 
 /** The port in the name of a virtual host, `HOST:PORT`. */

@@ -1,5 +1,5 @@
 /** What Sidecars say of a caller: which services it may call, what happens with calls of others, and what it takes in itself. Pure. */
-import type { SidecarEgress, SidecarInboundConnectionPool, SidecarIngress, SidecarSpec } from '@hawser/model/istio/specs.ts';
+import type { Destination, SidecarEgress, SidecarInboundConnectionPool, SidecarIngress, SidecarSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
 import type { Elsewhere } from './capture-listener.ts';
@@ -12,6 +12,9 @@ export interface SidecarBounds {
   /** Undefined: everything may be called. */
   readonly egress: readonly EgressBounds[] | undefined;
   readonly elsewhere: Elsewhere | undefined;
+  /** Takes what goes elsewhere; its host is read in `namespace`. */
+  readonly egressProxy: Destination | undefined;
+  readonly namespace: string;
   readonly ingress: readonly SidecarIngress[];
   readonly inboundConnectionPool: SidecarInboundConnectionPool | undefined;
 }
@@ -47,13 +50,16 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
   if (nearest === undefined) return undefined;
   const specs = sidecars.map(({ spec }) => spec as SidecarSpec);
   const first = specs[0];
+  const outbound = specs.find((spec) => spec.outboundTrafficPolicy !== undefined)?.outboundTrafficPolicy;
   const egress = specs.find((spec) => (spec.egress ?? []).length > 0)?.egress?.map((listener) => egressBounds(listener, namespace));
   const isOpen =
     egress === undefined || (egress.length === 1 && egress[0]?.port === undefined && egress[0]?.hosts.some(isEverything) === true);
   return {
     policy: policyKeyOf(nearest),
     egress: isOpen && egress?.[0]?.listener.bind === undefined ? undefined : egress,
-    elsewhere: specs.find((spec) => spec.outboundTrafficPolicy !== undefined)?.outboundTrafficPolicy?.mode ?? undefined,
+    elsewhere: outbound === undefined ? undefined : (outbound.mode ?? 'ALLOW_ANY'),
+    egressProxy: outbound?.egressProxy,
+    namespace,
     ingress: first?.ingress ?? [],
     inboundConnectionPool: specs.find((spec) => spec.inboundConnectionPool !== undefined)?.inboundConnectionPool,
   };

@@ -184,15 +184,19 @@ class IncrementalTranslator implements Translator {
     draft.base = resources.filter(({ layer }) => layer === 'sidecar').map(({ resource }) => resource);
   }
 
-  #draftViews(draft: Draft): void {
+  #common(draft: Draft): CommonState {
     const hosts = draft.routes?.changes ?? new Map<string, readonly EncodedHost[]>();
-    const common: CommonState = {
+    return {
       ...{ fleet: draft.fleet, base: draft.base, hosts: (draft.routes ?? this.#routes).sorted },
       service: (key) => this.#serviceIn(draft, key),
       keys: () => this.#liveServices(draft).map(({ input }) => input.key),
       hostsOf: (key) => hosts.get(key) ?? this.#routes.of(key),
       changed: new Set([...draft.services.keys(), ...hosts.keys()]),
     };
+  }
+
+  #draftViews(draft: Draft): void {
+    const common = this.#common(draft);
     const labelsAt = (address: string) => this.#labelsAt(address, draft);
     draft.views = this.#views.stage({ proxies: this.#proxies, labelsAt, scopes: draft.scopes, common });
     for (const [unit, items] of draft.views.units) draft.units.set(unit, items);
@@ -300,13 +304,8 @@ class IncrementalTranslator implements Translator {
   #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {
     if (capture === undefined) return [];
     const view = this.#views.of(layer, draft.views);
-    const hosts = (draft.routes ?? this.#routes).sorted;
-    const common = {
-      service: (key: string) => this.#serviceIn(draft, key),
-      keys: () => this.#liveServices(draft).map(({ input }) => input.key),
-      hosts,
-    };
-    const callable = view === undefined ? { services: this.#liveServices(draft), hosts } : callableOf(view, common);
+    const common = this.#common(draft);
+    const callable = view === undefined ? { services: this.#liveServices(draft), hosts: common.hosts } : callableOf(view, common);
     const views = callable.services.map(({ view: one }) => one);
     return this.#captureOf(view?.layer).resources(capture, {
       views,

@@ -6,5 +6,4 @@ export const SIDECAR: Readonly<Record<string, string>> = {
   'egress.captureMode': NOT_YET,
   inboundConnectionPool: NOT_YET,
   ingress: NOT_YET,
-  'outboundTrafficPolicy.egressProxy': NOT_YET,
 };
