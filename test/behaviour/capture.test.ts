@@ -1,6 +1,7 @@
 /** DNS and capture: unmodified programs in network namespaces call the mesh by name, through `hawser proxy run --capture`. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,8 +87,9 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     let last = '';
     await until(
       async () => {
-        last = (await curl('http://reviews.bookinfo.svc.clusterset.local/')).out;
-        return last.includes('west-');
+        const answers = await Promise.all([curl(`http://${MESH_HOST}/`), curl('http://local.bookinfo.svc.cluster.local/')]);
+        last = answers.map(({ out }) => out).join();
+        return last.includes('west-') && last.includes('local\n');
       },
       () => `the client does not reach the mesh: ${last} ${mesh.nacks.join()} ${logs.map((log) => log()).join('\n')}`,
     );
@@ -115,8 +117,10 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     const dns = await startResolver({ addresses: [HOST], port: 53, resolvers: () => [], table: () => table });
     const web = createServer((request, response) => response.end(`outside ${request.headers.host}\n`));
     const greeter = createTcpServer((socket) => void socket.on('error', () => socket.destroy()).end('greetings\n'));
-    await Promise.all([listening(web, 8080), listening(greeter, 2525)]);
-    return () => Promise.all([dns.stop(), closed(web), closed(greeter)]);
+    const { certificate, key } = await (await createTrustDomain('outside')).issue('spiffe://outside/web');
+    const secure = createSecureServer({ cert: certificate, key }, (request, response) => response.end(`outside ${request.headers.host}\n`));
+    await Promise.all([listening(web, 8080), listening(secure, 8443), listening(greeter, 2525)]);
+    return () => Promise.all([dns.stop(), closed(web), closed(secure), closed(greeter)]);
   }
 
   behaviour('DNS-001', 'svc.clusterset.local', 'curl calls a service of another cluster by its name, through a gateway', async () => {
@@ -172,6 +176,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     'what is not of the mesh is resolved by the machine and reached as it is',
     async () => {
       expect((await curl('http://outside.test:8080/')).out).toBe('outside outside.test:8080\n');
+      expect((await curl('https://outside.test:8443/', '-k')).out).toBe('outside outside.test:8443\n');
       expect((await client.run(['bash', '-c', 'exec 3<>/dev/tcp/outside.test/2525 && head -n 1 <&3'])).out).toBe('greetings\n');
     },
   );

@@ -44,7 +44,8 @@ const SNIFF_MS = 300;
 const SERVER_FIRST = [21, 22, 25, 110, 143, 587, 3306];
 /** Beyond so many ports the rest waits for `SNIFF_MS` instead. */
 const MOST_UNSNIFFED = 200;
-const HTTP_SEEN = ['http/1.0', 'http/1.1', 'h2c'];
+/** Without TLS: there, what a client would rather speak is named by the same words. */
+const HTTP_SEEN = { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'], transportProtocol: 'raw_buffer' };
 
 /** The listener; the same bytes for every proxy of one kind of capture. */
 export function captureListener(capture: Capture, options: CaptureOptions): XdsResource {
@@ -140,27 +141,39 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
       filterChainMatch: { ...at, prefixRanges: [cidr(rangeText(options.range))] },
       filters: [outboundHttp(OUTBOUND)],
     },
-    { name: `http${suffix}`, filterChainMatch: { ...at, applicationProtocols: HTTP_SEEN }, filters: [outboundHttp(routes)] },
+    { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes)] },
   ];
 }
 
 /** What is called by address and port: TCP, TLS also by the name of its server, and what may be HTTP or not. */
 function servicePort(host: AddressedHost, port: ServicePort): ChainInit[] {
   const name = tcpListenerName(port.port, host.host);
-  const at: MatchInit = { destinationPort: port.port };
-  const there: MatchInit = { ...at, prefixRanges: host.addresses.map(cidr) };
-  if (port.protocol === 'tcp') {
-    const filters = [outboundTcp(name, upstreamName(port.port, '', host.host), host.rules?.[port.port])];
-    const bySni = { ...at, serverNames: [host.host, ...host.aliases], transportProtocol: 'tls' };
-    return [
-      { name, filterChainMatch: there, filters },
-      ...(port.application === 'tls' ? [{ name: `${name}|sni`, filterChainMatch: bySni, filters }] : []),
-    ];
-  }
-  if (port.application !== 'auto') return [];
+  const there: MatchInit = { destinationPort: port.port, prefixRanges: host.addresses.map(cidr) };
+  const rules = host.rules?.[port.port];
+  if (port.protocol === 'tcp') return tcpPort(host, port, there);
+  if (port.application !== 'auto' || host.addresses.length === 0) return [];
   return [
-    { name: `${name}|http`, filterChainMatch: { ...there, applicationProtocols: HTTP_SEEN }, filters: [outboundHttp(OUTBOUND)] },
-    { name, filterChainMatch: there, filters: [outboundTcp(name, plainUpstreamName(port.port, '', host.host), host.rules?.[port.port])] },
+    { name: `${name}|http`, filterChainMatch: { ...there, ...HTTP_SEEN }, filters: [outboundHttp(OUTBOUND)] },
+    ...besideHttp({ name, filterChainMatch: there, filters: [outboundTcp(name, plainUpstreamName(port.port, '', host.host), rules)] }),
+  ];
+}
+
+/** The same for what is no TLS and for the rest: Envoy does not come back from the chains for HTTP, which are for what is no TLS. */
+function besideHttp(chain: ChainInit & { readonly name: string }): ChainInit[] {
+  const plain = { ...chain.filterChainMatch, transportProtocol: HTTP_SEEN.transportProtocol } as MatchInit;
+  return [chain, { ...chain, name: `${chain.name}|plain`, filterChainMatch: plain }];
+}
+
+function tcpPort(host: AddressedHost, port: ServicePort, there: MatchInit): ChainInit[] {
+  const name = tcpListenerName(port.port, host.host);
+  const cluster = host.forwards ? PASSTHROUGH_CLUSTER : upstreamName(port.port, '', host.host);
+  const filters = [outboundTcp(name, cluster, host.rules?.[port.port])];
+  const isTls = port.application === 'tls';
+  const bySni = { destinationPort: port.port, serverNames: [host.host, ...host.aliases], transportProtocol: 'tls' };
+  return [
+    // A host whose connections go where they were going is its port, wherever it is called, unless TLS can tell.
+    ...(host.addresses.length > 0 || (host.forwards && !isTls) ? besideHttp({ name, filterChainMatch: there, filters }) : []),
+    ...(isTls ? [{ name: `${name}|sni`, filterChainMatch: bySni, filters }] : []),
   ];
 }
 

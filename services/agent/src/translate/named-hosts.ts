@@ -1,5 +1,6 @@
 /** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { isForwarding } from './external-upstreams.ts';
 import type { ServiceView } from './service-view.ts';
 import { type TcpRules, tcpRulesOf } from './tcp-ports.ts';
 import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
@@ -10,6 +11,8 @@ export interface NamedHost {
   /** Other names of it. */
   readonly aliases: readonly string[];
   readonly ports: readonly ServicePort[];
+  /** Whether connections go where they were going: then no address stands for the host, and only its TLS or its HTTP names it. */
+  readonly forwards: boolean;
   /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
   readonly given: readonly string[];
   /** What DestinationRules say of connections, by port; ports without a word are left out. */
@@ -23,12 +26,13 @@ export interface AddressedHost extends NamedHost {
 
 /** The hosts of a service. `SERVICE.NAMESPACE.svc` is the one that the short name means. */
 export function namedHosts(view: ServiceView): NamedHost[] {
-  return view.hosts.map(({ host, short, ports }) => ({
-    host,
-    aliases: short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
-    ports,
-    given: [],
-    ...rulesOf(view, ports),
+  return view.hosts.map((one) => ({
+    host: one.host,
+    aliases: one.short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
+    ports: one.ports,
+    forwards: isForwarding(one),
+    given: one.external?.addresses ?? [],
+    ...rulesOf(view, one.ports),
   }));
 }
 
@@ -38,14 +42,17 @@ function rulesOf(view: ServiceView, ports: readonly ServicePort[]): Pick<NamedHo
   return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) };
 }
 
-/** Hosts with their addresses, in the order of their names. A host that the range has no room for has none and is left out. */
+/**
+ * Hosts with their addresses, in the order of their names. None stands for a wildcard, for a host whose connections go where they were
+ * going, and for what the range has no room for.
+ */
 export function addressed(hosts: readonly NamedHost[], range: VirtualRange): AddressedHost[] {
   const virtual = virtualAddresses(
-    hosts.filter(({ given, host }) => given.length === 0 && !host.startsWith('*')).map(({ host }) => host),
+    hosts.filter(({ given, host, forwards }) => given.length === 0 && !forwards && !host.startsWith('*')).map(({ host }) => host),
     range,
   );
   const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host)) }));
-  return all.filter(({ addresses }) => addresses.length > 0).sort((a, b) => (a.host < b.host ? -1 : 1));
+  return all.sort((a, b) => (a.host < b.host ? -1 : 1));
 }
 
 /** CIDR ranges are matched, but no name resolves to one: a range as an address is left to the caller's own resolver. */
@@ -57,7 +64,7 @@ function addressesOf({ given }: NamedHost, virtual: string | undefined): readonl
 export function nameTable(hosts: readonly AddressedHost[]): Record<string, readonly string[]> {
   const rows = hosts.flatMap(({ host, aliases, addresses }) => {
     const single = addresses.filter((address) => !address.includes('/'));
-    return single.length === 0 ? [] : [host, ...aliases].map((name) => [name, single] as const);
+    return single.length === 0 || host.startsWith('*') ? [] : [host, ...aliases].map((name) => [name, single] as const);
   });
   return Object.fromEntries(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
