@@ -13,7 +13,11 @@ const NET = 60;
 const external = await startExternal(NET);
 const { dns, at } = external;
 afterAll(() => external.stop());
-const behaviour = behavioursOf({ net: NET, dns });
+const clients = [
+  { name: 'productpage', namespace: 'bookinfo', cluster: 'east', at: 11 },
+  { name: 'outsider', namespace: 'other', cluster: 'east', at: 12 },
+];
+const behaviour = behavioursOf({ net: NET, dns, clients });
 
 const HOST = 'api.example.com';
 const A = { address: at('ext-a') };
@@ -253,4 +257,21 @@ behaviour('SE-024', 'hosts', 'entries of one namespace for one host are one serv
   await rig.policies([entry({ endpoints: [A] }, 'first'), entry({ endpoints: [B] }, 'second')]);
   const { by } = await rig.tally(40, { host: HOST });
   expect(Object.keys(by).sort()).toEqual(['ext-a', 'ext-b']);
+});
+
+behaviour('SE-025', 'exportTo', 'a host is there for callers of the namespaces that it is exported to, and for no others', async (rig) => {
+  const statusFor = async (from: string): Promise<number> => (await rig.call({ from, host: HOST })).status;
+  await rig.policies([entry({ endpoints: [A], exportTo: ['.'] })]);
+  expect([await statusFor('productpage'), await statusFor('outsider')]).toEqual([200, 404]);
+  await rig.policies([entry({ endpoints: [A], exportTo: ['other'] })]);
+  expect([await statusFor('productpage'), await statusFor('outsider')]).toEqual([404, 200]);
+  await rig.policies([entry({ endpoints: [A], exportTo: ['*'] })]);
+  expect([await statusFor('productpage'), await statusFor('outsider')]).toEqual([200, 200]);
+});
+
+behaviour('SE-026', 'exportTo', 'a TCP port has a listener where its host is exported to', async (rig) => {
+  const ports = [{ number: 5432, name: 'tcp', protocol: 'TCP', targetPort: 9081 }];
+  await rig.policies([entry({ ports, endpoints: [A], exportTo: ['.'] })]);
+  expect(await callTcp(await listener(rig, 5432), 'hello')).toEqual(['ext-a', 'hello']);
+  expect(await rig.listener(`outbound_tcp|5432|${HOST}`, 'outsider')).toBeUndefined();
 });
