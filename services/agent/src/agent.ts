@@ -285,6 +285,7 @@ class Agent implements RunningAgent {
       replica,
       hubKey: verifierOf(hubKey),
       proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
+      explainRoute: (request) => server.explainRoute(request),
       diff: (request) => diff.answer(request),
     });
     registerAgentMetrics(this.#registry, {

@@ -4,6 +4,7 @@ import type { Signer } from '@hawser/wire/signing.ts';
 import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import type { Fleet } from './fleet/create-fleet.ts';
+import { explainRouteRoutes } from './fleet/explain-route-routes.ts';
 import { fleetRoutes } from './fleet/fleet-routes.ts';
 import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
 import { rolloutRoutes } from './fleet/rollout-routes.ts';
@@ -27,6 +28,7 @@ export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resource
   fleetRoutes(app, context);
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
+  explainRouteRoutes(app, { context, bus, signer });
   diffRoutes(app, { context, bus, signer, resources });
   analysisRoutes(app, context);
   pageRoutes(app, context);

@@ -161,6 +161,77 @@ export const ProxyConfigResponse = Type.Union([
 ]);
 export type ProxyConfigResponse = Static<typeof ProxyConfigResponse>;
 
+/** Request `explain-route` (hub → agent): what becomes of this request at a proxy? */
+export const ExplainRouteRequest = Type.Object({
+  proxy: Type.String(),
+  method: Type.String({ pattern: '^[A-Z]{1,20}$' }),
+  /** Such as `http://reviews.bookinfo.svc.clusterset.local/reviews/1?full=true`. */
+  url: Type.String({ minLength: 1, maxLength: 8_192 }),
+  /** Lower-case name → value. */
+  headers: Type.Record(Type.String(), Type.String()),
+});
+export type ExplainRouteRequest = Static<typeof ExplainRouteRequest>;
+
+/** A policy's rule, as routes name it: `KIND/NAMESPACE/NAME` and a field path; absent for routes that no policy made. */
+const RouteOrigin = { policy: Type.Optional(Type.String()), rule: Type.Optional(Type.String()) };
+
+/** An endpoint of an upstream. */
+export const ExplainedEndpoint = Type.Object({
+  /** `IP:PORT`, or the tunnel to another cluster and the endpoint behind it. */
+  address: Type.String(),
+  /** `REGION/ZONE/SUBZONE`, as far as it is known. */
+  locality: Type.String(),
+  /** 0 is tried first. */
+  priority: Type.Integer(),
+  /** Of the locality, among those of the same priority. */
+  weight: Type.Integer(),
+  /** As the agent told the proxy: HEALTHY, UNHEALTHY, DRAINING or UNKNOWN. */
+  health: Type.String(),
+});
+export type ExplainedEndpoint = Static<typeof ExplainedEndpoint>;
+
+/** An upstream that a request may go to. */
+export const ExplainedUpstream = Type.Object({
+  /** Envoy's name of it. */
+  cluster: Type.String(),
+  host: Type.Optional(Type.String()),
+  port: Type.Optional(Type.Integer()),
+  subset: Type.Optional(Type.String()),
+  /** Percent of the requests that the route takes. */
+  share: Type.Number(),
+  /** What is done to requests that go there, in words. */
+  effects: Type.Array(Type.String()),
+  endpoints: Type.Array(ExplainedEndpoint),
+  /** Endpoints beyond those listed. */
+  endpointsOmitted: Type.Integer(),
+});
+export type ExplainedUpstream = Static<typeof ExplainedUpstream>;
+
+/** What becomes of a request, by the configuration that the proxy is served. */
+export const RouteExplanation = Type.Object({
+  request: Type.Object({ method: Type.String(), scheme: Type.String(), authority: Type.String(), path: Type.String() }),
+  listener: Type.String(),
+  routeConfiguration: Type.String(),
+  /** And the domain of it that the host met. */
+  virtualHost: Type.Object({ name: Type.String(), domain: Type.String() }),
+  /** Rules that were tried before and do not take it, in their order, each with the reason. */
+  passed: Type.Array(Type.Object({ ...RouteOrigin, why: Type.String() })),
+  /** Routes that take it, with the share of such requests in percent: one, unless a route takes a part alone. */
+  taken: Type.Array(
+    Type.Object({
+      ...RouteOrigin,
+      share: Type.Number(),
+      action: Type.Union([Type.Literal('forward'), Type.Literal('redirect'), Type.Literal('answer')]),
+      /** What is done to it, in words. */
+      effects: Type.Array(Type.String()),
+      upstreams: Type.Array(ExplainedUpstream),
+    }),
+  ),
+});
+export type RouteExplanation = Static<typeof RouteExplanation>;
+export const ExplainRouteResponse = Type.Union([RouteExplanation, Type.Object({ error: Type.String() })]);
+export type ExplainRouteResponse = Static<typeof ExplainRouteResponse>;
+
 /** A difference in one field of a resource, as `fieldChanges` of `@hawser/model` gives it; long values are cut short. */
 export const FieldDifference = Type.Object({
   path: Type.String(),

@@ -11,6 +11,7 @@ import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoin
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, spiffeId, trustDomainOf } from '@hawser/model/fleet.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
+import type { ExplainRouteRequest, RouteExplanation } from '@hawser/wire/messages.ts';
 import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import pino from 'pino';
 import { type EnvoyOptions, startEnvoy, type TestEnvoy } from '../../kit/envoy.ts';
@@ -140,6 +141,13 @@ export class Mesh {
 
   clearPolicies(): void {
     this.replacePolicies([]);
+  }
+
+  /** What becomes of a request at a sidecar, by what it is served; throws when that cannot be said. */
+  explain(cluster: string, address: string, request: Omit<ExplainRouteRequest, 'proxy'>): RouteExplanation {
+    const answer = this.#member(cluster).ads.explainRoute({ proxy: `sidecar-${address}`, ...request });
+    if (answer === undefined || 'error' in answer) throw new Error(answer?.error ?? `no sidecar at ${address}`);
+    return answer;
   }
 
   /** Makes these the only policies. */

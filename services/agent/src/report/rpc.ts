@@ -1,7 +1,13 @@
 /** Answers the hub's questions. Only the hub's own key is obeyed, and each question is answered once. */
 import type { Bus, BusSubscription } from '@hawser/bus/bus.ts';
 import { HUB, open } from '@hawser/wire/envelope.ts';
-import { DiffRequest, type DiffResponse, ProxyConfigRequest } from '@hawser/wire/messages.ts';
+import {
+  DiffRequest,
+  type DiffResponse,
+  ExplainRouteRequest,
+  type ExplainRouteResponse,
+  ProxyConfigRequest,
+} from '@hawser/wire/messages.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
 import { rpcSubject } from '@hawser/wire/subjects.ts';
 import { Compile } from 'typebox/compile';
@@ -16,6 +22,8 @@ export interface RpcParts {
   readonly hubKey: Verifier;
   /** Resources in protobuf JSON, keys redacted; undefined when no such proxy is connected. */
   proxyConfig(proxy: string, section: ProxyConfigRequest['section']): readonly unknown[] | undefined;
+  /** What becomes of a request; undefined when no such proxy is connected. */
+  explainRoute(request: ExplainRouteRequest): ExplainRouteResponse | undefined;
   /** What proposed policies would change. */
   diff(request: DiffRequest): Promise<DiffResponse>;
 }
@@ -28,6 +36,7 @@ interface Method {
 }
 
 const proxyConfigRequest = Compile(ProxyConfigRequest);
+const explainRouteRequest = Compile(ExplainRouteRequest);
 const diffRequest = Compile(DiffRequest);
 
 const METHODS: readonly Method[] = [
@@ -38,6 +47,12 @@ const METHODS: readonly Method[] = [
       const resources = parts.proxyConfig(proxy, section);
       return resources === undefined ? { error: `no proxy ${proxy} is connected to the agent of ${parts.cluster}` } : { resources };
     },
+  },
+  {
+    name: 'explain-route',
+    check: (body) => (explainRouteRequest.Check(body) ? undefined : 'the request names no proxy, method and URL'),
+    answer: (request: ExplainRouteRequest, parts) =>
+      parts.explainRoute(request) ?? { error: `no proxy ${request.proxy} is connected to the agent of ${parts.cluster}` },
   },
   {
     name: 'diff',

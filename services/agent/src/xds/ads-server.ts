@@ -4,7 +4,8 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
-import type { ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
+import type { ExplainRouteRequest, ExplainRouteResponse, ProxyConfigRequest, ProxyStatus } from '@hawser/wire/messages.ts';
+import { explainRoute } from '../explain/explain-route.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { AdsStreams, type StreamListener } from './ads-streams.ts';
 import { CSDS_SERVICE, csdsHandlers } from './csds-service.ts';
@@ -42,6 +43,8 @@ export interface AdsServer {
   onChange(callback: () => void): () => void;
   /** What a connected proxy is served, in protobuf JSON, private keys redacted; undefined when it is not connected. */
   proxyConfig(name: string, section: ProxyConfigRequest['section']): unknown[] | undefined;
+  /** What becomes of a request at a connected proxy, by what it is served; undefined when it is not connected. */
+  explainRoute(request: ExplainRouteRequest): ExplainRouteResponse | undefined;
   /** Closes every stream with UNAVAILABLE and stops listening. */
   stop(): Promise<void>;
 }
@@ -101,6 +104,10 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     proxyConfig: (name, section) => {
       const stream = streams.find(name);
       return stream === undefined ? undefined : proxyConfigOf(stream, section);
+    },
+    explainRoute: (request) => {
+      const view = streams.find(request.proxy)?.view;
+      return view === undefined ? undefined : explainRoute(request, view);
     },
     stop: () => stop(server, streams),
   };

@@ -1,11 +1,13 @@
 /** Commands that explain what policy does and what is wrong with it: analyze, explain-route. */
 import { type Command, Option } from 'commander';
 import type { AnalyzeFlags } from '../analyze/analyze-command.ts';
+import type { ExplainRouteFlags } from '../views/explain-route-command.ts';
 import type { Run } from './program.ts';
 
 /** Adds them. */
 export function addAnalysisCommands(program: Command, run: Run): void {
   addAnalyze(program, run);
+  addExplainRoute(program, run);
 }
 
 function addAnalyze(program: Command, run: Run): void {
@@ -42,5 +44,31 @@ Examples:
     )
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../analyze/analyze-command.ts')).analyzeCommand(command.optsWithGlobals<AnalyzeFlags>())),
+    );
+}
+
+function addExplainRoute(program: Command, run: Run): void {
+  program
+    .command('explain-route')
+    .description('which rule, upstream and endpoints a request takes at a proxy, and why not the rules before it')
+    .argument('<cluster/proxy>', 'hawser proxy-status lists them')
+    .argument('<url>', 'as the workload calls it; at the edge, as the world does')
+    .option('-X, --request <method>', 'method', 'GET')
+    .option('-H, --header <name: value>', 'header; may be repeated', (line: string, lines: string[] = []) => [...lines, line])
+    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
+    .addHelpText(
+      'after',
+      `
+It is worked out by the agent from what the proxy is served, in the order in which Envoy decides: listener, virtual host, routes.
+No request is sent. Endpoints are shown with the health that the agent told the proxy; priority 0 is tried first.
+
+Examples:
+  hawser explain-route us-east/productpage-v1 http://reviews.bookinfo.svc.clusterset.local/reviews/1
+  hawser explain-route us-east/productpage-v1 http://ratings.bookinfo/ratings/1 -X POST -H 'end-user: jason' -o json`,
+    )
+    .action((proxy: string, url: string, _flags: unknown, command: Command) =>
+      run(async () =>
+        (await import('../views/explain-route-command.ts')).explainRouteCommand(proxy, url, command.optsWithGlobals<ExplainRouteFlags>()),
+      ),
     );
 }

@@ -13,10 +13,7 @@ export type ConfigSection = (typeof CONFIG_SECTIONS)[number];
 
 /** Runs the command; without a section, all of them. */
 export async function proxyConfigCommand(proxyWord: string, section: string | undefined, flags: ViewFlags): Promise<ExitCode> {
-  const [cluster, proxy, ...rest] = proxyWord.split('/');
-  if (cluster === undefined || proxy === undefined || proxy === '' || rest.length > 0) {
-    throw new AppError('usage', `${proxyWord}: name the proxy as CLUSTER/PROXY; hawser proxy-status lists them`);
-  }
+  const { cluster, proxy } = proxyArgument(proxyWord);
   const sections = section === undefined ? CONFIG_SECTIONS : [sectionArgument(section)];
   const hub = connectHub(flags);
   const base = `/hawser/v1/proxies/${encodeURIComponent(cluster)}/${encodeURIComponent(proxy)}/config`;
@@ -33,6 +30,15 @@ export async function proxyConfigCommand(proxyWord: string, section: string | un
     }
   }
   return EXIT.done;
+}
+
+/** Reads `CLUSTER/PROXY`; throws `usage` for anything else. */
+export function proxyArgument(word: string): { readonly cluster: string; readonly proxy: string } {
+  const [cluster, proxy, ...rest] = word.split('/');
+  if (cluster === undefined || proxy === undefined || proxy === '' || rest.length > 0) {
+    throw new AppError('usage', `${word}: name the proxy as CLUSTER/PROXY; hawser proxy-status lists them`);
+  }
+  return { cluster, proxy };
 }
 
 function sectionArgument(word: string): ConfigSection {

@@ -211,6 +211,7 @@ export const CASES: Readonly<Record<Code, Case>> = {
     field: 'spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to',
     not: [policy(shares(70))],
   },
+  HW0306: { finds: [dr({ host: 'reviews.bookinfo' }, { namespace: 'shop' })], field: 'spec.host', not: [dr({ host: 'reviews.bookinfo' })] },
 
   HW0401: {
     finds: [],

@@ -3,7 +3,7 @@ import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, SidecarSpec, V
 import type { FailoverPolicySpec, TrafficShiftSpec } from '../kind-specs.ts';
 import type { Resource } from '../resource.ts';
 import { conditions } from './analyzers/condition-findings.ts';
-import { competingRules, localityShares } from './analyzers/destination-rule-findings.ts';
+import { competingRules, localityShares, ruleElsewhere } from './analyzers/destination-rule-findings.ts';
 import { exportTargets, hiddenFromRoutes } from './analyzers/export-findings.ts';
 import { boundGateways, gatewayFindings } from './analyzers/gateway-findings.ts';
 import { destinationRuleHost, virtualServiceHosts } from './analyzers/host-findings.ts';
@@ -41,7 +41,7 @@ const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
     ...[rulesForProtocol, boundGateways, hiddenFromRoutes],
   ] satisfies readonly Analyzer<VirtualServiceSpec>[],
   DestinationRule: [
-    ...[destinationRuleHost, definedSubsets, competingRules, localityShares, tlsConflicts, localityRegions],
+    ...[destinationRuleHost, definedSubsets, ruleElsewhere, competingRules, localityShares, tlsConflicts, localityRegions],
   ] satisfies readonly Analyzer<DestinationRuleSpec>[],
   Gateway: [gatewayFindings] satisfies readonly Analyzer<GatewaySpec>[],
   Sidecar: [sidecarFindings] satisfies readonly Analyzer<SidecarSpec>[],

@@ -56,6 +56,10 @@ export const CODES = {
   HW0303: error('TLS settings that the servers of the mesh do not take', 'leave tls out: the mesh encrypts by itself'),
   HW0304: error('mutual TLS of the mesh towards a host outside of it', 'use SIMPLE or MUTUAL for hosts outside of the mesh'),
   HW0305: error('shares of localities that do not add up to 100', 'let the shares of one origin add up to 100'),
+  HW0306: info(
+    'a DestinationRule beside the service: it holds for callers of its own namespace alone',
+    'put it into the namespace of the service if all callers are meant',
+  ),
 
   HW0401: warning('clusters that disagree about a port', 'give the port one name and one protocol in all clusters'),
   HW0402: warning('a port whose name tells another protocol than it has', 'let name and appProtocol agree'),

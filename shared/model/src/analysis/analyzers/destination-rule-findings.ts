@@ -5,6 +5,9 @@ import { hostText, keyOf } from '../hosts.ts';
 import type { Subject } from '../subject.ts';
 import { byAge, type World } from '../world.ts';
 
+/** Whose policy holds where a namespace has none (Istio's root namespace). */
+export const ROOT_NAMESPACE = 'hawser-system';
+
 type DestinationRule = Subject<DestinationRuleSpec>;
 
 /** HW0301, HW0302: told at the younger one. */
@@ -37,6 +40,14 @@ export function competingRules(subject: DestinationRule, world: World): Finding[
           ];
     }),
   ];
+}
+
+/** HW0306: rules hold for callers of their namespace, or of all in the namespace of the service and in the root namespace. */
+export function ruleElsewhere(subject: DestinationRule): Finding[] {
+  const key = keyOf(subject.spec.host, subject.namespace);
+  if (key.startsWith('*/') || subject.namespace === ROOT_NAMESPACE || key.startsWith(`${subject.namespace}/`)) return [];
+  const message = `${hostText(key)} is of another namespace: only callers in ${subject.namespace} are meant`;
+  return [finding('HW0306', { at: subject, field: 'spec.host' }, message)];
 }
 
 /** Every traffic policy of a rule, with its field. */

@@ -64,11 +64,11 @@ function faultFinding(subject: Subject, { field, share, does }: Fault): Finding[
   return share === undefined || share < 100 ? [] : [finding('HW0209', { at: subject, field }, `all requests of this rule ${does}`)];
 }
 
-/** Without a percentage a fault is for all. */
+/** Without a percentage nothing is done, as Istio has it. */
 function shareOf(fault: NonNullable<NonNullable<VirtualServiceHttp['fault']>['delay' | 'abort']> | undefined): number | undefined {
   if (fault === undefined) return undefined;
   const old = 'percent' in fault ? fault.percent : undefined;
-  return fault.percentage?.value ?? old ?? 100;
+  return fault.percentage?.value ?? old ?? 0;
 }
 
 /** HW0212. */

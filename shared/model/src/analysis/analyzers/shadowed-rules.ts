@@ -72,12 +72,22 @@ export function mergedVirtualServices(subject: VirtualService, world: World): Fi
 function mergeFinding(subject: VirtualService, older: VirtualService, { index, host }: { index: number; host: string }): Finding {
   const before = rulesOf(older).flatMap(({ matches }) => matches);
   const rules = rulesOf(subject);
-  const hidden = rules.filter(({ matches }) => matches.every((match) => before.some((wide) => takesMore(wide, match))));
+  const hidden = rules.filter(({ matches }) => matches.every((match) => before.some((wide) => hides(wide, match))));
   const place = { at: subject, field: `spec.hosts[${index}]` };
-  if (hidden.length === 0) return finding('HW0204', place, `${older.key} is for ${host} too; it is older, so its rules come before these`);
+  if (hidden.length === 0)
+    return finding(
+      'HW0204',
+      place,
+      `${older.key} is for ${host} too; it is older, so its rules come first, but for one that takes everything`,
+    );
   const which =
     hidden.length === rules.length ? 'none of these rules gets a request' : `${hidden.map(({ field }) => field).join(', ')} get no request`;
   return finding('HW0203', place, `${older.key} is for ${host} too; it is older and wins: ${which}`);
+}
+
+/** A rule for everything comes after the narrower ones of all other VirtualServices. */
+function hides(wide: EffectiveMatch, narrow: EffectiveMatch): boolean {
+  return takesMore(wide, narrow) && (!takesAll(wide) || takesAll(narrow));
 }
 
 function meet(a: VirtualService, b: VirtualService): boolean {

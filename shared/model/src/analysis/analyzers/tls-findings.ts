@@ -5,10 +5,7 @@ import { type Finding, finding } from '../finding.ts';
 import { hostText, isWildcard, keyOf } from '../hosts.ts';
 import { isObject, type Subject } from '../subject.ts';
 import type { World } from '../world.ts';
-import { trafficPoliciesOf } from './destination-rule-findings.ts';
-
-/** Whose PeerAuthentication holds where a namespace has none (Istio's root namespace). */
-const ROOT_NAMESPACE = 'hawser-system';
+import { ROOT_NAMESPACE, trafficPoliciesOf } from './destination-rule-findings.ts';
 
 type ServerMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
 

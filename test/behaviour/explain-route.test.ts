@@ -1,0 +1,158 @@
+/** What `hawser explain-route` says of random requests under random rules is what a real Envoy does with them. */
+import type { RouteExplanation } from '@hawser/wire/messages.ts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CallOptions, Reply } from './kit/clients.ts';
+import { DEFAULT_HOST } from './kit/clients.ts';
+import { policy, type Rig, startRig } from './kit/rig.ts';
+
+/** Of each of the sets of rules. */
+const REQUESTS = 20;
+const SETS = 8;
+
+const SUBSETS = policy('DestinationRule', {
+  host: 'reviews',
+  subsets: ['v1', 'v2', 'v3'].map((version) => ({ name: version, labels: { version } })),
+});
+
+const word = fc.constantFrom('a', 'b', 'ab', 'A', 'ba');
+const path = fc
+  .tuple(fc.array(word, { maxLength: 3 }), fc.boolean())
+  .map(([parts, slash]) => `/${parts.join('/')}${slash && parts.length > 0 ? '/' : ''}`);
+const regex = fc.constantFrom('/a.*', '/(a|b)/?.*', '.*b', '/[ab]+', '(?i)/a.*', '/\\w+', '/a/b?');
+const uri = fc.oneof(
+  path.map((exact) => ({ exact })),
+  path.map((prefix) => ({ prefix })),
+  regex.map((text) => ({ regex: text })),
+);
+const text = fc.oneof(
+  word.map((exact) => ({ exact })),
+  word.map((prefix) => ({ prefix })),
+  fc.constantFrom('a.*', '[ab]', 'a|b').map((found) => ({ regex: found })),
+  fc.constant({}),
+);
+const named = fc.dictionary(fc.constantFrom('x-one', 'x-two'), text, { maxKeys: 2 });
+const query = fc.dictionary(fc.constantFrom('q', 'r'), text, { maxKeys: 2 });
+const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.oneof({ arbitrary: fc.constant(undefined), weight: 3 }, { arbitrary, weight: 1 });
+
+const match = fc
+  .record({
+    ...{
+      uri: fc.option(uri, { nil: undefined, freq: 4 }),
+      ignoreUriCase: some(fc.boolean()),
+      headers: some(named),
+      withoutHeaders: some(named),
+      queryParams: some(query),
+    },
+    method: some(fc.constantFrom({ exact: 'GET' }, { exact: 'POST' }, { prefix: 'P' }, { regex: 'GET|DELETE' })),
+    authority: some(fc.constantFrom({ prefix: 'reviews' }, { exact: 'ratings' }, { regex: '.*clusterset.*' })),
+  })
+  .map((found) => JSON.parse(JSON.stringify(found)) as object);
+const forward = fc.constantFrom('v1', 'v2', 'v3').map((subset) => ({ route: [{ destination: { host: 'reviews', subset } }] }));
+const action = fc.oneof(
+  { arbitrary: forward, weight: 5 },
+  { arbitrary: fc.constantFrom(418, 451).map((status) => ({ directResponse: { status } })), weight: 1 },
+  { arbitrary: fc.constantFrom(302, 307).map((redirectCode) => ({ redirect: { uri: '/elsewhere', redirectCode } })), weight: 1 },
+);
+const rule = fc.tuple(fc.array(match, { minLength: 1, maxLength: 2 }), action).map(([matches, does]) => ({ match: matches, ...does }));
+const rules = fc.array(rule, { minLength: 3, maxLength: 7 });
+const request = fc.record({
+  path: fc.tuple(path, fc.constantFrom('', '?q=a', '?q=b&r=ab', '?r', '?q=ba&q=a')).map(([at, asks]) => `${at}${asks}`),
+  method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE'),
+  headers: fc.dictionary(fc.constantFrom('x-one', 'x-two', 'x-three'), word, { maxKeys: 3, noNullPrototype: true }),
+});
+
+describe('explained routes', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await startRig({ net: 171 });
+  });
+  afterAll(() => rig?.stop());
+
+  const said = new Map<string, number>();
+  const seed = Number(process.env['HAWSER_SEED'] ?? Date.now() % 1_000_000);
+  test.each(Array.from({ length: SETS }, (_, index) => seed + index))(
+    `are those that Envoy takes, under the rules of seed %i`,
+    async (of) => {
+      const [http = []] = fc.sample(rules, { seed: of, numRuns: 1 });
+      await rig.policies([SUBSETS, policy('VirtualService', { hosts: ['reviews'], http })]);
+      for (const call of fc.sample(request, { seed: of, numRuns: REQUESTS })) {
+        const explained = explain(rig, call);
+        said.set(saidOf(explained), (said.get(saidOf(explained)) ?? 0) + 1);
+        const seen = seenOf(await rig.call(call));
+        expect(saidOf(explained) === 'any' ? seen.slice(0, -1) : seen, JSON.stringify({ call, http, explained })).toBe(
+          saidOf(explained).replace(/^any$/, 'reviews-v'),
+        );
+        for (const { why } of explained.passed) expect(why).not.toMatch(/cannot be|^$/);
+      }
+    },
+  );
+
+  test('were not all the same', () => {
+    expect(said.size).toBeGreaterThanOrEqual(4);
+  });
+
+  test('tell rules, shares, what is done on the way, and endpoints', async () => {
+    const split = [90, 10].map((weight, index) => ({ destination: { host: 'reviews', subset: `v${index + 1}` }, weight }));
+    const narrow = {
+      match: [{ uri: { prefix: '/x' } }, { headers: { who: { exact: 'me' } } }],
+      fault: { abort: { httpStatus: 503, percentage: { value: 10 } } },
+    };
+    const http = [
+      { ...narrow, route: [{ destination: { host: 'ratings' } }] },
+      { route: split, timeout: '5s', rewrite: { uri: '/y' } },
+    ];
+    await rig.policies([SUBSETS, policy('VirtualService', { hosts: ['reviews'], http })]);
+    const { passed, taken, virtualHost } = explain(rig, { path: '/a', headers: { who: 'you' } });
+    const where = 'VirtualService/bookinfo/virtualservice';
+    expect(passed).toEqual([
+      { policy: where, rule: 'spec.http[0].match[0]', why: 'the path /a is not /x…' },
+      { policy: where, rule: 'spec.http[0].match[1]', why: 'the header who, you, is not me' },
+    ]);
+    expect(taken).toMatchObject([
+      {
+        policy: where,
+        rule: 'spec.http[1]',
+        share: 100,
+        action: 'forward',
+        upstreams: [{ share: 90, subset: 'v1', port: 80 }, { share: 10 }],
+      },
+    ]);
+    expect(taken[0]?.effects).toEqual(expect.arrayContaining(['timeout 5 s', 'what was matched of the path becomes /y']));
+    expect(taken[0]?.upstreams[0]?.endpoints).toEqual([
+      {
+        address: expect.stringMatching(/^127\.81\.171\.21:/),
+        locality: expect.stringMatching(/^east\/east-a/),
+        priority: 0,
+        weight: 1,
+        health: 'HEALTHY',
+      },
+    ]);
+    expect(virtualHost.domain).toBe(DEFAULT_HOST);
+    const mine = explain(rig, { headers: { who: 'me' } }).taken[0];
+    expect(mine).toMatchObject({ rule: 'spec.http[0].match[1]', effects: expect.arrayContaining(['fault: 10 % are answered 503']) });
+    expect(explain(rig, { host: 'ratings.bookinfo' }).taken[0]).toMatchObject({
+      upstreams: [{ host: 'ratings.bookinfo.svc.clusterset.local' }],
+    });
+    expect(explain(rig, { host: 'nobody.example.com' }).taken[0]).toMatchObject({
+      action: 'answer',
+      effects: [expect.stringMatching(/^is answered 404/)],
+    });
+  });
+});
+
+function explain(rig: Rig, { path: at = '/', method = 'GET', host = DEFAULT_HOST, headers = {} }: CallOptions): RouteExplanation {
+  return rig.mesh.explain('east', rig.clientAddress(), { method, url: `http://${host}${at}`, headers: { ...headers } });
+}
+
+function saidOf({ taken }: RouteExplanation): string {
+  const [first, ...others] = taken;
+  if (first === undefined || others.length > 0) return `${taken.length} routes`;
+  if (first.action !== 'forward')
+    return `status ${/\d{3}/.exec(first.effects.find((effect) => /^is (answered|redirected)/.test(effect)) ?? '')?.[0]}`;
+  return `reviews-${first.upstreams[0]?.subset}`;
+}
+
+function seenOf({ servedBy, status }: Reply): string {
+  return servedBy === '' ? `status ${status}` : servedBy;
+}
