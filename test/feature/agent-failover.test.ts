@@ -78,7 +78,9 @@ describe('two agents of one cluster, under traffic', () => {
       expect(shown.stdout).toContain('127.87.5.21');
     }
     const explained = await hawser.run(['explain-route', 'us-east/client', `http://${HOST}/`, '-X', 'post', '-H', 'x: y']);
-    expect(explained.stdout).toMatch(/^POST http:[\s\S]*^taken +no rule[\s\S]*never retried[\s\S]*^upstream[\s\S]* 127\.87\.5\.21:/m);
+    expect(explained.stdout).toMatch(
+      /^POST http:[\s\S]*^taken +no rule[\s\S]*2 retries on connect-failure[\s\S]*^upstream[\s\S]* 127\.87\.5\.12:15006 .* HEALTHY$/m,
+    );
 
     await east.startAgain();
     first = { agent: east.agent, adminPort: east.adminPort };

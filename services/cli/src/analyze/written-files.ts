@@ -22,7 +22,7 @@ export interface WrittenFiles {
 /** Reads them. Throws when a file is not there. */
 export async function readWrittenFiles(paths: readonly string[], namespace: string): Promise<WrittenFiles> {
   const sources = await readSources(paths);
-  const parsed = sources.map(({ file, text }) => parseItems(file, text));
+  const parsed = sources.flatMap(({ file, text }) => parseItems(file, text));
   const items = parsed
     .flatMap((one) => one.items)
     .map(({ content, placeOf }) => ({ content: withDefaultNamespace(content, namespace), placeOf }));

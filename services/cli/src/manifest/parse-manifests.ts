@@ -12,41 +12,42 @@ export interface ParsedFile {
 
 /** Reads every document of a file. Namespaced resources without a namespace get `defaultNamespace`. */
 export function parseManifests(file: string, text: string, defaultNamespace: string): ParsedFile {
-  const { items, problems } = parseItems(file, text);
-  const checked = items.map((item) => checkEnvelope(item, defaultNamespace));
-  return {
-    manifests: checked.flatMap((one) => ('manifest' in one ? [one.manifest] : [])),
-    problems: [...problems, ...checked.flatMap((one) => ('problems' in one ? one.problems : []))],
-  };
+  const manifests: Manifest[] = [];
+  const problems: Problem[] = [];
+  for (const document of parseItems(file, text)) {
+    problems.push(...document.problems);
+    for (const item of document.items) {
+      const checked = checkEnvelope(item, defaultNamespace);
+      if ('manifest' in checked) manifests.push(checked.manifest);
+      else problems.push(...checked.problems);
+    }
+  }
+  return { manifests, problems };
 }
 
-/** What a file holds, unchecked; problems are documents that are no YAML. */
+/** What a document holds, unchecked, or why it is no YAML. */
 export interface ParsedItems {
   readonly items: readonly RawItem[];
   readonly problems: readonly Problem[];
 }
 
 /** Reads every document of a file as it stands. */
-export function parseItems(file: string, text: string): ParsedItems {
+export function parseItems(file: string, text: string): ParsedItems[] {
   const lines = new LineCounter();
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const items: RawItem[] = [];
-  const problems: Problem[] = [];
-  for (const document of documentsOf(file, text, lines)) {
-    const broken = document.errors.map((error) => ({
+  return documentsOf(file, text, lines).map((document) => {
+    const problems = document.errors.map((error) => ({
       place: placeAt(error.pos[0]),
       subject: '',
       field: '',
       message: `not valid YAML: ${error.message}`,
     }));
-    problems.push(...broken);
-    if (broken.length > 0 || document.contents === null || isEmpty(document)) continue;
-    items.push(...itemsOf(document, placeAt));
-  }
-  return { items, problems };
+    const isNothing = problems.length > 0 || document.contents === null || isEmpty(document);
+    return { items: isNothing ? [] : itemsOf(document, placeAt), problems };
+  });
 }
 
 /** A resource as it stands in a document, not yet known to be one. */

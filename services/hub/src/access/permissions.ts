@@ -27,19 +27,11 @@ interface KindRoles {
 const POLICY: KindRoles = { read: 'viewer', write: 'operator', approve: 'approver' };
 const MEMBERSHIP: KindRoles = { read: 'viewer', write: 'admin', approve: 'admin' };
 
-/** Roles by resource kind. */
+/** Roles by resource kind: of policies, whatever kinds there are, and of what has roles of its own. */
 export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
+  ...Object.fromEntries(KINDS.filter(({ policy }) => policy).map(({ kind }) => [kind, POLICY])),
   Cluster: MEMBERSHIP,
   JoinToken: MEMBERSHIP,
-  FailoverPolicy: POLICY,
-  TrafficShift: POLICY,
-  VirtualService: POLICY,
-  DestinationRule: POLICY,
-  Gateway: POLICY,
-  ServiceEntry: POLICY,
-  WorkloadEntry: POLICY,
-  WorkloadGroup: POLICY,
-  Sidecar: POLICY,
   ServiceImport: POLICY,
 };
 
