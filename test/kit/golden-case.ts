@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import type { Change, XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import type { Credential, Credentials } from '@hawser/agent/state/credential.ts';
 import type { Capture, PeerCluster, ProxyRef, World } from '@hawser/agent/state/world.ts';
 import { typeRegistry } from '@hawser/agent/xds/type-registry.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
@@ -43,6 +44,8 @@ export interface GoldenCase {
   readonly services: Readonly<Record<string, Readonly<Record<string, CaseShard>>>>;
   readonly policies: readonly Omit<Resource, 'apiVersion'>[];
   readonly proxies: readonly string[];
+  /** Secrets of the registry, by `NAMESPACE/NAME`: what each holds. */
+  readonly secrets?: Readonly<Record<string, readonly ('certificate' | 'authorities' | 'revoked')[]>>;
 }
 
 /** Names of files in a folder of `testdata`, without their ending. */
@@ -71,7 +74,25 @@ export function worldOf(input: GoldenCase): World {
     const resource = { apiVersion: 'test', ...policy };
     return [resourceKey(policy.kind, policy.metadata.namespace, policy.metadata.name), resource] as const;
   });
-  return { self: input.self, clusters, shards: new Map(shards), policies: new Map(policies) };
+  return {
+    self: input.self,
+    clusters,
+    shards: new Map(shards),
+    policies: new Map(policies),
+    credentials: credentialsOf(input.secrets ?? {}),
+  };
+}
+
+/** Content stands for itself: no key is in the repository. */
+function credentialsOf(secrets: NonNullable<GoldenCase['secrets']>): Credentials {
+  const entries = Object.entries(secrets).map(([key, parts]): [string, Credential] => {
+    const [namespace = '', name = ''] = key.split('/');
+    const keyPair = { certificate: `(certificate of ${key})`, key: `(key of ${key})` };
+    const own = parts.includes('certificate') ? { keyPair } : {};
+    const others = parts.includes('authorities') ? { authorities: `(authorities of ${key})` } : {};
+    return [key, { namespace, name, ...own, ...others, ...(parts.includes('revoked') ? { revoked: `(revoked of ${key})` } : {}) }];
+  });
+  return new Map(entries);
 }
 
 /** `captured:ADDRESS` is a sidecar whose workload's traffic is captured. */
@@ -84,7 +105,7 @@ export function proxiesOf(input: GoldenCase): ProxyRef[] {
     const kind = text.slice(0, colon);
     const [address = '', who] = text.slice(colon + 1).split('@');
     const capture = CAPTURES[kind];
-    const role = kind === 'gateway' ? 'gateway' : 'sidecar';
+    const role = kind === 'gateway' || kind === 'edge' ? kind : 'sidecar';
     return { role, address, ...(capture === undefined ? {} : { capture }), ...(who === undefined ? {} : identityOf(who)) };
   });
 }

@@ -29,7 +29,7 @@ export function staticBootstrap(resources: readonly XdsResource[], proxy: ProxyR
     static_resources: {
       clusters: [...of('CDS').values()].map((cluster) => object(inlined(withEndpoints(cluster, assignments), { routes, identity }))),
       listeners: [...of('LDS').values()].map((listener) => object(inlined(listener, { routes, identity }))),
-      secrets: [...of('SDS').values(), identitySecret],
+      secrets: [...[...of('SDS').values()].map((secret) => object(inlined(secret, { routes, identity }))), identitySecret],
     },
   };
 }
@@ -54,7 +54,7 @@ function inlined(value: JsonValue, by: Replaced): JsonValue {
   const entries = Object.entries(value).flatMap(([key, inner]): [string, JsonValue][] => {
     if (key === 'sds_config') return [];
     if (key === 'rds') return [['route_config', by.routes.get(String(object(inner)['route_config_name'])) ?? {}]];
-    if (isFile(inner))
+    if (isFile(inner) || isPlaceholder(inner))
       return key === 'crl' ? [] : [[key, { inline_string: key === 'private_key' ? by.identity.key : by.identity.certificate }]];
     return [[key, inlined(inner, by)]];
   });
@@ -63,6 +63,11 @@ function inlined(value: JsonValue, by: Replaced): JsonValue {
 
 function isFile(value: JsonValue): boolean {
   return value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).join() === 'filename';
+}
+
+/** The content of a Secret in a golden case: `(certificate of NAMESPACE/NAME)`. */
+function isPlaceholder(value: JsonValue): boolean {
+  return /^\{"inline_string":"\(\w+ of [^)]*\)"\}$/.test(JSON.stringify(value));
 }
 
 function object(value: JsonValue | undefined): JsonObject {
