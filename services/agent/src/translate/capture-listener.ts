@@ -1,5 +1,6 @@
 /** The listener of what the kernel leads to a captured workload's sidecar: it finds out where each connection was going. */
 import { create } from '@bufbuild/protobuf';
+import { isInRange } from '@hawser/model/address-range.ts';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type {
@@ -14,12 +15,13 @@ import { OriginalDstSchema } from '@hawser/xds/generated/envoy/extensions/filter
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { Capture } from '../state/world.ts';
+import { routedChains } from './connection-chains.ts';
 import { encoded } from './encode.ts';
 import type { AddressedHost } from './named-hosts.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import { outboundHttp, outboundTcp } from './outbound-listeners.ts';
 import { rangeText, type VirtualRange } from './virtual-addresses.ts';
-import { extension, type Init, millis, socketAddress } from './wire-values.ts';
+import { cidrRange, extension, type Init, millis, socketAddress } from './wire-values.ts';
 
 type ChainInit = Init<typeof FilterChainSchema>;
 type MatchInit = Init<typeof FilterChainMatchSchema>;
@@ -138,7 +140,7 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
   return [
     {
       name: `virtual${suffix}`,
-      filterChainMatch: { ...at, prefixRanges: [cidr(rangeText(options.range))] },
+      filterChainMatch: { ...at, prefixRanges: [cidrRange(rangeText(options.range))] },
       filters: [outboundHttp(OUTBOUND)],
     },
     { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes)] },
@@ -148,7 +150,7 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
 /** What is called by address and port: TCP, TLS also by the name of its server, and what may be HTTP or not. */
 function servicePort(host: AddressedHost, port: ServicePort): ChainInit[] {
   const name = tcpListenerName(port.port, host.host);
-  const there: MatchInit = { destinationPort: port.port, prefixRanges: host.addresses.map(cidr) };
+  const there: MatchInit = { destinationPort: port.port, prefixRanges: host.addresses.map(cidrRange) };
   const rules = host.rules?.[port.port];
   if (port.protocol === 'tcp') return tcpPort(host, port, there);
   if (port.application !== 'auto' || host.addresses.length === 0) return [];
@@ -171,13 +173,29 @@ function tcpPort(host: AddressedHost, port: ServicePort, there: MatchInit): Chai
   const isTls = port.application === 'tls';
   const bySni = { destinationPort: port.port, serverNames: [host.host, ...host.aliases], transportProtocol: 'tls' };
   return [
+    ...ruledChains(name, { host, isTls, there }),
     // A host whose connections go where they were going is its port, wherever it is called, unless TLS can tell.
     ...(host.addresses.length > 0 || (host.forwards && !isTls) ? besideHttp({ name, filterChainMatch: there, filters }) : []),
     ...(isTls ? [{ name: `${name}|sni`, filterChainMatch: bySni, filters }] : []),
   ];
 }
 
-function cidr(text: string): { addressPrefix: string; prefixLen: number } {
-  const [address = '', length] = text.split('/');
-  return { addressPrefix: address, prefixLen: length === undefined ? (address.includes(':') ? 128 : 32) : Number(length) };
+/** What VirtualServices lead elsewhere, at the host's addresses; by server name wherever the connection was going. */
+function ruledChains(name: string, { host, isTls, there }: { host: AddressedHost; isTls: boolean; there: MatchInit }): ChainInit[] {
+  const port = there.destinationPort ?? 0;
+  const rules = host.rules?.[port] ?? {};
+  const routes = (rules.routes ?? []).filter(
+    ({ destinations }) =>
+      destinations === undefined || host.addresses.some((address) => destinations.some((range) => isInRange(address, range))),
+  );
+  const here = host.addresses.length === 0 ? [] : routes.map(({ destinations: _destinations, ...route }) => route);
+  const named = isTls ? routes.filter(({ serverNames }) => serverNames !== undefined) : [];
+  return [
+    ...routedChains(name, { ...rules, routes: here }, there).flatMap((chain) => (asksForTls(chain) ? [chain] : besideHttp(chain))),
+    ...routedChains(`${name}|sni`, { ...rules, routes: named }, { destinationPort: port }),
+  ];
+}
+
+function asksForTls({ filterChainMatch }: ChainInit): boolean {
+  return filterChainMatch?.transportProtocol === 'tls';
 }

@@ -8,10 +8,11 @@ import { CAPTURE, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from './nam
 import { passthroughCluster } from './passthrough.ts';
 import { type EncodedHost, routeConfiguration } from './route-config.ts';
 import type { ServiceView } from './service-view.ts';
+import type { TcpCaller } from './tcp-ports.ts';
 import type { VirtualRange } from './virtual-addresses.ts';
 
 /** What the workload may call. */
-export interface Callable {
+export interface Callable extends TcpCaller {
   readonly views: readonly ServiceView[];
   /** The virtual hosts of the route configuration `outbound`. */
   readonly hosts: readonly EncodedHost[];
@@ -32,7 +33,7 @@ export class CaptureCompiler {
 
   /** Listeners, routes and clusters of one captured workload's sidecar. */
   resources(capture: Capture, callable: Callable): XdsResource[] {
-    this.#refresh(callable.views);
+    this.#refresh(callable);
     this.#names ??= namesRoutes(this.#hosts);
     return [
       this.#listener(capture, callable.elsewhere),
@@ -44,8 +45,8 @@ export class CaptureCompiler {
     ];
   }
 
-  #refresh(views: readonly ServiceView[]): void {
-    const named = views.flatMap(namedHosts);
+  #refresh({ views, lookup, scope }: Callable): void {
+    const named = views.flatMap((view) => namedHosts(view, { lookup, scope }));
     const key = JSON.stringify(named);
     if (key === this.#key) return;
     this.#key = key;

@@ -41,7 +41,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
     shape,
     endpoints:
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
-    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies.rules, input.key),
+    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies, input.key),
     served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
     labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
   };

@@ -1,8 +1,8 @@
 /** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { isForwarding } from './external-upstreams.ts';
-import type { ServiceView } from './service-view.ts';
-import { type TcpRules, tcpRulesOf } from './tcp-ports.ts';
+import type { HostView, ServiceView } from './service-view.ts';
+import { type TcpCaller, type TcpRules, tcpRulesOf } from './tcp-ports.ts';
 import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
 
 /** A host and what it may be called by. */
@@ -15,7 +15,7 @@ export interface NamedHost {
   readonly forwards: boolean;
   /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
   readonly given: readonly string[];
-  /** What DestinationRules say of connections, by port; ports without a word are left out. */
+  /** What policy says of connections, by port; ports without a word are left out. */
   readonly rules?: Readonly<Record<number, TcpRules>>;
 }
 
@@ -25,20 +25,23 @@ export interface AddressedHost extends NamedHost {
 }
 
 /** The hosts of a service. `SERVICE.NAMESPACE.svc` is the one that the short name means. */
-export function namedHosts(view: ServiceView): NamedHost[] {
+export function namedHosts(view: ServiceView, caller: TcpCaller): NamedHost[] {
   return view.hosts.map((one) => ({
     host: one.host,
     aliases: one.short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
     ports: one.ports,
     forwards: isForwarding(one),
     given: one.external?.addresses ?? [],
-    ...rulesOf(view, one.ports),
+    ...rulesOf(view, one, caller),
   }));
 }
 
-function rulesOf(view: ServiceView, ports: readonly ServicePort[]): Pick<NamedHost, 'rules'> {
-  if (view.policies.destination.trafficPolicy === undefined) return {};
-  const rules = ports.map(({ port }) => [port, tcpRulesOf(view, port)] as const).filter(([, said]) => Object.keys(said).length > 0);
+function rulesOf(view: ServiceView, host: HostView, caller: TcpCaller): Pick<NamedHost, 'rules'> {
+  const { destination, connections } = view.policies;
+  if (destination.trafficPolicy === undefined && connections.length === 0) return {};
+  const rules = host.ports
+    .map(({ port }) => [port, tcpRulesOf(view, { host, port }, caller)] as const)
+    .filter(([, said]) => Object.keys(said).length > 0);
   return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) };
 }
 

@@ -14,6 +14,8 @@ import {
 import { FilterConfigSchema as SniFilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { routedChains, takesAll } from './connection-chains.ts';
+import type { WeightedUpstream } from './connection-routes.ts';
 import { encoded } from './encode.ts';
 import { FORWARD_CACHE } from './external-upstreams.ts';
 import { OUTBOUND, tcpListenerName, upstreamName } from './names.ts';
@@ -73,14 +75,26 @@ export function tcpListener(address: string, service: TcpService): XdsResource {
   return encoded('LDS', name, message, ListenerSchema);
 }
 
-/** Where the caller names the server, only TLS that asks for the host, or for one that a wildcard means, is let through, and goes there. */
-function chains({ host, port, isNamed }: TcpService, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
-  if (isNamed === undefined) return { filterChains: [{ filters: [proxy] }] };
-  return {
-    listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
-    filterChains: [{ filterChainMatch: { serverNames: [host] }, filters: [namedServer(port), proxy] }],
-  };
+/**
+ * What VirtualServices lead elsewhere, then the port itself. Where the caller names the server, only TLS that asks for the host, or
+ * for one that a wildcard means, is let through, and goes there.
+ */
+function chains(service: TcpService, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
+  const { host, port, isNamed, routes = [] } = service;
+  const routed = routedChains(tcpListenerName(port, host), service);
+  const isTaken = routes.some((route) => takesAll(route) || (isNamed === true && route.serverNames?.includes(host)));
+  const named = { filterChainMatch: { serverNames: [host] }, filters: [namedServer(port), proxy] };
+  const own = isNamed === undefined ? { filters: [proxy] } : named;
+  const filterChains = isTaken ? routed : [...routed, own];
+  const looksForNames = isNamed === true || routes.some(({ serverNames }) => serverNames !== undefined);
+  if (!looksForNames) return { filterChains };
+  const listenerFilters = [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})];
+  if (isNamed === true) return { listenerFilters, filterChains };
+  // A server may speak first: then there is nothing to find, and nothing to wait for.
+  return { listenerFilters, filterChains, listenerFiltersTimeout: millis(SNIFF_MS), continueOnListenerFiltersTimeout: true };
 }
+
+const SNIFF_MS = 300;
 
 /** Looks up the server that the caller's TLS asks for, so that an upstream of forwarded connections finds it. */
 export function namedServer(port: number): ReturnType<typeof extension> {
@@ -92,10 +106,18 @@ export function namedServer(port: number): ReturnType<typeof extension> {
 
 /** Takes a connection of the workload to an upstream, as DestinationRules want it. */
 export function outboundTcp(statPrefix: string, cluster: string, rules: TcpRules = {}): ReturnType<typeof extension> {
+  return outboundSplit(statPrefix, [{ name: cluster, weight: 1 }], rules);
+}
+
+/** Takes connections of the workload to one of several upstreams, by their weights. */
+export function outboundSplit(statPrefix: string, clusters: readonly WeightedUpstream[], rules: TcpRules): ReturnType<typeof extension> {
+  const [only, ...others] = clusters;
+  const clusterSpecifier: Init<typeof TcpProxySchema>['clusterSpecifier'] =
+    only !== undefined && others.length === 0
+      ? { case: 'cluster', value: only.name }
+      : { case: 'weightedClusters', value: { clusters: [...clusters] } };
   return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
-    statPrefix,
-    clusterSpecifier: { case: 'cluster', value: cluster },
-    maxConnectAttempts: 3,
+    ...{ statPrefix, clusterSpecifier, maxConnectAttempts: 3 },
     ...policed(rules),
   });
 }

@@ -16,12 +16,22 @@ import {
 } from './destination-rules.ts';
 import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';
 import { COMMON_SCOPE } from './scope.ts';
-import { delegateKeys, EXACT_RANK, type HttpRule, httpRulesOf, virtualServiceKeys } from './virtual-service-rules.ts';
+import {
+  type ConnectionRule,
+  connectionRulesOf,
+  delegateKeys,
+  EXACT_RANK,
+  type HttpRule,
+  httpRulesOf,
+  virtualServiceKeys,
+} from './virtual-service-rules.ts';
 
 /** Everything that policy says about one service. */
 export interface ServicePolicies {
   /** Of every VirtualService that names the service or a wildcard that it is below, the oldest first; who obeys which is `httpRoutes`'. */
   readonly rules: readonly HttpRule[];
+  /** Of the same VirtualServices the rules for connections that are not HTTP. */
+  readonly connections: readonly ConnectionRule[];
   /** Every DestinationRule that is for it, oldest first; which of them holds may depend on the caller. */
   readonly destinations: readonly DestinationRule[];
   /** What they say to whom none of them means in particular. */
@@ -87,7 +97,8 @@ class Index implements PolicyIndex {
     const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
     const destination = destinationPolicy(destinations, ownerOf(key) ?? (namespace === '*' ? undefined : namespace), COMMON_SCOPE);
     const answer: ServicePolicies = {
-      rules: this.#rulesOf(key),
+      rules: this.#virtualServices(key, (policy, rank) => httpRulesOf(policy, rank, (name) => this.#tables.delegates.get(name)?.[0])),
+      connections: this.#virtualServices(key, connectionRulesOf),
       destinations,
       destination,
       subsets: destination.subsets,
@@ -98,12 +109,11 @@ class Index implements PolicyIndex {
     return answer;
   }
 
-  #rulesOf(key: string): HttpRule[] {
-    const { virtual, delegates } = this.#tables;
-    const delegate = (name: string): Resource | undefined => delegates.get(name)?.[0];
+  /** Rules of every VirtualService that is for a service, each with the rank of the host by which it was found. */
+  #virtualServices<Rule>(key: string, rulesOf: (policy: Resource, rank: number) => readonly Rule[]): Rule[] {
     return hostKeysOf(key).flatMap((host) => {
       const rank = host === key ? EXACT_RANK : host.length;
-      return (virtual.get(host) ?? []).flatMap((policy) => httpRulesOf(policy, rank, delegate));
+      return (this.#tables.virtual.get(host) ?? []).flatMap((policy) => rulesOf(policy, rank));
     });
   }
 
@@ -134,6 +144,10 @@ function placedNamespaces(policy: Resource): Iterable<string> {
 /** Whether two answers say the same, policies compared by identity. */
 export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
   if (a === b) return true;
-  const sameRules = a.rules.length === b.rules.length && a.rules.every((rule, index) => rule === b.rules[index]);
+  const sameRules = sameObjects(a.rules, b.rules) && sameObjects(a.connections, b.connections);
   return sameRules && a.failover === b.failover && a.shift === b.shift && sameDestinations(a.destinations, b.destinations);
+}
+
+function sameObjects(a: readonly object[], b: readonly object[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
 }

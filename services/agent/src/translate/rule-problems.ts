@@ -1,5 +1,6 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
 import { MESH } from './caller.ts';
+import { connectionRoutes, isTcpPort } from './connection-routes.ts';
 import { meshProblems } from './destination-problems.ts';
 import type { Subset } from './destination-rules.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
@@ -37,6 +38,22 @@ function rulesProblems(view: ServiceView, host: HostView, lookup: ServiceLookup)
       const caller = { gateway: rule.owner.gateways[0] ?? MESH, scope: undefined };
       const anyone = { ...rule, owner: { ...rule.owner, exportTo: undefined }, rule: withoutCallers(rule.rule) };
       httpRoutes([anyone], { caller, scope: host.scope, port: port.port, lookup, report });
+    }
+  }
+  for (const port of host.ports.filter(isTcpPort)) {
+    const connections = view.policies.connections.map((rule) => ({
+      ...rule,
+      matches: [{}],
+      owner: { ...rule.owner, exportTo: undefined },
+    }));
+    for (const rule of connections) {
+      connectionRoutes([rule], {
+        caller: { gateway: rule.owner.gateways[0] ?? MESH, scope: undefined },
+        scope: host.scope,
+        port: port.port,
+        lookup,
+        report,
+      });
     }
   }
   return problems;

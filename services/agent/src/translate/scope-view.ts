@@ -8,6 +8,7 @@ import { hostKey } from '@hawser/model/service-host.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import { type CompiledService, compiledHosts, compiledService } from './compiled-service.ts';
+import { connectionsDependOnScope } from './connection-routes.ts';
 import { dependsOnCaller, destinationPolicy, ownerOf } from './destination-rules.ts';
 import { anywhereCluster, elsewhereCluster } from './elsewhere.ts';
 import type { Fleet } from './fleet.ts';
@@ -258,16 +259,23 @@ class Staging {
     );
   }
 
+  /** Services whose connections go elsewhere for some callers. */
+  #connectedOtherwise(): string[] {
+    return [...this.#common.keys()].filter((key) => connectionsDependOnScope(this.#compiled(key)?.view.policies.connections ?? []));
+  }
+
   #tcp(): Map<string, TcpPort | undefined> {
     const isOwn = isBounded(this.#start.bounds);
-    const ports = [...(isOwn ? this.#callable : this.#variants.keys())].flatMap((key) => {
+    const caller = { lookup: (key: string) => this.#compiled(key)?.view, scope: this.#start.scope };
+    const keys = isOwn ? this.#callable : new Set([...this.#variants.keys(), ...this.#connectedOtherwise()]);
+    const ports = [...keys].flatMap((key) => {
       const compiled = this.#compiled(key);
       const allowed = compiled === undefined ? NO_PORTS : this.#allowedPorts(compiled);
-      return compiled === undefined ? [] : tcpPortsOf(compiled.view).filter(({ port }) => allowed?.has(port) !== false);
+      return compiled === undefined ? [] : tcpPortsOf(compiled.view, caller).filter(({ port }) => allowed?.has(port) !== false);
     });
     const hidden = [...this.#hidden].flatMap((key) => {
       const view = this.#compiled(key)?.view;
-      return view === undefined ? [] : tcpPortsOf(view);
+      return view === undefined ? [] : tcpPortsOf(view, caller);
     });
     return new Map([
       ...hidden.map((port) => [tcpKeyOf(port), undefined] as const),

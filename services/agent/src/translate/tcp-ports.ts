@@ -1,13 +1,19 @@
 /** Ports on a proxy's address at which its workload reaches TCP services. */
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
+import { MESH } from './caller.ts';
 import { type TcpTimes, tcpTimes } from './connection-pool.ts';
+import { type ConnectionRoute, connectionRoutes } from './connection-routes.ts';
+import type { ServiceLookup } from './destinations.ts';
 import { isForwarding } from './external-upstreams.ts';
 import { hashesSourceIp } from './hash-policy.ts';
-import type { ServiceView } from './service-view.ts';
+import type { ProxyScope } from './scope.ts';
+import type { HostView, ServiceView } from './service-view.ts';
 import { blocksAt } from './traffic-policy.ts';
 
-/** What DestinationRules say of the connections to a TCP port. */
+/** What policy says of the connections to a TCP port. */
 export interface TcpRules {
+  /** Where they go in place of the port itself, by VirtualServices. */
+  readonly routes?: readonly ConnectionRoute[];
   readonly times?: TcpTimes;
   readonly hashesSourceIp?: boolean;
 }
@@ -46,18 +52,31 @@ function nameOf(service: TcpPort): string {
   return `${service.host}:${service.port}`;
 }
 
-/** The TCP ports of a service under each of its hosts. A caller that names no server can only be told apart where it is captured. */
-export function tcpPortsOf(view: ServiceView): TcpPort[] {
-  return view.hosts.flatMap((host) =>
-    host.ports
-      .filter(({ protocol, application }) => protocol === 'tcp' && (!isForwarding(host) || application === 'tls'))
-      .map(({ port }) => ({ host: host.host, port, ...(isForwarding(host) ? { isNamed: true as const } : {}), ...tcpRulesOf(view, port) })),
-  );
+/** For whom ports are looked at, and how other services are found. */
+export interface TcpCaller {
+  readonly lookup: ServiceLookup;
+  /** Undefined: nobody in particular. */
+  readonly scope?: ProxyScope | undefined;
 }
 
-/** What DestinationRules say of the connections to one port of a service. */
-export function tcpRulesOf(view: ServiceView, port: number): TcpRules {
+/** The TCP ports of a service under each of its hosts. A caller that names no server can only be told apart where it is captured. */
+export function tcpPortsOf(view: ServiceView, caller: TcpCaller): TcpPort[] {
+  return view.hosts.flatMap((host) => {
+    const named = isForwarding(host) ? { isNamed: true as const } : {};
+    return host.ports
+      .filter(({ protocol, application }) => protocol === 'tcp' && (!isForwarding(host) || application === 'tls'))
+      .map(({ port }) => ({ host: host.host, port, ...named, ...tcpRulesOf(view, { host, port }, caller) }));
+  });
+}
+
+/** What policy says of the connections to one port of a host of a service. */
+export function tcpRulesOf(view: ServiceView, { host, port }: { host: HostView; port: number }, { lookup, scope }: TcpCaller): TcpRules {
   const { connectionPool, loadBalancer } = blocksAt(port, view.policies.destination.trafficPolicy);
   const times = tcpTimes(connectionPool);
-  return { ...(Object.keys(times).length === 0 ? {} : { times }), ...(hashesSourceIp(loadBalancer) ? { hashesSourceIp: true } : {}) };
+  const routes = connectionRoutes(view.policies.connections, { caller: { gateway: MESH, scope }, scope: host.scope, port, lookup });
+  return {
+    ...(Object.keys(times).length === 0 ? {} : { times }),
+    ...(hashesSourceIp(loadBalancer) ? { hashesSourceIp: true } : {}),
+    ...(routes.length === 0 ? {} : { routes }),
+  };
 }

@@ -245,6 +245,7 @@ class IncrementalTranslator implements Translator {
     draft.routes = this.#routes.stage(hosts);
     draft.units.set('routes', placed('sidecar', [stagedRoutes(OUTBOUND, draft.routes)]));
     this.#draftShapes(draft);
+    this.#draftTcp(draft, [...hosts.keys()]);
   }
 
   /** What depends on the ports and exports of all services, but on no rule. */
@@ -253,7 +254,17 @@ class IncrementalTranslator implements Translator {
     if (shaped.length === 0 && this.#fleet !== undefined) return;
     draft.gatewayRoutes = this.#gatewayRoutes.stage(new Map(shaped.map(([key, compiled]) => [key, compiled?.shape.gatewayHosts ?? []])));
     draft.units.set('gateway-routes', placed('gateway', [stagedRoutes(GATEWAY, draft.gatewayRoutes)]));
-    const tcp = allocateTcpPorts(this.#liveServices(draft).flatMap((compiled) => tcpPortsOf(compiled.view)));
+  }
+
+  /** Listeners of TCP ports: by the shapes of services, and by rules for their connections. */
+  #draftTcp(draft: Draft, keys: readonly string[]): void {
+    const isTouched = keys.some((key) => {
+      const [before, after] = [this.#services.get(key), this.#serviceIn(draft, key)];
+      return before?.shape !== after?.shape || [before, after].some((one) => (one?.view.policies.connections ?? []).length > 0);
+    });
+    if (!isTouched && this.#fleet !== undefined) return;
+    const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
+    const tcp = allocateTcpPorts(this.#liveServices(draft).flatMap((compiled) => tcpPortsOf(compiled.view, { lookup })));
     if (JSON.stringify(tcp) !== JSON.stringify(this.#tcp)) draft.tcp = tcp;
   }
 
@@ -308,8 +319,8 @@ class IncrementalTranslator implements Translator {
     const callable = view === undefined ? { services: this.#liveServices(draft), hosts: common.hosts } : callableOf(view, common);
     const views = callable.services.map(({ view: one }) => one);
     return this.#captureOf(view?.layer).resources(capture, {
-      views,
-      hosts: callable.hosts,
+      ...{ views, hosts: callable.hosts, scope: view?.scope },
+      lookup: (key) => this.#serviceIn(draft, key)?.view,
       elsewhere: view?.bounds?.elsewhere ?? 'ALLOW_ANY',
     });
   }

@@ -1,6 +1,12 @@
 /** Rules of VirtualServices by the host they are for, delegated ones in the place of what delegates to them. Pure. */
 import { ISTIO_KINDS } from '@hawser/model/istio/schemas.ts';
-import type { VirtualServiceHttp, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
+import type {
+  VirtualServiceHttp,
+  VirtualServiceSpec,
+  VirtualServiceTcpMatch,
+  VirtualServiceTcpRoute,
+  VirtualServiceTlsMatch,
+} from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
 import { Check } from 'typebox/value';
@@ -26,6 +32,22 @@ export interface HttpRule {
   readonly matches: 'own' | 'merged';
   readonly owner: VirtualServiceOwner;
   /** How specific the host is by which it was found: of several VirtualServices the most specific are obeyed. */
+  readonly rank: number;
+}
+
+/** What a `tcp` or `tls` rule asks of connections. */
+export type ConnectionMatch = VirtualServiceTcpMatch & Partial<VirtualServiceTlsMatch>;
+
+/** One rule for connections that are not HTTP. */
+export interface ConnectionRule {
+  readonly policy: string;
+  /** Where it is written: `spec.tls[0]`. */
+  readonly field: string;
+  readonly namespace: string;
+  /** Any of them; one without conditions when the rule has none. */
+  readonly matches: readonly ConnectionMatch[];
+  readonly route: readonly VirtualServiceTcpRoute[];
+  readonly owner: VirtualServiceOwner;
   readonly rank: number;
 }
 
@@ -123,3 +145,22 @@ function ownerOf(policy: Resource): VirtualServiceOwner {
   const { gateways, exportTo } = virtualServiceSpec(policy) ?? {};
   return { policy: policyKeyOf(policy), namespace, gateways: gatewayKeys(gateways, namespace), exportTo };
 }
+
+/** The `tls` rules of a VirtualService, then its `tcp` rules. The same objects while it did not change. */
+export function connectionRulesOf(policy: Resource, rank: number): readonly ConnectionRule[] {
+  const spec = virtualServiceSpec(policy);
+  if (spec?.tcp === undefined && spec?.tls === undefined) return [];
+  const known = connectionCache.get(policy)?.get(rank);
+  if (known !== undefined) return known;
+  const common = { policy: policyKeyOf(policy), namespace: policy.metadata.namespace ?? '', owner: ownerOf(policy), rank };
+  const of = (kind: 'tls' | 'tcp'): ConnectionRule[] =>
+    (spec[kind] ?? []).map(({ match, route = [] }, index) => {
+      const matches: readonly ConnectionMatch[] = match === undefined || match.length === 0 ? [{}] : match;
+      return { ...common, field: `spec.${kind}[${index}]`, matches, route };
+    });
+  const rules = [...of('tls'), ...of('tcp')];
+  connectionCache.set(policy, (connectionCache.get(policy) ?? new Map()).set(rank, rules));
+  return rules;
+}
+
+const connectionCache = new WeakMap<Resource, Map<number, readonly ConnectionRule[]>>();

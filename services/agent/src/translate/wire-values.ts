@@ -71,3 +71,9 @@ export function structuredJson(name: string, typeName: string, value: JsonObject
   const typed = { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', type_url: `type.googleapis.com/${typeName}`, value };
   return { name, typed_config: typed };
 }
+
+/** A range of addresses: `IP` or `IP/BITS`. */
+export function cidrRange(text: string): { addressPrefix: string; prefixLen: number } {
+  const [address = '', length] = text.split('/');
+  return { addressPrefix: address, prefixLen: length === undefined ? (address.includes(':') ? 128 : 32) : Number(length) };
+}

@@ -3,6 +3,8 @@ import { hostKey } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import type { VirtualServiceHttp, VirtualServiceSpec } from '../specs.ts';
 import { durationProblems, invalid, rangeProblems, required, type Steps } from './checks.ts';
+import { connectionProblems } from './connections.ts';
+import { destinationProblems, weightProblems } from './destinations.ts';
 import { headerProblems } from './header-operations.ts';
 import { corsProblems, directResponseProblems, faultProblems, redirectProblems, rewriteProblems } from './http-actions.ts';
 import { requestProblems } from './http-match.ts';
@@ -15,6 +17,7 @@ export function virtualServiceProblems(spec: VirtualServiceSpec, namespace: stri
     ...(isRuled ? [] : required(['http'], spec.http)),
     ...(spec.http?.length === 0 ? required(['http'], spec.http) : []),
     ...(spec.http ?? []).flatMap((rule, index) => ruleProblems(['http', index], rule, namespace)),
+    ...connectionProblems(spec, namespace),
   ];
 }
 
@@ -82,29 +85,6 @@ function routeProblems(steps: Steps, rule: VirtualServiceHttp, namespace: string
       ...rangeProblems([...steps, 'route', index, 'weight'], weight, [0, 100]),
       ...headerProblems([...steps, 'route', index, 'headers'], headers),
     ]),
-    ...weightProblems(steps, weights),
+    ...weightProblems([...steps, 'route'], weights),
   ];
-}
-
-type DestinationSpec = NonNullable<VirtualServiceHttp['mirror']>;
-
-function destinationProblems(steps: Steps, { host, port }: DestinationSpec, namespace: string): readonly SchemaProblem[] {
-  const key = hostKey(host, namespace);
-  const isHost = key !== undefined && !key.startsWith('*/*');
-  return [
-    ...(isHost ? [] : [invalid([...steps, 'host'], `is ${JSON.stringify(host)}, which no service can have: ${DESTINATION_WAY}`)]),
-    ...rangeProblems([...steps, 'port', 'number'], port?.number, [1, 65_535]),
-  ];
-}
-
-const DESTINATION_WAY = 'write SERVICE, SERVICE.NAMESPACE or SERVICE.NAMESPACE.svc.clusterset.local';
-
-function weightProblems(steps: Steps, weights: readonly (number | undefined)[]): readonly SchemaProblem[] {
-  if (weights.some((weight = 0) => weight < 0 || weight > 100)) return [];
-  const sum = weights.reduce((total: number, weight) => total + (weight ?? 0), 0);
-  if (weights.length > 1 && sum !== 100) {
-    return [invalid([...steps, 'route'], `weights add up to ${sum}; those of several destinations must add up to 100`)];
-  }
-  if (weights.length !== 1 || weights[0] !== 0) return [];
-  return [invalid([...steps, 'route', 0, 'weight'], 'is 0 for the only destination: leave it out, or write 100')];
 }

@@ -1,0 +1,31 @@
+/** Filter chains of connections that VirtualServices lead elsewhere than to the port that was called. */
+import type { FilterChainMatchSchema, FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
+import type { ConnectionRoute } from './connection-routes.ts';
+import { outboundSplit } from './outbound-listeners.ts';
+import type { TcpRules } from './tcp-ports.ts';
+import { cidrRange, type Init } from './wire-values.ts';
+
+type ChainInit = Init<typeof FilterChainSchema>;
+type MatchInit = Init<typeof FilterChainMatchSchema>;
+
+/** One chain for each route, within `at`; `name` with a number is theirs, and the name of their statistics is `name`. */
+export function routedChains(name: string, rules: TcpRules, at: MatchInit = {}): (ChainInit & { readonly name: string })[] {
+  return (rules.routes ?? []).map((route, index) => ({
+    name: `${name}|${index}`,
+    filterChainMatch: { ...at, ...conditionsOf(route) },
+    filters: [outboundSplit(name, route.clusters, rules)],
+  }));
+}
+
+/** Whether a route takes every connection. */
+export function takesAll({ serverNames, destinations, sources }: ConnectionRoute): boolean {
+  return serverNames === undefined && destinations === undefined && sources === undefined;
+}
+
+function conditionsOf({ serverNames, destinations, sources }: ConnectionRoute): MatchInit {
+  return {
+    ...(serverNames === undefined ? {} : { serverNames: [...serverNames], transportProtocol: 'tls' }),
+    ...(destinations === undefined ? {} : { prefixRanges: destinations.map(cidrRange) }),
+    ...(sources === undefined ? {} : { sourcePrefixRanges: sources.map(cidrRange) }),
+  };
+}

@@ -1,0 +1,28 @@
+/** Destinations of rules and their weights. Pure. */
+import { hostKey } from '../../service-host.ts';
+import type { SchemaProblem } from '../../validate-schema.ts';
+import type { Destination } from '../specs.ts';
+import { invalid, rangeProblems, type Steps } from './checks.ts';
+
+const WAY = 'write SERVICE, SERVICE.NAMESPACE or SERVICE.NAMESPACE.svc.clusterset.local';
+
+/** Problems of where a rule leads. */
+export function destinationProblems(steps: Steps, { host, port }: Destination, namespace: string): readonly SchemaProblem[] {
+  const key = hostKey(host, namespace);
+  const isHost = key !== undefined && !key.startsWith('*/*');
+  return [
+    ...(isHost ? [] : [invalid([...steps, 'host'], `is ${JSON.stringify(host)}, which no service can have: ${WAY}`)]),
+    ...rangeProblems([...steps, 'port', 'number'], port?.number, [1, 65_535]),
+  ];
+}
+
+/** Problems of the weights of one rule's destinations, at the list of them. */
+export function weightProblems(steps: Steps, weights: readonly (number | undefined)[]): readonly SchemaProblem[] {
+  if (weights.some((weight = 0) => weight < 0 || weight > 100)) return [];
+  const sum = weights.reduce((total: number, weight) => total + (weight ?? 0), 0);
+  if (weights.length > 1 && sum !== 100) {
+    return [invalid(steps, `weights add up to ${sum}; those of several destinations must add up to 100`)];
+  }
+  if (weights.length !== 1 || weights[0] !== 0) return [];
+  return [invalid([...steps, 0, 'weight'], 'is 0 for the only destination: leave it out, or write 100')];
+}
