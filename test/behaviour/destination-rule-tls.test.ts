@@ -1,5 +1,5 @@
 /** DestinationRule: TLS and the PROXY protocol to hosts outside of the mesh. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer as createTcpServer, type Server } from 'node:net';
@@ -87,7 +87,11 @@ function listening(server: Server, port: number): Promise<void> {
 }
 
 /** Calls the site at a port of its address under a rule; the rule's paths are below `files`. */
-async function ask(rig: Rig, trafficPolicy: unknown, port = 9443): Promise<Reply & { seen: Record<string, unknown> }> {
+function ask(rig: Rig, trafficPolicy: unknown, port = 9443): Promise<Reply & { seen: Record<string, unknown> }> {
+  return askBy(rig, { host: HOST, trafficPolicy }, port);
+}
+
+async function askBy(rig: Rig, rule: unknown, port = 9443): Promise<Reply & { seen: Record<string, unknown> }> {
   const ports = [{ number: 80, name: 'http', protocol: 'HTTP', targetPort: port }];
   const entry = policy('ServiceEntry', {
     hosts: [HOST],
@@ -96,7 +100,7 @@ async function ask(rig: Rig, trafficPolicy: unknown, port = 9443): Promise<Reply
     ports,
     endpoints: [{ address: ADDRESS }],
   });
-  await rig.policies([entry, policy('DestinationRule', { host: HOST, trafficPolicy })]);
+  await rig.policies([entry, policy('DestinationRule', rule)]);
   const reply = await rig.call({ host: HOST });
   return { ...reply, seen: JSON.parse(reply.headers['x-seen'] ?? '{}') as Record<string, unknown> };
 }
@@ -197,3 +201,40 @@ behaviour('DR-092', 'trafficPolicy.proxyProtocol', 'for a service of the mesh th
   ]);
   expect((await rig.call()).got?.headers['x-forwarded-client-cert']).toContain('spiffe://');
 });
+
+/** A rule for the callers with this label alone. */
+function selecting(trafficPolicy: unknown): unknown {
+  return { host: HOST, trafficPolicy, workloadSelector: { matchLabels: { app: 'productpage' } } };
+}
+
+behaviour(
+  'DR-093',
+  'trafficPolicy.tls.credentialName',
+  'a Secret of the registry takes the place of files, for the callers that the rule selects',
+  async (rig) => {
+    const own = { certificate: readFileSync(at('client.pem'), 'utf8'), key: readFileSync(at('client.key'), 'utf8') };
+    rig.mesh.credentials('east', [{ namespace: 'bookinfo', name: 'client', keyPair: own, authorities: authority.certificate }]);
+    const endpoints = [{ address: rig.clientAddress(), labels: { app: 'productpage' } }];
+    rig.mesh.service('bookinfo/productpage', 'east', { endpoints });
+    const tls = { mode: 'MUTUAL', credentialName: 'client' };
+    const { status, seen } = await askBy(rig, selecting({ tls }), 9445);
+    expect([status, seen['client']]).toEqual([200, 'client.example.com']);
+    expect(await rig.client().admin('/certs')).toContain('client.example.com');
+    const unselected = policy('DestinationRule', { host: HOST, trafficPolicy: { tls } });
+    await expect(rig.policies([unselected])).rejects.toThrow(/needs a workloadSelector/);
+  },
+);
+
+behaviour(
+  'DR-094',
+  'workloadSelector.matchLabels',
+  'a rule holds for the callers that have these labels, and for no others',
+  async (rig) => {
+    const endpoints = (app: string) => [{ address: rig.clientAddress(), labels: { app } }];
+    rig.mesh.service('bookinfo/productpage', 'east', { endpoints: endpoints('productpage') });
+    expect((await askBy(rig, selecting(simple()))).status).toBe(200);
+    rig.mesh.service('bookinfo/productpage', 'east', { endpoints: endpoints('other') });
+    await rig.settled();
+    expect((await rig.call({ host: HOST })).status).toBe(503);
+  },
+);

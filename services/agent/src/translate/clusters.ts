@@ -67,7 +67,11 @@ const WHOLE: Pick<Subset, 'name' | 'labels' | 'trafficPolicy'> = { name: '', lab
 export function upstreamCluster(upstream: Upstream, view: ServiceView, assigned?: ClusterLoadAssignment): XdsResource {
   const { host, name } = upstream;
   if (host.external === undefined || hasSidecars(host.external)) return toSidecars(upstream, view);
-  const cluster = create(ClusterSchema, { ...hostFields(upstream), ...serversOf(upstream, assigned), ...named(host, view) });
+  const cluster = create(ClusterSchema, {
+    ...hostFields(upstream, view.policies.destination.secretsOf),
+    ...serversOf(upstream, assigned),
+    ...named(host, view),
+  });
   const resource = encoded('CDS', name, cluster, ClusterSchema);
   return hasAssignment(host) ? resource : { ...resource, hasServers: true };
 }
@@ -90,7 +94,7 @@ function toSidecars({ blocks, port, name, plain, host }: Upstream, view: Service
 }
 
 /** How the servers of a ServiceEntry are called that have no sidecar: nothing checks them, and HTTP is of the version that the port says. */
-function hostFields({ blocks, port, plain, host }: Upstream): ClusterInit {
+function hostFields({ blocks, port, plain, host }: Upstream, secretsOf: string | undefined): ClusterInit {
   const version = port.protocol === 'tcp' || plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, 'http1');
   const named = { isHttp: version !== undefined, subjectAltNames: host.external?.subjectAltNames ?? [] };
   const { sni, names } = namesFromRequests(blocks.tls, named);
@@ -98,7 +102,10 @@ function hostFields({ blocks, port, plain, host }: Upstream): ClusterInit {
   const http = version === undefined ? undefined : { version, idleMs: HOST_IDLE_MS, ...(sni ? { requests } : {}) };
   const fields = policyFields(blocks, { connectMs: HOST_CONNECT_MS, http });
   const isPlain = !encrypts(blocks.tls) && blocks.proxyProtocol === undefined;
-  return isPlain ? fields : { ...fields, transportSocket: originatedSocket(blocks, { ...named, host: host.host, alpn: alpnOf(version) }) };
+  if (isPlain) return fields;
+  const secret = secretsOf === undefined ? undefined : blocks.tls?.credentialName;
+  const credential = secret === undefined ? undefined : `credential|${secretsOf}/${secret}`;
+  return { ...fields, transportSocket: originatedSocket(blocks, { ...named, host: host.host, alpn: alpnOf(version), credential }) };
 }
 
 function alpnOf(version: HttpVersion | undefined): readonly string[] {

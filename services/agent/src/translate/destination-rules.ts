@@ -32,6 +32,8 @@ export interface DestinationPolicy {
   readonly trafficPolicy: TrafficPolicy | undefined;
   /** By name. */
   readonly subsets: readonly Subset[];
+  /** Namespace of the Secrets that it names: of a rule that selects callers, for a key is not for everybody. */
+  readonly secretsOf?: string;
   /** Of the caller's labels those that `failoverPriority` compares with endpoints'; left out when it has none. */
   readonly callerLabels?: Readonly<Record<string, string>>;
 }
@@ -106,7 +108,9 @@ function joined(rules: readonly DestinationRule[]): DestinationPolicy {
       if (name !== '' && !subsets.has(name)) subsets.set(name, subset);
     }
   }
+  const [selecting] = rules.filter(({ spec }) => spec.workloadSelector !== undefined);
   return {
+    ...(selecting === undefined ? {} : { secretsOf: selecting.namespace }),
     policy: first?.policy ?? rules[0]?.policy ?? '',
     trafficPolicy: first?.spec.trafficPolicy,
     subsets: [...subsets.values()].sort((a, b) => compare(a.name, b.name)),

@@ -28,8 +28,8 @@ export interface TlsHost {
   readonly alpn: readonly string[];
   /** Of its ServiceEntry: they count where the rule names none. */
   readonly subjectAltNames: readonly string[];
-  /** Secrets to be used in the place of files; undefined where there are none for this proxy. */
-  readonly credential?: { readonly keyPair: string; readonly authorities: string } | undefined;
+  /** Secret to be used in the place of files; its authorities are in one of the same name with `|ca`. */
+  readonly credential?: string | undefined;
 }
 
 /** The socket; plain where the rule asks for nothing. */
@@ -73,7 +73,7 @@ type Common = Init<typeof CommonTlsContextSchema>;
 
 function ownCertificate({ mode, clientCertificate, privateKey }: TlsRule, { credential }: TlsHost): Common {
   if (mode !== 'MUTUAL') return {};
-  if (credential !== undefined) return { tlsCertificateSdsSecretConfigs: [{ name: credential.keyPair, sdsConfig: ADS }] };
+  if (credential !== undefined) return { tlsCertificateSdsSecretConfigs: [{ name: credential, sdsConfig: ADS }] };
   if (clientCertificate === undefined || privateKey === undefined) return {};
   return { tlsCertificates: [{ certificateChain: file(clientCertificate), privateKey: file(privateKey) }] };
 }
@@ -86,7 +86,7 @@ function validation(rule: TlsRule, host: TlsHost): Common {
   if (host.credential !== undefined) {
     const combined = {
       defaultValidationContext: { matchTypedSubjectAltNames },
-      validationContextSdsSecretConfig: { name: host.credential.authorities, sdsConfig: ADS },
+      validationContextSdsSecretConfig: { name: `${host.credential}|ca`, sdsConfig: ADS },
     };
     return { validationContextType: { case: 'combinedValidationContext', value: combined } };
   }

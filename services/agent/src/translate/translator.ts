@@ -6,6 +6,7 @@ import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
+import { credentialSecrets, wantedCredentials } from './credential-secrets.ts';
 import type { ServiceLookup } from './destinations.ts';
 import { EdgeCompiler } from './edge/edge-compiler.ts';
 import { externalInput, withSelecting } from './external-inputs.ts';
@@ -276,6 +277,8 @@ class IncrementalTranslator implements Translator {
         draft.labels.has(proxy.address) ||
         isObservedAnew ||
         draft.views?.touched.has(layer) === true ||
+        draft.world.credentials !== this.#world?.credentials ||
+        (draft.views?.units.size !== 0 && this.#credentialsOf(layer, draft).size > 0) ||
         draft.tcp !== this.#tcp ||
         this.#fleet === undefined ||
         (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
@@ -302,14 +305,27 @@ class IncrementalTranslator implements Translator {
   }
 
   #proxyUnit(layer: LayerName, proxy: ProxyRef, draft: Draft): Placed[] {
+    const own = this.#ownResources(layer, proxy, draft);
+    const known = new Set(own.map(({ name }) => name));
+    const secrets = credentialSecrets(this.#credentialsOf(layer, draft), draft.world.credentials ?? NONE);
+    return placed(layer, [...own, ...secrets.filter(({ name }) => !known.has(name))]);
+  }
+
+  /** Secrets that DestinationRules name for what the proxy calls. */
+  #credentialsOf(layer: LayerName, draft: Draft): ReadonlySet<string> {
+    const variants = [...(this.#views.of(layer, draft.views)?.variants.values() ?? [])];
+    return wantedCredentials(variants.map(({ compiled }) => compiled.view));
+  }
+
+  #ownResources(layer: LayerName, proxy: ProxyRef, draft: Draft): readonly XdsResource[] {
     const served = this.#addresses.at(proxy.address, draft.served).flat();
-    if (proxy.role === 'edge') return placed(layer, this.#edgeResources(proxy, served, draft));
+    if (proxy.role === 'edge') return this.#edgeResources(proxy, served, draft);
     const view = this.#views.of(layer, draft.views);
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     const workload = workloadOf(proxy, { served, labels: this.#labelsAt(proxy.address, draft), cluster: draft.fleet.self.name });
     const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
     const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup });
-    return placed(layer, proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry }));
+    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry });
   }
 
   #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {

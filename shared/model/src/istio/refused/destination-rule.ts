@@ -1,5 +1,3 @@
-import { NOT_YET } from './not-yet.ts';
-
 const TUNNEL = 'a tunnel of its own choice is not built; what leads out of a cluster is tunnelled by Hawser itself';
 const REMOVED = 'it was removed from Istio; write consecutive5xxErrors instead';
 
@@ -11,7 +9,6 @@ const PLACES = POLICIES.flatMap((place) => [place, `${place}.portLevelSettings`]
 export const DESTINATION_RULE: Readonly<Record<string, string>> = {
   ...everywhere(POLICIES, ['tunnel'], TUNNEL),
   ...everywhere(PLACES, ['outlierDetection.consecutiveErrors'], REMOVED),
-  ...everywhere(PLACES, ['tls.credentialName'], NOT_YET),
 };
 
 function everywhere(places: readonly string[], fields: readonly string[], reason: string): Record<string, string> {

@@ -1,10 +1,10 @@
 /** What a DestinationRule must be beyond its shape. Pure. */
 import { hostKey, parseServiceHost } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
-import type { DestinationRuleSpec } from '../specs.ts';
-import { invalid, labelProblems } from './checks.ts';
+import type { DestinationRuleSpec, DestinationRuleTrafficPolicy } from '../specs.ts';
+import { invalid, labelProblems, type Steps } from './checks.ts';
 import { trafficPolicyProblems } from './traffic-policy.ts';
-import type { TlsTarget } from './upstream-tls.ts';
+import { type TlsTarget, unselectedCredential } from './upstream-tls.ts';
 
 /** Every problem; paths are below the spec. */
 export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: string): readonly SchemaProblem[] {
@@ -26,7 +26,20 @@ export function destinationRuleProblems(spec: DestinationRuleSpec, namespace: st
     problems.push(...labelProblems([...at, 'labels'], subset.labels));
     problems.push(...trafficPolicyProblems([...at, 'trafficPolicy'], subset.trafficPolicy, target));
   }
-  return problems;
+  problems.push(...labelProblems(['workloadSelector', 'matchLabels'], spec.workloadSelector?.matchLabels));
+  return spec.workloadSelector === undefined ? [...problems, ...credentialProblems(spec)] : problems;
+}
+
+/** Secrets are named by rules that say whose they are. */
+function credentialProblems({ trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly SchemaProblem[] {
+  const policies: [Steps, DestinationRuleTrafficPolicy | undefined][] = [
+    [['trafficPolicy'], trafficPolicy],
+    ...subsets.map(({ trafficPolicy: own }, index): [Steps, typeof own] => [['subsets', index, 'trafficPolicy'], own]),
+  ];
+  return policies.flatMap(([steps, policy]) => [
+    ...unselectedCredential(steps, policy?.tls),
+    ...(policy?.portLevelSettings ?? []).flatMap(({ tls }, index) => unselectedCredential([...steps, 'portLevelSettings', index], tls)),
+  ]);
 }
 
 function namesNothing(host: string, namespace: string): readonly SchemaProblem[] {

@@ -3,6 +3,14 @@ import type { SchemaProblem } from '../../validate-schema.ts';
 import type { DestinationRuleTls } from '../specs.ts';
 import { invalid, type Steps } from './checks.ts';
 
+const KEYS =
+  'needs a workloadSelector: the key of the Secret goes to the proxies that the rule selects, and to nobody else. Add one, or name files on the proxy';
+
+/** Credentials of a rule that selects nobody in particular; `tls` is where settings are. */
+export function unselectedCredential(steps: Steps, tls: DestinationRuleTls | undefined): readonly SchemaProblem[] {
+  return tls?.credentialName === undefined ? [] : [invalid([...steps, 'tls', 'credentialName'], KEYS)];
+}
+
 /** What is called: a service of the mesh, or a host outside of it; a wildcard may be both. */
 export type TlsTarget = 'mesh' | 'external' | 'any';
 
