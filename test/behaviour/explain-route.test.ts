@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallOptions, Reply } from './kit/clients.ts';
 import { DEFAULT_HOST } from './kit/clients.ts';
+import { gateway, httpServer, site, startEdge } from './kit/edge.ts';
 import { policy, type Rig, startRig } from './kit/rig.ts';
 
 /** Of each of the sets of rules. */
@@ -139,10 +140,34 @@ describe('explained routes', () => {
       effects: [expect.stringMatching(/^is answered 404/)],
     });
   });
+
+  test('are explained at the edge too: by port, wildcard, gateway and the redirect to HTTPS', async () => {
+    const address = '127.81.171.5';
+    const edge = await startEdge(rig, { address, name: 'site' });
+    const tls = { httpsRedirect: true };
+    await rig.policies([
+      gateway('site', [httpServer(['*.example.com']), httpServer(['tls.example.org'], 8081, { tls })]),
+      site(['a.example.com'], ['ingress/site'], [{ directResponse: { status: 201 } }]),
+      site(['*.example.com'], ['ingress/site']),
+      site(['tls.example.org'], ['ingress/site']),
+    ]);
+    const at = (url: string) => rig.mesh.explain('east', { proxy: `edge-${address}`, method: 'GET', url, headers: {} });
+    await edge.expectCall(8080, { host: 'a.example.com:8080' }, { status: 201 });
+    expect(at('http://a.example.com:8080/').taken).toMatchObject([
+      { policy: 'VirtualService/bookinfo/a.example.com', effects: ['is answered 201'] },
+    ]);
+    await edge.expectCall(8080, { host: 'b.example.com' }, { status: 200 });
+    expect(at('http://b.example.com:8080/x').taken).toMatchObject([{ rule: 'spec.http[0]', upstreams: [{ host: DEFAULT_HOST }] }]);
+    await edge.expectCall(8081, { host: 'tls.example.org' }, { status: 301 });
+    expect(at('http://tls.example.org:8081/').taken).toMatchObject([
+      { action: 'redirect', effects: ['is redirected with 301 to scheme https'] },
+    ]);
+    expect(() => at('http://a.example.com:9999/')).toThrow('listens for nothing at port 9999');
+  });
 });
 
 function explain(rig: Rig, { path: at = '/', method = 'GET', host = DEFAULT_HOST, headers = {} }: CallOptions): RouteExplanation {
-  return rig.mesh.explain('east', rig.clientAddress(), { method, url: `http://${host}${at}`, headers: { ...headers } });
+  return rig.mesh.explain('east', { proxy: `sidecar-${rig.clientAddress()}`, method, url: `http://${host}${at}`, headers: { ...headers } });
 }
 
 function saidOf({ taken }: RouteExplanation): string {

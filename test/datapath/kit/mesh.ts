@@ -143,10 +143,10 @@ export class Mesh {
     this.replacePolicies([]);
   }
 
-  /** What becomes of a request at a sidecar, by what it is served; throws when that cannot be said. */
-  explain(cluster: string, address: string, request: Omit<ExplainRouteRequest, 'proxy'>): RouteExplanation {
-    const answer = this.#member(cluster).ads.explainRoute({ proxy: `sidecar-${address}`, ...request });
-    if (answer === undefined || 'error' in answer) throw new Error(answer?.error ?? `no sidecar at ${address}`);
+  /** What becomes of a request at a proxy, `ROLE-ADDRESS`, by what it is served; throws when that cannot be said. */
+  explain(cluster: string, request: ExplainRouteRequest): RouteExplanation {
+    const answer = this.#member(cluster).ads.explainRoute(request);
+    if (answer === undefined || 'error' in answer) throw new Error(answer?.error ?? `no proxy ${request.proxy}`);
     return answer;
   }
 

@@ -1,9 +1,14 @@
 /** What becomes of a request at a proxy, by what that proxy is served: the same decisions as its Envoy makes. */
 import type { ExplainRouteRequest, ExplainRouteResponse, RouteExplanation } from '@hawser/wire/messages.ts';
-import type { Route, RouteAction } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+import {
+  type Route,
+  type RouteAction,
+  type VirtualHost,
+  VirtualHost_TlsRequirementType,
+} from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { ORIGIN_METADATA } from '../translate/route-origin.ts';
 import { explainedUpstream } from './explained-upstream.ts';
-import { listenerFor } from './listener-for.ts';
+import { type FoundListener, listenerFor } from './listener-for.ts';
 import { regexTest } from './re2.ts';
 import { effectsOf, headerEffects } from './route-effects.ts';
 import { type ExplainedRequest, judgeRoute } from './route-matching.ts';
@@ -20,8 +25,8 @@ export function explainRoute(request: Omit<ExplainRouteRequest, 'proxy'>, sent: 
   const config = sentConfig(sent);
   const found = listenerFor(url, config);
   if (typeof found === 'string') return { error: found };
-  const asked = requestOf(request, url);
-  const host = virtualHostFor(found.routes.virtualHosts, asked.authority);
+  const asked = requestOf(request, url, found);
+  const host = virtualHostFor(found.routes.virtualHosts, hostOf(asked.authority, found));
   if (host === undefined) return { error: `no virtual host of ${found.routes.name} takes ${asked.authority}: it is answered 404` };
   const { method, scheme, authority, path } = asked;
   return {
@@ -29,15 +34,33 @@ export function explainRoute(request: Omit<ExplainRouteRequest, 'proxy'>, sent: 
     listener: found.listener,
     routeConfiguration: found.routes.name,
     virtualHost: { name: host.host.name, domain: host.domain },
-    ...tryRoutes(host.host.routes, asked, config),
+    ...(isForTls(host.host, scheme) ? TO_HTTPS : tryRoutes(host.host.routes, asked, config)),
   };
 }
 
+function isForTls({ requireTls }: VirtualHost, scheme: string): boolean {
+  return scheme === 'http' && requireTls !== VirtualHost_TlsRequirementType.NONE;
+}
+
+/** A virtual host that wants TLS looks at no route without it. */
+const TO_HTTPS: Pick<RouteExplanation, 'passed' | 'taken'> = {
+  passed: [],
+  taken: [{ share: 100, action: 'redirect', effects: ['is redirected with 301 to scheme https'], upstreams: [] }],
+};
+
+/** What virtual hosts are found by. */
+function hostOf(authority: string, { http, routes }: FoundListener): string {
+  const isPortless = routes.ignorePortInHostMatching || http.stripMatchingHostPort || http.stripPortMode.value === true;
+  const host = isPortless ? authority.replace(/:\d+$/, '') : authority;
+  return http.stripTrailingHostDot ? host.replace(/\.$/, '') : host;
+}
+
 /** Paths are normalized first, as the listeners of Hawser have it. A header `host` is the authority. */
-function requestOf({ method, headers }: Omit<ExplainRouteRequest, 'proxy'>, url: URL): ExplainedRequest {
+function requestOf({ method, headers }: Omit<ExplainRouteRequest, 'proxy'>, url: URL, { http }: FoundListener): ExplainedRequest {
   const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   const authority = names['host'] ?? names[':authority'] ?? url.host;
-  return { method, scheme: url.protocol.slice(0, -1), authority, path: `${url.pathname}${url.search}`, headers: names };
+  const pathname = http.mergeSlashes ? url.pathname.replace(/\/{2,}/g, '/') : url.pathname;
+  return { method, scheme: url.protocol.slice(0, -1), authority, path: `${pathname}${url.search}`, headers: names };
 }
 
 /** Routes in their order, until all of the requests are taken. */

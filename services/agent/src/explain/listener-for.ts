@@ -3,13 +3,17 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { FilterChain } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import type { Listener } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import type { RouteConfiguration } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
-import { HttpConnectionManagerSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import {
+  type HttpConnectionManager,
+  HttpConnectionManagerSchema,
+} from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { OUTBOUND } from '../translate/names.ts';
 import type { SentConfig } from './sent-config.ts';
 
-/** A listener and the routes of its HTTP. */
+/** A listener, how it takes HTTP, and the routes of that. */
 export interface FoundListener {
   readonly listener: string;
+  readonly http: HttpConnectionManager;
   readonly routes: RouteConfiguration;
 }
 
@@ -37,13 +41,13 @@ function found(listener: Listener, chain: FilterChain | undefined, config: SentC
     ({ configType }) => configType.case === 'typedConfig' && configType.value.typeUrl.endsWith(HttpConnectionManagerSchema.typeName),
   );
   if (filter === undefined || filter.configType.case !== 'typedConfig') return `the listener ${listener.name} does not take this as HTTP`;
-  const { routeSpecifier: routes } = fromBinary(HttpConnectionManagerSchema, filter.configType.value.value);
-  if (routes.case === 'routeConfig') return { listener: listener.name, routes: routes.value };
-  const name = routes.case === 'rds' ? routes.value.routeConfigName : '';
-  const configuration = config.routes(name);
-  return configuration === undefined
+  const http = fromBinary(HttpConnectionManagerSchema, filter.configType.value.value);
+  const { routeSpecifier: specifier } = http;
+  const name = specifier.case === 'rds' ? specifier.value.routeConfigName : '';
+  const routes = specifier.case === 'routeConfig' ? specifier.value : config.routes(name);
+  return routes === undefined
     ? `the proxy was not sent the routes ${name} of its listener ${listener.name}`
-    : { listener: listener.name, routes: configuration };
+    : { listener: listener.name, http, routes };
 }
 
 /** By server name as Envoy picks it: the exact one, the longest wildcard, then chains that ask for none. */
