@@ -18,7 +18,8 @@ export class World {
   readonly services: KnownServices | undefined;
   readonly #byKind = new Map<string, Subject[]>();
   readonly #byKey = new Map<string, Subject>();
-  readonly #byHost = new Map<string, Subject[]>();
+  /** By kind, then by host. */
+  readonly #byHost = new Map<string, Map<string, Subject[]>>();
   /** Hosts of ServiceEntries. */
   readonly #entries = new Set<string>();
   readonly #wildEntries: string[] = [];
@@ -30,14 +31,16 @@ export class World {
     this.facts = facts;
     this.services = servicesOf(facts.services);
     for (const subject of subjects) this.#add(subject);
-    for (const list of this.#byHost.values()) list.sort(byAge);
   }
 
   #add(subject: Subject): void {
     this.#byKey.set(subject.key, subject);
     listOf(this.#byKind, subject.kind).push(subject);
+    if (subject.hosts.length === 0) return;
+    const hosts = this.#byHost.get(subject.kind) ?? new Map<string, Subject[]>();
+    this.#byHost.set(subject.kind, hosts);
     for (const host of subject.hosts) {
-      listOf(this.#byHost, `${subject.kind} ${host}`).push(subject);
+      listOf(hosts, host).push(subject);
       if (subject.kind === 'DestinationRule' && isWildcard(host)) this.#wildRules.push(host);
       if (subject.kind !== 'ServiceEntry') continue;
       this.#entries.add(host);
@@ -56,7 +59,7 @@ export class World {
 
   /** Policies of a kind that name exactly this host, the oldest first. */
   forHost<Spec>(kind: string, key: string): readonly Subject<Spec>[] {
-    return (this.#byHost.get(`${kind} ${key}`) ?? []) as Subject<Spec>[];
+    return (this.#byHost.get(kind)?.get(key) ?? []).toSorted(byAge) as Subject<Spec>[];
   }
 
   /** DestinationRules of a host: those that name it, else those of the longest wildcard that does. */

@@ -31,14 +31,16 @@ export function writtenFindings(written: WrittenResource): Finding[] {
 
 /** Takes a refusal out that a finding explains better; what the hub refuses is an error, whatever its code says. */
 export function explained(findings: readonly Finding[]): Finding[] {
-  const isRefusal = ({ code }: Finding): boolean => code === 'HW0001';
-  const better = findings.filter((one) => !isRefusal(one));
-  const same = (a: Finding, b: Finding): boolean =>
-    a.kind === b.kind && a.namespace === b.namespace && a.name === b.name && a.field === b.field;
-  const raised = better.map((one) =>
-    findings.some((other) => isRefusal(other) && same(one, other)) ? { ...one, severity: 'Error' as const } : one,
-  );
-  return [...raised, ...findings.filter((one) => isRefusal(one) && !better.some((other) => same(one, other)))];
+  const placeOf = ({ kind, namespace, name, field }: Finding): string => [kind, namespace, name, field].join(' ');
+  const [refusals, better] = [findings.filter(isRefusal), findings.filter((one) => !isRefusal(one))];
+  if (refusals.length === 0) return better;
+  const [refused, said] = [new Set(refusals.map(placeOf)), new Set(better.map(placeOf))];
+  const raised = better.map((one) => (refused.has(placeOf(one)) ? { ...one, severity: 'Error' as const } : one));
+  return [...raised, ...refusals.filter((one) => !said.has(placeOf(one)))];
+}
+
+function isRefusal({ code }: Finding): boolean {
+  return code === 'HW0001';
 }
 
 /** HW0001, HW0002: a kind of Istio's or ours that the hub does not serve. What others made is none of our business. */
