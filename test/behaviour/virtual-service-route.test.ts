@@ -330,3 +330,41 @@ behaviour('VS-062', 'hosts wildcard order', 'of several wildcards the longest is
   await rig.policies([wide, near]);
   expect((await rig.call()).body).toBe('near');
 });
+
+behaviour(
+  'VS-063',
+  'hosts without a service',
+  'a host that no service has is called by its rules alone, at port 80; a wildcard of such too',
+  async (rig) => {
+    const http = [
+      { match: [{ uri: { prefix: '/v2' } }], route: to('v2') },
+      { match: [{ uri: { prefix: '/r' } }], route: [{ destination: { host: 'ratings' } }] },
+    ];
+    await rig.policies([SUBSETS, named('away', ['api.example.com', '*.old.example.com', 'gone'], http)]);
+    for (const host of [
+      'api.example.com',
+      'api.example.com:80',
+      'any.old.example.com',
+      'gone.bookinfo',
+      'gone.bookinfo.svc.cluster.local',
+    ]) {
+      expect([(await rig.call({ host, path: '/v2' })).servedBy, (await rig.call({ host, path: '/r' })).servedBy], host).toEqual([
+        'reviews-v2',
+        'ratings-v1',
+      ]);
+    }
+    expect((await rig.call({ host: 'api.example.com' })).body).toContain('no rule of the VirtualServices of api.example.com matches');
+    expect((await rig.call({ host: 'old.example.com' })).body).toContain('no service has this host');
+  },
+);
+
+behaviour('VS-064', 'hosts that get a service', 'rules of a host stay when a service of that name comes and goes', async (rig) => {
+  const host = 'late.bookinfo.svc.clusterset.local';
+  await rig.policies([SUBSETS, named('late', ['late'], [{ route: to('v3') }])]);
+  expect(await answers(rig, host)).toEqual(['reviews-v3']);
+  rig.mesh.service('bookinfo/late', 'east', { endpoints: [] });
+  await rig.settled();
+  expect(await answers(rig, host)).toEqual(['reviews-v3']);
+  await rig.policies([]);
+  expect((await rig.call({ host })).status).toBe(503);
+});

@@ -45,6 +45,8 @@ export interface ServicePolicies {
 export interface PolicyIndex {
   /** What it was made of. */
   readonly policies: ReadonlyMap<string, Resource>;
+  /** Keys of hosts that VirtualServices name: they exist by that alone, whether or not a service has them. */
+  readonly hosts: ReadonlyMap<string, readonly Resource[]>;
   /**
    * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry has the placing policies of
    * the entry's namespace.
@@ -86,6 +88,10 @@ class Index implements PolicyIndex {
     };
     if (before !== undefined)
       for (const [id, answer] of before.#answers) if (this.#isAsIn(before.#tables, id)) this.#answers.set(id, answer);
+  }
+
+  get hosts(): PolicyTable {
+    return this.#tables.virtual;
   }
 
   of(key: string, namespace = parseServiceKey(key).namespace): ServicePolicies {

@@ -1,6 +1,7 @@
 /** Virtual hosts of what workloads call: one per service port and host, with the rules of its VirtualServices. */
 import { create } from '@bufbuild/protobuf';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { clusterLocalHost, clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { type Caller, MESH } from './caller.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
@@ -14,6 +15,7 @@ import type { HostView, ServiceView } from './service-view.ts';
 /** Virtual hosts of a service's HTTP ports, as the caller sees them; without a scope, as nobody in particular does. */
 export function virtualHosts(view: ServiceView, lookup: ServiceLookup, scope?: ProxyScope): VirtualHost[] {
   const caller: Caller = { gateway: MESH, scope };
+  if (view.hosts.length === 0) return [ruledHost(view, { lookup, caller })].filter((host) => host !== undefined);
   return view.hosts.flatMap((host) => host.ports.filter(isHttpPort).map((port) => virtualHost(view, { host, port }, { lookup, caller })));
 }
 
@@ -37,14 +39,36 @@ function virtualHost(view: ServiceView, where: Where, { lookup, caller }: { look
   });
 }
 
+/** A host that no service has, by the rules of the VirtualServices that name it: at port 80, as Istio has it. */
+function ruledHost({ key, policies }: ServiceView, { lookup, caller }: { lookup: ServiceLookup; caller: Caller }): VirtualHost | undefined {
+  const rules = httpRoutes(policies.rules, { caller, lookup, scope: undefined, port: 80 });
+  const [host, ...aliases] = namesOf(key);
+  if (rules.length === 0 || host === undefined) return undefined;
+  const routes = rules.some(isCatchAll) ? rules : [...rules, ...unmatched(host)];
+  const named = [host, ...aliases].flatMap((name) => [name, `${name}:80`]);
+  return create(VirtualHostSchema, { name: `${host}:80`, domains: named, routes: withHashPolicies(routes, lookup) });
+}
+
+/** `*` is nobody's: it is for gateways. */
+function namesOf(key: string): string[] {
+  const name = parseServiceKey(key);
+  if (name.namespace === '*') return name.service === '*' ? [] : [name.service];
+  const short = `${name.service}.${name.namespace}`;
+  return [clustersetHost(name), clusterLocalHost(name), short, `${short}.svc`];
+}
+
 /** Without any rule the service itself; where there are some, a request that none of them matches gets 404, as Istio has it. */
 function lastRoutes({ host, port }: Where, isRuled: boolean): ReturnType<typeof methodRoutes> {
-  const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
-  const action = isRuled
-    ? answer(404, `hawser: no rule of the VirtualServices of ${host.host} matches this request`)
-    : forwardTo(upstreamName(port.port, '', host.host));
-  return methodRoutes({ match, methods: 'any', rule: undefined, action });
+  if (isRuled) return unmatched(host.host);
+  return methodRoutes({ match: ANY, methods: 'any', rule: undefined, action: forwardTo(upstreamName(port.port, '', host.host)) });
 }
+
+function unmatched(host: string): ReturnType<typeof methodRoutes> {
+  const action = answer(404, `hawser: no rule of the VirtualServices of ${host} matches this request`);
+  return methodRoutes({ match: ANY, methods: 'any', rule: undefined, action });
+}
+
+const ANY = { pathSpecifier: { case: 'prefix', value: '/' } } as const;
 
 /** All spellings of a service; the port may be left out when it is 80. */
 function domains(view: ServiceView, { host, port }: Where): string[] {

@@ -1,12 +1,12 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
-import { MESH } from './caller.ts';
+import { type Caller, MESH } from './caller.ts';
 import { connectionRoutes, isTcpPort } from './connection-routes.ts';
 import { meshProblems } from './destination-problems.ts';
 import type { Subset } from './destination-rules.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
 import { httpRoutes } from './http-routes.ts';
 import type { HostView, ServiceView } from './service-view.ts';
-import type { HttpRule } from './virtual-service-rules.ts';
+import type { HttpRule, VirtualServiceOwner } from './virtual-service-rules.ts';
 
 /** One field of a policy. */
 export interface RuleProblem {
@@ -19,10 +19,9 @@ export interface RuleProblem {
 /** The problems of one service, at the host that its short name means; each field once. */
 export function ruleProblems(view: ServiceView, lookup: ServiceLookup): RuleProblem[] {
   const host = view.hosts.find((candidate) => candidate.short) ?? view.hosts[0];
-  if (host === undefined) return [];
   const all = [
     ...rulesProblems(view, host, lookup),
-    ...view.subsets.flatMap((subset) => subsetProblems(subset, host)),
+    ...(host === undefined ? [] : view.subsets.flatMap((subset) => subsetProblems(subset, host))),
     ...meshProblems(view.policies.destination),
   ];
   const seen = new Set<string>();
@@ -30,33 +29,33 @@ export function ruleProblems(view: ServiceView, lookup: ServiceLookup): RuleProb
 }
 
 /** Builds what a caller is served whom every match means, and hears what of it is not as written. */
-function rulesProblems(view: ServiceView, host: HostView, lookup: ServiceLookup): RuleProblem[] {
+function rulesProblems(view: ServiceView, host: HostView | undefined, lookup: ServiceLookup): RuleProblem[] {
   const problems: RuleProblem[] = [];
   const report = (policy: string, field: string, message: string): void => void problems.push({ policy, field, message });
-  for (const port of host.ports.filter(isHttpPort)) {
-    for (const rule of view.policies.rules) {
-      const caller = { gateway: rule.owner.gateways[0] ?? MESH, scope: undefined };
-      const anyone = { ...rule, owner: { ...rule.owner, exportTo: undefined }, rule: withoutCallers(rule.rule) };
-      httpRoutes([anyone], { caller, scope: host.scope, port: port.port, lookup, report });
+  // A host that no service has is called at port 80.
+  const ports = host?.ports ?? [{ port: 80, protocol: 'http' as const }];
+  const place = { scope: host?.scope, lookup, report };
+  for (const { port } of ports.filter(isHttpPort)) {
+    for (const rule of view.policies.rules.filter(({ owner }) => host !== undefined || owner.gateways.includes(MESH))) {
+      const anyone = { ...rule, owner: seenByAll(rule.owner), rule: withoutCallers(rule.rule) };
+      httpRoutes([anyone], { ...place, port, caller: callerOf(rule.owner) });
     }
   }
-  for (const port of host.ports.filter(isTcpPort)) {
-    const connections = view.policies.connections.map((rule) => ({
-      ...rule,
-      matches: [{}],
-      owner: { ...rule.owner, exportTo: undefined },
-    }));
-    for (const rule of connections) {
-      connectionRoutes([rule], {
-        caller: { gateway: rule.owner.gateways[0] ?? MESH, scope: undefined },
-        scope: host.scope,
-        port: port.port,
-        lookup,
-        report,
-      });
+  for (const { port } of ports.filter(isTcpPort)) {
+    for (const rule of view.policies.connections) {
+      const anyone = { ...rule, owner: seenByAll(rule.owner), matches: [{}] };
+      connectionRoutes([anyone], { ...place, port, caller: callerOf(rule.owner) });
     }
   }
   return problems;
+}
+
+function callerOf({ gateways }: VirtualServiceOwner): Caller {
+  return { gateway: gateways[0] ?? MESH, scope: undefined };
+}
+
+function seenByAll(owner: VirtualServiceOwner): VirtualServiceOwner {
+  return { ...owner, exportTo: undefined };
 }
 
 function withoutCallers(rule: HttpRule['rule']): HttpRule['rule'] {

@@ -112,7 +112,7 @@ class IncrementalTranslator implements Translator {
     const extensions = extensionPolicies(world.policies, this.#extensions);
     const draft = this.#draft({ world, fleet, policies, scopes, entries, extensions });
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
-    const every = [world.shards, entries.byKey, this.#services];
+    const every = [world.shards, entries.byKey, policies.hosts, this.#services];
     const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
     for (const key of [...keys].sort()) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
@@ -216,7 +216,7 @@ class IncrementalTranslator implements Translator {
     const before = this.#services.get(key);
     const shards = world.shards.get(key) ?? NO_SHARDS;
     const external = externalInput(key, { entries: draft.entries, world }, before?.input.external);
-    if (shards.size === 0 && external === undefined) {
+    if (shards.size === 0 && external === undefined && !draft.policies.hosts.has(key)) {
       if (before !== undefined) draft.services.set(key, undefined);
     } else {
       const found = draft.policies.of(key, external?.entries.entries[0]?.namespace);
