@@ -142,6 +142,7 @@ class Agent implements RunningAgent {
     });
     this.#proxies = new ProxyRegistry({
       ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
+      policies: () => this.#federation.policies,
       onChange: () => {
         this.#replicas?.speak();
         this.#changed();
@@ -360,6 +361,7 @@ class Agent implements RunningAgent {
 
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
   #changed(): void {
+    this.#proxies?.rejoin();
     this.#reporter?.changed();
     if (this.loop.ready) this.#lastGood.changed();
   }

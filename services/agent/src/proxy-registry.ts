@@ -1,14 +1,17 @@
 /** The proxies of this agent: who they are, which layers they need, and which of them are leaving. */
 import { isDeepStrictEqual } from 'node:util';
+import type { Resource } from '@hawser/model/resource.ts';
+import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import type { ControlLoop } from './control-loop.ts';
+import { joinedWorkloads } from './discover/joined-workloads.ts';
 import type { LocalSource } from './discover/local-source.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
 
 /** What is remembered of a proxy. */
-function refOf({ role, address, name, namespace, labels, capture }: ConnectedProxy): ProxyRef {
-  return { role, address, name, namespace, labels, ...(capture === undefined ? {} : { capture }) };
+function refOf({ role, address, name, namespace, serviceAccount, labels, capture }: ConnectedProxy): ProxyRef {
+  return { role, address, name, namespace, serviceAccount, labels, ...(capture === undefined ? {} : { capture }) };
 }
 
 /** What it works with. */
@@ -18,12 +21,16 @@ export interface ProxyRegistryParts {
   readonly local: LocalSource;
   /** Proxies of the last good state: their layers are made before they connect again. */
   readonly saved: readonly ProxyRef[];
+  /** Policies in force, by resource key. */
+  readonly policies: () => ReadonlyMap<string, Resource>;
   /** The proxies to be saved differ. */
   readonly onChange: () => void;
 }
 
 /** Saved proxies that have not come back by then are forgotten. */
 const FORGET_MS = 600_000;
+/** A machine without a stream is registered this long. */
+const LEAVE_MS = 30_000;
 
 /** Decides who gets configuration. */
 export class ProxyRegistry implements ProxyGate {
@@ -31,6 +38,8 @@ export class ProxyRegistry implements ProxyGate {
   readonly #layers = new Map<string, ProxyRef>();
   readonly #connected = new Map<string, ConnectedProxy>();
   readonly #forget: NodeJS.Timeout;
+  /** Members of WorkloadGroups whose streams ended a moment ago. */
+  readonly #left = new Map<string, ProxyRef>();
   #stopping = false;
 
   constructor(parts: ProxyRegistryParts) {
@@ -63,6 +72,8 @@ export class ProxyRegistry implements ProxyGate {
     this.#layers.set(`${role}:${address}`, ref);
     this.#parts.loop.attach(ref);
     if (role !== 'gateway') this.#parts.local.sidecarConnected(address);
+    this.#left.delete(`${role}:${address}`);
+    this.rejoin();
     if (before?.address !== address || !isDeepStrictEqual(known, ref)) this.#parts.onChange();
   }
 
@@ -71,10 +82,28 @@ export class ProxyRegistry implements ProxyGate {
     if (this.#stopping) return;
     const { role, address } = proxy;
     for (const [name, other] of this.#connected) if (other.role === role && other.address === address) this.#connected.delete(name);
+    this.#leave(`${role}:${address}`);
     this.#layers.delete(`${role}:${address}`);
     this.#parts.loop.detach({ role, address });
     if (role !== 'gateway') this.#parts.local.sidecarGone(address);
     this.#parts.onChange();
+  }
+
+  /** Registers what belongs to WorkloadGroups; to be called when those may differ. */
+  rejoin(): void {
+    const proxies = [...this.refs(), ...this.#left.values()];
+    this.#parts.local.setJoined(joinedWorkloads(proxies, this.#parts.policies()));
+  }
+
+  /** A machine keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */
+  #leave(layer: string): void {
+    const proxy = this.#layers.get(layer);
+    if (proxy?.labels?.[WORKLOAD_GROUP_LABEL] === undefined) return;
+    this.#left.set(layer, proxy);
+    setTimeout(() => {
+      if (this.#left.get(layer) !== proxy || !this.#left.delete(layer)) return;
+      this.rejoin();
+    }, LEAVE_MS).unref();
   }
 
   /** Marks the proxy's endpoints as DRAINING; false when the token does not prove to be that proxy. */
@@ -114,6 +143,7 @@ export class ProxyRegistry implements ProxyGate {
       this.#layers.delete(layer);
       this.#parts.loop.detach(proxy);
     }
+    this.rejoin();
     this.#parts.onChange();
   }
 }

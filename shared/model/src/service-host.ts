@@ -6,6 +6,9 @@ export interface ServiceName {
   readonly service: string;
 }
 
+/** Stands in the place of a service for workloads that no service selects; it is no name that a service can have. */
+export const STRAY_SERVICE = '~';
+
 /** `NAMESPACE/SERVICE`: the key of a service in maps. */
 export function serviceKey(name: ServiceName): string {
   return `${name.namespace}/${name.service}`;

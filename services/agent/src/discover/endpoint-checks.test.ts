@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EndpointChecks } from './endpoint-checks.ts';
-import type { CheckTarget } from './local-shards.ts';
+import type { CheckTarget } from './health-check.ts';
 import { httpProbe, type ProbeResult, tcpProbe } from './probe.ts';
 
 const target = (port: number): CheckTarget => ({ address: '127.79.6.1', port, check: { kind: 'tcp' } });

@@ -8,7 +8,7 @@
 import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
-import type { CheckTarget } from './local-shards.ts';
+import type { CheckTarget } from './health-check.ts';
 import { httpProbe, type ProbeResult, tcpProbe } from './probe.ts';
 
 /** How endpoints are checked. */

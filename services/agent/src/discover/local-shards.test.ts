@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type HealthOf, localServices, ServiceMemory } from './local-shards.ts';
+import type { HealthOf } from './health-check.ts';
+import { localServices, ServiceMemory } from './local-shards.ts';
 import { parseRegistryFile } from './registry-file.ts';
 import type { RegistryObject } from './registry-kinds.ts';
 
@@ -161,6 +162,24 @@ describe('localServices', () => {
             },
           ],
           "service": "details",
+        },
+        "bookinfo/~" => {
+          "cluster": "us-east",
+          "endpoints": [
+            {
+              "address": "127.77.1.15",
+              "health": "HEALTHY",
+              "labels": {
+                "app": "details",
+              },
+              "serviceAccount": "default",
+              "targetPorts": {},
+            },
+          ],
+          "exported": false,
+          "namespace": "bookinfo",
+          "ports": [],
+          "service": "~",
         },
       }
     `);

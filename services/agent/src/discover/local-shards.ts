@@ -2,6 +2,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import {
+  type CheckTarget,
+  checkPorts,
+  checkTargets,
+  HEALTH_CHECK_ANNOTATION,
+  type HealthCheck,
+  type HealthOf,
+  healthCheckOf,
+  zoneOf,
+} from './health-check.ts';
 import { spokenOn } from './port-protocol.ts';
 import {
   type EndpointSliceObject,
@@ -10,19 +20,7 @@ import {
   type ServiceObject,
   type WorkloadEntryObject,
 } from './registry-kinds.ts';
-
-/** How an endpoint's health is found out, from `hawser.dev/health-check`; TCP connects unless said otherwise. */
-export type HealthCheck = { readonly kind: 'tcp' } | { readonly kind: 'http'; readonly path: string } | { readonly kind: 'none' };
-
-/** A port of a workload that has to answer. */
-export interface CheckTarget {
-  readonly address: string;
-  readonly port: number;
-  readonly check: HealthCheck;
-}
-
-/** What checks and drains know of the endpoint at an address; undefined: nothing against it. */
-export type HealthOf = (address: string, ports: readonly number[]) => EndpointHealth | undefined;
+import { type StrayWorkloads, strayWorkloads } from './stray-workloads.ts';
 
 /** What the local registry amounts to. Shards by service key; targets are what the checks watch. */
 export interface LocalServices {
@@ -31,8 +29,6 @@ export interface LocalServices {
   readonly warnings: readonly string[];
 }
 
-/** The annotation of a Service or WorkloadEntry that says how its endpoints are checked: `tcp`, `http:/path` or `none`. */
-export const HEALTH_CHECK_ANNOTATION = 'hawser.dev/health-check';
 const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
 
 /** How services are built: health comes from outside; what was built before is used again where nothing differs. */
@@ -57,6 +53,17 @@ interface BuiltService {
 export class ServiceMemory {
   built: ReadonlyMap<string, BuiltService> = new Map();
   targets: readonly CheckTarget[] = [];
+  #strays: StrayWorkloads = { shards: [], targets: [] };
+  #all: readonly CheckTarget[] = [];
+
+  /** The shards of strays, and all targets; what is as it was is the same object. */
+  withStrays(strays: StrayWorkloads): StrayWorkloads {
+    if (!isDeepStrictEqual(strays, this.#strays)) this.#strays = strays;
+    if (strays.targets.length === 0) return { shards: this.#strays.shards, targets: this.targets };
+    const all = [...this.targets, ...strays.targets];
+    if (!isDeepStrictEqual(all, this.#all)) this.#all = all;
+    return { shards: this.#strays.shards, targets: this.#all };
+  }
 }
 
 /** Builds the shards of one cluster; with a memory, only those whose objects or health differ. */
@@ -88,8 +95,12 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
     if (!built.has(key)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
   for (const key of [...index.slices.keys()].sort())
     if (!built.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
-  const shards = new Map([...built].map(([key, { shard }]) => [key, shard]));
-  return { shards, targets: memory.targets, warnings: [...new Set(warnings)] };
+  const taken = new Set([...built.values()].flatMap(({ inputs }) => inputs));
+  const left = index.workloads.filter((entry) => !taken.has(entry));
+  const strays = memory.withStrays(strayWorkloads(cluster, left, healthOf));
+  const shards = new Map([...[...built].map(([key, { shard }]) => [key, shard] as const), ...strays.shards]);
+  const { targets } = strays;
+  return { shards, targets, warnings: [...new Set(warnings)] };
 }
 
 /** The objects of one service, each kind by name. */
@@ -107,6 +118,7 @@ interface Index {
   /** By `NAMESPACE/LABEL=VALUE`, for each of their labels. */
   readonly entries: ReadonlyMap<string, WorkloadEntryObject[]>;
   readonly exports: ReadonlySet<string>;
+  readonly workloads: readonly WorkloadEntryObject[];
 }
 
 function indexed(objects: readonly RegistryObject[]): Index {
@@ -114,6 +126,7 @@ function indexed(objects: readonly RegistryObject[]): Index {
   const slices = new Map<string, EndpointSliceObject[]>();
   const entries = new Map<string, WorkloadEntryObject[]>();
   const exports = new Set<string>();
+  const workloads: WorkloadEntryObject[] = [];
   const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
     const list = map.get(key);
     if (list === undefined) map.set(key, [value]);
@@ -124,10 +137,12 @@ function indexed(objects: readonly RegistryObject[]): Index {
     if (object.kind === 'Service') services.set(serviceKey({ namespace, service: object.metadata.name }), object);
     else if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
     else if (object.kind === 'ServiceExport') exports.add(`${namespace}/${object.metadata.name}`);
-    else if (object.kind === 'WorkloadEntry')
+    else if (object.kind === 'WorkloadEntry') {
+      workloads.push(object);
       for (const [name, value] of Object.entries(labelsOf(object))) push(entries, `${namespace}/${name}=${value}`, object);
+    }
   }
-  return { services, slices, entries, exports };
+  return { services, slices, entries, exports, workloads };
 }
 
 function labelsOf(entry: WorkloadEntryObject): Record<string, string> {
@@ -231,28 +246,26 @@ class ShardBuilder {
     if (selector.length === 0 || !selector.every(([name, value]) => labels[name] === value)) return;
     const place = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
     const targetPorts = this.#targetPorts(place, (spec) => entryPort(entry, spec));
-    const { address, serviceAccount = 'default', locality } = entry.spec;
-    this.#add({ address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]) }, undefined, entry);
+    const { address, serviceAccount = 'default', locality, weight } = entry.spec;
+    const weighted = weight === undefined || weight === 0 ? {} : { weight };
+    this.#add({ address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]), ...weighted }, undefined, entry);
   }
 
   #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, annotated: ServiceObject | WorkloadEntryObject): void {
     const ports = [...new Set(Object.values(found.targetPorts))];
     if (ports.length === 0) return;
     const check = this.#checkOf(annotated);
-    const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, ports);
+    const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, checkPorts(ports, check));
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
-    if (check.kind === 'none') return;
-    // What answers HTTP is the service's first port; others only have to accept connections.
-    ports.forEach((port, i) => {
-      this.#sinks.targets.set(`${found.address}|${port}`, { address: found.address, port, check: i === 0 ? check : { kind: 'tcp' } });
-    });
+    for (const target of checkTargets(found.address, ports, check)) this.#sinks.targets.set(`${target.address}|${target.port}`, target);
   }
 
   #checkOf(annotated: ServiceObject | WorkloadEntryObject): HealthCheck {
-    const text = annotated.metadata.annotations?.[HEALTH_CHECK_ANNOTATION] ?? this.#service.metadata.annotations?.[HEALTH_CHECK_ANNOTATION];
-    if (text === undefined || text === 'tcp') return { kind: 'tcp' };
-    if (text === 'none') return { kind: 'none' };
-    if (text.startsWith('http:/')) return { kind: 'http', path: text.slice('http:'.length) };
+    const { annotations } =
+      annotated.metadata.annotations?.[HEALTH_CHECK_ANNOTATION] === undefined ? this.#service.metadata : annotated.metadata;
+    const text = annotations?.[HEALTH_CHECK_ANNOTATION];
+    const check = healthCheckOf(annotations);
+    if (text === undefined || check !== undefined) return check ?? { kind: 'tcp' };
     const place = `${annotated.kind} ${namespaceOf(annotated)}/${annotated.metadata.name}`;
     this.#warn(
       `${place}: metadata.annotations[${HEALTH_CHECK_ANNOTATION}]: ${JSON.stringify(text)} is not tcp, http:/PATH or none; tcp is used`,
@@ -285,10 +298,6 @@ function entryPort(entry: WorkloadEntryObject, spec: PortSpec): number | undefin
   return (
     (spec.name === undefined ? undefined : ports[spec.name]) ?? (typeof spec.targetPort === 'string' ? ports[spec.targetPort] : undefined)
   );
-}
-
-function zoneOf(zone: string | undefined): { zone?: string } {
-  return zone === undefined || zone === '' ? {} : { zone };
 }
 
 function compare(a: string, b: string): number {

@@ -7,7 +7,7 @@ import { EndpointChecks } from './endpoint-checks.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
-import type { RegistryObject } from './registry-kinds.ts';
+import type { RegistryObject, WorkloadEntryObject } from './registry-kinds.ts';
 import { credentialsOf, credentialWarnings } from './secrets.ts';
 
 /** What is saved of it, so that a restart forgets nothing. */
@@ -57,6 +57,7 @@ export class LocalSource {
   readonly #elsewhere = new Map<string, { readonly sidecars: ReadonlySet<string>; readonly draining: ReadonlySet<string> }>();
   #files: ObjectsByFile;
   #objects: readonly RegistryObject[];
+  #joined: readonly WorkloadEntryObject[] = [];
   #inForce: Shards;
   #credentials: Credentials;
   #memory: BrakeMemory = NO_MEMORY;
@@ -140,6 +141,14 @@ export class LocalSource {
     this.#sidecars.delete(address);
   }
 
+  /** Workloads that sidecars registered themselves as, beside those of the registry. */
+  setJoined(joined: readonly WorkloadEntryObject[]): void {
+    if (isDeepStrictEqual(joined, this.#joined)) return;
+    this.#joined = joined;
+    // Before the first read nothing is known of the others.
+    if (this.#known) this.#judge('live');
+  }
+
   /** What this replica's own proxies are, for the others. */
   ownProxies(): Elsewhere {
     return { sidecars: [...this.#sidecars], draining: [...this.#draining] };
@@ -200,7 +209,8 @@ export class LocalSource {
   #judge(source: BrakeSource, confirmed = false): void {
     const { cluster, onShards, onWarnings } = this.#options;
     const healthOf = (address: string, ports: readonly number[]): EndpointHealth | undefined => this.#healthOf(address, ports);
-    const services = () => localServices(cluster, this.#objects, { healthOf, memory: this.#services, known: this.#inForce });
+    const services = () =>
+      localServices(cluster, [...this.#objects, ...this.#joined], { healthOf, memory: this.#services, known: this.#inForce });
     const found = services();
     const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;

@@ -138,6 +138,10 @@ export const WorkloadEntryObject = Type.Object(
         serviceAccount: Type.Optional(DnsName),
         /** `REGION/ZONE/SUBZONE`; the region is the cluster's, the zone is published. */
         locality: Type.Optional(Type.String()),
+        /** Its part of the requests beside others of its cluster. */
+        weight: Type.Optional(Type.Integer({ minimum: 0 })),
+        /** The cluster's own, whatever it is called: what is elsewhere belongs to the hub's WorkloadEntries. */
+        network: Type.Optional(Type.String()),
       },
       strict,
     ),

@@ -74,6 +74,7 @@ export const SavedState = Type.Object({
       /** Absent from files of an earlier release, as what follows: such a proxy is served the common view until it connects. */
       name: Type.Optional(Type.String()),
       namespace: Type.Optional(Type.String()),
+      serviceAccount: Type.Optional(Type.String()),
       labels: Type.Optional(Type.Record(Type.String(), Type.String())),
       capture: Type.Optional(Type.Union([Type.Literal('ipv4'), Type.Literal('dual')])),
     }),

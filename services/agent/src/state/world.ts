@@ -31,6 +31,8 @@ export interface ProxyRef {
   readonly name?: string;
   /** Proven by its token; unknown when an earlier release saved the state. */
   readonly namespace?: string;
+  /** Proven by its token as well. */
+  readonly serviceAccount?: string;
   /** What it says of itself: they hold where the own registry knows no labels of its address. */
   readonly labels?: Readonly<Record<string, string>>;
   /** What of its workload's traffic is captured, by its own word; none unless given. */

@@ -1,5 +1,6 @@
 /** The thin shell around the pure parts: remembers what it gave, compiles what differs, gives the changes. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { STRAY_SERVICE } from '@hawser/model/service-host.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef, World } from '../state/world.ts';
@@ -114,7 +115,7 @@ class IncrementalTranslator implements Translator {
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const every = [world.shards, entries.byKey, policies.hosts, this.#services];
     const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
-    for (const key of [...keys].sort()) this.#draftService(key, world, draft);
+    for (const key of [...keys].filter((one) => !one.endsWith(`/${STRAY_SERVICE}`)).sort()) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
     this.#draftViews(draft);

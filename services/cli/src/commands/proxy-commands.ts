@@ -85,6 +85,7 @@ function withIdentity(command: Command): Command {
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
     .option('--edge', 'this is an ingress or egress proxy: it serves the Istio Gateways that select its labels')
     .option('--label <key=value>', 'a label that selectors choose the proxy by; may be repeated', repeated)
+    .option('--workload-group <name>', 'the WorkloadGroup of its namespace that registers the workload')
     .option(
       '--agent <ip:port>',
       "the agent's xDS address, several with commas between (default: HAWSER_AGENT, else of the agent on this machine)",

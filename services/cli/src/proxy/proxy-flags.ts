@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
+import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
@@ -22,6 +23,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly capture?: boolean;
   /** `KEY=VALUE` each. */
   readonly label?: readonly string[];
+  readonly workloadGroup?: string;
   readonly region?: string;
   readonly zone?: string;
   readonly agent?: string;
@@ -63,7 +65,7 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
   if (isIP(flags.address) === 0) throw new AppError('usage', `--address ${flags.address}: must be an IP address`);
   return {
     role: gateway ? 'gateway' : flags.edge === true ? 'edge' : 'sidecar',
-    ...(flags.label === undefined ? {} : { labels: labelsOf(flags.label) }),
+    ...labels(flags),
     cluster: label('--cluster', flags.cluster),
     name: proxyName(flags.name),
     namespace: label('--namespace', namespace),
@@ -74,6 +76,15 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
   };
+}
+
+/** A sidecar joins a WorkloadGroup by a label that names it. */
+function labels({ label: texts = [], workloadGroup, gateway, edge }: ProxyIdentityFlags): Pick<BootstrapOptions, 'labels'> {
+  if (workloadGroup !== undefined && (gateway === true || edge === true))
+    throw new AppError('usage', '--workload-group is for sidecars: others have no workload');
+  const group = workloadGroup === undefined ? {} : { [WORKLOAD_GROUP_LABEL]: label('--workload-group', workloadGroup) };
+  const all = { ...labelsOf(texts), ...group };
+  return Object.keys(all).length === 0 ? {} : { labels: all };
 }
 
 /** Where this network namespace has IPv6 on loopback, IPv6 is captured too. */

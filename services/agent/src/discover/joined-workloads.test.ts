@@ -1,0 +1,101 @@
+/** WorkloadGroups: who joins, and what becomes of it in the shards. */
+import type { Resource } from '@hawser/model/resource.ts';
+import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
+import { describe, expect, it } from 'vitest';
+import type { ProxyRef } from '../state/world.ts';
+import { healthCheckOf } from './health-check.ts';
+import { joinedWorkloads } from './joined-workloads.ts';
+import { localServices } from './local-shards.ts';
+import type { RegistryObject } from './registry-kinds.ts';
+
+const GROUP: Resource = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'WorkloadGroup',
+  metadata: { namespace: 'bookinfo', name: 'machines' },
+  spec: {
+    metadata: { labels: { app: 'reviews', version: 'vm' }, annotations: { team: 'one' } },
+    template: { ports: { http: 8080 }, serviceAccount: 'reviews', locality: 'us-east/rack/1', weight: 3 },
+    probe: { httpGet: { port: 8081, path: '/ready' } },
+  },
+};
+const POLICIES = new Map([['WorkloadGroup/bookinfo/machines', GROUP]]);
+const MACHINE: ProxyRef = {
+  ...{ role: 'sidecar', address: '10.0.0.7', name: 'vm-7', namespace: 'bookinfo', serviceAccount: 'reviews' },
+  labels: { [WORKLOAD_GROUP_LABEL]: 'machines', app: 'claimed', rack: '7' },
+};
+const SERVICE: RegistryObject = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'reviews', namespace: 'bookinfo' },
+  spec: { selector: { app: 'reviews' }, ports: [{ name: 'http', port: 80, targetPort: 9080 }] },
+};
+const healthy = (): undefined => undefined;
+
+function joined(machine: Partial<ProxyRef> = {}): ReturnType<typeof joinedWorkloads> {
+  return joinedWorkloads([{ ...MACHINE, ...machine }], POLICIES);
+}
+
+describe('joining', () => {
+  it('gives the machine what the group says, before what it claims itself', () => {
+    expect(joined().map(({ spec, metadata }) => ({ ...spec, annotations: metadata.annotations }))).toEqual([
+      {
+        ...{ address: '10.0.0.7', ports: { http: 8080 }, serviceAccount: 'reviews', locality: 'us-east/rack/1', weight: 3 },
+        labels: { [WORKLOAD_GROUP_LABEL]: 'machines', app: 'reviews', version: 'vm', rack: '7' },
+        annotations: { team: 'one', 'hawser.dev/health-check': 'http:8081/ready' },
+      },
+    ]);
+  });
+
+  it.each([
+    ['another account', { serviceAccount: 'other' }],
+    ['another namespace', { namespace: 'elsewhere' }],
+    ['a group that is not there', { labels: { [WORKLOAD_GROUP_LABEL]: 'nobody' } }],
+    ['no group', { labels: {} }],
+    ['an account that is not proven', { serviceAccount: undefined as never }],
+    ['a gateway', { role: 'gateway' as const }],
+  ])('is not for %s', (_what, machine) => {
+    expect(joined(machine)).toEqual([]);
+  });
+});
+
+describe('a machine that joined', () => {
+  it('serves what selects it, at the port of the template, and is checked as the probe says', () => {
+    const { shards, targets } = localServices('east', [SERVICE, ...joined()], { healthOf: healthy });
+    expect(shards.get('bookinfo/reviews')?.endpoints).toMatchObject([
+      { address: '10.0.0.7', targetPorts: { '80': 8080 }, serviceAccount: 'reviews', zone: 'rack', weight: 3 },
+    ]);
+    expect(targets).toEqual([
+      { address: '10.0.0.7', port: 8080, check: { kind: 'tcp' } },
+      { address: '10.0.0.7', port: 8081, check: { kind: 'http', path: '/ready', port: 8081 } },
+    ]);
+  });
+
+  it('is unhealthy when its probe fails', () => {
+    const healthOf = (_address: string, ports: readonly number[]) => (ports.includes(8081) ? ('UNHEALTHY' as const) : undefined);
+    const { shards } = localServices('east', [SERVICE, ...joined()], { healthOf });
+    expect(shards.get('bookinfo/reviews')?.endpoints[0]?.health).toBe('UNHEALTHY');
+  });
+
+  it('is there for ServiceEntries when no Service selects it, its ports by name', () => {
+    const { shards, targets } = localServices('east', joined(), { healthOf: healthy });
+    expect([...shards.keys()]).toEqual(['bookinfo/~']);
+    expect(shards.get('bookinfo/~')).toMatchObject({ exported: false, ports: [], endpoints: [{ targetPorts: { http: 8080 }, weight: 3 }] });
+    expect(targets.map(({ port }) => port)).toEqual([8080, 8081]);
+  });
+});
+
+describe('the health check of an annotation', () => {
+  it.each([
+    ['tcp', { kind: 'tcp' }],
+    ['tcp:81', { kind: 'tcp', port: 81 }],
+    ['http:/a', { kind: 'http', path: '/a' }],
+    ['http:81/a', { kind: 'http', path: '/a', port: 81 }],
+    ['none', { kind: 'none' }],
+    ['http', undefined],
+    ['tcp:/a', undefined],
+    ['tcp:', undefined],
+    ['exec:rm', undefined],
+  ])('%s', (text, expected) => {
+    expect(healthCheckOf({ 'hawser.dev/health-check': text })).toEqual(expected);
+  });
+});

@@ -1,0 +1,40 @@
+/** Workloads that no Service selects: ServiceEntries may still. Pure. */
+import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { parseServiceKey, STRAY_SERVICE, serviceKey } from '@hawser/model/service-host.ts';
+import { type CheckTarget, checkPorts, checkTargets, type HealthOf, healthCheckOf, zoneOf } from './health-check.ts';
+import { namespaceOf, type WorkloadEntryObject } from './registry-kinds.ts';
+
+/** A shard for each namespace that has such workloads, and what of them is checked. Their ports are by the names that the entries give. */
+export interface StrayWorkloads {
+  readonly shards: readonly (readonly [string, EndpointShard])[];
+  readonly targets: readonly CheckTarget[];
+}
+
+/** Builds the shards of a cluster. They are never exported. */
+export function strayWorkloads(cluster: string, entries: readonly WorkloadEntryObject[], healthOf: HealthOf): StrayWorkloads {
+  const byKey = Map.groupBy(entries, (entry) => serviceKey({ namespace: namespaceOf(entry), service: STRAY_SERVICE }));
+  const targets: CheckTarget[] = [];
+  const shards = [...byKey.keys()].sort().map((key) => {
+    const endpoints = new Map<string, Endpoint>();
+    for (const entry of byKey.get(key) ?? []) {
+      const check = healthCheckOf(entry.metadata.annotations) ?? { kind: 'tcp' };
+      const ports = [...new Set(Object.values(entry.spec.ports ?? {}))];
+      targets.push(...checkTargets(entry.spec.address, ports, check));
+      endpoints.set(entry.spec.address, endpointOf(entry, healthOf(entry.spec.address, checkPorts(ports, check))));
+    }
+    const sorted = [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    const shard: EndpointShard = { cluster, ...parseServiceKey(key), exported: false, ports: [], endpoints: sorted };
+    return [key, shard] as const;
+  });
+  return { shards, targets };
+}
+
+function endpointOf({ metadata, spec }: WorkloadEntryObject, health: Endpoint['health'] | undefined): Endpoint {
+  const { address, ports = {}, labels, serviceAccount = 'default', locality, weight } = spec;
+  return {
+    ...{ address, targetPorts: ports, labels: { ...metadata.labels, ...labels }, serviceAccount },
+    ...zoneOf(locality?.split('/')[1]),
+    ...(weight === undefined ? {} : { weight }),
+    health: health ?? 'HEALTHY',
+  };
+}
