@@ -3,6 +3,7 @@ import { parseDuration } from './duration.ts';
 import { HUB } from './fleet.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
+import { gatewayProblems } from './istio/rules/gateway.ts';
 import { serviceEntryProblems } from './istio/rules/service-entry.ts';
 import { sidecarProblems } from './istio/rules/sidecar.ts';
 import { authorizationPolicyProblems, extensionProviderProblems, telemetryProblems, wasmPluginProblems } from './istio/rules/telemetry.ts';
@@ -28,6 +29,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   Telemetry: telemetryProblems as Rule,
   AuthorizationPolicy: authorizationPolicyProblems as Rule,
   WasmPlugin: wasmPluginProblems as Rule,
+  Gateway: gatewayProblems as Rule,
   Sidecar: sidecarProblems as Rule,
 };
 
