@@ -1,4 +1,5 @@
 /** Gateway: edge proxies and the mesh: in and out of it, and on to other clusters. */
+import { createServer } from 'node:https';
 import { afterAll, expect } from 'vitest';
 import { ask } from '../datapath/kit/peer.ts';
 import { behavioursOf } from './kit/behaviour.ts';
@@ -6,6 +7,7 @@ import { type EchoApp, startEchoApp } from './kit/echo-app.ts';
 import { type Edge, eventually, gateway, httpServer, httpsServer, INGRESS, site, startEdge } from './kit/edge.ts';
 import { BOOKINFO, eastern } from './kit/layout.ts';
 import { policy } from './kit/rig.ts';
+import { createAuthority } from './kit/site-certificates.ts';
 
 const NET = 78;
 const GATEWAY = 'ingress/site';
@@ -130,4 +132,17 @@ behaviour('GW-072', 'egress', 'calls of the mesh leave it by an edge proxy, to a
   await eventually(async () => expect((await rig.call({ host: HOST, path: '/x' })).servedBy).toBe('outside'));
   expect(outside.received.at(-1)?.headers['host']).toBe(HOST);
   expect(await sentOut()).toBeGreaterThan(before);
+});
+
+behaviour('GW-073', 'egress (TLS origination)', 'the edge proxy calls by TLS what the mesh calls in plain', async (rig) => {
+  const { certificate, key } = await (await createAuthority('api')).issue([HOST]);
+  const secure = createServer({ cert: certificate, key }, (request, response) => {
+    response.writeHead(200, { 'x-served-by': `secure ${request.headers.host}` }).end('secure');
+  });
+  await new Promise<void>((resolve) => secure.listen(9444, OUTSIDE, () => resolve()));
+  const tls = { mode: 'SIMPLE', sni: HOST, insecureSkipVerify: true };
+  const rule = policy('DestinationRule', { host: HOST, trafficPolicy: { portLevelSettings: [{ port: { number: 443 }, tls }] } });
+  await rig.policies([...throughEdge(443), rule]);
+  await eventually(async () => expect((await rig.call({ host: HOST })).servedBy).toBe(`secure ${HOST}`));
+  secure.close();
 });
