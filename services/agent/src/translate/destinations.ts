@@ -54,8 +54,11 @@ function hostInScope(hosts: readonly HostView[], scope: HostView['scope'] | unde
 
 /** The port asked for, else the caller's, else the only one there is. */
 function portOf(spec: DestinationSpec, host: HostView, context: DestinationContext): number | undefined {
-  const ports = host.ports.filter(context.takes).map((port) => port.port);
   const asked = spec.port?.number;
+  // HTTP that leaves the mesh is led to an HTTPS port by its number; a DestinationRule makes the TLS (Istio's TLS origination).
+  const isOriginated = ({ port, application }: ServicePort): boolean =>
+    port === asked && application === 'tls' && host.scope === 'external' && context.takes === isHttpPort;
+  const ports = host.ports.filter((port) => context.takes(port) || isOriginated(port)).map((port) => port.port);
   const wanted = asked ?? context.port;
   if (ports.includes(wanted)) return wanted;
   return asked === undefined && ports.length === 1 ? ports[0] : undefined;
