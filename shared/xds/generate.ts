@@ -72,6 +72,18 @@ function generate(into: string): void {
   // The package's validate.proto is older than its Envoy protos and lacks this field; only the annotation loses it.
   const protocol = join(protos, 'envoy/config/core/v3/protocol.proto');
   writeFileSync(protocol, readFileSync(protocol, 'utf8').replaceAll(' ignore_empty: true', ''));
+  // Envoy 1.40 has this field, the package's protos do not have it yet.
+  const tcpProxy = join(protos, 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto');
+  const attempts = '  google.protobuf.UInt32Value max_connect_attempts = 7';
+  writeFileSync(
+    tcpProxy,
+    readFileSync(tcpProxy, 'utf8')
+      .replace(attempts, `  config.core.v3.BackoffStrategy backoff_options = 18;\n\n${attempts}`)
+      .replace(
+        'import "envoy/config/core/v3/base.proto";',
+        'import "envoy/config/core/v3/backoff.proto";\nimport "envoy/config/core/v3/base.proto";',
+      ),
+  );
   const template = {
     version: 'v2',
     plugins: [

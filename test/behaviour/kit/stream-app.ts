@@ -1,6 +1,7 @@
 /** An application with connections that last: a gRPC service (unary and stream) and a WebSocket echo, on one address. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 
@@ -166,4 +167,15 @@ function client(socket: Duplex, head: Buffer): WebSocketClient {
 function masked(opcode: number, text: string): Buffer {
   const payload = Buffer.from(text);
   return Buffer.concat([Buffer.from([opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+}
+
+/** A TCP connection to an application that greets with its name; rejects when it ends before. */
+export function openTcp({ address, port }: { readonly address: string; readonly port: number }): Promise<Lasting> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port });
+    const ended = new Promise<number>((end) => socket.once('close', () => end(performance.now())));
+    socket.once('data', (greeting: Buffer) => resolve({ servedBy: greeting.toString().trim(), ended, close: () => socket.destroy() }));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => reject(new Error('it was closed before its first byte')));
+  });
 }

@@ -104,6 +104,12 @@ export function namedServer(port: number): ReturnType<typeof extension> {
   });
 }
 
+/**
+ * An address that fails three times is ejected, and the next attempt goes to another, in another region where need be. The ejection takes
+ * effect a moment later: attempts without a pause would all be over by then.
+ */
+const CONNECT_ATTEMPTS = 6;
+
 /** Takes a connection of the workload to an upstream, as DestinationRules want it. */
 export function outboundTcp(statPrefix: string, cluster: string, rules: TcpRules = {}): ReturnType<typeof extension> {
   return outboundSplit(statPrefix, [{ name: cluster, weight: 1 }], rules);
@@ -117,7 +123,8 @@ export function outboundSplit(statPrefix: string, clusters: readonly WeightedUps
       ? { case: 'cluster', value: only.name }
       : { case: 'weightedClusters', value: { clusters: [...clusters] } };
   return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
-    ...{ statPrefix, clusterSpecifier, maxConnectAttempts: 3 },
+    ...{ statPrefix, clusterSpecifier, maxConnectAttempts: CONNECT_ATTEMPTS },
+    backoffOptions: { baseInterval: millis(20), maxInterval: millis(200) },
     ...policed(rules),
   });
 }
