@@ -204,7 +204,7 @@ function keysOf(roster: Roster | undefined): string {
 
 /** Policies that did not change are the same objects. */
 function samePolicies(a: ReadonlyMap<string, Resource>, b: ReadonlyMap<string, Resource>): boolean {
-  return a.size === b.size && [...a].every(([key, policy]) => b.get(key) === policy);
+  return a.size === b.size && a.entries().every(([key, policy]) => b.get(key) === policy);
 }
 
 function isSame(a: Moment, b: Moment | undefined): boolean {

@@ -103,14 +103,20 @@ export class PolicyProbation {
   /** What the hub wants at a revision. */
   want(policies: Policies, revision: number): void {
     const before = this.#wanted;
-    const wanted = new Map([...policies].map(([key, policy]) => [key, wantedOf(policy, revision, before.get(key))]));
+    const wanted = new Map<string, Wanted>();
+    const changed: string[] = [];
+    for (const [key, policy] of policies) {
+      const known = before.get(key);
+      const next = wantedOf(policy, revision, known);
+      wanted.set(key, next);
+      if (known?.hash !== next.hash) changed.push(key);
+    }
     this.#wanted = wanted;
     if (this.#saved !== undefined) this.#restore(this.#saved);
     for (const key of [...this.#accepted.keys(), ...this.#refused.keys()]) if (!wanted.has(key)) this.#forget(key);
     for (const [key, { hash }] of this.#refused) if (wanted.get(key)?.hash !== hash) this.#refused.delete(key);
-    const changed = [...wanted].filter(([key, { hash }]) => before.get(key)?.hash !== hash).map(([key]) => key);
     if (this.#trial !== undefined) this.#queue(this.#trial, changed);
-    this.#pending ||= [...wanted].some(([key, { hash }]) => this.#accepted.get(key)?.hash !== hash);
+    this.#pending ||= wanted.entries().some(([key, { hash }]) => this.#accepted.get(key)?.hash !== hash);
   }
 
   /** The policies to compile. */

@@ -14,7 +14,7 @@ import {
   type Subset,
   sameDestinations,
 } from './destination-rules.ts';
-import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';
+import { changedTable, changesBetween, type PolicyChanges, type PolicyTable } from './policy-tables.ts';
 import { COMMON_SCOPE } from './scope.ts';
 import {
   type ConnectionRule,
@@ -74,7 +74,8 @@ export function indexPolicies(policies: ReadonlyMap<string, Resource>, before?: 
 class Index implements PolicyIndex {
   readonly policies: ReadonlyMap<string, Resource>;
   readonly #tables: Tables;
-  readonly #answers = new Map<string, ServicePolicies>();
+  /** By key, then by namespace. */
+  readonly #answers: Map<string, Map<string, ServicePolicies>>;
 
   constructor(policies: ReadonlyMap<string, Resource>, before: Index | undefined) {
     this.policies = policies;
@@ -86,8 +87,18 @@ class Index implements PolicyIndex {
       destination: changedTable(tables.destination, changes, destinationRuleKeys),
       placing: changedTable(tables.placing, changes, placedNamespaces),
     };
-    if (before !== undefined)
-      for (const [id, answer] of before.#answers) if (this.#isAsIn(before.#tables, id)) this.#answers.set(id, answer);
+    this.#answers = before === undefined ? new Map() : new Map(before.#answers);
+    for (const key of this.#touchedBy(changes, tables)) this.#answers.delete(key);
+  }
+
+  /** Keys of answers that may not be what they were. A host that is no wildcard, and is nobody's delegate, touches its own alone. */
+  #touchedBy({ removed, added }: PolicyChanges, tables: Tables): Iterable<string> {
+    const hosts = new Set([...removed, ...added].flatMap((policy) => [...virtualServiceKeys(policy), ...destinationRuleKeys(policy)]));
+    const isWide = tables.delegates !== this.#tables.delegates || tables.placing !== this.#tables.placing;
+    if (!isWide && hosts.values().every((host) => !host.startsWith('*/'))) return hosts;
+    return [...this.#answers]
+      .filter(([key, byNamespace]) => ![...byNamespace.keys()].every((one) => this.#isAsIn(tables, key, one)))
+      .map(([key]) => key);
   }
 
   get hosts(): PolicyTable {
@@ -95,8 +106,7 @@ class Index implements PolicyIndex {
   }
 
   of(key: string, namespace = parseServiceKey(key).namespace): ServicePolicies {
-    const id = `${namespace} ${key}`;
-    const known = this.#answers.get(id);
+    const known = this.#answers.get(key)?.get(namespace);
     if (known !== undefined) return known;
     const name = { namespace, service: parseServiceKey(key).service };
     const placing = this.#tables.placing.get(name.namespace) ?? [];
@@ -111,7 +121,8 @@ class Index implements PolicyIndex {
       failover: effectiveFailover(placing, name),
       shift: effectiveShift(placing, name),
     };
-    this.#answers.set(id, answer);
+    // A map of its own: that of the index before may share it.
+    this.#answers.set(key, new Map([...(this.#answers.get(key) ?? []), [namespace, answer]]));
     return answer;
   }
 
@@ -123,8 +134,7 @@ class Index implements PolicyIndex {
     });
   }
 
-  #isAsIn(tables: Tables, id: string): boolean {
-    const [namespace = '', key = ''] = id.split(' ');
+  #isAsIn(tables: Tables, key: string, namespace: string): boolean {
     const hosts = hostKeysOf(key);
     return (
       // Any rule may delegate: changes of delegates are rare.

@@ -115,7 +115,7 @@ class IncrementalTranslator implements Translator {
     const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
     const every = [world.shards, entries.byKey, policies.hosts, this.#services];
     const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
-    for (const key of [...keys].filter((one) => !one.endsWith(`/${STRAY_SERVICE}`)).sort()) this.#draftService(key, world, draft);
+    for (const key of keys) if (!key.endsWith(`/${STRAY_SERVICE}`)) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
     this.#draftViews(draft);
@@ -238,7 +238,7 @@ class IncrementalTranslator implements Translator {
       [...draft.services].filter(([key, compiled]) => isReshaped(this.#services.get(key), compiled)).map(([key]) => key),
     );
     if (reshaped.size === 0 && this.#fleet !== undefined) return;
-    const leading = [...this.#services.values()].filter((compiled) => !compiled.leadsTo.isDisjointFrom(reshaped));
+    const leading = [...this.#services.values()].filter((compiled) => leadsToAny(compiled, reshaped));
     const hosts = new Map<string, readonly EncodedHost[]>();
     for (const key of [...reshaped, ...leading.map((compiled) => compiled.input.key)]) {
       const compiled = this.#serviceIn(draft, key);
@@ -403,6 +403,11 @@ class IncrementalTranslator implements Translator {
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 const MOST_CAPTURES = 50;
 const NO_SHARDS: ReadonlyMap<string, EndpointShard> = new Map();
+
+/** Most lead nowhere else: nothing is asked of their set. */
+function leadsToAny({ leadsTo }: CompiledService, keys: ReadonlySet<string>): boolean {
+  return leadsTo.size > 0 && !leadsTo.isDisjointFrom(keys);
+}
 
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;

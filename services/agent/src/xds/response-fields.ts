@@ -33,6 +33,21 @@ export function writeAny(writer: BinaryWriter, field: number, { type, bytes }: X
     .join();
 }
 
+/** An `Any` of the resource, up to its bytes, which follow. */
+export function anyHead({ type, bytes }: XdsResource): Uint8Array {
+  const writer = new BinaryWriter().tag(ANY.typeUrl, WireType.LengthDelimited).string(typeUrlOf(type));
+  return writer.tag(ANY.value, WireType.LengthDelimited).uint32(bytes.length).finish();
+}
+
+/** The beginning of an element of `resources`, of which `rest` bytes follow. */
+export function elementHead(beginning: Uint8Array, rest: number): Uint8Array {
+  const writer = new BinaryWriter().tag(RESPONSE.resources, WireType.LengthDelimited);
+  return writer
+    .uint32(beginning.length + rest)
+    .raw(beginning)
+    .finish();
+}
+
 /** Encodes each resource as an element of a response's `resources`, at its first use. `write` writes what belongs into the field. */
 export function resourceFrames(write: (writer: BinaryWriter, field: number, resource: XdsResource) => BinaryWriter) {
   const frames = new WeakMap<XdsResource, Uint8Array>();

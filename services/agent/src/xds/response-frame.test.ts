@@ -8,19 +8,19 @@ import { unframed } from './framed-messages.ts';
 import { namedIn } from './named-in.ts';
 import { encodeResponse, frameOf } from './response-frame.ts';
 
-function cluster(name: string, secret: string): XdsResource {
+function cluster(name: string, secret: string, bytes = 600): XdsResource {
   // An Any within a message: the secret's name is two messages deep, behind bytes.
-  const inner = anyPack(ClusterSchema, create(ClusterSchema, { name: secret, altStatName: 'x'.repeat(600) }));
+  const inner = anyPack(ClusterSchema, create(ClusterSchema, { name: secret, altStatName: 'x'.repeat(bytes) }));
   const message = create(ClusterSchema, { name, transportSocket: { name: 'tls', configType: { case: 'typedConfig', value: inner } } });
   return { type: 'CDS', name, version: `v-${name}`, bytes: toBinary(ClusterSchema, message) };
 }
 
-test('a response put together from frames is what the protobuf library would have made', () => {
-  const [a, b] = [cluster('outbound|80||reviews', 'trust|bookinfo/reviews'), cluster('é', 'identity')];
+test.each([600, 100_000])('a response put together from frames is what the protobuf library would have made (%i bytes)', (bytes) => {
+  const [a, b] = [cluster('outbound|80||reviews', 'trust|bookinfo/reviews', bytes), cluster('é', 'identity', bytes)];
   const response = { type: 'CDS', nonce: '7', resources: [a, b], removed: ['gone', 'gone 2'] } as const;
   const decoded = fromBinary(DeltaDiscoveryResponseSchema, new Uint8Array(unframed(encodeResponse(response))));
   const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
-  const resources = [a, b].map(({ name, version, bytes }) => ({ name, version, resource: { typeUrl, value: bytes } }));
+  const resources = [a, b].map(({ name, version, bytes: value }) => ({ name, version, resource: { typeUrl, value } }));
   expect(decoded).toEqual(create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: '7', removedResources: ['gone', 'gone 2'], resources }));
 });
 

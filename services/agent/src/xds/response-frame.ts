@@ -2,11 +2,11 @@
  * Delta responses put together from parts that were encoded before: each resource's frame is made once and shared by all
  * streams; only the nonce and the removed names differ (discovery.proto, `DeltaDiscoveryResponse`).
  */
-import { WireType } from '@bufbuild/protobuf/wire';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { type FramedMessage, framed } from './framed-messages.ts';
-import { resourceFrames, stringField, typeAndNonce, writeAny } from './response-fields.ts';
+import { anyHead, elementHead, resourceFrames, stringField, typeAndNonce, writeAny } from './response-fields.ts';
 
 /** What one response says. */
 export interface DeltaResponse {
@@ -31,7 +31,7 @@ const lastBodies = new Map<XdsType, Body>();
 /** The framed message of a response. */
 export function encodeResponse({ type, nonce, resources, removed }: DeltaResponse): FramedMessage {
   const tail = [...typeAndNonce(type, nonce), ...removed.map((name) => stringField(REMOVED, name))];
-  return framed(resources.length < FEW ? resources.map(frameOf) : [bodyOf(type, resources)], tail);
+  return framed(resources.length < FEW ? resources.flatMap(piecesOf) : [bodyOf(type, resources)], tail);
 }
 
 /** So few frames are pieces of their own. */
@@ -56,3 +56,20 @@ export const frameOf = resourceFrames((writer, field, resource) => {
   writeAny(writer, RESOURCE.resource, resource);
   return writer.tag(RESOURCE.name, WireType.LengthDelimited).string(resource.name).join();
 });
+
+/** Larger resources are not copied into a frame: theirs is two pieces around them. */
+const LARGE_BYTES = 64 * 1024;
+
+function piecesOf(resource: XdsResource): readonly Uint8Array[] {
+  const { name, version, bytes } = resource;
+  if (bytes.length < LARGE_BYTES) return [frameOf(resource)];
+  const any = anyHead(resource);
+  const inner = new BinaryWriter().tag(RESOURCE.version, WireType.LengthDelimited).string(version);
+  const upToBytes = inner
+    .tag(RESOURCE.resource, WireType.LengthDelimited)
+    .uint32(any.length + bytes.length)
+    .raw(any)
+    .finish();
+  const end = stringField(RESOURCE.name, name);
+  return [elementHead(upToBytes, bytes.length + end.length), bytes, end];
+}
