@@ -1,5 +1,6 @@
 /** Upstream clusters: constant while a service keeps its ports. What moves is in their endpoints and secrets. */
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
@@ -7,7 +8,7 @@ import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/e
 import type { XdsResource } from '../snapshot/resource.ts';
 import { type HttpVersion, httpOptions, httpVersion } from './connection-pool.ts';
 import type { Subset } from './destination-rules.ts';
-import { encoded } from './encode.ts';
+import { encoded, versionOf } from './encode.ts';
 import { hasSidecars, isMixed } from './external-host.ts';
 import { forwardingUpstream, hasAssignment, isForwarding, resolvedUpstream } from './external-upstreams.ts';
 import { isPassthrough } from './load-balancing.ts';
@@ -81,7 +82,25 @@ function named({ host }: HostView, view: ServiceView): ClusterInit {
   return { metadata: { filterMetadata: { [PEER_METADATA]: servicePeer(host, view.name) } } };
 }
 
-function toSidecars({ blocks, port, name, plain, host }: Upstream, view: ServiceView): XdsResource {
+/** Subsets that say nothing of their own differ from the whole in their names alone: the rest is encoded once for all of them. */
+function toSidecars(upstream: Upstream, view: ServiceView): XdsResource {
+  const { name, host, port, plain, blocks } = upstream;
+  const known = rests.get(view) ?? new Map<string, Uint8Array>();
+  rests.set(view, known);
+  const key = `${host.host} ${port.port} ${plain} ${JSON.stringify(blocks)}`;
+  const rest = known.get(key) ?? toBinary(ClusterSchema, create(ClusterSchema, sidecarFields(upstream, view)));
+  known.set(key, rest);
+  // The name is the first field (protobuf encoding: fields in the order of their numbers).
+  const bytes = Buffer.concat([
+    new BinaryWriter().tag(ClusterSchema.field.name.number, WireType.LengthDelimited).string(name).finish(),
+    rest,
+  ]);
+  return { type: 'CDS', name, version: versionOf(bytes), bytes };
+}
+
+const rests = new WeakMap<ServiceView, Map<string, Uint8Array>>();
+
+function sidecarFields({ blocks, port, plain, host }: Upstream, view: ServiceView): ClusterInit {
   // Servers without a sidecar may not know HTTP/2; sidecars know both.
   const fallback = isMixed(host) ? 'http1' : 'http2';
   const version = port.protocol === 'tcp' || plain ? undefined : httpVersion(blocks.connectionPool, port.protocol, fallback);
@@ -89,8 +108,8 @@ function toSidecars({ blocks, port, name, plain, host }: Upstream, view: Service
   const isUsual = version === 'http2' && blocks.connectionPool === undefined;
   const http = version === undefined || isUsual ? undefined : { version, ...BETWEEN_SIDECARS };
   const fields = { ...(isUsual ? SHARED_HTTP2 : {}), ...policyFields(blocks, { connectMs: CONNECT_MS, http }), transportSocket: tls };
-  const init = isPassthrough(blocks.loadBalancer) ? asCalled(name, fields) : balanced(name, fields, tls);
-  return encoded('CDS', name, create(ClusterSchema, { ...init, ...named(host, view) }), ClusterSchema);
+  const init = isPassthrough(blocks.loadBalancer) ? asCalled('', fields) : balanced('', fields, tls);
+  return { ...init, ...named(host, view) };
 }
 
 /** How the servers of a ServiceEntry are called that have no sidecar: nothing checks them, and HTTP is of the version that the port says. */
