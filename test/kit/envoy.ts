@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { metricNames } from '@hawser/cli/proxy/metric-names.ts';
 import { envoyBinary } from '@hawser/runtime/binaries.ts';
 
 /** A running Envoy. */
@@ -21,6 +22,8 @@ export interface TestEnvoy {
   configDump(): Promise<string>;
   /** What Envoy wrote to stderr. */
   log(): string;
+  /** What it wrote to stdout: access logs. */
+  output(): string;
   kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
@@ -47,9 +50,22 @@ export async function startEnvoy(options: EnvoyOptions): Promise<TestEnvoy> {
   const folder = await mkdtemp(join(tmpdir(), 'hawser-envoy-'));
   const [config, adminFile] = [join(folder, 'bootstrap.json'), join(folder, 'admin.txt')];
   await writeFile(config, JSON.stringify(bootstrap(options)), { mode: 0o600 });
-  const flags = ['--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warning', '--admin-address-path', adminFile];
-  const child = spawn(envoyBinary(), ['-c', config, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let log = '';
+  const flags = [
+    '--use-dynamic-base-id',
+    '--concurrency',
+    '1',
+    '--log-level',
+    'warning',
+    '--file-flush-interval-msec',
+    '50',
+    '--admin-address-path',
+    adminFile,
+  ];
+  const child = spawn(envoyBinary(), ['-c', config, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [log, output] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => {
+    output = (output + text.toString()).slice(-1_000_000);
+  });
   child.stderr.on('data', (text: Buffer) => {
     log = (log + text.toString()).slice(-100_000);
   });
@@ -76,6 +92,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<TestEnvoy> {
     },
     configDump: () => admin('/config_dump?include_eds'),
     log: () => log,
+    output: () => output,
     kill: (signal) => child.kill(signal),
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {
@@ -101,6 +118,9 @@ async function until(child: ChildProcess, ask: () => Promise<string>, explain: (
   }
 }
 
+/** A span goes out when it is there, and not with four others or after 5 s. */
+const SPANS_AT_ONCE = { 'tracing.zipkin.min_flush_spans': 1, 'tracing.opentelemetry.min_flush_spans': 1 };
+
 function bootstrap({
   xdsPort,
   xdsAddress = '127.0.0.1',
@@ -112,7 +132,10 @@ function bootstrap({
 }: EnvoyOptions): unknown {
   const socket = (at: string, port: number): unknown => ({ socket_address: { address: at, port_value: port } });
   const ads = { ads: {}, resource_api_version: 'V3' };
+  const names = metricNames();
   return {
+    stats_flush_on_admin: true,
+    layered_runtime: { layers: [{ name: 'static', static_layer: SPANS_AT_ONCE }] },
     node: { id: node['name'], cluster: node['cluster'], metadata: node },
     admin: { address: socket(address, 0) },
     bootstrap_extensions: [
@@ -120,6 +143,7 @@ function bootstrap({
         name: 'envoy.bootstrap.internal_listener',
         typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
       },
+      names.extension,
     ],
     ...(dns === undefined ? {} : { typed_dns_resolver_config: resolver(socket(dns.address, dns.port)) }),
     dynamic_resources: {
@@ -133,6 +157,7 @@ function bootstrap({
     },
     static_resources: {
       clusters: [
+        names.cluster,
         {
           ...{ name: 'xds', type: 'STATIC', connect_timeout: '1s' },
           typed_extension_protocol_options: {

@@ -12,6 +12,8 @@ export interface Declared {
 
 const AREAS: Readonly<Record<string, string>> = {
   VS: 'VirtualService',
+  TE: 'Telemetry',
+  EX: 'AuthorizationPolicy and WasmPlugin',
   DR: 'DestinationRule',
   SE: 'ServiceEntry, WorkloadEntry, WorkloadGroup',
   GW: 'Gateway',

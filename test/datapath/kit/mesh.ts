@@ -48,6 +48,7 @@ export class Mesh {
   readonly #members = new Map<string, Member>();
   readonly #dns: EnvoyOptions['dns'];
   readonly #envoys: TestEnvoy[] = [];
+  readonly #byAddress = new Map<string, TestEnvoy>();
   readonly #seen = new Map<string, { readonly parts: Parts; readonly seen: Parts }>();
   readonly #adsAddress: string;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
@@ -92,6 +93,13 @@ export class Mesh {
   /** The agent of a cluster goes away for good. */
   stopAgent(cluster: string): Promise<void> {
     return this.#member(cluster).ads.stop();
+  }
+
+  /** The newest Envoy that was started at an address. */
+  envoyAt(address: string): TestEnvoy {
+    const found = this.#byAddress.get(address);
+    if (found === undefined) throw new Error(`no Envoy at ${address}`);
+    return found;
   }
 
   domain(cluster: string): TrustDomain {
@@ -174,6 +182,7 @@ export class Mesh {
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
     const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, dns: this.#dns });
     this.#envoys.push(envoy);
+    this.#byAddress.set(ref.address, envoy);
     return envoy;
   }
 

@@ -1,6 +1,7 @@
 /** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
 import { PORTS } from '@hawser/model/ports.ts';
 import { agentSpiffeId, trustDomainOf } from '@hawser/model/spiffe-ids.ts';
+import { metricNames } from './metric-names.ts';
 import { httpListener } from './static-listener.ts';
 
 /** What one proxy's bootstrap is made of. */
@@ -38,12 +39,13 @@ const ADMIN_UPSTREAM = 'admin';
 
 /** The whole bootstrap. It holds the token: keep the file it is written to 0600. */
 export function envoyBootstrap(options: BootstrapOptions): Json {
+  const names = metricNames();
   return {
     node: nodeOf(options),
     admin: { address: socketAddress(adminAddressOf(options), PORTS.envoyAdmin) },
     dynamic_resources: dynamicResources(options.token),
     static_resources: {
-      clusters: [xdsUpstream(options), adminUpstream(adminAddressOf(options))],
+      clusters: [xdsUpstream(options), adminUpstream(adminAddressOf(options)), names.cluster],
       listeners: [
         httpListener({
           name: 'health',
@@ -62,6 +64,7 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
         name: 'envoy.bootstrap.internal_listener',
         typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
       },
+      names.extension,
     ],
     layered_runtime: {
       layers: [

@@ -49,6 +49,13 @@ export interface IstioField {
   readonly isLeaf: boolean;
 }
 
+/** Istio's CRD leaves open what is in it. */
+const ANYTHING = {
+  type: 'object',
+  patternProperties: { '^.*$': {} },
+  description: 'The configuration that will be passed on to the plugin.',
+};
+
 /** By the name of the kind. */
 export const ISTIO_KINDS: ReadonlyMap<string, IstioKind> = new Map([
   ['VirtualService', istioKind(virtualServiceSchema, VIRTUAL_SERVICE)],
@@ -60,7 +67,7 @@ export const ISTIO_KINDS: ReadonlyMap<string, IstioKind> = new Map([
   ['Sidecar', istioKind(sidecarSchema, SIDECAR)],
   ['Telemetry', istioKind(telemetrySchema, TELEMETRY)],
   ['AuthorizationPolicy', istioKind(authorizationPolicySchema, AUTHORIZATION_POLICY)],
-  ['WasmPlugin', istioKind(wasmPluginSchema, WASM_PLUGIN)],
+  ['WasmPlugin', istioKind(withField(wasmPluginSchema, 'pluginConfig', ANYTHING), WASM_PLUGIN)],
 ]);
 
 /** Why a field of a kind's spec is refused; undefined when Istio has no such field, or it is served. */
@@ -99,6 +106,10 @@ export function istioFields(kind: string): readonly IstioField[] {
       return name === '*' && inner.length > 0 ? inner : [one, ...inner];
     });
   return below(istio.whole, []);
+}
+
+function withField(schema: FieldSchema, name: string, field: FieldSchema): object {
+  return { ...schema, properties: { ...schema.properties, [name]: field } };
 }
 
 function istioKind(schema: object, refused: Readonly<Record<string, string>>): IstioKind {

@@ -52,6 +52,7 @@ function observedHttp(filter: Filter, side: Side, observers: ReturnType<ProxyTel
   return changed(filter, HttpConnectionManagerSchema, (manager) => {
     manager.accessLog.push(...observers.accessLog.map((log) => create(AccessLogSchema, log)));
     manager.httpFilters.unshift(...observers.filters.map((one) => create(HttpFilterSchema, one)));
+    manager.httpFilters.splice(-1, 0, ...observers.lastFilters.map((one) => create(HttpFilterSchema, one)));
     if (observers.tracing !== undefined) manager.tracing = create(HttpConnectionManager_TracingSchema, observers.tracing);
     const ids = observers.requestIds?.configType.value;
     if (ids !== undefined) manager.requestIdExtension = create(RequestIDExtensionSchema, { typedConfig: ids });

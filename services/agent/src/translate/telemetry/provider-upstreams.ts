@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import type { ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { UpstreamTlsContextSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { upstreamCluster, upstreamsOf } from '../clusters.ts';
 import { encoded, tiedTo } from '../encode.ts';
@@ -12,7 +13,7 @@ import type { Fleet } from '../fleet.ts';
 import type { ServiceView } from '../service-view.ts';
 import { serviceTrust } from '../trust.ts';
 import { circuitBreakers, protocolOptions } from '../upstream-defaults.ts';
-import { millis, socketAddress } from '../wire-values.ts';
+import { extension, millis, socketAddress } from '../wire-values.ts';
 import { type Policy, providerAddress, providerService } from './extension-policies.ts';
 
 /** Where services are looked up by key. */
@@ -34,7 +35,8 @@ export function providerUpstream(provider: Provider, world: ProviderWorld): read
   if (address === undefined) return [];
   const view = world.lookup(providerService(provider) ?? '');
   const found = view && upstreamsOf(view).find(({ port, labels, plain }) => port.port === address.port && labels.length === 0 && !plain);
-  if (view === undefined || found === undefined) return [outside(provider, address)];
+  if (view === undefined || found === undefined)
+    return [outsideUpstream(providerClusterName(provider), address, { isGrpc: isGrpc(provider.spec), isTls: false })];
   const upstream = { ...found, name: providerClusterName(provider) };
   const assigned = assignment(upstream, view, world.fleet);
   const cluster = upstreamCluster(upstream, view, assigned);
@@ -43,9 +45,13 @@ export function providerUpstream(provider: Provider, world: ProviderWorld): read
   return [cluster, tiedTo(cluster, endpoints), serviceTrust(view, world.fleet.self)];
 }
 
-function outside(provider: Provider, { service, port }: { readonly service: string; readonly port: number }): XdsResource {
-  const name = providerClusterName(provider);
-  const type = !isIpAddress(service) ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.STATIC;
+/** The cluster of a host outside the mesh. */
+export function outsideUpstream(
+  name: string,
+  { service, port }: { readonly service: string; readonly port: number },
+  { isGrpc, isTls }: { readonly isGrpc: boolean; readonly isTls: boolean },
+): XdsResource {
+  const type = isIpAddress(service) ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.STRICT_DNS;
   const endpoint = { address: socketAddress(service, port) };
   const http2 = { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } } } as const;
   const message = create(ClusterSchema, {
@@ -54,9 +60,15 @@ function outside(provider: Provider, { service, port }: { readonly service: stri
     connectTimeout: millis(2_000),
     circuitBreakers: circuitBreakers(),
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
-    typedExtensionProtocolOptions: isGrpc(provider.spec) ? protocolOptions({ upstreamProtocolOptions: http2 }) : {},
+    typedExtensionProtocolOptions: isGrpc ? protocolOptions({ upstreamProtocolOptions: http2 }) : {},
+    ...(isTls ? { transportSocket: unchecked(service) } : {}),
   });
   return encoded('CDS', name, message, ClusterSchema);
+}
+
+/** The host is not checked: what is fetched has a digest that is. */
+function unchecked(host: string): ReturnType<typeof extension> {
+  return extension('envoy.transport_sockets.tls', UpstreamTlsContextSchema, { sni: host, commonTlsContext: {} });
 }
 
 function isGrpc(spec: ExtensionProviderSpec): boolean {

@@ -4,6 +4,8 @@ import { HeaderValueOption_HeaderAppendAction } from '@hawser/xds/generated/envo
 import { HeaderMutationSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { HttpConnectionManager_TracingSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
+import { decisionFilters, decisionsFor } from '../extension/ext-authz.ts';
+import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
 import { extension, type Init } from '../wire-values.ts';
 import { type AccessLogInit, accessLogs, isSwitched } from './access-logs.ts';
 import { BUILT_IN_LOG, metricOverrides, type Side, telemetryFor, wantedLogs, wantedTracing } from './effective-telemetry.ts';
@@ -23,6 +25,8 @@ export interface HttpObservers {
   readonly requestIds: Filter | undefined;
   /** Before all other filters. */
   readonly filters: readonly Filter[];
+  /** After all others but the last, which is the router. */
+  readonly lastFilters: readonly Filter[];
 }
 
 /** What a TCP proxy is given. */
@@ -52,7 +56,10 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
   const sides = { CLIENT: side('CLIENT'), SERVER: side('SERVER') };
   const labels = (of: Side, service: ServiceName | undefined, isHttp: boolean) =>
     of === 'CLIENT' ? sourceLabels(workload) : destinationLabels(workload, service, isHttp);
-  const providers = new Set(Object.values(sides).flatMap(({ tracing }) => tracing?.provider ?? []));
+  const plugins = pluginsFor(workload, policies);
+  const decisions = decisionsFor(workload, policies);
+  const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
+  const providers = new Set([...tracers, ...decisions.map(({ provider }) => provider)].filter((one) => one !== undefined));
   return {
     http: (of, service) => {
       const { logs, tracing, overrides } = sides[of];
@@ -61,6 +68,12 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [tellsPeer(workload)] : [])],
+        lastFilters: [
+          ...pluginFilters(plugins, of, 'before'),
+          // Callers are not judged by their own proxies: a workload can go around its own.
+          ...(of === 'SERVER' ? decisions.flatMap(decisionFilters) : []),
+          ...pluginFilters(plugins, of, 'behind'),
+        ],
       };
     },
     tcp: (of, service) => {
@@ -73,6 +86,7 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
     resources: [
       ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
       ...[...providers].flatMap((provider) => providerUpstream(provider, world)),
+      ...pluginUpstreams(plugins),
     ],
   };
 }

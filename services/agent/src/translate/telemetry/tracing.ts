@@ -79,13 +79,13 @@ function zipkinTracer(zipkin: ZipkinProvider, cluster: string): Init<typeof Trac
 
 /** Tags that Istio's tools look for. */
 function istioTags(workload: Workload): Init<typeof CustomTagSchema>[] {
-  const { app, version } = peerOf(workload);
+  const { app, version, namespace, cluster } = peerOf(workload);
   const tags = {
     'istio.canonical_revision': version,
     'istio.canonical_service': app,
-    'istio.cluster_id': workload.cluster,
+    'istio.cluster_id': cluster,
     'istio.mesh_id': 'hawser',
-    'istio.namespace': workload.namespace,
+    'istio.namespace': namespace,
   };
   return Object.entries(tags).map(([tag, value]) => ({ tag, type: { case: 'literal', value: { value } } }));
 }

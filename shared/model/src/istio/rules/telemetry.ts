@@ -72,13 +72,8 @@ export function authorizationPolicyProblems(spec: AuthorizationPolicySpec): read
   for (const [index, rule] of (spec.rules ?? []).entries()) {
     for (const [at, { key }] of (rule.when ?? []).entries()) {
       const steps: Steps = ['rules', index, 'when', at, 'key'];
-      if (!/^(request\.headers\[[^\]]+\]|source\.(ip|namespace|principal)|destination\.(ip|port)|connection\.sni)$/.test(key))
-        problems.push(
-          invalid(
-            steps,
-            `is ${key}: known are request.headers[NAME], source.ip, source.namespace, source.principal, destination.port, connection.sni`,
-          ),
-        );
+      if (!/^(request\.headers\[[^\]]+\]|source\.(ip|namespace|principal))$/.test(key))
+        problems.push(invalid(steps, `is ${key}: known are request.headers[NAME], source.ip, source.namespace, source.principal`));
     }
   }
   return problems;

@@ -1,0 +1,127 @@
+/** Telemetry: metrics, as Istio names them. */
+import { expect } from 'vitest';
+import { until } from '../datapath/kit/until.ts';
+import type { TestEnvoy } from '../kit/envoy.ts';
+import { behavioursOf } from './kit/behaviour.ts';
+import { callTcp } from './kit/clients.ts';
+import { BOOKINFO, eastern } from './kit/layout.ts';
+import { policy, type Rig } from './kit/rig.ts';
+
+const behaviour = behavioursOf({
+  net: 102,
+  workloads: [eastern('reviews', 'v1', 21), eastern('mongodb', 'v1', 24)],
+  ports: { ...BOOKINFO.ports, 'bookinfo/mongodb': [{ name: 'mongo', port: 27017, protocol: 'tcp' }] },
+});
+
+type Series = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
+
+/** Series of a metric, as Prometheus reads them. */
+async function series(envoy: TestEnvoy, name: string): Promise<Series[]> {
+  const lines = (await envoy.admin('/stats/prometheus')).split('\n').filter((line) => line.startsWith(`${name}{`));
+  return lines.map((line) => {
+    const labels = [...line.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value] as const);
+    return { labels: Object.fromEntries(labels), value: Number(line.slice(line.lastIndexOf(' ') + 1)) };
+  });
+}
+
+/** The series that has certain labels, once it is there. */
+async function seen(envoy: TestEnvoy, name: string, wanted: Readonly<Record<string, string>>): Promise<Series> {
+  let found: Series | undefined;
+  await until(
+    async () => {
+      const all = await series(envoy, name);
+      found = all.find(({ labels }) => Object.entries(wanted).every(([key, value]) => labels[key] === value));
+      return found !== undefined;
+    },
+    () => `no ${name} with ${JSON.stringify(wanted)}`,
+  );
+  if (found === undefined) throw new Error('it was there');
+  return found;
+}
+
+function server(rig: Rig, at: number): TestEnvoy {
+  return rig.mesh.envoyAt(`127.81.102.${at}`);
+}
+
+behaviour(
+  'TE-020',
+  'metrics',
+  "the caller's proxy counts requests as istio_requests_total, with who called whom and where",
+  async (rig) => {
+    await rig.policies([]);
+    await rig.call({ path: '/te-020', reply: { status: 418 } });
+    const { labels, value } = await seen(rig.client(), 'istio_requests_total', { response_code: '418' });
+    expect(value).toBe(1);
+    expect(labels).toMatchObject({
+      ...{ reporter: 'source', source_cluster: 'east', source_workload_namespace: 'bookinfo' },
+      ...{ destination_service: 'reviews.bookinfo.svc.clusterset.local', destination_service_name: 'reviews' },
+      ...{ destination_service_namespace: 'bookinfo', destination_workload: 'reviews-v1', destination_app: 'reviews' },
+      ...{ destination_version: 'v1', destination_cluster: 'east', destination_principal: 'spiffe://east.hawser/ns/bookinfo/sa/reviews' },
+      ...{ source_principal: 'spiffe://east.hawser/ns/bookinfo/sa/productpage', request_protocol: 'http', response_flags: '-' },
+    });
+  },
+);
+
+behaviour('TE-021', 'metrics', "the server's proxy counts the same request, and knows the caller by its certificate", async (rig) => {
+  await rig.policies([]);
+  await rig.call({ path: '/te-021', reply: { status: 417 } });
+  const { labels } = await seen(server(rig, 21), 'istio_requests_total', { response_code: '417' });
+  expect(labels).toMatchObject({
+    ...{ reporter: 'destination', connection_security_policy: 'mutual_tls', source_cluster: 'east' },
+    ...{ source_principal: 'spiffe://east.hawser/ns/bookinfo/sa/productpage', source_workload: 'sidecar-127.81.102.11' },
+    ...{ destination_service: 'reviews.bookinfo.svc.clusterset.local', destination_version: 'v1', destination_cluster: 'east' },
+  });
+});
+
+behaviour('TE-022', 'metrics', 'durations and sizes are histograms with the same labels', async (rig) => {
+  await rig.policies([]);
+  await rig.call({ method: 'POST', body: 'x'.repeat(1_234), reply: { status: 416 } });
+  const wanted = { response_code: '416' };
+  const value = async (name: string, more: object = {}) => (await seen(rig.client(), name, { ...wanted, ...more })).value;
+  await until(
+    async () => (await value('istio_request_bytes_sum')) > 1_200,
+    () => 'the body of the request is not counted',
+  );
+  expect(await value('istio_response_bytes_count')).toBe(1);
+  expect(await value('istio_request_duration_milliseconds_bucket', { le: '+Inf' })).toBe(1);
+});
+
+behaviour('TE-023', 'metrics', 'a request that no server answered is counted with its response flags', async (rig) => {
+  const fault = { abort: { httpStatus: 555, percentage: { value: 100 } } };
+  const route = [{ destination: { host: 'reviews' } }];
+  await rig.policies([policy('VirtualService', { hosts: ['reviews'], http: [{ fault, route }] })]);
+  await rig.call();
+  expect((await seen(rig.client(), 'istio_requests_total', { response_code: '555', response_flags: 'FI' })).value).toBe(1);
+});
+
+behaviour('TE-024', 'metrics', 'connections of TCP services and their bytes are counted', async (rig) => {
+  await rig.policies([]);
+  const at = await rig.listener('outbound_tcp|27017|mongodb.bookinfo.svc.clusterset.local');
+  expect(await callTcp(at ?? { address: '', port: 0 }, 'hello')).toEqual(['mongodb-v1', 'hello']);
+  const wanted = { destination_service_name: 'mongodb', request_protocol: 'tcp' };
+  expect((await seen(rig.client(), 'istio_tcp_connections_opened_total', wanted)).value).toBe(1);
+  expect((await seen(rig.client(), 'istio_tcp_connections_closed_total', wanted)).value).toBe(1);
+  expect((await seen(rig.client(), 'istio_tcp_received_bytes_total', wanted)).value).toBe(6);
+  expect((await seen(server(rig, 24), 'istio_tcp_sent_bytes_total', { reporter: 'destination' })).value).toBe(17);
+});
+
+behaviour('TE-025', 'metrics.overrides.disabled', 'a metric that is disabled is not counted, others are', async (rig) => {
+  const overrides = [{ match: { metric: 'REQUEST_COUNT', mode: 'CLIENT' }, disabled: true }];
+  await rig.policies([policy('Telemetry', { metrics: [{ providers: [{ name: 'prometheus' }], overrides }] })]);
+  await rig.call({ reply: { status: 415 } });
+  const wanted = { response_code: '415' };
+  await seen(rig.client(), 'istio_request_duration_milliseconds_count', wanted);
+  const counted = await series(rig.client(), 'istio_requests_total');
+  expect(counted.filter(({ labels }) => labels['response_code'] === '415')).toEqual([]);
+  await seen(server(rig, 21), 'istio_requests_total', wanted);
+});
+
+behaviour('TE-026', 'metrics.overrides.tagOverrides', 'a label is set by a CEL expression, another is removed', async (rig) => {
+  const tagOverrides = { request_method: { value: 'request.method' }, source_app: { operation: 'REMOVE' } };
+  await rig.policies([policy('Telemetry', { metrics: [{ overrides: [{ match: { metric: 'REQUEST_COUNT' }, tagOverrides }] }] })]);
+  await rig.call({ method: 'PUT', reply: { status: 414 } });
+  const { labels } = await seen(rig.client(), 'istio_requests_total', { response_code: '414' });
+  expect(labels['request_method']).toBe('PUT');
+  expect(labels).not.toHaveProperty('source_app');
+  expect((await seen(rig.client(), 'istio_request_bytes_count', { response_code: '414' })).labels).toHaveProperty('source_app');
+});
