@@ -281,10 +281,7 @@ class Agent implements RunningAgent {
     );
     const diff = policyDiff(serving, this.#federation, this.#proxies);
     const rpc = serveRpc({
-      bus,
-      cluster,
-      replica,
-      hubKey: verifierOf(hubKey),
+      ...{ bus, cluster, replica, hubKey: verifierOf(hubKey) },
       proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
       explainRoute: (request) => server.explainRoute(request),
       diff: (request) => diff.answer(request),
