@@ -92,6 +92,18 @@ describe('PolicyProbation', () => {
     expect(content(probation)).toBe('');
   });
 
+  it('suspects Gateways, and what is bound to them, of what edge proxies refuse', () => {
+    const gateway = { ...route('site', 'bad'), kind: 'Gateway' };
+    for (const type of ['LDS', 'SDS'] as const) {
+      const probation = new PolicyProbation();
+      probation.want(policies(gateway, route('a')), 1);
+      expect(probation.refuse(refusal('1', { type, resource: 'outbound' }))).toBe(false);
+      expect(probation.refuse(refusal('1', { type, resource: 'edge|10.0.0.1:443' }))).toBe(true);
+      // One half of the suspects is tried at a time.
+      expect(content(probation)).toBe('site:bad');
+    }
+  });
+
   it('lets one proxy decide, and another go on when it leaves', () => {
     const probation = new PolicyProbation();
     probation.want(policies(route('a', 'bad'), route('b')), 1);

@@ -273,10 +273,16 @@ function wantedOf(policy: Resource, revision: number, before: Wanted | undefined
 
 /** Whether a policy has a part in a resource: rules and subsets in routes; subsets, failover and shifts in their service's clusters. */
 function concerns(policy: Resource, { type, resource }: ProxyRefusal): boolean {
+  if (isOfEdge(resource)) return policy.kind === 'Gateway' || policy.kind === 'VirtualService';
   if (type === 'RDS') return policy.kind === 'VirtualService' || policy.kind === 'DestinationRule';
   if ((type !== 'CDS' && type !== 'EDS') || policy.kind === 'VirtualService') return false;
   const service = parseServiceHost(resource.split('|').at(-1) ?? '', '');
   return service !== undefined && isFor(policy, service);
+}
+
+/** Listeners, routes and secrets of edge proxies: what Gateways, and the VirtualServices bound to them, amount to. */
+function isOfEdge(resource: string): boolean {
+  return /^(edge|credential|file|trust\|edge)\|/.test(resource);
 }
 
 function isFor(policy: Resource, { namespace, service }: ServiceName): boolean {
