@@ -6,6 +6,11 @@ const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
 
 /** RFC 1123 label, as Kubernetes names namespaces and clusters. */
 export const DnsLabel = Type.String({ pattern: LABEL });
+/** A service's name, or the host of a ServiceEntry. */
+const ServiceOrHost = Type.String({
+  pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$',
+  maxLength: 253,
+});
 /** A Go duration such as `90s` or `1m30s`. */
 export const GoDuration = Type.String({ pattern: DURATION });
 
@@ -55,7 +60,10 @@ export type JoinTokenSpec = Static<typeof JoinTokenSpec>;
 export const FailoverPolicySpec = Type.Object(
   {
     services: Type.Optional(
-      Type.Array(DnsLabel, { ...list, description: 'Services of this namespace that it is for. Default: all of them.' }),
+      Type.Array(ServiceOrHost, {
+        ...list,
+        description: 'Services of this namespace that it is for, and hosts of its ServiceEntries. Default: all of them.',
+      }),
     ),
     order: Type.Array(DnsLabel, {
       ...list,
@@ -75,7 +83,10 @@ export type FailoverPolicySpec = Static<typeof FailoverPolicySpec>;
 /** Static region weights, parts of 100; regions not listed are failover only. */
 export const TrafficShiftSpec = Type.Object(
   {
-    services: Type.Array(DnsLabel, { ...list, description: 'Services of this namespace whose requests are divided.' }),
+    services: Type.Array(ServiceOrHost, {
+      ...list,
+      description: 'Services of this namespace, and hosts of its ServiceEntries, whose requests are divided.',
+    }),
     regions: Type.Record(Type.String({ pattern: LABEL }), Type.Integer({ minimum: 0, maximum: 100 }), {
       description: 'Share of each region in parts of 100, which they add up to; regions not named are for failover only.',
     }),

@@ -78,9 +78,14 @@ describe('a VirtualService', () => {
       { http: [{ route: [{ destination: { host: 'a' } }], fault: { abort: { http2Error: 'REFUSED_STREAM', httpStatus: 500 } } }] },
       ['spec.http[0].fault.abort.http2Error NotImplemented'],
     ],
-    ['weights of nothing', routes(0, 0), ['spec.http[0].route FieldValueInvalid']],
+    ['weights over 100', routes(60, 60), ['spec.http[0].route FieldValueInvalid']],
+    ['weights below 100', routes(10, 20, 30), ['spec.http[0].route FieldValueInvalid']],
     ['no weights on two destinations', routes(undefined, undefined), ['spec.http[0].route FieldValueInvalid']],
-    ['a negative weight', routes(-1, 101), ['spec.http[0].route[0].weight FieldValueInvalid']],
+    [
+      'a negative weight',
+      routes(-1, 101),
+      ['spec.http[0].route[0].weight FieldValueInvalid', 'spec.http[0].route[1].weight FieldValueInvalid'],
+    ],
     ['weight 0 alone', routes(0), ['spec.http[0].route[0].weight FieldValueInvalid']],
     [
       'a weight as text',
@@ -192,12 +197,17 @@ describe('other kinds', () => {
     ['cluster', (region) => hawser('Cluster', { region }, { name: 'x' })],
     ['jointoken', (cluster) => hawser('JoinToken', { cluster, region: 'x' }, { name: 'x' })],
     ['fp', (region) => hawser('FailoverPolicy', { order: [region] })],
-    ['fp', (service) => hawser('FailoverPolicy', { order: ['x'], services: [service] })],
     ['fp', (namespace) => hawser('FailoverPolicy', { order: ['x'] }, { name: 'x', namespace })],
     ['ts', (region) => hawser('TrafficShift', { services: ['x'], regions: { [region]: 100 } })],
   ])('%s: %s takes DNS labels alone', (name, make) => {
     for (const label of labels.good) expect([label, issuesOf(make(label), name)]).toEqual([label, []]);
     for (const label of labels.bad) expect([label, issuesOf(make(label), name).length]).toEqual([label, 1]);
+  });
+
+  it('fp: services are names of services or hosts of ServiceEntries', () => {
+    const make = (service: string): object => hawser('FailoverPolicy', { order: ['x'], services: [service] });
+    for (const name of [...labels.good, 'a.b', 'api.example.com']) expect([name, issuesOf(make(name), 'fp')]).toEqual([name, []]);
+    for (const name of labels.bad.filter((bad) => bad !== 'a.b')) expect([name, issuesOf(make(name), 'fp').length]).toEqual([name, 1]);
   });
 
   it('messages name the way out', () => {
