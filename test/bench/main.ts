@@ -8,6 +8,7 @@ import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { hub } from './hub.ts';
 import { memory } from './memory.ts';
+import { overhead } from './overhead.ts';
 import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
@@ -15,7 +16,21 @@ import { simulation } from './simulation.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
 
-const BENCHES: readonly Bench[] = [propagation, spread, apply, restart, hub, compile, xds, burst, connect, paused, memory, simulation];
+const BENCHES: readonly Bench[] = [
+  propagation,
+  spread,
+  apply,
+  restart,
+  hub,
+  compile,
+  xds,
+  burst,
+  connect,
+  paused,
+  memory,
+  overhead,
+  simulation,
+];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 
 async function main(): Promise<number> {

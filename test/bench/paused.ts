@@ -131,8 +131,8 @@ async function pushes({ fleet }: Federation): Promise<ReadonlyMap<string, number
   );
 }
 
-/** The Envoy below `hawser proxy run`. */
-function envoyOf(parent: number): number {
+/** The Envoy below `hawser proxy run`, by its process id. */
+export function envoyOf(parent: number): number {
   for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
     const stat = statOf(pid);
     if (stat === undefined) continue;
