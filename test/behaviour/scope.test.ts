@@ -216,3 +216,21 @@ behaviour('SC-021', 'ServiceEntry.exportTo', 'a host that is exported to its own
   expect((await rig.call({ from: 'productpage', host: 'outside.example.com' })).servedBy).toBe('cart-v1');
   expect(await statusOf(rig, 'buyer', 'outside.example.com')).toBe(404);
 });
+
+behaviour('SC-022', 'Sidecar.ingress.defaultEndpoint', 'calls of a port lead to the application that is named', async (rig) => {
+  const ingress = [{ port: { number: APP_PORTS.http, protocol: 'HTTP', name: 'http' }, defaultEndpoint: `127.81.90.25:${APP_PORTS.http}` }];
+  await rig.policies([sidecar({ workloadSelector: { labels: { app: 'ratings' } }, ingress })]);
+  expect((await rig.call({ from: 'buyer', host: RATINGS })).servedBy).toBe('cart-v1');
+  expect((await rig.call({ from: 'buyer', host: CART })).servedBy).toBe('cart-v1');
+  await rig.policies([]);
+  expect((await rig.call({ from: 'buyer', host: RATINGS })).servedBy).toBe('ratings-v1');
+});
+
+behaviour('SC-023', 'Sidecar.inboundConnectionPool', 'more requests at a time than it lets in are turned away', async (rig) => {
+  const pool = { tcp: { maxConnections: 1 }, http: { http1MaxPendingRequests: 1 } };
+  await rig.policies([sidecar({ workloadSelector: { labels: { app: 'ratings' } }, inboundConnectionPool: pool })]);
+  const calls = Array.from({ length: 12 }, () => rig.call({ from: 'buyer', host: RATINGS, method: 'POST', reply: { delayMs: 400 } }));
+  const statuses = (await Promise.all(calls)).map(({ status }) => status);
+  expect(statuses).toContain(200);
+  expect(statuses).toContain(503);
+});

@@ -12,9 +12,10 @@ import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/n
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
 import { inboundHttp } from './inbound-http.ts';
+import { applicationAddress, type InboundBounds, ingressOf, poolFields } from './ingress.ts';
 import { INBOUND, INBOUND_PASSTHROUGH_CLUSTER, INBOUND_TRUST, inboundClusterName, serverName, UNAVAILABLE_CLUSTER } from './names.ts';
 import { serverTls } from './tls.ts';
-import { circuitBreakers, protocolOptions } from './upstream-defaults.ts';
+import { protocolOptions } from './upstream-defaults.ts';
 import { extension, type Init, millis, socketAddress } from './wire-values.ts';
 
 /** A service port that the workload at an address serves. */
@@ -30,19 +31,22 @@ export interface ServedPort {
 export interface InboundOptions {
   /** Whether all calls to the workload are led here. */
   readonly captured?: boolean;
+  /** What a Sidecar says of it. */
+  readonly bounds?: InboundBounds | undefined;
   /** What takes the HTTP of a port in place of the way to the application. */
   readonly httpFilter?: (served: ServedPort) => ReturnType<typeof inboundHttp> | undefined;
 }
 
 /** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
 export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
-  const { captured: isCaptured = false, httpFilter = () => undefined } = options;
-  if (served.length === 0 && !isCaptured) return [];
-  const sorted = [...served].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const { captured: isCaptured = false, httpFilter = () => undefined, bounds } = options;
+  const taken = served.filter(({ targetPort }) => ingressOf(bounds, targetPort) !== undefined);
+  if (taken.length === 0 && !isCaptured) return [];
+  const sorted = [...taken].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const targets = new Map(sorted.map((port) => [inboundClusterName(port.targetPort, port.protocol), port]));
   const clusters = [...targets.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, port]) => applicationCluster(name, address, port));
+    .map(([name, port]) => applicationCluster(name, { address, port, bounds }));
   return [...clusters, isCaptured ? capturedListener(address, sorted) : inboundListener(address, sorted, httpFilter)];
 }
 
@@ -117,20 +121,28 @@ function tcpProxy(statPrefix: string, cluster: string): ReturnType<typeof extens
  */
 const APPLICATION_IDLE_MS = 1_500;
 
-function applicationCluster(name: string, address: string, port: ServedPort): XdsResource {
-  const endpoint = { address: socketAddress(address, port.targetPort) };
-  const protocol = port.protocol === 'http2' ? ({ case: 'http2ProtocolOptions', value: { allowConnect: true } } as const) : HTTP1;
+interface Application {
+  readonly address: string;
+  readonly port: ServedPort;
+  readonly bounds: InboundBounds | undefined;
+}
+
+function applicationCluster(name: string, { address, port, bounds }: Application): XdsResource {
+  const ingress = ingressOf(bounds, port.targetPort) ?? {};
+  const endpoint = { address: applicationAddress(ingress, address, port.targetPort) };
+  const pool = poolFields(bounds, ingress, 1_000);
+  const http2 = { case: 'http2ProtocolOptions', value: { allowConnect: true, ...pool.http2 } } as const;
+  const protocol = port.protocol === 'http2' ? http2 : HTTP1;
   const message = create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-    connectTimeout: millis(1_000),
-    circuitBreakers: circuitBreakers(),
+    ...pool.cluster,
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
     typedExtensionProtocolOptions:
       port.protocol === 'tcp'
         ? {}
         : protocolOptions({
-            commonHttpProtocolOptions: { idleTimeout: millis(APPLICATION_IDLE_MS) },
+            commonHttpProtocolOptions: { idleTimeout: millis(pool.idleMs ?? APPLICATION_IDLE_MS), ...pool.http },
             upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: protocol } },
           }),
   });

@@ -3,6 +3,7 @@ import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef } from '../state/world.ts';
 import { gatewayListener } from './gateway.ts';
 import { inboundResources, type ServedPort } from './inbound.ts';
+import type { InboundBounds } from './ingress.ts';
 import { outboundListener, tcpListener } from './outbound-listeners.ts';
 import type { TcpService } from './tcp-ports.ts';
 import { observed } from './telemetry/observed-listeners.ts';
@@ -16,13 +17,14 @@ export function proxyResources(
     readonly tcp: readonly TcpService[];
     readonly captured: readonly XdsResource[];
     readonly telemetry: ProxyTelemetry;
+    readonly bounds: InboundBounds | undefined;
   },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
   const own = [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),
-    ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined }),
+    ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined, bounds: about.bounds }),
     ...about.captured,
   ];
   return [...own.map((resource) => observed(resource, about.telemetry)), ...about.telemetry.resources];

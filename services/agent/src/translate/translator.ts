@@ -326,7 +326,7 @@ class IncrementalTranslator implements Translator {
     const workload = workloadOf(proxy, { served, labels: this.#labelsAt(proxy.address, draft), cluster: draft.fleet.self.name });
     const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
     const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup });
-    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry });
+    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds });
   }
 
   #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {
