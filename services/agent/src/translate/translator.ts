@@ -9,6 +9,7 @@ import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
 import { credentialSecrets, wantedCredentials } from './credential-secrets.ts';
 import type { ServiceLookup } from './destinations.ts';
+import type { Draft } from './draft.ts';
 import { EdgeCompiler } from './edge/edge-compiler.ts';
 import { externalInput, withSelecting } from './external-inputs.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
@@ -21,14 +22,14 @@ import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
 import type { EncodedHost } from './route-config.ts';
 import { RouteTable, type StagedHosts, stagedRoutes, strayRoutes } from './route-table.ts';
 import { type RuleProblem, ruleProblems } from './rule-problems.ts';
-import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope-index.ts';
+import { indexScopes, NO_SCOPES } from './scope-index.ts';
 import { type CommonState, callableOf, tcpServicesOf } from './scope-view.ts';
-import { ScopeViews, type StagedViews } from './scope-views.ts';
+import { ScopeViews } from './scope-views.ts';
 import { type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
 import { fleetResources } from './service-resources.ts';
 import type { ServiceView } from './service-view.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
-import { type ExtensionPolicies, extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
+import { extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
 
@@ -53,27 +54,6 @@ export interface Translator {
 /** A translator that has given nothing yet. Names of the mesh get addresses of `range`. */
 export function createTranslator(range: VirtualRange = VIRTUAL_RANGE): Translator {
   return new IncrementalTranslator(range);
-}
-
-/** One update in the making; nothing of it is kept when a check fails. */
-interface Draft {
-  readonly world: World;
-  readonly fleet: Fleet;
-  readonly policies: PolicyIndex;
-  readonly scopes: ScopeIndex;
-  readonly entries: EntryIndex;
-  readonly extensions: ExtensionPolicies;
-  /** Changed services; undefined: gone. */
-  readonly services: Map<string, CompiledService | undefined>;
-  /** Undefined while no virtual host differs. */
-  routes: StagedHosts | undefined;
-  gatewayRoutes: StagedHosts | undefined;
-  readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
-  readonly labels: Map<string, ReadonlyMap<string, Readonly<Record<string, string>>>>;
-  readonly units: Map<string, readonly Placed[]>;
-  base: readonly XdsResource[];
-  views: StagedViews | undefined;
-  tcp: readonly TcpService[];
 }
 
 class IncrementalTranslator implements Translator {
