@@ -6,6 +6,8 @@ import { createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startResolver } from '@hawser/cli/proxy/names/resolver.ts';
+import type { VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
+import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Mesh } from '../datapath/kit/mesh.ts';
 import { createTrustDomain } from '../datapath/kit/pki.ts';
@@ -13,6 +15,7 @@ import { until } from '../datapath/kit/until.ts';
 import { available } from '../kit/requirements.ts';
 import { APP_PORTS, type EchoApp, startEchoApp } from './kit/echo-app.ts';
 import { type Namespace, Network } from './kit/namespaces.ts';
+import { policy } from './kit/rig.ts';
 
 const MAIN = join(import.meta.dirname, '../../services/cli/src/main.ts');
 const HOST = '10.78.0.1';
@@ -28,6 +31,15 @@ const PORTS = [
   { port: 7001, protocol: 'http' as const, application: 'auto' },
 ];
 const TARGETS = { '80': APP_PORTS.http, '5000': APP_PORTS.tcp, '443': APP_PORTS.tls, '7000': APP_PORTS.http, '7001': APP_PORTS.tcp };
+const SUBSETS = policy('DestinationRule', {
+  host: 'reviews',
+  subsets: ['v1', 'v2'].map((version) => ({ name: version, labels: { version } })),
+});
+const TO_SECOND = { destination: { host: 'reviews', subset: 'v2' } };
+
+function connectionRules(spec: Pick<VirtualServiceSpec, 'tcp' | 'tls'>): Resource {
+  return policy('VirtualService', { hosts: ['reviews'], ...spec });
+}
 
 /** In the order of this file: the last ones take the agent away. */
 function behaviour(id: string, field: string, seen: string, show: () => Promise<void>): void {
@@ -51,6 +63,13 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
   const tcp = (host: string, port: number, line: string): Promise<{ code: number; out: string }> =>
     client.run(['bash', '-c', `exec 3<>/dev/tcp/${host}/${port} && echo ${line} >&3 && head -n 2 <&3`]);
 
+  /** A plain TLS client. */
+  const tls = async (): Promise<string> => {
+    const openssl = `openssl s_client -connect ${MESH_HOST}:443 -servername ${MESH_HOST}`;
+    const said = '{ echo hello; for i in $(seq 200); do grep -q "^hello" $f && break; sleep 0.05; done; }';
+    return (await client.run(['bash', '-c', `f=$(mktemp); ${said} | ${openssl} >$f 2>&1; cat $f; rm $f`])).out;
+  };
+
   beforeAll(async () => {
     network = await Network.create([HOST, EAST_GATEWAY, WEST_GATEWAY, ...WEST_SERVERS]);
     const clusters = [
@@ -62,7 +81,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     for (const address of WEST_SERVERS) apps.push(await startEchoApp(`west-${address.split('.')[3]}`, address, identity));
     mesh.service('bookinfo/reviews', 'west', {
       ports: PORTS,
-      endpoints: WEST_SERVERS.map((address) => ({ address, targetPorts: TARGETS })),
+      endpoints: WEST_SERVERS.map((address, index) => ({ address, targetPorts: TARGETS, labels: { version: `v${index + 1}` } })),
     });
     await Promise.all([
       mesh.gateway('west', WEST_GATEWAY),
@@ -139,9 +158,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
   });
 
   behaviour('DNS-004', 'TLS passthrough', 'TLS reaches the application whole, certificate and all', async () => {
-    const openssl = `openssl s_client -connect ${MESH_HOST}:443 -servername ${MESH_HOST}`;
-    const said = '{ echo hello; for i in $(seq 200); do grep -q "^hello" $f && break; sleep 0.05; done; }';
-    const { out } = await client.run(['bash', '-c', `f=$(mktemp); ${said} | ${openssl} >$f 2>&1; cat $f; rm $f`]);
+    const out = await tls();
     expect(out).toMatch(/west-2[12]/);
     expect(out).toContain('hawser test');
   });
@@ -222,6 +239,33 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     expect(await saved()).not.toContain('HAWSER');
     expect(await saved()).toContain('--dport 9999');
   });
+
+  behaviour('DNS-014', 'VirtualService tcp', 'a rule for TCP connections leads those of a captured program to its subset', async () => {
+    mesh.replacePolicies([SUBSETS, connectionRules({ tcp: [{ match: [{ port: 5000 }], route: [TO_SECOND] }] })]);
+    await onlySecond(async () => (await tcp(MESH_HOST, 5000, 'hello')).out);
+  });
+
+  behaviour('DNS-015', 'VirtualService tls', 'a rule for server names leads the TLS of a captured program to its subset', async () => {
+    mesh.replacePolicies([SUBSETS, connectionRules({ tls: [{ match: [{ port: 443, sniHosts: [MESH_HOST] }], route: [TO_SECOND] }] })]);
+    await onlySecond(tls);
+    mesh.clearPolicies();
+    await until(
+      async () => (await tcp(MESH_HOST, 5000, 'hello')).out.startsWith('west-21'),
+      () => 'the first server is never called again',
+    );
+  });
+
+  /** Both servers answer in turn where no rule says otherwise: six answers of one are by the rule. */
+  async function onlySecond(call: () => Promise<string>): Promise<void> {
+    let answers: string[] = [];
+    await until(
+      async () => {
+        answers = await Promise.all(Array.from({ length: 6 }, call));
+        return answers.every((answer) => answer.includes('west-22'));
+      },
+      () => `others answer: ${answers.join()} ${mesh.nacks.join()}`,
+    );
+  }
 
   behaviour('DNS-013', 'agent down', 'names and calls go on without the agent', async () => {
     await mesh.stopAgent('east');

@@ -20,6 +20,7 @@ import { encoded } from './encode.ts';
 import type { AddressedHost } from './named-hosts.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerName, UNAVAILABLE_CLUSTER, upstreamName } from './names.ts';
 import { outboundHttp, outboundTcp } from './outbound-listeners.ts';
+import { UniqueMatches } from './unique-chains.ts';
 import { rangeText, type VirtualRange } from './virtual-addresses.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from './wire-values.ts';
 
@@ -122,14 +123,16 @@ function filterChains(options: CaptureOptions): ChainInit[] {
   ];
 }
 
-/** Two chains of one match would make Envoy refuse the listener: hosts that were given one address share it, the first by name wins. */
+/**
+ * Two chains for one connection would make Envoy refuse the listener: the first has it. So has, of hosts that were given one address, the
+ * first by name, and before the host that a server name is of the rule that leads it elsewhere.
+ */
 function distinct(chains: readonly ChainInit[]): ChainInit[] {
-  const seen = new Map<string, ChainInit>();
-  for (const chain of chains) {
-    const key = JSON.stringify(chain.filterChainMatch);
-    if (!seen.has(key)) seen.set(key, chain);
-  }
-  return [...seen.values()];
+  const matches = new UniqueMatches();
+  return chains.flatMap((chain) => {
+    const filterChainMatch = matches.take((chain.filterChainMatch ?? {}) as MatchInit);
+    return filterChainMatch === undefined ? [] : [{ ...chain, filterChainMatch }];
+  });
 }
 
 /** HTTP for the mesh by its virtual addresses, and by its `Host` wherever it was going. */

@@ -3,6 +3,7 @@ import type { FilterChainMatchSchema, FilterChainSchema } from '@hawser/xds/gene
 import type { ConnectionRoute } from './connection-routes.ts';
 import { outboundSplit } from './outbound-listeners.ts';
 import type { TcpRules } from './tcp-ports.ts';
+import { UniqueMatches } from './unique-chains.ts';
 import { cidrRange, type Init } from './wire-values.ts';
 
 type ChainInit = Init<typeof FilterChainSchema>;
@@ -10,11 +11,13 @@ type MatchInit = Init<typeof FilterChainMatchSchema>;
 
 /** One chain for each route, within `at`; `name` with a number is theirs, and the name of their statistics is `name`. */
 export function routedChains(name: string, rules: TcpRules, at: MatchInit = {}): (ChainInit & { readonly name: string })[] {
-  return (rules.routes ?? []).map((route, index) => ({
-    name: `${name}|${index}`,
-    filterChainMatch: { ...at, ...conditionsOf(route) },
-    filters: [outboundSplit(name, route.clusters, rules)],
-  }));
+  // Rules may name a server or a range twice: the first has it.
+  const matches = new UniqueMatches();
+  return (rules.routes ?? []).flatMap((route, index) => {
+    const filterChainMatch = matches.take({ ...at, ...conditionsOf(route) });
+    if (filterChainMatch === undefined) return [];
+    return [{ name: `${name}|${index}`, filterChainMatch, filters: [outboundSplit(name, route.clusters, rules)] }];
+  });
 }
 
 /** Whether a route takes every connection. */

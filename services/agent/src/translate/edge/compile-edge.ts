@@ -12,6 +12,7 @@ import type { RuleProblem } from '../rule-problems.ts';
 import { selects } from '../scope.ts';
 import type { ServiceView } from '../service-view.ts';
 import type { TransportSocketInit } from '../tls.ts';
+import { type MatchInit, UniqueMatches, UniqueNames } from '../unique-chains.ts';
 import { extension, type Init, pipeAddress, socketAddress } from '../wire-values.ts';
 import { autoPassthrough } from './auto-passthrough.ts';
 import { defaultCluster } from './default-endpoint.ts';
@@ -21,7 +22,6 @@ import { edgeRoutes, type RoutingParts } from './edge-routes.ts';
 import { type EdgePort, type EdgeServer, edgePorts } from './edge-servers.ts';
 import { passthroughChains, serverNames, type TcpChain, tcpChains } from './edge-tcp.ts';
 import { terminatedTls } from './terminated-tls.ts';
-import { type MatchInit, UniqueMatches, UniqueNames } from './unique-chains.ts';
 
 /** What an edge proxy is compiled from. */
 export interface EdgeInput extends Omit<RoutingParts, 'report' | 'services'> {
