@@ -7,6 +7,7 @@ import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
+import { credentialProblems } from './credential-problems.ts';
 import { credentialSecrets, wantedCredentials } from './credential-secrets.ts';
 import type { ServiceLookup } from './destinations.ts';
 import type { Draft } from './draft.ts';
@@ -30,6 +31,7 @@ import { fleetResources } from './service-resources.ts';
 import type { ServiceView } from './service-view.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
+import { providerProblems } from './telemetry/provider-problems.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
 
@@ -124,7 +126,9 @@ class IncrementalTranslator implements Translator {
       ...[...this.#services.values()]
         .filter(({ view }) => view.policies.rules.length > 0 || view.policies.destination.policy !== '')
         .flatMap(({ view }) => ruleProblems(view, lookup)),
-      ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? new Map()),
+      ...providerProblems(this.#extensions),
+      ...credentialProblems(this.#world?.policies ?? NONE, this.#world?.credentials ?? NONE),
+      ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? NONE),
     ];
     return this.#problems;
   }

@@ -12,6 +12,7 @@ const GROUPS: readonly (readonly [prefix: string, title: string])[] = [
   ['HW07', 'Sidecars'],
   ['HW08', 'ServiceEntries'],
   ['HW09', 'Visibility'],
+  ['HW10', 'Providers'],
 ];
 
 const HEAD = `# Findings of the analysis

@@ -31,10 +31,14 @@ export const FLEET = {
   edges: [{ name: 'us-east/ingress-1', namespace: 'edge', labels: { istio: 'ingressgateway' } }],
 } satisfies Facts;
 
+const GROUPS: Readonly<Record<string, string>> = {
+  ...{ FailoverPolicy: 'hawser.dev/v1alpha1', TrafficShift: 'hawser.dev/v1alpha1', ExtensionProvider: 'hawser.dev/v1alpha1' },
+  ...{ PeerAuthentication: 'security.istio.io/v1', AuthorizationPolicy: 'security.istio.io/v1', Telemetry: 'telemetry.istio.io/v1' },
+};
+
 /** One resource of `bookinfo`; the age is the second of its creation. */
 export function written(kind: string, name: string, spec: unknown, metadata: object = {}): unknown {
-  const group = kind === 'FailoverPolicy' || kind === 'TrafficShift' ? 'hawser.dev/v1alpha1' : 'networking.istio.io/v1';
-  const apiVersion = kind === 'PeerAuthentication' ? 'security.istio.io/v1' : group;
+  const apiVersion = GROUPS[kind] ?? 'networking.istio.io/v1';
   return { apiVersion, kind, metadata: { namespace: 'bookinfo', name, ...metadata }, spec };
 }
 
@@ -332,4 +336,19 @@ export const CASES: Readonly<Record<Code, Case>> = {
     not: [outside({ exportTo: ['.', 'bookinfo'] }, { namespace: 'shop' }), http(all('api.example.com'))],
   },
   HW0902: { finds: [vs({ exportTo: ['boookinfo', '.'] })], field: 'spec.exportTo[0]', not: [vs({ exportTo: ['bookinfo', '*'] })] },
+
+  HW1001: {
+    finds: [
+      written('Telemetry', 'logs', { accessLogging: [{ providers: [{ name: 'envoy' }, { name: 'otlp' }] }] }),
+      written('AuthorizationPolicy', 'opa', { action: 'CUSTOM', provider: { name: 'opa' }, rules: [{}] }),
+      written('ExtensionProvider', 'otlp', { opentelemetry: { service: 'otlp.example.com', port: 4317 } }),
+    ],
+    field: 'spec.provider.name',
+    not: [
+      written('Telemetry', 'spans', { accessLogging: [{ providers: [{ name: 'envoy' }] }], tracing: [{ providers: [{ name: 'otlp' }] }] }),
+      written('AuthorizationPolicy', 'opa', { action: 'CUSTOM', provider: { name: 'opa' }, rules: [{}] }),
+      written('ExtensionProvider', 'otlp', { opentelemetry: { service: 'otlp.example.com', port: 4317 } }, { namespace: 'hawser-system' }),
+      written('ExtensionProvider', 'opa', { envoyExtAuthzGrpc: { service: 'opa', port: 80 } }),
+    ],
+  },
 };

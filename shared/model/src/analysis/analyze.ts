@@ -1,5 +1,13 @@
 /** The analysis of policy: what is probably not meant, found in resources as they were written and in what is known around them. Pure. */
-import type { DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec } from '../istio/specs.ts';
+import type {
+  AuthorizationPolicySpec,
+  DestinationRuleSpec,
+  GatewaySpec,
+  ServiceEntrySpec,
+  SidecarSpec,
+  TelemetrySpec,
+  VirtualServiceSpec,
+} from '../istio/specs.ts';
 import type { FailoverPolicySpec, TrafficShiftSpec } from '../kind-specs.ts';
 import type { Resource } from '../resource.ts';
 import { conditions } from './analyzers/condition-findings.ts';
@@ -9,6 +17,7 @@ import { boundGateways, gatewayFindings } from './analyzers/gateway-findings.ts'
 import { destinationRuleHost, virtualServiceHosts } from './analyzers/host-findings.ts';
 import { failoverPolicy, localityRegions, trafficShift, unreached } from './analyzers/placement-findings.ts';
 import { entryPorts, rulesForProtocol, servicePorts } from './analyzers/port-findings.ts';
+import { authorizationFindings, telemetryFindings } from './analyzers/provider-findings.ts';
 import { delegates, faults, timeouts, weights } from './analyzers/route-findings.ts';
 import { serviceEntryFindings } from './analyzers/service-entry-findings.ts';
 import { mergedVirtualServices, shadowedRules } from './analyzers/shadowed-rules.ts';
@@ -46,6 +55,8 @@ const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
   Gateway: [gatewayFindings] satisfies readonly Analyzer<GatewaySpec>[],
   Sidecar: [sidecarFindings] satisfies readonly Analyzer<SidecarSpec>[],
   ServiceEntry: [serviceEntryFindings, entryPorts] satisfies readonly Analyzer<ServiceEntrySpec>[],
+  Telemetry: [telemetryFindings] satisfies readonly Analyzer<TelemetrySpec>[],
+  AuthorizationPolicy: [authorizationFindings] satisfies readonly Analyzer<AuthorizationPolicySpec>[],
   FailoverPolicy: [failoverPolicy] satisfies readonly Analyzer<FailoverPolicySpec>[],
   TrafficShift: [trafficShift] satisfies readonly Analyzer<TrafficShiftSpec>[],
 };

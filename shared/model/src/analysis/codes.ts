@@ -90,6 +90,11 @@ export const CODES = {
 
   HW0901: warning('policy that is hidden from those who need it', 'add their namespace to exportTo'),
   HW0902: info('exportTo names a namespace in which nothing is', 'correct its name'),
+
+  HW1001: error(
+    'a provider that does not exist, or is for something else',
+    'name an ExtensionProvider of the namespace or of hawser-system',
+  ),
 } as const satisfies Readonly<Record<string, CodeDescription>>;
 
 export type Code = keyof typeof CODES;

@@ -1,13 +1,14 @@
 /** Access logs as Envoy has them. The log that a Telemetry usually asks for is in every listener; a secret switches it. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { FileAccessLogProvider } from '@hawser/model/extension-provider.ts';
+import { BUILT_IN_LOG } from '@hawser/model/provider-references.ts';
 import type { AccessLogFilterSchema, AccessLogSchema } from '@hawser/xds/generated/envoy/config/accesslog/v3/accesslog_pb.ts';
 import type { SubstitutionFormatStringSchema } from '@hawser/xds/generated/envoy/config/core/v3/substitution_format_string_pb.ts';
 import { FileAccessLogSchema } from '@hawser/xds/generated/envoy/extensions/access_loggers/file/v3/file_pb.ts';
 import { ExpressionFilterSchema } from '@hawser/xds/generated/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from '@hawser/xds/generated/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
 import { extension, type Init } from '../wire-values.ts';
-import { BUILT_IN_LOG, type WantedLog } from './effective-telemetry.ts';
+import type { WantedLog } from './effective-telemetry.ts';
 
 export type AccessLogInit = Init<typeof AccessLogSchema>;
 type FilterInit = Init<typeof AccessLogFilterSchema>;

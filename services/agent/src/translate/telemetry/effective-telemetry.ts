@@ -7,6 +7,7 @@ import type {
   TelemetrySpec,
   TelemetryTagOverrides,
 } from '@hawser/model/istio/specs.ts';
+import { BUILT_IN_LOG } from '@hawser/model/provider-references.ts';
 import { type ExtensionPolicies, levelFor, type Policy, providerNamed, type Workload } from './extension-policies.ts';
 
 /** Which part of a proxy: the caller's or the server's. */
@@ -42,9 +43,6 @@ export const METRICS = [
   ...['REQUEST_COUNT', 'REQUEST_DURATION', 'REQUEST_SIZE', 'RESPONSE_SIZE'],
   ...['TCP_OPENED_CONNECTIONS', 'TCP_CLOSED_CONNECTIONS', 'TCP_SENT_BYTES', 'TCP_RECEIVED_BYTES'],
 ] as const;
-
-/** The provider that is there without being declared: Envoy's own output. */
-export const BUILT_IN_LOG = 'envoy';
 
 /** The policies that hold for a workload, the farthest first. */
 export function telemetryFor(workload: Workload, policies: ExtensionPolicies): readonly Policy<TelemetrySpec>[] {

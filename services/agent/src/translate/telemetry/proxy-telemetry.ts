@@ -1,4 +1,5 @@
 /** What one proxy logs, traces and counts, ready to be put on its listeners, with the resources that needs. */
+import { BUILT_IN_LOG } from '@hawser/model/provider-references.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import { HeaderValueOption_HeaderAppendAction } from '@hawser/xds/generated/envoy/config/core/v3/base_pb.ts';
 import { HeaderMutationSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
@@ -8,7 +9,7 @@ import { decisionFilters, decisionsFor } from '../extension/ext-authz.ts';
 import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
 import { extension, type Init } from '../wire-values.ts';
 import { type AccessLogInit, accessLogs, isSwitched } from './access-logs.ts';
-import { BUILT_IN_LOG, metricOverrides, type Side, telemetryFor, wantedLogs, wantedTracing } from './effective-telemetry.ts';
+import { metricOverrides, type Side, telemetryFor, wantedLogs, wantedTracing } from './effective-telemetry.ts';
 import { type ExtensionPolicies, providerNamed, type Workload } from './extension-policies.ts';
 import { httpMetrics, tcpMetrics } from './istio-metrics.ts';
 import { destinationLabels, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
