@@ -18,6 +18,7 @@ const GROUP: Resource = {
     probe: { httpGet: { port: 8081, path: '/ready' } },
   },
 };
+const MEMBERS = { labels: { app: 'reviews' } };
 const POLICIES = new Map([['WorkloadGroup/bookinfo/machines', GROUP]]);
 const MACHINE: ProxyRef = {
   ...{ role: 'sidecar', address: '10.0.0.7', name: 'vm-7', namespace: 'bookinfo', serviceAccount: 'reviews' },
@@ -68,6 +69,17 @@ describe('a machine that joined', () => {
       { address: '10.0.0.7', port: 8080, check: { kind: 'tcp' } },
       { address: '10.0.0.7', port: 8081, check: { kind: 'http', path: '/ready', port: 8081 } },
     ]);
+  });
+
+  it.each([
+    ['is checked at the port of a TCP probe', { probe: { tcpSocket: { port: 8082 } } }, [8080, 8082]],
+    ['is checked as an annotation of its group says', { metadata: { ...MEMBERS, annotations: { 'hawser.dev/health-check': 'none' } } }, []],
+    ['is checked by TCP at its own port unless its group says anything', {}, [8080]],
+  ])('%s', (_what, spec, ports) => {
+    const { probe: _probe, ...rest } = GROUP.spec as Readonly<Record<string, unknown>>;
+    const policies = new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...rest, ...spec } }]]);
+    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], policies)], { healthOf: healthy });
+    expect(targets.map(({ port }) => port)).toEqual(ports);
   });
 
   it('is unhealthy when its probe fails', () => {

@@ -140,8 +140,6 @@ export const WorkloadEntryObject = Type.Object(
         locality: Type.Optional(Type.String()),
         /** Its part of the requests beside others of its cluster. */
         weight: Type.Optional(Type.Integer({ minimum: 0 })),
-        /** The cluster's own, whatever it is called: what is elsewhere belongs to the hub's WorkloadEntries. */
-        network: Type.Optional(Type.String()),
       },
       strict,
     ),

@@ -1,10 +1,11 @@
 /** The host of a ServiceEntry as a service: its ports, its servers and where they are. Pure. */
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { isIpAddress } from '@hawser/model/ip-address.ts';
-import type { ServiceEntryPorts, ServiceEntrySpec, WorkloadEntrySpec } from '@hawser/model/istio/specs.ts';
+import type { ServiceEntrySpec, WorkloadEntrySpec } from '@hawser/model/istio/specs.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from '../state/world.ts';
 import type { Fleet } from './fleet.ts';
+import { protocolOf } from './istio-protocol.ts';
 import { type EntryInForce, type HostEntries, hasLabels, type SelectedWorkload } from './service-entries.ts';
 import type { ExternalHost, HostView, Part } from './service-view.ts';
 
@@ -216,19 +217,6 @@ function portsOf(entries: readonly EntryInForce[]): ServicePort[] {
     for (const port of spec.ports ?? [])
       if (!ports.has(port.number)) ports.set(port.number, { name: port.name, port: port.number, ...protocolOf(port) });
   return [...ports.values()].sort((a, b) => a.port - b.port);
-}
-
-/** Istio's names of protocols; without one, the first word of the port's name counts. */
-function protocolWord({ protocol, name }: ServiceEntryPorts): string {
-  return (protocol || (name.split('-')[0] ?? '')).toUpperCase();
-}
-
-function protocolOf(port: ServiceEntryPorts): Pick<ServicePort, 'protocol' | 'application'> {
-  const word = protocolWord(port);
-  if (word === 'HTTP') return { protocol: 'http' };
-  if (word === 'HTTP2' || word === 'GRPC') return { protocol: 'http2' };
-  if (word === 'GRPC-WEB') return { protocol: 'http2', application: 'grpc-web' };
-  return word === 'TLS' || word === 'HTTPS' ? { protocol: 'tcp', application: 'tls' } : { protocol: 'tcp' };
 }
 
 function byAddress(a: Endpoint, b: Endpoint): number {

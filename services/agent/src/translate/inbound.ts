@@ -12,7 +12,7 @@ import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/n
 import type { XdsResource } from '../snapshot/resource.ts';
 import { encoded } from './encode.ts';
 import { inboundHttp } from './inbound-http.ts';
-import { applicationAddress, type InboundBounds, ingressOf, poolFields } from './ingress.ts';
+import { applicationAddress, type InboundBounds, ingressOf, poolFields, takenAs } from './ingress.ts';
 import { INBOUND, INBOUND_PASSTHROUGH_CLUSTER, INBOUND_TRUST, inboundClusterName, serverName, UNAVAILABLE_CLUSTER } from './names.ts';
 import { serverTls } from './tls.ts';
 import { protocolOptions } from './upstream-defaults.ts';
@@ -40,7 +40,10 @@ export interface InboundOptions {
 /** Listener and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
 export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
   const { captured: isCaptured = false, httpFilter = () => undefined, bounds } = options;
-  const taken = served.filter(({ targetPort }) => ingressOf(bounds, targetPort) !== undefined);
+  const taken = served.flatMap((port) => {
+    const ingress = ingressOf(bounds, port.targetPort);
+    return ingress === undefined ? [] : [takenAs(port, ingress)];
+  });
   if (taken.length === 0 && !isCaptured) return [];
   const sorted = [...taken].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const targets = new Map(sorted.map((port) => [inboundClusterName(port.targetPort, port.protocol), port]));

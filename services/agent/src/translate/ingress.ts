@@ -1,7 +1,9 @@
 /** What a Sidecar says of the way to its own application: which ports are taken in, where they lead, and how many at a time. Pure. */
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import type { SidecarInboundConnectionPool, SidecarIngress } from '@hawser/model/istio/specs.ts';
 import type { Address } from '@hawser/xds/generated/envoy/config/core/v3/address_pb.ts';
 import { circuitBreakersOf, connectTimeoutMs, keepaliveOf } from './connection-pool.ts';
+import { protocolOf } from './istio-protocol.ts';
 import { durationMs, positiveCount } from './rule-values.ts';
 import type { SidecarBounds } from './sidecar-bounds.ts';
 import { millis, parseHostPort, pipeAddress, socketAddress } from './wire-values.ts';
@@ -13,6 +15,21 @@ export type InboundBounds = Pick<SidecarBounds, 'ingress' | 'inboundConnectionPo
 export function ingressOf(bounds: InboundBounds | undefined, targetPort: number): Partial<SidecarIngress> | undefined {
   if (bounds === undefined || bounds.ingress.length === 0) return {};
   return bounds.ingress.find(({ port }) => port.number === targetPort);
+}
+
+interface Spoken {
+  readonly protocol: ServicePort['protocol'];
+  readonly application?: string | undefined;
+}
+
+/**
+ * A port as the Sidecar has it taken in, beside what it leads to. The sidecars of callers speak HTTP/2 to ports of HTTP, which no
+ * application of TCP expects: such a port stays what it is.
+ */
+export function takenAs<Port extends Spoken>(served: Port, { port }: Partial<SidecarIngress>): Port {
+  const asked = (port?.protocol ?? '') === '' ? undefined : protocolOf({ protocol: port?.protocol });
+  if (asked === undefined || asked.protocol === 'tcp') return served;
+  return { ...served, protocol: asked.protocol, application: asked.application ?? (served.application === 'auto' ? 'auto' : undefined) };
 }
 
 /** Where an application port leads: `IP:PORT`, `unix:///PATH`; `0.0.0.0:PORT` and nothing are the workload's own address. */

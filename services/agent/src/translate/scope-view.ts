@@ -231,8 +231,8 @@ class Staging {
     if (bounds === undefined || !isBounded(bounds)) return undefined;
     const { view } = compiled;
     const service = { key: view.key, namespace: view.name.namespace, names: view.hosts.map(({ host }) => host) };
-    const ports = view.hosts.flatMap((host) => host.ports.map(({ port }) => port));
-    return new Set(ports.filter((port) => imports(bounds, service, port)));
+    const ports = view.hosts.flatMap((host) => host.ports);
+    return new Set(ports.filter((port) => imports(bounds, service, port)).map(({ port }) => port));
   }
 
   /** What may be called, and what its rules lead to: a route to a service brings the service with it. */

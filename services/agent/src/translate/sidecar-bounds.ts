@@ -1,8 +1,10 @@
 /** What Sidecars say of a caller: which services it may call, what happens with calls of others, and what it takes in itself. Pure. */
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import type { Destination, SidecarEgress, SidecarInboundConnectionPool, SidecarIngress, SidecarSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
 import type { Elsewhere } from './capture-listener.ts';
+import { protocolOf } from './istio-protocol.ts';
 import { policyKeyOf } from './policy-tables.ts';
 
 /** The Sidecars of one caller as one. */
@@ -23,6 +25,8 @@ export interface SidecarBounds {
 export interface EgressBounds {
   /** The port it is for; undefined for all that no other is for. */
   readonly port: number | undefined;
+  /** Whether it is for HTTP or for connections; undefined for both. */
+  readonly protocol: 'http' | 'tcp' | undefined;
   readonly hosts: readonly ImportedHost[];
   readonly listener: SidecarEgress;
 }
@@ -66,7 +70,9 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
 }
 
 function egressBounds(listener: SidecarEgress, namespace: string): EgressBounds {
-  return { port: listener.port?.number, hosts: listener.hosts.flatMap((host) => importedHost(host, namespace)), listener };
+  const { number: port, protocol: word = '' } = listener.port ?? {};
+  const protocol = word === '' ? undefined : protocolOf({ protocol: word }).protocol === 'tcp' ? 'tcp' : 'http';
+  return { port, protocol, hosts: listener.hosts.flatMap((host) => importedHost(host, namespace)), listener };
 }
 
 /** `./*`, `ns/host`, an asterisk for all namespaces; `~` imports nothing. A name of a service may have any of its spellings. */
@@ -85,12 +91,17 @@ function isEverything({ namespace, host }: ImportedHost): boolean {
   return namespace === '*' && host === '*';
 }
 
-/** Whether a caller may call a port of a service. A listener for a port takes that port from the one for all others. */
-export function imports({ egress }: SidecarBounds, service: BoundedService, port: number): boolean {
+/** Whether a caller may call a port of a service. A listener for a port takes that port from the one for all others, and carries its protocol alone. */
+export function imports({ egress }: SidecarBounds, service: BoundedService, port: ServicePort): boolean {
   if (egress === undefined) return true;
-  const own = egress.filter((listener) => listener.port === port);
+  const own = egress.filter((listener) => listener.port === port.port);
   const deciding = own.length > 0 ? own : egress.filter((listener) => listener.port === undefined);
-  return deciding.some(({ hosts }) => hosts.some((host) => isMeant(host, service)));
+  return deciding.some((listener) => carries(listener, port) && listener.hosts.some((host) => isMeant(host, service)));
+}
+
+/** A port of which nobody said what it speaks is for either. */
+function carries({ protocol }: EgressBounds, port: ServicePort): boolean {
+  return protocol === undefined || port.application === 'auto' || (protocol === 'tcp') === (port.protocol === 'tcp');
 }
 
 function isMeant({ namespace, host }: ImportedHost, service: BoundedService): boolean {

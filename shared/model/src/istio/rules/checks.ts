@@ -12,6 +12,9 @@ export type Steps = readonly (string | number)[];
 /** Envoy keeps durations in 64-bit nanoseconds; nobody means more than a day. */
 const MAX_MS = 86_400_000;
 
+/** Protocols of Istio that a proxy carries. */
+export const ISTIO_PROTOCOLS = ['HTTP', 'HTTP2', 'HTTPS', 'GRPC', 'GRPC-WEB', 'TCP', 'TLS', 'MONGO', 'MYSQL', 'REDIS'];
+
 /** One problem of a value. */
 export function invalid(steps: Steps, message: string): SchemaProblem {
   return { steps, code: 'FieldValueInvalid', message };

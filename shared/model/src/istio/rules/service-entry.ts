@@ -3,7 +3,7 @@ import { isCidr, isIpAddress } from '../../ip-address.ts';
 import { hostKey } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import type { ServiceEntryPorts, ServiceEntrySpec } from '../specs.ts';
-import { exportProblems, invalid, labelProblems, rangeProblems, required, type Steps } from './checks.ts';
+import { exportProblems, ISTIO_PROTOCOLS, invalid, labelProblems, rangeProblems, required, type Steps } from './checks.ts';
 import { serverProblems } from './workload-entry.ts';
 
 /** Every problem; paths are below the spec. */
@@ -48,17 +48,14 @@ function addressProblems(steps: Steps, address: string, { resolution = 'NONE' }:
   return isTaken ? [] : [invalid(steps, `is ${address}; a prefix is possible with resolution NONE and STATIC alone`)];
 }
 
-/** Protocols of Istio that a proxy carries. */
-const PROTOCOLS = ['HTTP', 'HTTP2', 'HTTPS', 'GRPC', 'GRPC-WEB', 'TCP', 'TLS', 'MONGO', 'MYSQL', 'REDIS'];
-
 function portProblems(steps: Steps, port: ServiceEntryPorts, { resolution = 'NONE' }: ServiceEntrySpec): readonly SchemaProblem[] {
   const { protocol } = port;
-  const isKnown = protocol === undefined || PROTOCOLS.includes(protocol.toUpperCase());
+  const isKnown = protocol === undefined || ISTIO_PROTOCOLS.includes(protocol.toUpperCase());
   const moved = WILD.includes(resolution) && port.targetPort !== undefined && port.targetPort !== port.number;
   return [
     ...rangeProblems([...steps, 'number'], port.number, [1, 65_535]),
     ...rangeProblems([...steps, 'targetPort'], port.targetPort, [1, 65_535]),
-    ...(isKnown ? [] : [invalid([...steps, 'protocol'], `is ${protocol}; it must be one of ${PROTOCOLS.join(', ')}`)]),
+    ...(isKnown ? [] : [invalid([...steps, 'protocol'], `is ${protocol}; it must be one of ${ISTIO_PROTOCOLS.join(', ')}`)]),
     ...(moved
       ? [invalid([...steps, 'targetPort'], `cannot be with resolution ${resolution}: a connection keeps the port it was made to`)]
       : []),

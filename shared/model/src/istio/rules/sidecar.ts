@@ -1,8 +1,8 @@
 /** What Sidecar specs mean beyond their shape. Pure. */
 import { hostKey } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
-import type { SidecarEgress, SidecarSpec } from '../specs.ts';
-import { invalid, labelProblems, required, type Steps } from './checks.ts';
+import type { SidecarEgress, SidecarIngress, SidecarPort, SidecarSpec } from '../specs.ts';
+import { ISTIO_PROTOCOLS, invalid, labelProblems, required, type Steps } from './checks.ts';
 
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -15,6 +15,7 @@ export function sidecarProblems(spec: SidecarSpec, namespace: string): readonly 
     ...egress.flatMap((listener, index) => egressProblems(['egress', index], listener, namespace)),
     ...(open.length > 1 ? [invalid(['egress'], 'has several listeners without a port: write their hosts into one')] : []),
     ...repeatedPorts(egress),
+    ...(spec.ingress ?? []).flatMap((listener, index) => ingressProblems(['ingress', index], listener)),
   ];
 }
 
@@ -22,7 +23,17 @@ function egressProblems(steps: Steps, { hosts, port }: SidecarEgress, namespace:
   return [
     ...required([...steps, 'hosts'], hosts),
     ...hosts.flatMap((host, index) => importProblems([...steps, 'hosts', index], host, namespace)),
-    ...(port === undefined ? [] : portProblems([...steps, 'port', 'number'], port.number)),
+    ...(port === undefined ? [] : portProblems([...steps, 'port'], port)),
+  ];
+}
+
+const ENDPOINT = /^((\[[0-9a-f:.]+\]|\d+(\.\d+){3})?:\d+|unix:\/\/[/@].+)$/i;
+
+function ingressProblems(steps: Steps, { port, defaultEndpoint = '' }: SidecarIngress): readonly SchemaProblem[] {
+  const isEndpoint = defaultEndpoint === '' || ENDPOINT.test(defaultEndpoint);
+  return [
+    ...portProblems([...steps, 'port'], port),
+    ...(isEndpoint ? [] : [invalid([...steps, 'defaultEndpoint'], `is ${defaultEndpoint}; write IP:PORT or unix:///PATH`)]),
   ];
 }
 
@@ -35,9 +46,13 @@ function importProblems(steps: Steps, text: string, namespace: string): readonly
   return [];
 }
 
-function portProblems(steps: Steps, port: number | undefined): readonly SchemaProblem[] {
-  if (port !== undefined && Number.isInteger(port) && port >= 1 && port <= 65_535) return [];
-  return [invalid(steps, `is ${port}; it must be a port from 1 to 65535`)];
+function portProblems(steps: Steps, { number, protocol }: SidecarPort): readonly SchemaProblem[] {
+  const isPort = number !== undefined && Number.isInteger(number) && number >= 1 && number <= 65_535;
+  const isKnown = protocol === undefined || ISTIO_PROTOCOLS.includes(protocol.toUpperCase());
+  return [
+    ...(isPort ? [] : [invalid([...steps, 'number'], `is ${number}; it must be a port from 1 to 65535`)]),
+    ...(isKnown ? [] : [invalid([...steps, 'protocol'], `is ${protocol}; it must be one of ${ISTIO_PROTOCOLS.join(', ')}`)]),
+  ];
 }
 
 function repeatedPorts(egress: readonly SidecarEgress[]): readonly SchemaProblem[] {

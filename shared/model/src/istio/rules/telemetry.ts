@@ -87,9 +87,9 @@ function targetProblems(spec: {
 }): readonly SchemaProblem[] {
   const all: [Steps, TelemetryTargetRef][] = (spec.targetRefs ?? []).map((ref, index) => [['targetRefs', index], ref]);
   if (spec.targetRef !== undefined) all.push([['targetRef'], spec.targetRef]);
-  const problems = all.flatMap(([steps, { kind, group = '', namespace }]) => {
-    if (namespace !== undefined) return [invalid([...steps, 'namespace'], 'must not be given: targets are of the own namespace')];
-    return kind === 'Service' && group === '' ? [] : [invalid([...steps, 'kind'], `is ${kind}: only a Service can be a target, group ""`)];
+  const problems = all.flatMap(([steps, { kind, group = '' }]) => {
+    if (group !== '') return [invalid([...steps, 'group'], `is ${group}: only a Service can be a target, which is of group ""`)];
+    return kind === 'Service' ? [] : [invalid([...steps, 'kind'], `is ${kind}: only a Service can be a target, group ""`)];
   });
   if (all.length > 0 && spec.selector !== undefined) problems.push(invalid(['selector'], 'and targetRefs exclude each other'));
   return problems;

@@ -7,11 +7,8 @@ import { traitProblems } from './workload-entry.ts';
 
 /** Every problem; paths are below the spec. */
 export function workloadGroupProblems({ metadata, template, probe }: WorkloadGroupSpec): readonly SchemaProblem[] {
-  const { address, labels } = template ?? {};
   return [
     ...(template === undefined ? [{ steps: ['template'], code: 'FieldValueRequired' as const, message: 'is required' }] : []),
-    ...(address === undefined ? [] : [invalid(['template', 'address'], 'is each member’s own, given when it joins: take it out')]),
-    ...(labels === undefined ? [] : [invalid(['template', 'labels'], 'cannot be (Istio): write them into metadata.labels')]),
     ...traitProblems(['template'], template ?? {}),
     ...labelProblems(['metadata', 'labels'], metadata?.labels),
     ...(probe === undefined ? [] : probeProblems(['probe'], probe)),
