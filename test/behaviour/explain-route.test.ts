@@ -1,5 +1,5 @@
 /** What `hawser explain-route` says of random requests under random rules is what a real Envoy does with them. */
-import type { RouteExplanation } from '@hawser/wire/messages.ts';
+import type { ExplainRouteRequest, RouteExplanation } from '@hawser/wire/messages.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallOptions, Reply } from './kit/clients.ts';
@@ -15,6 +15,8 @@ const SUBSETS = policy('DestinationRule', {
   host: 'reviews',
   subsets: ['v1', 'v2', 'v3'].map((version) => ({ name: version, labels: { version } })),
 });
+
+const TO_SECOND = { route: [{ destination: { host: 'reviews', subset: 'v2' } }] };
 
 const word = fc.constantFrom('a', 'b', 'ab', 'A', 'ba');
 const path = fc
@@ -141,6 +143,23 @@ describe('explained routes', () => {
     });
   });
 
+  test('are explained by what the caller alone is sent, where a Sidecar bounds it', async () => {
+    const hosts = ['./reviews.bookinfo.svc.clusterset.local', '*/probe.bookinfo.svc.clusterset.local'];
+    const bounds = policy('Sidecar', { egress: [{ hosts }], outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } });
+    const elsewhere = { host: 'ratings.bookinfo.svc.clusterset.local' };
+    await rig.policies([SUBSETS]);
+    expect(explain(rig, elsewhere).taken[0]).toMatchObject({ action: 'forward', upstreams: [{ host: elsewhere.host }] });
+    await rig.policies([SUBSETS, bounds, policy('VirtualService', { hosts: ['reviews'], http: [TO_SECOND] })]);
+    for (const call of [{}, elsewhere]) {
+      const reply = await rig.call(call);
+      expect([call, saidOf(explain(rig, call))]).toEqual([call, seenOf(reply)]);
+    }
+    expect(saidOf(explain(rig, elsewhere))).not.toMatch(/ratings|reviews/);
+    expect(() => rig.mesh.explain('east', { ...callerOf(rig), url: 'https://a.example.com/' })).toThrow(
+      'explain-route follows requests alone',
+    );
+  });
+
   test('are explained at the edge too: by port, wildcard, gateway and the redirect to HTTPS', async () => {
     const address = '127.81.171.5';
     const edge = await startEdge(rig, { address, name: 'site' });
@@ -165,6 +184,10 @@ describe('explained routes', () => {
     expect(() => at('http://a.example.com:9999/')).toThrow('listens for nothing at port 9999');
   });
 });
+
+function callerOf(rig: Rig): Pick<ExplainRouteRequest, 'proxy' | 'method' | 'headers'> {
+  return { proxy: `sidecar-${rig.clientAddress()}`, method: 'GET', headers: {} };
+}
 
 function explain(rig: Rig, { path: at = '/', method = 'GET', host = DEFAULT_HOST, headers = {} }: CallOptions): RouteExplanation {
   return rig.mesh.explain('east', { proxy: `sidecar-${rig.clientAddress()}`, method, url: `http://${host}${at}`, headers: { ...headers } });

@@ -6,7 +6,7 @@ import { FractionalPercent_DenominatorType as Denominator } from '@hawser/xds/ge
 import { describe, expect, it, test } from 'vitest';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { OUTBOUND, upstreamName } from '../translate/names.ts';
-import { outboundListener } from '../translate/outbound-listeners.ts';
+import { outboundListener, tcpListener } from '../translate/outbound-listeners.ts';
 import type { Init } from '../translate/wire-values.ts';
 import { explainRoute } from './explain-route.ts';
 import { regexTest } from './re2.ts';
@@ -148,6 +148,15 @@ describe('explainRoute', () => {
     expect(explain('http://b/', nobody)).toEqual({ error: expect.stringMatching(/no virtual host .* takes b/) });
     expect(explain('http://a/', nobody)).toMatchObject({ taken: [], passed: [] });
     expect(explain('https://a/', nobody)).toEqual({ error: expect.stringMatching(/does not read TLS/) });
+    expect(explain('tcp://a:80', nobody)).toEqual({ error: expect.stringMatching(/is a connection; .*follows requests alone/) });
+    const mongo = tcpListener('127.0.0.1', { host: 'db.b.svc.clusterset.local', port: 5000, listenerPort: 16_000 });
+    for (const host of ['db.b', 'db.b.svc.clusterset.local'])
+      expect(explain(`http://${host}:5000/`, [...nobody, mongo])).toEqual({
+        error: expect.stringMatching(/takes TCP; .*follows requests alone/),
+      });
+    expect(explain('http://db.b:5001/', [...nobody, mongo])).toEqual({
+      error: expect.stringMatching(/no virtual host .* takes db.b:5001/),
+    });
     expect(explain('ftp://a/', nobody)).toEqual({ error: expect.stringMatching(/is no URL/) });
     expect(explain('http://a/', [])).toEqual({ error: expect.stringMatching(/listens for nothing at port 80/) });
   });

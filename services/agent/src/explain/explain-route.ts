@@ -8,7 +8,7 @@ import {
 } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { ORIGIN_METADATA } from '../translate/route-origin.ts';
 import { explainedUpstream } from './explained-upstream.ts';
-import { type FoundListener, listenerFor } from './listener-for.ts';
+import { connectionsText, type FoundListener, listenerFor } from './listener-for.ts';
 import { regexTest } from './re2.ts';
 import { effectsOf, headerEffects } from './route-effects.ts';
 import { type ExplainedRequest, judgeRoute } from './route-matching.ts';
@@ -21,6 +21,7 @@ type Taken = RouteExplanation['taken'][number];
 /** Explains one request; never throws. */
 export function explainRoute(request: Omit<ExplainRouteRequest, 'proxy'>, sent: SentResources): ExplainRouteResponse {
   const url = URL.parse(request.url);
+  if (url !== null && ['tcp:', 'tls:'].includes(url.protocol)) return { error: connectionsText(`${request.url} is a connection`) };
   if (url === null || !['http:', 'https:'].includes(url.protocol)) return { error: `${request.url} is no URL such as http://HOST/PATH` };
   const config = sentConfig(sent);
   const found = listenerFor(url, config);

@@ -7,7 +7,7 @@ import {
   type HttpConnectionManager,
   HttpConnectionManagerSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
-import { OUTBOUND } from '../translate/names.ts';
+import { OUTBOUND, tcpListenerName } from '../translate/names.ts';
 import type { SentConfig } from './sent-config.ts';
 
 /** A listener, how it takes HTTP, and the routes of that. */
@@ -24,7 +24,9 @@ export interface FoundListener {
 export function listenerFor(url: URL, config: SentConfig): FoundListener | string {
   const outbound = config.listeners.find(({ name }) => name === OUTBOUND);
   if (outbound !== undefined) {
-    if (url.protocol !== 'http:') return 'a sidecar does not read TLS: it is led on by the name of its server; explain its http:// calls';
+    if (url.protocol !== 'http:') return connectionsText('a sidecar does not read TLS');
+    const tcp = tcpListenerOf(url, config);
+    if (tcp !== undefined) return connectionsText(`${url.host} is no HTTP to the proxy: its listener ${tcp} takes TCP`);
     return found(outbound, outbound.filterChains[0], config);
   }
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
@@ -36,11 +38,24 @@ export function listenerFor(url: URL, config: SentConfig): FoundListener | strin
   return found(listener, chainFor(listener, url), config);
 }
 
+/** What is said of connections that are not looked into. */
+export function connectionsText(why: string): string {
+  return `${why}; filter chains decide where connections go, by address, server name and weight, and explain-route follows requests alone: hawser proxy-config shows the listeners`;
+}
+
+/** The TCP listener of a host and port, if the proxy has one; a name such as `SERVICE.NAMESPACE` is the beginning of it. */
+function tcpListenerOf({ hostname, port }: URL, { listeners }: SentConfig): string | undefined {
+  const prefix = tcpListenerName(Number(port) || 80, hostname);
+  const isBeginning = hostname.includes('.');
+  return listeners.find(({ name }) => name === prefix || (isBeginning && name.startsWith(`${prefix}.`)))?.name;
+}
+
 function found(listener: Listener, chain: FilterChain | undefined, config: SentConfig): FoundListener | string {
   const filter = chain?.filters.find(
     ({ configType }) => configType.case === 'typedConfig' && configType.value.typeUrl.endsWith(HttpConnectionManagerSchema.typeName),
   );
-  if (filter === undefined || filter.configType.case !== 'typedConfig') return `the listener ${listener.name} does not take this as HTTP`;
+  if (filter === undefined || filter.configType.case !== 'typedConfig')
+    return connectionsText(`the listener ${listener.name} does not take this as HTTP`);
   const http = fromBinary(HttpConnectionManagerSchema, filter.configType.value.value);
   const { routeSpecifier: specifier } = http;
   const name = specifier.case === 'rds' ? specifier.value.routeConfigName : '';

@@ -60,6 +60,7 @@ function addExplainRoute(program: Command, run: Run): void {
       'after',
       `
 It is worked out by the agent from what the proxy is served, in the order in which Envoy decides: listener, virtual host, routes.
+It is the proxy's own view, with the exportTo and Sidecars that hold for it. Connections that are not HTTP are not followed.
 No request is sent. Endpoints are shown with the health that the agent told the proxy; priority 0 is tried first.
 
 Examples:
