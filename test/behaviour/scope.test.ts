@@ -1,6 +1,8 @@
 /** What depends on who calls: exportTo, sources, the order in which DestinationRules are looked for, and Sidecar. */
 import { expect } from 'vitest';
+import { until } from '../datapath/kit/until.ts';
 import { behavioursOf } from './kit/behaviour.ts';
+import { type At, callHttp } from './kit/clients.ts';
 import { APP_PORTS } from './kit/echo-app.ts';
 import { BOOKINFO, type Layout } from './kit/layout.ts';
 import { policy, type Rig } from './kit/rig.ts';
@@ -10,6 +12,13 @@ const layout: Partial<Layout> = {
     ...BOOKINFO.workloads,
     { name: 'cart-v1', service: 'shop/cart', cluster: 'east', labels: { app: 'cart', version: 'v1' }, at: 25 },
   ],
+  ports: {
+    ...BOOKINFO.ports,
+    'shop/cart': [
+      { name: 'http', port: 80, protocol: 'http' },
+      { name: 'tcp', port: 7000, protocol: 'tcp', target: APP_PORTS.http },
+    ],
+  },
   clients: [
     { name: 'productpage', namespace: 'bookinfo', cluster: 'east', at: 11, labels: { app: 'productpage', tier: 'web' } },
     { name: 'tester', namespace: 'bookinfo', cluster: 'east', at: 12, labels: { app: 'tester' } },
@@ -233,4 +242,43 @@ behaviour('SC-023', 'Sidecar.inboundConnectionPool', 'more requests at a time th
   const statuses = (await Promise.all(calls)).map(({ status }) => status);
   expect(statuses).toContain(200);
   expect(statuses).toContain(503);
+});
+
+/** The listener of cart's TCP port, at the caller's sidecar; undefined when there is none. */
+function cartTcp(rig: Rig, from: string): Promise<At | undefined> {
+  return rig.listener(`outbound_tcp|7000|${CART}`, from);
+}
+
+behaviour('SC-024', 'Sidecar.ingress.port.protocol', 'the server’s sidecar takes HTTP in on a port of TCP', async (rig) => {
+  const requestId = async (): Promise<string> => {
+    const at = await cartTcp(rig, 'buyer');
+    const got = at === undefined ? undefined : (await callHttp(at, {})).got;
+    return got === undefined ? 'no answer' : (got.headers['x-request-id'] ?? 'none');
+  };
+  await rig.policies([]);
+  await until(
+    async () => (await requestId()) === 'none',
+    () => 'a port of TCP is not carried as it is',
+  );
+  const ingress = [{ port: { number: APP_PORTS.http, protocol: 'HTTP', name: 'http' } }];
+  await rig.policies([sidecar({ workloadSelector: { labels: { app: 'cart' } }, ingress }, { namespace: 'shop' })]);
+  await until(
+    async () => /^[-0-9a-f]{36}$/.test(await requestId()),
+    () => 'no sidecar looked into the request',
+  );
+});
+
+behaviour('SC-025', 'Sidecar.egress.port.protocol', 'a listener for HTTP carries no port of TCP', async (rig) => {
+  const listening = (protocol: string): ReturnType<typeof policy> =>
+    sidecar({ egress: [{ port: { number: 7000, protocol, name: 'a' }, hosts: ['shop/*'] }, { hosts: ['./*', PROBES] }] });
+  for (const [protocol, is] of [
+    ['TCP', true],
+    ['HTTP', false],
+  ] as const) {
+    await rig.policies([listening(protocol)]);
+    await until(
+      async () => ((await cartTcp(rig, 'productpage')) !== undefined) === is,
+      () => `as ${protocol}, the port of TCP is ${is ? 'not ' : ''}there`,
+    );
+  }
 });
