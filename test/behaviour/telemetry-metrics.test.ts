@@ -5,6 +5,7 @@ import type { TestEnvoy } from '../kit/envoy.ts';
 import { behavioursOf } from './kit/behaviour.ts';
 import { callTcp } from './kit/clients.ts';
 import { BOOKINFO, eastern } from './kit/layout.ts';
+import { seen, series } from './kit/metric-series.ts';
 import { policy, type Rig } from './kit/rig.ts';
 
 const behaviour = behavioursOf({
@@ -12,32 +13,6 @@ const behaviour = behavioursOf({
   workloads: [eastern('reviews', 'v1', 21), eastern('mongodb', 'v1', 24)],
   ports: { ...BOOKINFO.ports, 'bookinfo/mongodb': [{ name: 'mongo', port: 27017, protocol: 'tcp' }] },
 });
-
-type Series = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
-
-/** Series of a metric, as Prometheus reads them. */
-async function series(envoy: TestEnvoy, name: string): Promise<Series[]> {
-  const lines = (await envoy.admin('/stats/prometheus')).split('\n').filter((line) => line.startsWith(`${name}{`));
-  return lines.map((line) => {
-    const labels = [...line.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, value] as const);
-    return { labels: Object.fromEntries(labels), value: Number(line.slice(line.lastIndexOf(' ') + 1)) };
-  });
-}
-
-/** The series that has certain labels, once it is there. */
-async function seen(envoy: TestEnvoy, name: string, wanted: Readonly<Record<string, string>>): Promise<Series> {
-  let found: Series | undefined;
-  await until(
-    async () => {
-      const all = await series(envoy, name);
-      found = all.find(({ labels }) => Object.entries(wanted).every(([key, value]) => labels[key] === value));
-      return found !== undefined;
-    },
-    () => `no ${name} with ${JSON.stringify(wanted)}`,
-  );
-  if (found === undefined) throw new Error('it was there');
-  return found;
-}
 
 function server(rig: Rig, at: number): TestEnvoy {
   return rig.mesh.envoyAt(`127.81.102.${at}`);

@@ -6,7 +6,7 @@ import { inboundResources, type ServedPort } from './inbound.ts';
 import type { InboundBounds } from './ingress.ts';
 import { outboundListener, tcpListener } from './outbound-listeners.ts';
 import type { TcpService } from './tcp-ports.ts';
-import { observed } from './telemetry/observed-listeners.ts';
+import { observedAll } from './telemetry/observed-listeners.ts';
 import type { ProxyTelemetry } from './telemetry/proxy-telemetry.ts';
 
 /** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`; `captured` when its traffic is. */
@@ -27,5 +27,5 @@ export function proxyResources(
     ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined, bounds: about.bounds }),
     ...about.captured,
   ];
-  return [...own.map((resource) => observed(resource, about.telemetry)), ...about.telemetry.resources];
+  return observedAll(own, about.telemetry);
 }

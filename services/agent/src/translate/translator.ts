@@ -31,6 +31,7 @@ import { fleetResources } from './service-resources.ts';
 import type { ServiceView } from './service-view.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
+import { observedAll } from './telemetry/observed-listeners.ts';
 import { providerProblems } from './telemetry/provider-problems.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
@@ -304,12 +305,12 @@ class IncrementalTranslator implements Translator {
 
   #ownResources(layer: LayerName, proxy: ProxyRef, draft: Draft): readonly XdsResource[] {
     const served = this.#addresses.at(proxy.address, draft.served).flat();
-    if (proxy.role === 'edge') return this.#edgeResources(proxy, served, draft);
-    const view = this.#views.of(layer, draft.views);
-    const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     const workload = workloadOf(proxy, { served, labels: this.#labelsAt(proxy.address, draft), cluster: draft.fleet.self.name });
     const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
-    const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup });
+    const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup, isEdge: proxy.role === 'edge' });
+    if (proxy.role === 'edge') return observedAll(this.#edgeResources(proxy, served, draft), telemetry);
+    const view = this.#views.of(layer, draft.views);
+    const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds });
   }
 

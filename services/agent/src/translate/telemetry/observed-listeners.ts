@@ -21,8 +21,13 @@ import { INBOUND } from '../names.ts';
 import type { Side } from './effective-telemetry.ts';
 import type { ProxyTelemetry } from './proxy-telemetry.ts';
 
-/** A listener with observers; any other resource as it is. */
-export function observed(resource: XdsResource, telemetry: ProxyTelemetry): XdsResource {
+/** Listeners with observers, all other resources as they are, and what the observers need. */
+export function observedAll(resources: readonly XdsResource[], telemetry: ProxyTelemetry): XdsResource[] {
+  return [...resources.map((resource) => observed(resource, telemetry)), ...telemetry.resources];
+}
+
+/** What comes from the mesh is the server's side; whatever else a proxy listens for is the caller's, clients of an edge too (Istio). */
+function observed(resource: XdsResource, telemetry: ProxyTelemetry): XdsResource {
   if (resource.type !== 'LDS') return resource;
   const listener = fromBinary(ListenerSchema, resource.bytes);
   const side: Side = listener.name === INBOUND ? 'SERVER' : 'CLIENT';

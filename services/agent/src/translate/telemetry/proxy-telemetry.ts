@@ -45,8 +45,14 @@ export interface ProxyTelemetry {
   readonly resources: readonly XdsResource[];
 }
 
+/** What is around a proxy. */
+export interface ObservedWorld extends ProviderWorld {
+  /** Whether its clients are outside of the mesh. */
+  readonly isEdge: boolean;
+}
+
 /** The telemetry of a workload's proxy. */
-export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ProviderWorld): ProxyTelemetry {
+export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
   const held = telemetryFor(workload, policies);
   const builtIn = providerNamed(policies, BUILT_IN_LOG, held.at(-1)?.namespace ?? workload.namespace)?.spec.envoyFileAccessLog ?? {};
   const side = (of: Side) => ({
@@ -71,8 +77,8 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [tellsPeer(workload)] : [])],
         lastFilters: [
           ...pluginFilters(plugins, of, 'before'),
-          // Callers are not judged by their own proxies: a workload can go around its own.
-          ...(of === 'SERVER' ? decisions.flatMap(decisionFilters) : []),
+          // Callers are not judged by their own proxies: a workload can go around its own. Clients of an edge cannot go around that.
+          ...(of === 'SERVER' || world.isEdge ? decisions.flatMap(decisionFilters) : []),
           ...pluginFilters(plugins, of, 'behind'),
         ],
       };
