@@ -204,7 +204,10 @@ function keysOf(roster: Roster | undefined): string {
 
 /** Policies that did not change are the same objects. */
 function samePolicies(a: ReadonlyMap<string, Resource>, b: ReadonlyMap<string, Resource>): boolean {
-  return a.size === b.size && a.entries().every(([key, policy]) => b.get(key) === policy);
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [key, policy] of a) if (b.get(key) !== policy) return false;
+  return true;
 }
 
 function isSame(a: Moment, b: Moment | undefined): boolean {

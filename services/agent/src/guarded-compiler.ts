@@ -30,6 +30,8 @@ export class GuardedCompiler {
   #policies: Policies = new Map();
   /** By service key. */
   readonly #shards = new Map<string, ReadonlyMap<string, EndpointShard>>();
+  /** The shards that were noted as a whole, while nothing else was. */
+  #noted: World['shards'] | undefined;
 
   constructor(translator: Translator) {
     this.#translator = translator;
@@ -90,6 +92,8 @@ export class GuardedCompiler {
   }
 
   #note(world: World, services: ReadonlySet<string> | undefined): void {
+    if (services === undefined && this.#noted === world.shards) return;
+    this.#noted = services === undefined ? world.shards : undefined;
     if (services === undefined) this.#shards.clear();
     for (const key of services ?? world.shards.keys()) {
       const shards = world.shards.get(key);

@@ -9,8 +9,15 @@ export interface XdsResource {
   readonly version: string;
   /** The resource message in protobuf binary (what goes into `Any.value`). */
   readonly bytes: Uint8Array;
+  /** The same bytes in pieces that other versions share, for who can do without `bytes`, which then are joined at their first use. */
+  readonly pieces?: readonly Uint8Array[];
   /** A cluster that knows its servers without an assignment: it resolves them, or its callers name them. */
   readonly hasServers?: true;
+}
+
+/** Length of the resource message in bytes; nothing is joined for it. */
+export function sizeOf(resource: XdsResource): number {
+  return resource.pieces?.reduce((size, piece) => size + piece.length, 0) ?? resource.bytes.length;
 }
 
 /**

@@ -45,6 +45,8 @@ export interface SavedProbation {
 
 interface Wanted {
   readonly policy: Resource;
+  /** As it was handed over last: `policy`, or a copy of it. */
+  readonly given: Resource;
   readonly hash: string;
   readonly revision: number;
 }
@@ -62,7 +64,9 @@ interface Trial {
 
 /** The policies' state. After a method answers true, `effective` is to be compiled anew. */
 export class PolicyProbation {
-  #wanted: ReadonlyMap<string, Wanted> = new Map();
+  readonly #wanted = new Map<string, Wanted>();
+  /** The policies as they were handed over, if they are the very ones that are wanted. */
+  #asWanted: Policies | undefined;
   readonly #accepted = new Map<string, Wanted>();
   readonly #refused = new Map<string, RefusedPolicy>();
   /** Versions of resources that were refused whatever the policies were. */
@@ -102,16 +106,19 @@ export class PolicyProbation {
 
   /** What the hub wants at a revision. */
   want(policies: Policies, revision: number): void {
-    const before = this.#wanted;
-    const wanted = new Map<string, Wanted>();
+    const wanted = this.#wanted;
     const changed: string[] = [];
+    this.#asWanted = policies;
     for (const [key, policy] of policies) {
-      const known = before.get(key);
+      const known = wanted.get(key);
       const next = wantedOf(policy, revision, known);
+      // A copy of what was there is not new: the one that was is compiled.
+      if (next.policy !== policy) this.#asWanted = undefined;
+      if (next === known) continue;
       wanted.set(key, next);
       if (known?.hash !== next.hash) changed.push(key);
     }
-    this.#wanted = wanted;
+    if (wanted.size > policies.size) for (const key of [...wanted.keys()]) if (!policies.has(key)) wanted.delete(key);
     if (this.#saved !== undefined) this.#restore(this.#saved);
     for (const key of [...this.#accepted.keys(), ...this.#refused.keys()]) if (!wanted.has(key)) this.#forget(key);
     for (const [key, { hash }] of this.#refused) if (wanted.get(key)?.hash !== hash) this.#refused.delete(key);
@@ -121,6 +128,7 @@ export class PolicyProbation {
 
   /** The policies to compile. */
   get effective(): Policies {
+    if (this.#asWanted !== undefined && this.#trial === undefined && this.#refused.size === 0) return this.#asWanted;
     const waiting = new Set(this.#trial?.groups.flat());
     const effective = new Map<string, Resource>();
     for (const [key, { policy }] of this.#wanted) {
@@ -266,9 +274,9 @@ export class PolicyProbation {
 }
 
 function wantedOf(policy: Resource, revision: number, before: Wanted | undefined): Wanted {
-  if (before?.policy === policy) return before;
+  if (before?.given === policy) return before;
   const hash = sha256(canonicalJson(policy)).slice(0, 16);
-  return before?.hash === hash ? before : { policy, hash, revision };
+  return before?.hash === hash ? { ...before, given: policy } : { policy, given: policy, hash, revision };
 }
 
 /** Whether a policy has a part in a resource: rules and subsets in routes; subsets, failover and shifts in their service's clusters. */

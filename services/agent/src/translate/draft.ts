@@ -4,23 +4,16 @@ import type { World } from '../state/world.ts';
 import type { CompiledService } from './compiled-service.ts';
 import type { Fleet } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
-import type { PolicyIndex } from './policy-index.ts';
+import type { Indexes } from './indexes.ts';
 import type { Placed } from './resource-ledger.ts';
 import type { StagedHosts } from './route-table.ts';
-import type { ScopeIndex } from './scope-index.ts';
 import type { StagedViews } from './scope-views.ts';
-import type { EntryIndex } from './service-entries.ts';
 import type { TcpService } from './tcp-ports.ts';
-import type { ExtensionPolicies } from './telemetry/extension-policies.ts';
 
 /** One update in the making; nothing of it is kept when a check fails. */
-export interface Draft {
+export interface Draft extends Indexes {
   readonly world: World;
   readonly fleet: Fleet;
-  readonly policies: PolicyIndex;
-  readonly scopes: ScopeIndex;
-  readonly entries: EntryIndex;
-  readonly extensions: ExtensionPolicies;
   /** Changed services; undefined: gone. */
   readonly services: Map<string, CompiledService | undefined>;
   /** Undefined while no virtual host differs. */

@@ -47,6 +47,8 @@ export interface PolicyIndex {
   readonly policies: ReadonlyMap<string, Resource>;
   /** Keys of hosts that VirtualServices name: they exist by that alone, whether or not a service has them. */
   readonly hosts: ReadonlyMap<string, readonly Resource[]>;
+  /** Keys of services that may be told otherwise than by the index before; undefined: any may. */
+  readonly touched: ReadonlySet<string> | undefined;
   /**
    * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry has the placing policies of
    * the entry's namespace.
@@ -65,21 +67,22 @@ const NO_TABLES: Tables = { virtual: new Map(), delegates: new Map(), destinatio
 
 /**
  * Indexes policies, given the index of what was in force before: what did not change is taken from there. Policies of an
- * unknown or broken form are passed over: the feed reports them.
+ * unknown or broken form are passed over: the feed reports them. `changes` are those since, if they are known.
  */
-export function indexPolicies(policies: ReadonlyMap<string, Resource>, before?: PolicyIndex): PolicyIndex {
-  return new Index(policies, before instanceof Index ? before : undefined);
+export function indexPolicies(policies: ReadonlyMap<string, Resource>, before?: PolicyIndex, changes?: PolicyChanges): PolicyIndex {
+  const known = before instanceof Index ? before : undefined;
+  return new Index(policies, known, changes ?? changesBetween(known?.policies ?? new Map(), policies));
 }
 
 class Index implements PolicyIndex {
   readonly policies: ReadonlyMap<string, Resource>;
+  readonly touched: ReadonlySet<string> | undefined;
   readonly #tables: Tables;
   /** By key, then by namespace. */
   readonly #answers: Map<string, Map<string, ServicePolicies>>;
 
-  constructor(policies: ReadonlyMap<string, Resource>, before: Index | undefined) {
+  constructor(policies: ReadonlyMap<string, Resource>, before: Index | undefined, changes: PolicyChanges) {
     this.policies = policies;
-    const changes = changesBetween(before?.policies ?? new Map(), policies);
     const tables = before === undefined ? NO_TABLES : before.#tables;
     this.#tables = {
       virtual: changedTable(tables.virtual, changes, virtualServiceKeys),
@@ -88,14 +91,19 @@ class Index implements PolicyIndex {
       placing: changedTable(tables.placing, changes, placedNamespaces),
     };
     this.#answers = before === undefined ? new Map() : new Map(before.#answers);
-    for (const key of this.#touchedBy(changes, tables)) this.#answers.delete(key);
+    this.touched = this.#touchedBy(changes, tables);
+    for (const key of this.touched ?? this.#differing(tables)) this.#answers.delete(key);
   }
 
-  /** Keys of answers that may not be what they were. A host that is no wildcard, and is nobody's delegate, touches its own alone. */
-  #touchedBy({ removed, added }: PolicyChanges, tables: Tables): Iterable<string> {
+  /** A host that is no wildcard, and is nobody's delegate, touches its own alone. */
+  #touchedBy({ removed, added }: PolicyChanges, tables: Tables): ReadonlySet<string> | undefined {
     const hosts = new Set([...removed, ...added].flatMap((policy) => [...virtualServiceKeys(policy), ...destinationRuleKeys(policy)]));
     const isWide = tables.delegates !== this.#tables.delegates || tables.placing !== this.#tables.placing;
-    if (!isWide && hosts.values().every((host) => !host.startsWith('*/'))) return hosts;
+    return isWide || hosts.values().some((host) => host.startsWith('*/')) ? undefined : hosts;
+  }
+
+  /** Keys of answers that are not what they were. */
+  #differing(tables: Tables): string[] {
     return [...this.#answers]
       .filter(([key, byNamespace]) => ![...byNamespace.keys()].every((one) => this.#isAsIn(tables, key, one)))
       .map(([key]) => key);

@@ -17,7 +17,9 @@ export function changesBetween(before: ReadonlyMap<string, Resource>, after: Rea
     added.push(policy);
     if (known !== undefined) removed.push(known);
   }
-  for (const [key, policy] of before) if (!after.has(key)) removed.push(policy);
+  // Most often none is gone, and then none is looked for.
+  const stayed = after.size - (added.length - removed.length);
+  if (stayed < before.size) for (const [key, policy] of before) if (!after.has(key)) removed.push(policy);
   return { removed, added };
 }
 

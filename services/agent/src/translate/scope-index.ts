@@ -3,12 +3,11 @@ import type { DestinationRuleSpec, ServiceEntrySpec, SidecarSpec, VirtualService
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
 import { callerKeysOf } from './destination-rules.ts';
-import { changedTable, changesBetween, type PolicyTable } from './policy-tables.ts';
+import { changedTable, type PolicyChanges, type PolicyTable } from './policy-tables.ts';
 import { type ProxyScope, ROOT_NAMESPACE, selects } from './scope.ts';
 
 /** The policies, as far as they look at who calls. */
 export interface ScopeIndex {
-  readonly policies: ReadonlyMap<string, Resource>;
   /** How many policies look at the caller's namespace, and at each of its labels. */
   readonly looks: ReadonlyMap<string, number>;
   /** Keys of labels by which callers are told apart. */
@@ -20,15 +19,14 @@ export interface ScopeIndex {
 const NAMESPACE = '';
 
 /** Nothing tells callers apart. */
-export const NO_SCOPES: ScopeIndex = { policies: new Map(), looks: new Map(), labelKeys: new Set(), sidecars: new Map() };
+export const NO_SCOPES: ScopeIndex = { looks: new Map(), labelKeys: new Set(), sidecars: new Map() };
 
 /** The index after a change of policies; it shares what did not change. */
-export function indexScopes(policies: ReadonlyMap<string, Resource>, before: ScopeIndex): ScopeIndex {
-  const { removed, added } = changesBetween(before.policies, policies);
+export function indexScopes(before: ScopeIndex, { removed, added }: PolicyChanges): ScopeIndex {
   const looks = counted(before.looks, removed.flatMap(looksAt), added.flatMap(looksAt));
   const sidecars = changedTable(before.sidecars, { removed, added }, sidecarNamespace);
-  if (looks === before.looks) return { ...before, policies, sidecars };
-  return { policies, looks, labelKeys: new Set([...looks.keys()].filter((key) => key !== NAMESPACE)), sidecars };
+  if (looks === before.looks) return { ...before, sidecars };
+  return { looks, labelKeys: new Set([...looks.keys()].filter((key) => key !== NAMESPACE)), sidecars };
 }
 
 /** Whether callers may be served differently at all. */

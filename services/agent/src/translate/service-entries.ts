@@ -34,6 +34,9 @@ export interface EntryIndex {
   readonly selecting: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
+/** Kinds that the index looks at. */
+export const ENTRY_KINDS: ReadonlySet<string> = new Set(['ServiceEntry', 'WorkloadEntry']);
+
 /** The index of no entries. */
 export const NO_ENTRIES: EntryIndex = { byKey: new Map(), selecting: new Map() };
 

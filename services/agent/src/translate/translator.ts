@@ -12,25 +12,26 @@ import { credentialSecrets, wantedCredentials } from './credential-secrets.ts';
 import type { ServiceLookup } from './destinations.ts';
 import type { Draft } from './draft.ts';
 import { EdgeCompiler } from './edge/edge-compiler.ts';
-import { externalInput, withSelecting } from './external-inputs.ts';
+import { externalInput } from './external-inputs.ts';
 import { type Fleet, fleetOf } from './fleet.ts';
 import type { ServedPort } from './inbound.ts';
+import { type Indexes, indexesOf, noIndexes } from './indexes.ts';
 import { unpairedClusters } from './invariants.ts';
+import { LeadingServices } from './leading-services.ts';
 import { GATEWAY, OUTBOUND } from './names.ts';
-import { indexPolicies, type PolicyIndex, samePolicies } from './policy-index.ts';
+import { samePolicies } from './policy-index.ts';
 import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
 import type { EncodedHost } from './route-config.ts';
 import { RouteTable, type StagedHosts, stagedRoutes, strayRoutes } from './route-table.ts';
 import { type RuleProblem, ruleProblems } from './rule-problems.ts';
-import { indexScopes, NO_SCOPES } from './scope-index.ts';
 import { type CommonState, callableOf, tcpServicesOf } from './scope-view.ts';
 import { ScopeViews } from './scope-views.ts';
-import { type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
 import { fleetResources } from './service-resources.ts';
 import type { ServiceView } from './service-view.ts';
+import { servicesToCompile } from './services-to-compile.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
-import { extensionPolicies, providerServices, workloadOf } from './telemetry/extension-policies.ts';
+import { providerServices, workloadOf } from './telemetry/extension-policies.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
 import { providerProblems } from './telemetry/provider-problems.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
@@ -62,17 +63,17 @@ export function createTranslator(range: VirtualRange = VIRTUAL_RANGE): Translato
 class IncrementalTranslator implements Translator {
   #world: World | undefined;
   #fleet: Fleet | undefined;
-  #policies: PolicyIndex = indexPolicies(new Map());
-  #entries: EntryIndex = NO_ENTRIES;
+  /** The shards of the world, if all of them were compiled. */
+  #shards: World['shards'] | undefined;
+  #indexes: Indexes = noIndexes();
   #tcp: readonly TcpService[] = [];
   readonly #services = new Map<string, CompiledService>();
+  readonly #leading = new LeadingServices();
   readonly #routes = new RouteTable();
   readonly #gatewayRoutes = new RouteTable();
   readonly #addresses = new AddressIndex<readonly ServedPort[]>();
   readonly #labels = new AddressIndex<Readonly<Record<string, string>>>();
   readonly #views = new ScopeViews();
-  #scopes = NO_SCOPES;
-  #extensions = extensionPolicies(new Map());
   /** What of the shared layer depends on no service. */
   #base: readonly XdsResource[] = [];
   readonly #proxies = new Map<LayerName, ProxyRef>();
@@ -90,14 +91,9 @@ class IncrementalTranslator implements Translator {
   update(world: World, dirty: Dirty): Change[] {
     const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
-    const policies = this.#world?.policies === world.policies ? this.#policies : indexPolicies(world.policies, this.#policies);
-    const scopes = policies === this.#policies ? this.#scopes : indexScopes(world.policies, this.#scopes);
-    const entries = policies === this.#policies ? this.#entries : indexEntries(world.policies, this.#entries);
-    const extensions = extensionPolicies(world.policies, this.#extensions);
-    const draft = this.#draft({ world, fleet, policies, scopes, entries, extensions });
-    const isWide = dirty === 'all' || fleet !== this.#fleet || policies !== this.#policies;
-    const every = [world.shards, entries.byKey, policies.hosts, this.#services];
-    const keys = isWide ? new Set(every.flatMap((named) => [...named.keys()])) : withSelecting(dirty.services, entries);
+    const draft = this.#draft({ world, fleet, ...indexesOf(world.policies, this.#indexes) });
+    const before = { ...this.#indexes, fleet: this.#fleet, services: this.#services, shards: this.#shards };
+    const keys = servicesToCompile(world, dirty, draft, before);
     for (const key of keys) if (!key.endsWith(`/${STRAY_SERVICE}`)) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
@@ -106,6 +102,7 @@ class IncrementalTranslator implements Translator {
     this.#check(draft);
     const changes = this.#changes(draft);
     this.#commit(world, draft);
+    this.#shards = dirty === 'all' ? world.shards : undefined;
     return changes;
   }
 
@@ -127,14 +124,14 @@ class IncrementalTranslator implements Translator {
       ...[...this.#services.values()]
         .filter(({ view }) => view.policies.rules.length > 0 || view.policies.destination.policy !== '')
         .flatMap(({ view }) => ruleProblems(view, lookup)),
-      ...providerProblems(this.#extensions),
+      ...providerProblems(this.#indexes.extensions),
       ...credentialProblems(this.#world?.policies ?? NONE, this.#world?.credentials ?? NONE),
       ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? NONE),
     ];
     return this.#problems;
   }
 
-  #draft(from: Pick<Draft, 'world' | 'fleet' | 'policies' | 'scopes' | 'entries' | 'extensions'>): Draft {
+  #draft(from: Indexes & Pick<Draft, 'world' | 'fleet'>): Draft {
     return {
       ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
       ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
@@ -145,14 +142,7 @@ class IncrementalTranslator implements Translator {
   #proxyChanges(layer: LayerName): Change[] {
     const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
     if (fleet === undefined || world === undefined) return [];
-    const draft = this.#draft({
-      world,
-      fleet,
-      policies: this.#policies,
-      scopes: this.#scopes,
-      entries: this.#entries,
-      extensions: this.#extensions,
-    });
+    const draft = this.#draft({ world, fleet, ...this.#indexes });
     this.#draftViews(draft);
     this.#draftProxies(draft);
     draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
@@ -223,9 +213,8 @@ class IncrementalTranslator implements Translator {
       [...draft.services].filter(([key, compiled]) => isReshaped(this.#services.get(key), compiled)).map(([key]) => key),
     );
     if (reshaped.size === 0 && this.#fleet !== undefined) return;
-    const leading = [...this.#services.values()].filter((compiled) => leadsToAny(compiled, reshaped));
     const hosts = new Map<string, readonly EncodedHost[]>();
-    for (const key of [...reshaped, ...leading.map((compiled) => compiled.input.key)]) {
+    for (const key of [...reshaped, ...this.#leading.to(reshaped)]) {
       const compiled = this.#serviceIn(draft, key);
       hosts.set(key, compiled === undefined ? [] : compiledHosts(compiled, (other) => this.#serviceIn(draft, other)?.view));
     }
@@ -256,7 +245,8 @@ class IncrementalTranslator implements Translator {
   }
 
   #draftProxies(draft: Draft): void {
-    const isObservedAnew = draft.extensions !== this.#extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
+    const isObservedAnew =
+      draft.extensions !== this.#indexes.extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
     for (const [layer, proxy] of this.#proxies) {
       const isTouched =
         draft.served.has(proxy.address) ||
@@ -275,7 +265,9 @@ class IncrementalTranslator implements Translator {
 
   #touchesEdges({ world, policies, units, services }: Draft): boolean {
     if (services.size > 0 && this.#edges.followsEndpoints(world.policies)) return true;
-    return units.has('routes') || units.has('fleet') || policies !== this.#policies || world.credentials !== this.#world?.credentials;
+    return (
+      units.has('routes') || units.has('fleet') || policies !== this.#indexes.policies || world.credentials !== this.#world?.credentials
+    );
   }
 
   #edgeResources(proxy: ProxyRef, served: readonly ServedPort[], draft: Draft): readonly XdsResource[] {
@@ -368,6 +360,7 @@ class IncrementalTranslator implements Translator {
     this.#labels.commit(draft.labels);
     if (draft.views !== undefined) this.#views.commit(draft.views);
     for (const [key, compiled] of draft.services) {
+      this.#leading.replace(key, this.#services.get(key)?.leadsTo ?? NOWHERE, compiled?.leadsTo ?? NOWHERE);
       if (compiled === undefined) this.#services.delete(key);
       else this.#services.set(key, compiled);
     }
@@ -376,23 +369,17 @@ class IncrementalTranslator implements Translator {
     this.#problems = undefined;
     this.#world = world;
     this.#fleet = draft.fleet;
-    this.#policies = draft.policies;
-    this.#scopes = draft.scopes;
-    this.#extensions = draft.extensions;
+    const { policies, scopes, entries, extensions } = draft;
+    this.#indexes = { policies, scopes, entries, extensions };
     this.#base = draft.base;
-    this.#entries = draft.entries;
     this.#tcp = draft.tcp;
   }
 }
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+const NOWHERE: ReadonlySet<string> = new Set();
 const MOST_CAPTURES = 50;
 const NO_SHARDS: ReadonlyMap<string, EndpointShard> = new Map();
-
-/** Most lead nowhere else: nothing is asked of their set. */
-function leadsToAny({ leadsTo }: CompiledService, keys: ReadonlySet<string>): boolean {
-  return leadsTo.size > 0 && !leadsTo.isDisjointFrom(keys);
-}
 
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;

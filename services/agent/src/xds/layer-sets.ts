@@ -1,6 +1,6 @@
 /** Whole layers, put together once for all streams that read them, until something in them changes. */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import { keysOf, type LayerName, type XdsResource } from '../snapshot/resource.ts';
+import { keysOf, type LayerName, sizeOf, type XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import { encodeSet } from './sotw-frame.ts';
 import { digestOf, VersionTable } from './version-table.ts';
@@ -24,9 +24,10 @@ export class LayerSet {
   constructor(resources: Iterable<XdsResource>) {
     this.resources = [...resources];
     let bytes = 0;
-    for (const { name, version, bytes: content } of this.resources) {
+    for (const resource of this.resources) {
+      const { name, version } = resource;
       this.versions.set(name, version);
-      bytes += content.length + name.length;
+      bytes += sizeOf(resource) + name.length;
     }
     this.bytes = bytes;
   }

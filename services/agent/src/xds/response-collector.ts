@@ -1,6 +1,6 @@
 /** Makes of what is pending of one type on one stream what the next response says. Pure. */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import { sizeOf, type XdsResource } from '../snapshot/resource.ts';
 import type { ClientVersions } from './client-versions.ts';
 import type { PendingNames } from './pending-names.ts';
 import type { Refusals } from './refusals.ts';
@@ -46,7 +46,7 @@ export class ResponseCollector<Hold> {
       const resource = view.get(type, name);
       if (resource === undefined) this.#remove(collected, { name, owed }, plan);
       else if (owed || this.#differs(resource)) {
-        bytes += resource.bytes.length + name.length;
+        bytes += sizeOf(resource) + name.length;
         if (bytes > maxBytes && collected.puts.length > 0) return;
         this.#put(collected, resource);
       } else if (refusals.get(name) === undefined) ackedIn.delete(name);

@@ -1,7 +1,7 @@
 /** What the messages of both variants are made of, so that their bytes are put together in one place (discovery.proto). */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import { sizeOf, type XdsResource } from '../snapshot/resource.ts';
 import { PUSH_ORDER, typeUrlOf } from './type-urls.ts';
 
 /** Field numbers that `DiscoveryResponse` and `DeltaDiscoveryResponse` have in common. */
@@ -34,9 +34,9 @@ export function writeAny(writer: BinaryWriter, field: number, { type, bytes }: X
 }
 
 /** An `Any` of the resource, up to its bytes, which follow. */
-export function anyHead({ type, bytes }: XdsResource): Uint8Array {
-  const writer = new BinaryWriter().tag(ANY.typeUrl, WireType.LengthDelimited).string(typeUrlOf(type));
-  return writer.tag(ANY.value, WireType.LengthDelimited).uint32(bytes.length).finish();
+export function anyHead(resource: XdsResource): Uint8Array {
+  const writer = new BinaryWriter().tag(ANY.typeUrl, WireType.LengthDelimited).string(typeUrlOf(resource.type));
+  return writer.tag(ANY.value, WireType.LengthDelimited).uint32(sizeOf(resource)).finish();
 }
 
 /** The beginning of an element of `resources`, of which `rest` bytes follow. */

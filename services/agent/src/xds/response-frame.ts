@@ -4,7 +4,7 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { XdsResource } from '../snapshot/resource.ts';
+import { sizeOf, type XdsResource } from '../snapshot/resource.ts';
 import { type FramedMessage, framed } from './framed-messages.ts';
 import { anyHead, elementHead, resourceFrames, stringField, typeAndNonce, writeAny } from './response-fields.ts';
 
@@ -57,19 +57,20 @@ export const frameOf = resourceFrames((writer, field, resource) => {
   return writer.tag(RESOURCE.name, WireType.LengthDelimited).string(resource.name).join();
 });
 
-/** Larger resources are not copied into a frame: theirs is two pieces around them. */
+/** Larger resources are not copied into a frame: theirs is two pieces around their own. */
 const LARGE_BYTES = 64 * 1024;
 
 function piecesOf(resource: XdsResource): readonly Uint8Array[] {
-  const { name, version, bytes } = resource;
-  if (bytes.length < LARGE_BYTES) return [frameOf(resource)];
+  const { name, version } = resource;
+  const size = sizeOf(resource);
+  if (size < LARGE_BYTES) return [frameOf(resource)];
   const any = anyHead(resource);
   const inner = new BinaryWriter().tag(RESOURCE.version, WireType.LengthDelimited).string(version);
   const upToBytes = inner
     .tag(RESOURCE.resource, WireType.LengthDelimited)
-    .uint32(any.length + bytes.length)
+    .uint32(any.length + size)
     .raw(any)
     .finish();
   const end = stringField(RESOURCE.name, name);
-  return [elementHead(upToBytes, bytes.length + end.length), bytes, end];
+  return [elementHead(upToBytes, size + end.length), ...(resource.pieces ?? [resource.bytes]), end];
 }

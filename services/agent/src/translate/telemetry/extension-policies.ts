@@ -35,11 +35,12 @@ export interface Workload {
   readonly services: ReadonlySet<string>;
 }
 
-const KINDS: ReadonlySet<string> = new Set(['Telemetry', 'AuthorizationPolicy', 'WasmPlugin', 'ExtensionProvider']);
+/** Kinds that are picked out. */
+export const EXTENSION_KINDS: ReadonlySet<string> = new Set(['Telemetry', 'AuthorizationPolicy', 'WasmPlugin', 'ExtensionProvider']);
 
 /** Picks them out; `before` itself when none of them differs. */
 export function extensionPolicies(policies: ReadonlyMap<string, Resource>, before?: ExtensionPolicies): ExtensionPolicies {
-  const sources = [...policies.values()].filter(({ kind }) => KINDS.has(kind)).sort(byAge);
+  const sources = [...policies.values()].filter(({ kind }) => EXTENSION_KINDS.has(kind)).sort(byAge);
   if (before !== undefined && sources.length === before.sources.length && sources.every((one, index) => one === before.sources[index]))
     return before;
   return {
