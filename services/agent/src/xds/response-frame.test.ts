@@ -24,6 +24,17 @@ test.each([600, 100_000])('a response put together from frames is what the proto
   expect(decoded).toEqual(create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: '7', removedResources: ['gone', 'gone 2'], resources }));
 });
 
+test('a large resource in pieces is framed as the same resource in one', () => {
+  const whole = cluster('outbound|80||reviews', 'identity', 100_000);
+  const pieces = [whole.bytes.subarray(0, 1_000), whole.bytes.subarray(1_000, 90_000), whole.bytes.subarray(90_000)];
+  const inPieces: XdsResource = { ...whole, pieces, bytes: new Uint8Array() };
+  const [one, other] = [whole, inPieces].map((resource) =>
+    unframed(encodeResponse({ type: 'CDS', nonce: '7', resources: [resource], removed: [] })),
+  );
+  expect(one?.length).toBeGreaterThan(100_000);
+  expect(other).toEqual(one);
+});
+
 test('a resource is encoded once', () => {
   const resource = cluster('a', 'identity');
   expect(frameOf(resource)).toBe(frameOf(resource));
