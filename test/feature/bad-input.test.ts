@@ -57,8 +57,8 @@ const REFUSED: readonly [string, string, RegExp][] = [
   ['shares of 90', SHIFT.replace('us-west: 50', 'us-west: 40'), /^bad\.yaml:6:3: TrafficShift bookinfo\/reviews: spec\.regions: .*90/m],
   [
     'a host that no service can have',
-    ROUTE.replace('hosts: [reviews]', 'hosts: [www.example.com]'),
-    new RegExp(`^bad\\.yaml:7:11: ${VS}: spec\\.hosts\\[0\\]: is "www\\.example\\.com", which no service can have: write SERVICE`, 'm'),
+    ROUTE.replace('hosts: [reviews]', 'hosts: [www..example.com]'),
+    new RegExp(`^bad\\.yaml:7:11: ${VS}: spec\\.hosts\\[0\\]: is "www\\.\\.example\\.com", which is no host`, 'm'),
   ],
   [
     'a host that belongs to no service',
