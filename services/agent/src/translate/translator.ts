@@ -7,7 +7,6 @@ import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './compiled-service.ts';
-import { credentialProblems } from './credential-problems.ts';
 import { credentialSecrets, wantedCredentials } from './credential-secrets.ts';
 import type { ServiceLookup } from './destinations.ts';
 import type { Draft } from './draft.ts';
@@ -18,6 +17,7 @@ import type { ServedPort } from './inbound.ts';
 import { type Indexes, indexesOf, noIndexes } from './indexes.ts';
 import { unpairedClusters } from './invariants.ts';
 import { LeadingServices } from './leading-services.ts';
+import { namedProblems } from './named-problems.ts';
 import { GATEWAY, OUTBOUND } from './names.ts';
 import { samePolicies } from './policy-index.ts';
 import { proxyResources } from './proxy-resources.ts';
@@ -33,7 +33,6 @@ import { servicesToCompile } from './services-to-compile.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './tcp-ports.ts';
 import { providerServices, workloadOf } from './telemetry/extension-policies.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
-import { providerProblems } from './telemetry/provider-problems.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './virtual-addresses.ts';
 
@@ -124,8 +123,7 @@ class IncrementalTranslator implements Translator {
       ...[...this.#services.values()]
         .filter(({ view }) => view.policies.rules.length > 0 || view.policies.destination.policy !== '')
         .flatMap(({ view }) => ruleProblems(view, lookup)),
-      ...providerProblems(this.#indexes.extensions),
-      ...credentialProblems(this.#world?.policies ?? NONE, this.#world?.credentials ?? NONE),
+      ...namedProblems(this.#indexes.extensions, this.#world),
       ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? NONE),
     ];
     return this.#problems;

@@ -1,0 +1,12 @@
+/** What policies in force name and nothing is: providers and Secrets. Pure. */
+import type { World } from '../state/world.ts';
+import { credentialProblems } from './credential-problems.ts';
+import type { RuleProblem } from './rule-problems.ts';
+import type { ExtensionPolicies } from './telemetry/extension-policies.ts';
+import { providerProblems } from './telemetry/provider-problems.ts';
+
+/** Problems of all of them; nothing before there is a world. */
+export function namedProblems(extensions: ExtensionPolicies, world: World | undefined): RuleProblem[] {
+  if (world === undefined) return [];
+  return [...providerProblems(extensions), ...credentialProblems(world.policies, world.credentials ?? new Map())];
+}
