@@ -1,7 +1,9 @@
-/** What a pair of sidecars adds to a request, and the memory of an Envoy: 200 requests a second through both, and directly. */
+/**
+ * What a pair of sidecars adds to a request, and the memory of an Envoy: 200 requests a second through both, and as many directly.
+ * The two take turns, request by request, so that what the machine or this client does meanwhile falls on both alike.
+ */
 
 import { Agent, request } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { FigureBook } from '../../deploy/demo/figures.ts';
 import { hostOf } from '../../deploy/demo/topology.ts';
@@ -13,8 +15,8 @@ import { rssMiB } from './xds-rig.ts';
 
 const CLUSTER = 'us-east';
 const PER_SECOND = 200;
-const SECONDS = 10;
-const ROUNDS = 3;
+const SECONDS = 30;
+const WARM_UP = 200;
 
 /** The benchmark. */
 export const overhead: Bench = {
@@ -32,10 +34,7 @@ async function measure({ fleet, say }: Federation, book: FigureBook): Promise<vo
     direct: { host: server.address, port: 9080, path: '/' },
     meshed: { host: client, port: PORTS.outbound, path: `http://${host}/` },
   };
-  const took: Record<keyof typeof ways, number[]> = { direct: [], meshed: [] };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const way of ['direct', 'meshed'] as const) took[way].push(...(await timesOf(ways[way], host)));
-  }
+  const took = await timesOf([ways.direct, ways.meshed], host);
   const [direct, meshed] = [p99(took.direct), p99(took.meshed)];
   const sizes = ['client-v1', 'details-v1'].map((name) => rssMiB(envoyOf(fleet.named(`${CLUSTER}-${name}-proxy`)[0]?.record.pid ?? 0)));
   say.done(
@@ -54,14 +53,19 @@ async function measure({ fleet, say }: Federation, book: FigureBook): Promise<vo
   );
 }
 
-/** Milliseconds of each request, sent at a steady pace whatever the answers. Throws when one fails. */
-async function timesOf(to: { host: string; port: number; path: string }, host: string): Promise<number[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-  const pending: Promise<number>[] = [];
-  const call = (): Promise<number> =>
+interface Way {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+/** Milliseconds of each request, sent by turns at a steady pace whatever the answers. Throws when one fails. */
+async function timesOf([direct, meshed]: readonly [Way, Way], host: string): Promise<{ direct: number[]; meshed: number[] }> {
+  const agents = new Map([direct, meshed].map((way) => [way, new Agent({ keepAlive: true, maxSockets: 50 })]));
+  const call = (to: Way): Promise<number> =>
     new Promise((resolve, reject) => {
       const began = performance.now();
-      const sent = request({ ...to, agent, headers: { host }, timeout: 5_000 }, (response) => {
+      const sent = request({ ...to, agent: agents.get(to), headers: { host }, timeout: 5_000 }, (response) => {
         response.resume();
         response.on('end', () => resolve(performance.now() - began));
       });
@@ -69,12 +73,16 @@ async function timesOf(to: { host: string; port: number; path: string }, host: s
       sent.on('error', reject);
       sent.end();
     });
-  await call();
-  await atPace({ count: PER_SECOND * SECONDS, perSecond: PER_SECOND }, () => void pending.push(call()));
-  const times = await Promise.all(pending);
-  agent.destroy();
-  await wait(200);
-  return times;
+  // Connections, and the compilers of client and server, warm up first.
+  for (let index = 0; index < WARM_UP; index += 1) await Promise.all([call(direct), call(meshed)]);
+  const pending: { readonly direct: Promise<number>[]; readonly meshed: Promise<number>[] } = { direct: [], meshed: [] };
+  await atPace({ count: 2 * PER_SECOND * SECONDS, perSecond: 2 * PER_SECOND }, (index) => {
+    if (index % 2 === 0) pending.direct.push(call(direct));
+    else pending.meshed.push(call(meshed));
+  });
+  const took = { direct: await Promise.all(pending.direct), meshed: await Promise.all(pending.meshed) };
+  for (const agent of agents.values()) agent.destroy();
+  return took;
 }
 
 function p99(values: readonly number[]): number {
