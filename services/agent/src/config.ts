@@ -7,7 +7,7 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
-import { parseVirtualRange, VIRTUAL_RANGE, type VirtualRange } from './translate/virtual-addresses.ts';
+import { parseVirtualRange, VIRTUAL_RANGE, type VirtualRange } from './translate/capture/virtual-addresses.ts';
 
 /** Every setting of the agent. */
 export interface AgentConfig {

@@ -5,8 +5,8 @@ import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/rou
 import { FractionalPercent_DenominatorType as Denominator } from '@hawser/xds/generated/envoy/type/v3/percent_pb.ts';
 import { describe, expect, it, test } from 'vitest';
 import type { XdsResource } from '../snapshot/resource.ts';
+import { outboundListener, tcpListener } from '../translate/listeners/outbound-listeners.ts';
 import { OUTBOUND, upstreamName } from '../translate/names.ts';
-import { outboundListener, tcpListener } from '../translate/outbound-listeners.ts';
 import type { Init } from '../translate/wire-values.ts';
 import { explainRoute } from './explain-route.ts';
 import { regexTest } from './re2.ts';

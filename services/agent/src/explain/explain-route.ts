@@ -6,7 +6,7 @@ import {
   type VirtualHost,
   VirtualHost_TlsRequirementType,
 } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
-import { ORIGIN_METADATA } from '../translate/route-origin.ts';
+import { ORIGIN_METADATA } from '../translate/routes/route-origin.ts';
 import { explainedUpstream } from './explained-upstream.ts';
 import { connectionsText, type FoundListener, listenerFor } from './listener-for.ts';
 import { regexTest } from './re2.ts';

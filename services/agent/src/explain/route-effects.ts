@@ -14,7 +14,7 @@ import {
   FractionalPercent_DenominatorType as Denominator,
   type FractionalPercent,
 } from '@hawser/xds/generated/envoy/type/v3/percent_pb.ts';
-import { CORS_FILTER, FAULT_FILTER } from '../translate/route-filters.ts';
+import { CORS_FILTER, FAULT_FILTER } from '../translate/routes/route-filters.ts';
 
 /** All of a route, in the order in which it happens; where it goes to is not among it. */
 export function effectsOf(route: Route): string[] {

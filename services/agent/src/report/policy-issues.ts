@@ -2,7 +2,7 @@
 import type { PolicyIssue } from '@hawser/wire/messages.ts';
 import type { CompileProblem } from '../guarded-compiler.ts';
 import type { PolicyProbation } from '../state/policy-probation.ts';
-import type { RuleProblem } from '../translate/rule-problems.ts';
+import type { RuleProblem } from '../translate/routes/rule-problems.ts';
 
 const MAX_ISSUES = 100;
 const MAX_LENGTH = 500;

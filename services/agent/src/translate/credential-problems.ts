@@ -3,8 +3,8 @@ import type { DestinationRuleSpec, DestinationRuleTrafficPolicy } from '@hawser/
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Credentials } from '../state/credential.ts';
 import { policyKeyOf } from './policy-tables.ts';
-import type { RuleProblem } from './rule-problems.ts';
-import type { TlsRule } from './traffic-policy.ts';
+import type { RuleProblem } from './routes/rule-problems.ts';
+import type { TlsRule } from './upstreams/traffic-policy.ts';
 
 /** What of the rules in force is not done as written: without its Secret no connection of theirs comes about. */
 export function credentialProblems(policies: ReadonlyMap<string, Resource>, credentials: Credentials): RuleProblem[] {

@@ -1,14 +1,14 @@
 /** What one update of the translator puts together before any of it is given. */
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { World } from '../state/world.ts';
-import type { CompiledService } from './compiled-service.ts';
 import type { Fleet } from './fleet.ts';
-import type { ServedPort } from './inbound.ts';
 import type { Indexes } from './indexes.ts';
+import type { ServedPort } from './listeners/inbound.ts';
+import type { TcpService } from './listeners/tcp-ports.ts';
 import type { Placed } from './resource-ledger.ts';
-import type { StagedHosts } from './route-table.ts';
-import type { StagedViews } from './scope-views.ts';
-import type { TcpService } from './tcp-ports.ts';
+import type { StagedHosts } from './routes/route-table.ts';
+import type { StagedViews } from './scope/scope-views.ts';
+import type { CompiledService } from './services/compiled-service.ts';
 
 /** One update in the making; nothing of it is kept when a check fails. */
 export interface Draft extends Indexes {

@@ -2,8 +2,8 @@
 import type { Resource } from '@hawser/model/resource.ts';
 import { indexPolicies, type PolicyIndex } from './policy-index.ts';
 import { changesBetween } from './policy-tables.ts';
-import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope-index.ts';
-import { ENTRY_KINDS, type EntryIndex, indexEntries, NO_ENTRIES } from './service-entries.ts';
+import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope/scope-index.ts';
+import { ENTRY_KINDS, type EntryIndex, indexEntries, NO_ENTRIES } from './services/service-entries.ts';
 import { EXTENSION_KINDS, type ExtensionPolicies, extensionPolicies } from './telemetry/extension-policies.ts';
 
 /** The policies, by what they are for. */

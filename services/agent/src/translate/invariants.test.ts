@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import type { XdsResource } from '../snapshot/resource.ts';
 import { brokenAssignment, danglingRoutes, unpairedClusters } from './invariants.ts';
 import { placed, ResourceLedger } from './resource-ledger.ts';
-import type { EncodedHost } from './route-config.ts';
-import { RouteTable } from './route-table.ts';
+import type { EncodedHost } from './routes/route-config.ts';
+import { RouteTable } from './routes/route-table.ts';
 
 function resource(type: XdsResource['type'], name: string): XdsResource {
   return { type, name, version: 'v', bytes: new Uint8Array() };

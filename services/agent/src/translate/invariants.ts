@@ -1,7 +1,7 @@
 /** What must hold of every result before it is given: each rule stands for an outage somebody had. Pure. */
 import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { Placed } from './resource-ledger.ts';
-import type { EncodedHost } from './route-config.ts';
+import type { EncodedHost } from './routes/route-config.ts';
 
 /** Every cluster of a unit that needs an assignment has it, and no assignment is without a cluster: else Envoy warms for 15 s. */
 export function unpairedClusters(unit: readonly Placed[]): string[] {

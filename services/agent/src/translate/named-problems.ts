@@ -1,7 +1,7 @@
 /** What policies in force name and nothing is: providers and Secrets. Pure. */
 import type { World } from '../state/world.ts';
 import { credentialProblems } from './credential-problems.ts';
-import type { RuleProblem } from './rule-problems.ts';
+import type { RuleProblem } from './routes/rule-problems.ts';
 import type { ExtensionPolicies } from './telemetry/extension-policies.ts';
 import { providerProblems } from './telemetry/provider-problems.ts';
 

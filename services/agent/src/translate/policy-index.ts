@@ -3,6 +3,17 @@ import { effectiveFailover, effectiveShift } from '@hawser/model/effective-polic
 import type { FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
+import { changedTable, changesBetween, type PolicyChanges, type PolicyTable } from './policy-tables.ts';
+import {
+  type ConnectionRule,
+  connectionRulesOf,
+  delegateKeys,
+  EXACT_RANK,
+  type HttpRule,
+  httpRulesOf,
+  virtualServiceKeys,
+} from './routes/virtual-service-rules.ts';
+import { COMMON_SCOPE } from './scope/scope.ts';
 import {
   type DestinationPolicy,
   type DestinationRule,
@@ -13,18 +24,7 @@ import {
   ownerOf,
   type Subset,
   sameDestinations,
-} from './destination-rules.ts';
-import { changedTable, changesBetween, type PolicyChanges, type PolicyTable } from './policy-tables.ts';
-import { COMMON_SCOPE } from './scope.ts';
-import {
-  type ConnectionRule,
-  connectionRulesOf,
-  delegateKeys,
-  EXACT_RANK,
-  type HttpRule,
-  httpRulesOf,
-  virtualServiceKeys,
-} from './virtual-service-rules.ts';
+} from './upstreams/destination-rules.ts';
 
 /** Everything that policy says about one service. */
 export interface ServicePolicies {

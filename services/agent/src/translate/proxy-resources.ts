@@ -1,11 +1,11 @@
 /** What belongs to one proxy: its listeners, on its own address, and the way to its application. */
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef } from '../state/world.ts';
-import { gatewayListener } from './gateway.ts';
-import { inboundResources, type ServedPort } from './inbound.ts';
-import type { InboundBounds } from './ingress.ts';
-import { outboundListener, tcpListener } from './outbound-listeners.ts';
-import type { TcpService } from './tcp-ports.ts';
+import { gatewayListener } from './listeners/gateway.ts';
+import { inboundResources, type ServedPort } from './listeners/inbound.ts';
+import type { InboundBounds } from './listeners/ingress.ts';
+import { outboundListener, tcpListener } from './listeners/outbound-listeners.ts';
+import type { TcpService } from './listeners/tcp-ports.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
 import type { ProxyTelemetry } from './telemetry/proxy-telemetry.ts';
 

@@ -11,7 +11,7 @@ import type { XdsResource } from '../snapshot/resource.ts';
 import type { PeerCluster } from '../state/world.ts';
 import { encoded } from './encode.ts';
 import { gatewayTrustName, INBOUND_TRUST, serviceTrustName } from './names.ts';
-import type { ServiceView } from './service-view.ts';
+import type { ServiceView } from './services/service-view.ts';
 import { extension, type Init } from './wire-values.ts';
 
 type IdentityMatch = { readonly exact: string } | { readonly prefix: string };

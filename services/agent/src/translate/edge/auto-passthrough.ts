@@ -6,9 +6,9 @@ import { clusterLocalHost, clustersetHost } from '@hawser/model/service-host.ts'
 import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, tiedTo } from '../encode.ts';
-import { exportedPorts, gatewayAssignment, gatewayCluster } from '../gateway.ts';
+import { exportedPorts, gatewayAssignment, gatewayCluster } from '../listeners/gateway.ts';
 import { gatewayClusterName, serverName } from '../names.ts';
-import type { ServiceView } from '../service-view.ts';
+import type { ServiceView } from '../services/service-view.ts';
 import type { EdgeServer } from './edge-servers.ts';
 import { proxyTo, type TcpChain } from './edge-tcp.ts';
 import { commonHost } from './host-names.ts';

@@ -1,5 +1,5 @@
 /** Which hosts of a VirtualService a server of a Gateway serves. Pure. */
-import { isExportedTo, type ProxyScope } from '../scope.ts';
+import { isExportedTo, type ProxyScope } from '../scope/scope.ts';
 import type { BoundService, EdgeGateway } from './edge-index.ts';
 import type { EdgeServer } from './edge-servers.ts';
 import { commonHost, wantedHosts } from './host-names.ts';

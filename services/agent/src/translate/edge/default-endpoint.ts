@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
-import { circuitBreakers } from '../upstream-defaults.ts';
+import { circuitBreakers } from '../upstreams/upstream-defaults.ts';
 import { millis, parseHostPort, pipeAddress, socketAddress } from '../wire-values.ts';
 
 /** The upstream of `127.0.0.1:PORT`, `unix:///PATH` or `unix://@NAME`; undefined for anything else: it has to be on this machine. */

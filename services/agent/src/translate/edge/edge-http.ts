@@ -9,7 +9,7 @@ import {
   HttpConnectionManagerSchema,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
-import { CORS_FILTER, FAULT_FILTER } from '../route-filters.ts';
+import { CORS_FILTER, FAULT_FILTER } from '../routes/route-filters.ts';
 import { ADS, extension, type Init, millis } from '../wire-values.ts';
 
 /** Bytes that a connection may have waiting in one direction (Envoy's edge best practices). */

@@ -1,8 +1,8 @@
 /** Gateways, and the VirtualServices that are bound to them. Pure. */
 import type { GatewaySpec, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { gatewayKeys, MESH } from '../caller.ts';
 import { byAge, policyKeyOf } from '../policy-tables.ts';
+import { gatewayKeys, MESH } from '../routes/caller.ts';
 
 /** A Gateway in force. */
 export interface EdgeGateway {

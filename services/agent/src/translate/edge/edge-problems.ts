@@ -1,7 +1,7 @@
 /** Gateways and VirtualServices that do not meet: nobody listens, nobody serves the host, or the Gateway is not there. Pure. */
 import type { ProxyRef } from '../../state/world.ts';
-import type { RuleProblem } from '../rule-problems.ts';
-import { selects } from '../scope.ts';
+import type { RuleProblem } from '../routes/rule-problems.ts';
+import { selects } from '../scope/scope.ts';
 import type { BoundService, EdgeGateway, EdgeIndex } from './edge-index.ts';
 import { commonHost, serverHost, wantedHosts } from './host-names.ts';
 

@@ -1,7 +1,7 @@
 /** What the Gateways that select one proxy make it listen for, port by port: several Gateways may share one. Pure. */
 import type { GatewayServers } from '@hawser/model/istio/specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
-import type { RuleProblem } from '../rule-problems.ts';
+import type { RuleProblem } from '../routes/rule-problems.ts';
 import { hostPort } from '../wire-values.ts';
 import type { EdgeGateway } from './edge-index.ts';
 import { isHostPattern, type ServerHost, serverHost } from './host-names.ts';

@@ -4,9 +4,9 @@ import type { AuthorizationPolicySpec, TelemetrySpec, WasmPluginSpec } from '@ha
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, serviceKey } from '@hawser/model/service-host.ts';
 import type { ProxyRef } from '../../state/world.ts';
-import type { ServedPort } from '../inbound.ts';
+import type { ServedPort } from '../listeners/inbound.ts';
 import { compareText, policyKeyOf } from '../policy-tables.ts';
-import { ROOT_NAMESPACE, selects } from '../scope.ts';
+import { ROOT_NAMESPACE, selects } from '../scope/scope.ts';
 
 /** A policy of a kind. */
 export interface Policy<Spec> {

@@ -1,6 +1,6 @@
 /** Telemetry and AuthorizationPolicies that name providers which are not there, or are for something else. Pure. */
 import { authorizationProviders, type ProviderReference, providerProblem, telemetryProviders } from '@hawser/model/provider-references.ts';
-import type { RuleProblem } from '../rule-problems.ts';
+import type { RuleProblem } from '../routes/rule-problems.ts';
 import { type ExtensionPolicies, type Policy, providerNamed } from './extension-policies.ts';
 
 /** What of them is not done as written. */

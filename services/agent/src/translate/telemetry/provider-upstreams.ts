@@ -5,14 +5,14 @@ import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envo
 import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { UpstreamTlsContextSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
-import { upstreamCluster, upstreamsOf } from '../clusters.ts';
 import { encoded, tiedTo } from '../encode.ts';
-import { assignment } from '../endpoints.ts';
-import { hasAssignment } from '../external-upstreams.ts';
 import type { Fleet } from '../fleet.ts';
-import type { ServiceView } from '../service-view.ts';
+import type { ServiceView } from '../services/service-view.ts';
 import { serviceTrust } from '../trust.ts';
-import { circuitBreakers, protocolOptions } from '../upstream-defaults.ts';
+import { upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
+import { assignment } from '../upstreams/endpoints.ts';
+import { hasAssignment } from '../upstreams/external-upstreams.ts';
+import { circuitBreakers, protocolOptions } from '../upstreams/upstream-defaults.ts';
 import { extension, millis, socketAddress } from '../wire-values.ts';
 import { type Policy, providerAddress, providerService } from './extension-policies.ts';
 

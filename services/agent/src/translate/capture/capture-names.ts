@@ -1,0 +1,61 @@
+/** The table of names, handed to the resolver beside an Envoy by that Envoy itself: no other way to the agent is needed. */
+import { create } from '@bufbuild/protobuf';
+import { PORTS } from '@hawser/model/ports.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import type { RouteSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
+import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import { HttpConnectionManagerSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import type { XdsResource } from '../../snapshot/resource.ts';
+import { encoded, versionOf } from '../encode.ts';
+import { NAMES } from '../names.ts';
+import { ADS, extension, type Init, socketAddress } from '../wire-values.ts';
+import { type AddressedHost, nameTable } from './named-hosts.ts';
+
+/** Names below it are the mesh's alone: one that is not in the table does not exist. */
+const OWN_ZONE = 'svc.clusterset.local';
+
+/** `GET /names` answers the table as JSON, `GET /version` its version alone. */
+export function namesRoutes(hosts: readonly AddressedHost[]): XdsResource {
+  const table = JSON.stringify({ zones: [OWN_ZONE], names: nameTable(hosts) });
+  const version = versionOf(Buffer.from(table));
+  const message = create(RouteConfigurationSchema, {
+    name: NAMES,
+    maxDirectResponseBodySizeBytes: Math.max(4096, Buffer.byteLength(table)),
+    virtualHosts: [{ name: NAMES, domains: ['*'], routes: [route('/version', version), route('/names', table)] }],
+  });
+  return encoded('RDS', NAMES, message, RouteConfigurationSchema);
+}
+
+function route(path: string, text: string): Init<typeof RouteSchema> {
+  return {
+    match: { pathSpecifier: { case: 'path', value: path } },
+    action: { case: 'directResponse', value: { status: 200, body: { specifier: { case: 'inlineString', value: text } } } },
+  };
+}
+
+/** Where the resolver asks: on loopback, within the workload's own network namespace. */
+export function namesListener(): XdsResource {
+  return LISTENER;
+}
+
+const LISTENER = encoded(
+  'LDS',
+  NAMES,
+  create(ListenerSchema, {
+    name: NAMES,
+    address: socketAddress('127.0.0.1', PORTS.names),
+    filterChains: [
+      {
+        filters: [
+          extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
+            statPrefix: NAMES,
+            routeSpecifier: { case: 'rds', value: { routeConfigName: NAMES, configSource: ADS } },
+            httpFilters: [extension('envoy.filters.http.router', RouterSchema, {})],
+          }),
+        ],
+      },
+    ],
+  }),
+  ListenerSchema,
+);

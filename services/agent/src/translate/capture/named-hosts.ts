@@ -1,0 +1,73 @@
+/** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { type TcpCaller, type TcpRules, tcpRulesOf } from '../listeners/tcp-ports.ts';
+import type { HostView, ServiceView } from '../services/service-view.ts';
+import { isForwarding } from '../upstreams/external-upstreams.ts';
+import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
+
+/** A host and what it may be called by. */
+export interface NamedHost {
+  readonly host: string;
+  /** Other names of it. */
+  readonly aliases: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** Whether connections go where they were going: then no address stands for the host, and only its TLS or its HTTP names it. */
+  readonly forwards: boolean;
+  /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
+  readonly given: readonly string[];
+  /** What policy says of connections, by port; ports without a word are left out. */
+  readonly rules?: Readonly<Record<number, TcpRules>>;
+}
+
+/** A host with the addresses that callers are told. */
+export interface AddressedHost extends NamedHost {
+  readonly addresses: readonly string[];
+}
+
+/** The hosts of a service. `SERVICE.NAMESPACE.svc` is the one that the short name means. */
+export function namedHosts(view: ServiceView, caller: TcpCaller): NamedHost[] {
+  return view.hosts.map((one) => ({
+    host: one.host,
+    aliases: one.short ? [`${view.name.service}.${view.name.namespace}.svc`] : [],
+    ports: one.ports,
+    forwards: isForwarding(one),
+    given: one.external?.addresses ?? [],
+    ...rulesOf(view, one, caller),
+  }));
+}
+
+function rulesOf(view: ServiceView, host: HostView, caller: TcpCaller): Pick<NamedHost, 'rules'> {
+  const { destination, connections } = view.policies;
+  if (destination.trafficPolicy === undefined && connections.length === 0) return {};
+  const rules = host.ports
+    .map(({ port }) => [port, tcpRulesOf(view, { host, port }, caller)] as const)
+    .filter(([, said]) => Object.keys(said).length > 0);
+  return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) };
+}
+
+/**
+ * Hosts with their addresses, in the order of their names. None stands for a wildcard, for a host whose connections go where they were
+ * going, and for what the range has no room for.
+ */
+export function addressed(hosts: readonly NamedHost[], range: VirtualRange): AddressedHost[] {
+  const virtual = virtualAddresses(
+    hosts.filter(({ given, host, forwards }) => given.length === 0 && !forwards && !host.startsWith('*')).map(({ host }) => host),
+    range,
+  );
+  const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host)) }));
+  return all.sort((a, b) => (a.host < b.host ? -1 : 1));
+}
+
+/** CIDR ranges are matched, but no name resolves to one: a range as an address is left to the caller's own resolver. */
+function addressesOf({ given }: NamedHost, virtual: string | undefined): readonly string[] {
+  return given.length > 0 ? [...given].sort() : virtual === undefined ? [] : [virtual];
+}
+
+/** Name → addresses, as resolvers answer; names whose addresses are ranges are not in it. */
+export function nameTable(hosts: readonly AddressedHost[]): Record<string, readonly string[]> {
+  const rows = hosts.flatMap(({ host, aliases, addresses }) => {
+    const single = addresses.filter((address) => !address.includes('/'));
+    return single.length === 0 || host.startsWith('*') ? [] : [host, ...aliases].map((name) => [name, single] as const);
+  });
+  return Object.fromEntries(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

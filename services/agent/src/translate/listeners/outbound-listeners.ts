@@ -1,0 +1,139 @@
+/** Listeners for what a workload calls: one for HTTP, one for each TCP service port. */
+import { create } from '@bufbuild/protobuf';
+import { PORTS } from '@hawser/model/ports.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
+import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
+import { FilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
+import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
+import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
+import {
+  HttpConnectionManager_ServerHeaderTransformation,
+  HttpConnectionManagerSchema,
+} from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { FilterConfigSchema as SniFilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
+import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import type { XdsResource } from '../../snapshot/resource.ts';
+import { encoded } from '../encode.ts';
+import { OUTBOUND, tcpListenerName, upstreamName } from '../names.ts';
+import type { WeightedUpstream } from '../routes/connection-routes.ts';
+import { CORS_FILTER, FAULT_FILTER } from '../routes/route-filters.ts';
+import { FORWARD_CACHE } from '../upstreams/external-upstreams.ts';
+import { ADS, extension, type Init, millis, socketAddress } from '../wire-values.ts';
+import { routedChains, takesAll } from './connection-chains.ts';
+import type { TcpRules, TcpService } from './tcp-ports.ts';
+
+/**
+ * Where the workload at an address calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback
+ * addresses they are taken on loopback alone: nobody else on the network speaks in its name.
+ */
+export function callersAddress(address: string): string {
+  if (/^127\./.test(address) || address === '::1') return address;
+  return address.includes(':') ? '::1' : '127.0.0.1';
+}
+
+/** The listener that takes every HTTP call of the workload at an address. */
+export function outboundListener(address: string): XdsResource {
+  const message = create(ListenerSchema, {
+    name: OUTBOUND,
+    address: socketAddress(callersAddress(address), PORTS.outbound),
+    filterChains: [{ filters: [outboundHttp(OUTBOUND)] }],
+  });
+  return encoded('LDS', OUTBOUND, message, ListenerSchema);
+}
+
+/** Takes HTTP calls of the workload, by the named route configuration. */
+export function outboundHttp(routes: string): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
+    statPrefix: OUTBOUND,
+    routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
+    httpFilters: [
+      // Idle until a route configures them: adding one later would drain the listener (DATAPATH.md D).
+      extension(CORS_FILTER, CorsSchema, {}),
+      extension(FAULT_FILTER, HTTPFaultSchema, {}),
+      // Finds the servers that callers name; any other request passes it untouched.
+      extension('envoy.filters.http.dynamic_forward_proxy', FilterConfigSchema, {
+        implementationSpecifier: { case: 'dnsCacheConfig', value: FORWARD_CACHE },
+      }),
+      extension('envoy.filters.http.router', RouterSchema, {}),
+    ],
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+    normalizePath: true,
+    streamIdleTimeout: millis(300_000),
+  });
+}
+
+/** The listener of a TCP service for the workload at an address. */
+export function tcpListener(address: string, service: TcpService): XdsResource {
+  const name = tcpListenerName(service.port, service.host);
+  const message = create(ListenerSchema, {
+    name,
+    address: socketAddress(callersAddress(address), service.listenerPort),
+    ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
+  });
+  return encoded('LDS', name, message, ListenerSchema);
+}
+
+/**
+ * What VirtualServices lead elsewhere, then the port itself. Where the caller names the server, only TLS that asks for the host, or
+ * for one that a wildcard means, is let through, and goes there.
+ */
+function chains(service: TcpService, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
+  const { host, port, isNamed, routes = [] } = service;
+  const routed = routedChains(tcpListenerName(port, host), service);
+  const isTaken = routes.some((route) => takesAll(route) || (isNamed === true && route.serverNames?.includes(host)));
+  const named = { filterChainMatch: { serverNames: [host] }, filters: [namedServer(port), proxy] };
+  const own = isNamed === undefined ? { filters: [proxy] } : named;
+  const filterChains = isTaken ? routed : [...routed, own];
+  const looksForNames = isNamed === true || routes.some(({ serverNames }) => serverNames !== undefined);
+  if (!looksForNames) return { filterChains };
+  const listenerFilters = [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})];
+  if (isNamed === true) return { listenerFilters, filterChains };
+  // A server may speak first: then there is nothing to find, and nothing to wait for.
+  return { listenerFilters, filterChains, listenerFiltersTimeout: millis(SNIFF_MS), continueOnListenerFiltersTimeout: true };
+}
+
+const SNIFF_MS = 300;
+
+/** Looks up the server that the caller's TLS asks for, so that an upstream of forwarded connections finds it. */
+export function namedServer(port: number): ReturnType<typeof extension> {
+  return extension('envoy.filters.network.sni_dynamic_forward_proxy', SniFilterConfigSchema, {
+    dnsCacheConfig: FORWARD_CACHE,
+    portSpecifier: { case: 'portValue', value: port },
+  });
+}
+
+/**
+ * An address that fails three times is ejected, and the next attempt goes to another, in another region where need be. The ejection takes
+ * effect a moment later: attempts without a pause would all be over by then.
+ */
+const CONNECT_ATTEMPTS = 6;
+
+/** Takes a connection of the workload to an upstream, as DestinationRules want it. */
+export function outboundTcp(statPrefix: string, cluster: string, rules: TcpRules = {}): ReturnType<typeof extension> {
+  return outboundSplit(statPrefix, [{ name: cluster, weight: 1 }], rules);
+}
+
+/** Takes connections of the workload to one of several upstreams, by their weights. */
+export function outboundSplit(statPrefix: string, clusters: readonly WeightedUpstream[], rules: TcpRules): ReturnType<typeof extension> {
+  const [only, ...others] = clusters;
+  const clusterSpecifier: Init<typeof TcpProxySchema>['clusterSpecifier'] =
+    only !== undefined && others.length === 0
+      ? { case: 'cluster', value: only.name }
+      : { case: 'weightedClusters', value: { clusters: [...clusters] } };
+  return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
+    ...{ statPrefix, clusterSpecifier, maxConnectAttempts: CONNECT_ATTEMPTS },
+    backoffOptions: { baseInterval: millis(20), maxInterval: millis(200) },
+    ...policed(rules),
+  });
+}
+
+/** What a DestinationRule says of the connections. Envoy's own: an hour of idleness, no longest time. */
+function policed({ times = {}, hashesSourceIp = false }: TcpRules): Init<typeof TcpProxySchema> {
+  return {
+    ...(times.idleMs === undefined ? {} : { idleTimeout: millis(times.idleMs) }),
+    ...(times.longestMs === undefined ? {} : { maxDownstreamConnectionDuration: millis(times.longestMs) }),
+    ...(hashesSourceIp ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
+  };
+}

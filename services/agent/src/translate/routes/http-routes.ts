@@ -1,0 +1,127 @@
+/** Routes of VirtualService rules for one port of one host and one kind of caller. */
+import type { VirtualServiceHttp, VirtualServiceMatch } from '@hawser/model/istio/specs.ts';
+import type { RouteSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+import type { HostView } from '../services/service-view.ts';
+import type { Init } from '../wire-values.ts';
+import { type Caller, dependsOnScope, isFor, isRestricted, isVisible } from './caller.ts';
+import { isHttpPort, type ServiceLookup } from './destinations.ts';
+import { headerChanges } from './header-operations.ts';
+import { DEFAULT_PER_TRY_MS, perTryMs, safeRetries, unsafeRetries, withPerTry } from './retries.ts';
+import { type Action, actionOf } from './route-actions.ts';
+import { filterConfigs } from './route-filters.ts';
+import { type Methods, methodsOf, type RouteMatchInit, routeMatch, SAFE_METHOD_MATCH } from './route-match.ts';
+import { withOrigin } from './route-origin.ts';
+import { below, type Report, SILENT } from './rule-report.ts';
+import type { HttpRule } from './virtual-service-rules.ts';
+
+type RouteInit = Init<typeof RouteSchema>;
+
+/** Where routes are for. */
+export interface RoutePlace {
+  readonly caller: Caller;
+  /** Scope of the host that is called; undefined for hosts that no service has. */
+  readonly scope: HostView['scope'] | undefined;
+  /** Port that is called. */
+  readonly port: number;
+  readonly lookup: ServiceLookup;
+  /** Told with the policy, and the field in it. */
+  readonly report?: (policy: string, field: string, message: string) => void;
+}
+
+/**
+ * The routes of the rules that are for this caller, in the order in which they are tried. Several VirtualServices of one host are
+ * one after the other, the oldest first; a rule that catches everything ends its own VirtualService and comes after all others'.
+ */
+export function httpRoutes(rules: readonly HttpRule[], place: RoutePlace): RouteInit[] {
+  const [first, last]: [RouteInit[], RouteInit[]] = [[], []];
+  const ended = new Set<string>();
+  for (const rule of rulesFor(rules, place.caller)) {
+    if (ended.has(rule.owner.policy)) continue;
+    for (const routes of ruleRoutes(rule, place)) {
+      const catches = routes.some(isCatchAll);
+      if (!catches) first.push(...routes);
+      else if (last.length === 0) last.push(...routes);
+      if (catches) ended.add(rule.owner.policy);
+      if (catches) break;
+    }
+  }
+  return [...first, ...last];
+}
+
+/** Whether a route takes every request. */
+export function isCatchAll({ match }: RouteInit): boolean {
+  const isAnyPath = match?.pathSpecifier?.case === 'prefix' && match.pathSpecifier.value === '/';
+  return isAnyPath && (match.headers ?? []).length === 0 && (match.queryParameters ?? []).length === 0;
+}
+
+/** Whether routes of these rules differ between callers of one gateway. */
+export function rulesDependOnScope(rules: readonly HttpRule[]): boolean {
+  return rules.some(({ owner, rule }) => isRestricted(owner) || (rule.match ?? []).some(dependsOnScope));
+}
+
+/** Of the rules that a caller sees, those of the most specific host. */
+function rulesFor(rules: readonly HttpRule[], caller: Caller): HttpRule[] {
+  const visible = rules.filter(({ owner }) => isVisible(owner, caller));
+  const most = visible.reduce((rank, rule) => Math.max(rank, rule.rank), 0);
+  return visible.filter(({ rank }) => rank === most);
+}
+
+/** Routes of each match that is for the caller and the port. */
+function ruleRoutes(one: HttpRule, place: RoutePlace): RouteInit[][] {
+  const { rule, owner } = one;
+  const report = reportOf(one, place);
+  const matches: readonly VirtualServiceMatch[] = rule.match === undefined || rule.match.length === 0 ? [{}] : rule.match;
+  const ours = matches.flatMap((match, at) => (isFor(match, owner, place.caller) && isAt(match, place.port) ? [{ match, at }] : []));
+  if (ours.length === 0) return [];
+  const context = { namespace: one.namespace, scope: place.scope, port: place.port, takes: isHttpPort, lookup: place.lookup, report };
+  const action = actionOf(rule, context);
+  const common = { ...headerChanges(rule.headers, report).changes, typedPerFilterConfig: filterConfigs(rule, report) };
+  return ours.flatMap(({ match, at }) => {
+    const isWritten = one.matches === 'own' && matches === rule.match;
+    const matched = routeMatch(match, isWritten ? below(report, `match[${at}]`) : report);
+    if (matched === undefined) return [];
+    const named = { ...nameOf(rule, match), ...(match.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }) };
+    const routes = methodRoutes({ match: matched, methods: methodsOf(match), rule, action });
+    const whole = routes.map((route) => ({ ...named, ...common, ...route }));
+    return [withOrigin(whole, one.policy, isWritten ? `${one.field}.match[${at}]` : one.field)];
+  });
+}
+
+function isAt({ port }: VirtualServiceMatch, called: number): boolean {
+  return port === undefined || port === 0 || port === called;
+}
+
+/** Rule and match by their names, for access logs. */
+function nameOf({ name = '' }: VirtualServiceHttp, match: VirtualServiceMatch): { name?: string } {
+  const parts = [name, match.name ?? ''].filter((part) => part !== '');
+  return parts.length === 0 ? {} : { name: parts.join('.') };
+}
+
+function reportOf({ policy, field }: HttpRule, { report }: RoutePlace): Report {
+  return report === undefined ? SILENT : (inner, message) => report(policy, inner === '' ? field : `${field}.${inner}`, message);
+}
+
+interface MethodRoutes {
+  readonly match: RouteMatchInit;
+  readonly methods: Methods;
+  readonly rule: VirtualServiceHttp | undefined;
+  readonly action: Action;
+}
+
+/** Routes for safe methods and for others, which differ in their retries alone. */
+export function methodRoutes({ match, methods, rule, action }: MethodRoutes): RouteInit[] {
+  if (action.case === 'answer') return [{ match, action: action.action }];
+  const safe = withPerTry(safeRetries(rule), perTryMs(rule, DEFAULT_PER_TRY_MS));
+  const unsafe = withPerTry(unsafeRetries(rule, methods === 'unsafe'), perTryMs(rule, 0));
+  const safeMatch = methods === 'any' ? { ...match, headers: [...(match.headers ?? []), SAFE_METHOD_MATCH] } : match;
+  return [
+    ...(methods === 'unsafe' ? [] : [{ match: safeMatch, action: forward(action.to, safe) }]),
+    ...(methods === 'safe' ? [] : [{ match, action: forward(action.to, unsafe) }]),
+  ];
+}
+
+type ForwardInit = Extract<Action, { case: 'forward' }>['to'];
+
+function forward(to: ForwardInit, retryPolicy: ReturnType<typeof safeRetries>): NonNullable<RouteInit['action']> {
+  return { case: 'route', value: { ...to, ...(retryPolicy === undefined ? {} : { retryPolicy }) } };
+}

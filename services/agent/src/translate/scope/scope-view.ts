@@ -1,0 +1,348 @@
+/**
+ * What one scope is served otherwise than everybody (decision 0017). Only what depends on the caller is compiled here; the rest is
+ * taken as it was compiled and encoded for all. Pure: states are replaced, never changed.
+ */
+
+import type { Resource } from '@hawser/model/resource.ts';
+import { hostKey } from '@hawser/model/service-host.ts';
+import { sha256 } from '@hawser/runtime/canonical-json.ts';
+import type { LayerName, XdsResource } from '../../snapshot/resource.ts';
+import type { Fleet } from '../fleet.ts';
+import { anywhereCluster, elsewhereCluster } from '../listeners/elsewhere.ts';
+import { type TcpPort, type TcpService, tcpPortsOf } from '../listeners/tcp-ports.ts';
+import { OUTBOUND } from '../names.ts';
+import type { ServicePolicies } from '../policy-index.ts';
+import { type Placed, placed } from '../resource-ledger.ts';
+import { connectionsDependOnScope } from '../routes/connection-routes.ts';
+import { type EncodedHost, routeConfiguration } from '../routes/route-config.ts';
+import { dependOnCaller } from '../routes/routes.ts';
+import { type CompiledService, compiledHosts, compiledService } from '../services/compiled-service.ts';
+import { dependsOnCaller, destinationPolicy, ownerOf } from '../upstreams/destination-rules.ts';
+import { isExportedTo, type ProxyScope } from './scope.ts';
+import { boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
+
+/** The state that all share, as it is being compiled. */
+export interface CommonState {
+  readonly fleet: Fleet;
+  service(key: string): CompiledService | undefined;
+  keys(): Iterable<string>;
+  hostsOf(key: string): readonly EncodedHost[];
+  /** All virtual hosts, by name. */
+  readonly hosts: readonly EncodedHost[];
+  /** What of the shared layer depends on no service. */
+  readonly base: readonly XdsResource[];
+  /** Services that are not as they were, or whose virtual hosts are not. */
+  readonly changed: ReadonlySet<string>;
+}
+
+/** A scope's view as it was staged last. */
+export interface ScopeView {
+  readonly scope: ProxyScope;
+  readonly layer: LayerName;
+  readonly sidecars: readonly Resource[];
+  readonly bounds: SidecarBounds | undefined;
+  readonly fleet: Fleet;
+  readonly base: readonly XdsResource[];
+  /** Services that are compiled otherwise for this scope. */
+  readonly variants: ReadonlyMap<string, Variant>;
+  /** What a bounded scope may call. */
+  readonly callable: ReadonlySet<string>;
+  /** What an unbounded scope may not call: ServiceEntries that are not exported to it. */
+  readonly hidden: ReadonlySet<string>;
+  /** Virtual hosts of services: all that the scope may call if it is bounded, else those that differ. */
+  readonly hosts: ReadonlyMap<string, readonly EncodedHost[]>;
+  /** Services whose resources are in the layer, with those their rules lead to. */
+  readonly reachable: ReadonlySet<string>;
+  /** TCP ports by `HOST:PORT`: all that the scope may call if it is bounded, else those with rules of their own. */
+  readonly tcp: ReadonlyMap<string, TcpPort | undefined>;
+  /** Units of the ledger that hold something. */
+  readonly filled: ReadonlySet<string>;
+}
+
+interface Variant {
+  readonly policies: ServicePolicies;
+  readonly compiled: CompiledService;
+}
+
+/** A view and what is to be told of it. */
+export interface StagedView {
+  readonly view: ScopeView;
+  readonly units: ReadonlyMap<string, readonly Placed[]>;
+}
+
+/** Stages the view of a scope for which these Sidecars hold; the view itself when nothing of it differs. */
+export function stagedView(
+  scope: ProxyScope,
+  sidecars: readonly Resource[],
+  about: { before?: ScopeView | undefined; common: CommonState },
+): StagedView {
+  const { before, common } = about;
+  const isSame =
+    before !== undefined &&
+    before.fleet === common.fleet &&
+    before.sidecars.length === sidecars.length &&
+    sidecars.every((one, index) => one === before.sidecars[index]);
+  const bounds = isSame ? before.bounds : boundsOf(sidecars, scope.namespace);
+  const keys = isSame
+    ? common.changed
+    : new Set([...common.keys(), ...(before?.callable ?? []), ...(before?.hosts.keys() ?? []), ...(before?.variants.keys() ?? [])]);
+  if (isSame && keys.size === 0 && before.base === common.base) return { view: before, units: new Map() };
+  const layer: LayerName = before?.layer ?? `scope:${scope.namespace}:${sha256(scope.id).slice(0, 12)}`;
+  const start = { scope, layer, sidecars, bounds, fleet: common.fleet, base: common.base };
+  return new Staging(start, before, common).done(keys);
+}
+
+/** The layers that proxies of the scope read. */
+export function readsOf({ bounds, layer, filled }: ScopeView): readonly LayerName[] {
+  if (isBounded(bounds)) return [layer];
+  return filled.size > 0 ? [layer, 'sidecar'] : ['sidecar'];
+}
+
+/** Whether the scope sees its own layer alone. */
+export function isBounded(bounds: SidecarBounds | undefined): boolean {
+  return bounds?.egress !== undefined;
+}
+
+/** The services and virtual hosts that a scope may call. */
+export function callableOf(
+  view: ScopeView,
+  common: Pick<CommonState, 'service' | 'keys' | 'hosts' | 'hostsOf'>,
+): { services: CompiledService[]; hosts: readonly EncodedHost[] } {
+  const keys = isBounded(view.bounds) ? [...view.callable].sort() : [...common.keys()].filter((key) => !view.hidden.has(key));
+  const services = keys.map((key) => view.variants.get(key)?.compiled ?? common.service(key)).filter((compiled) => compiled !== undefined);
+  return { services, hosts: hostsIn(view, common) };
+}
+
+function hostsIn(
+  { bounds, hosts }: Pick<ScopeView, 'bounds' | 'hosts'>,
+  { hosts: all, hostsOf }: Pick<CommonState, 'hosts' | 'hostsOf'>,
+): readonly EncodedHost[] {
+  const own = [...hosts.values()].flat();
+  if (isBounded(bounds)) return own.sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (hosts.size === 0) return all;
+  // A service's virtual hosts have the same names for everybody, unless it is hidden.
+  const byName = new Map(own.map((host) => [host.name, host]));
+  const hidden = new Set([...hosts.keys()].flatMap((key) => hostsOf(key)).filter(({ name }) => !byName.has(name)));
+  return all.flatMap((host) => (hidden.has(host) ? [] : [byName.get(host.name) ?? host]));
+}
+
+type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'hosts' | 'reachable' | 'tcp' | 'filled'>;
+
+class Staging {
+  readonly #start: Start;
+  readonly #before: ScopeView | undefined;
+  readonly #common: CommonState;
+  readonly #variants: Map<string, Variant>;
+  readonly #callable: Set<string>;
+  readonly #hidden: Set<string>;
+  readonly #hosts: Map<string, readonly EncodedHost[]>;
+  readonly #units = new Map<string, readonly Placed[]>();
+
+  constructor(start: Start, before: ScopeView | undefined, common: CommonState) {
+    this.#start = start;
+    this.#before = before;
+    this.#common = common;
+    this.#variants = new Map(before?.variants);
+    this.#callable = new Set(before?.callable);
+    this.#hidden = new Set(before?.hidden);
+    this.#hosts = new Map(before?.hosts);
+  }
+
+  done(keys: ReadonlySet<string>): StagedView {
+    for (const key of keys) this.#draftVariant(key);
+    for (const key of keys) this.#draftHosts(key);
+    const reachable = isBounded(this.#start.bounds) ? this.#reachable() : new Set(this.#variants.keys());
+    const former = this.#before?.reachable ?? new Set<string>();
+    for (const key of new Set([...keys, ...reachable.symmetricDifference(former)]))
+      this.#units.set(this.#unit(`service:${key}`), reachable.has(key) ? this.#resources(key) : []);
+    this.#draftBase();
+    this.#draftRoutes();
+    return this.#staged(reachable);
+  }
+
+  #staged(reachable: ReadonlySet<string>): StagedView {
+    const filled = new Set(this.#before?.filled);
+    for (const [unit, items] of this.#units) {
+      if (items.length > 0) filled.add(unit);
+      else if (!filled.delete(unit)) this.#units.delete(unit);
+    }
+    const view = {
+      ...this.#start,
+      variants: this.#variants,
+      callable: this.#callable,
+      hidden: this.#hidden,
+      hosts: this.#hosts,
+      reachable,
+      tcp: this.#tcp(),
+      filled,
+    };
+    return { view, units: this.#units };
+  }
+
+  #draftVariant(key: string): void {
+    const compiled = this.#common.service(key);
+    const policies = compiled === undefined ? undefined : policiesFor(compiled.input.policies, key, this.#start.scope);
+    if (compiled === undefined || policies === undefined) {
+      this.#variants.delete(key);
+      return;
+    }
+    const before = this.#before?.variants.get(key);
+    // The same object as before, so that nothing is compiled again that need not be.
+    const kept = before?.policies === compiled.input.policies ? before.compiled.input.policies : policies;
+    const variant = compiledService({ ...compiled.input, policies: kept }, this.#start.fleet, before?.compiled);
+    this.#variants.set(key, { policies: compiled.input.policies, compiled: variant });
+  }
+
+  #draftHosts(key: string): void {
+    const compiled = this.#compiled(key);
+    const ports = compiled === undefined ? new Set<number>() : this.#allowedPorts(compiled);
+    this.#note(key, ports);
+    const own = compiled === undefined ? [] : this.#callableHosts(key, compiled, ports);
+    const common = this.#common.hostsOf(key);
+    const differ = isBounded(this.#start.bounds)
+      ? own.length > 0
+      : own.length !== common.length || own.some((host) => !common.includes(host));
+    if (differ) this.#hosts.set(key, own);
+    else this.#hosts.delete(key);
+  }
+
+  #note(key: string, ports: ReadonlySet<number> | undefined): void {
+    const may = ports === undefined || ports.size > 0;
+    const bounded = isBounded(this.#start.bounds);
+    if (!bounded && !may) this.#hidden.add(key);
+    else this.#hidden.delete(key);
+    if (bounded && may) this.#callable.add(key);
+    else this.#callable.delete(key);
+  }
+
+  #callableHosts(key: string, compiled: CompiledService, allowed: ReadonlySet<number> | undefined): readonly EncodedHost[] {
+    const { scope } = this.#start;
+    if (allowed?.size === 0) return [];
+    const depends =
+      this.#variants.has(key) || dependOnCaller(compiled.view) || [...compiled.leadsTo].some((other) => this.#variants.has(other));
+    const hosts = depends ? compiledHosts(compiled, (other) => this.#compiled(other)?.view, scope) : this.#common.hostsOf(key);
+    return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portIn(name)));
+  }
+
+  /** Ports of a service that the scope may call; undefined: all of them. */
+  #allowedPorts(compiled: CompiledService): ReadonlySet<number> | undefined {
+    const { bounds, scope } = this.#start;
+    if (!isServiceExported(compiled, scope)) return NO_PORTS;
+    if (bounds === undefined || !isBounded(bounds)) return undefined;
+    const { view } = compiled;
+    const service = { key: view.key, namespace: view.name.namespace, names: view.hosts.map(({ host }) => host) };
+    const ports = view.hosts.flatMap((host) => host.ports);
+    return new Set(ports.filter((port) => imports(bounds, service, port)).map(({ port }) => port));
+  }
+
+  /** What may be called, and what its rules lead to: a route to a service brings the service with it. */
+  #reachable(): Set<string> {
+    const { bounds } = this.#start;
+    const proxy = bounds?.egressProxy === undefined ? undefined : hostKey(bounds.egressProxy.host, bounds.namespace);
+    const led = [...this.#callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])]);
+    return new Set([...this.#callable, ...led, ...(proxy === undefined ? [] : [proxy])]);
+  }
+
+  /** All of a service's resources for a bounded scope, else those that are not as everybody has them. */
+  #resources(key: string): Placed[] {
+    const common = this.#common.service(key);
+    const own = this.#compiled(key);
+    if (own === undefined) return [];
+    const resources = sharedResources(own);
+    if (isBounded(this.#start.bounds)) return placed(this.#start.layer, resources);
+    const versions = new Map(
+      (common === undefined ? [] : sharedResources(common)).map(({ type, name, version }) => [`${type} ${name}`, version]),
+    );
+    return placed(
+      this.#start.layer,
+      resources.filter(({ type, name, version }) => versions.get(`${type} ${name}`) !== version),
+    );
+  }
+
+  /** Services whose connections go elsewhere for some callers. */
+  #connectedOtherwise(): string[] {
+    return [...this.#common.keys()].filter((key) => connectionsDependOnScope(this.#compiled(key)?.view.policies.connections ?? []));
+  }
+
+  #tcp(): Map<string, TcpPort | undefined> {
+    const isOwn = isBounded(this.#start.bounds);
+    const caller = { lookup: (key: string) => this.#compiled(key)?.view, scope: this.#start.scope };
+    const keys = isOwn ? this.#callable : new Set([...this.#variants.keys(), ...this.#connectedOtherwise()]);
+    const ports = [...keys].flatMap((key) => {
+      const compiled = this.#compiled(key);
+      const allowed = compiled === undefined ? NO_PORTS : this.#allowedPorts(compiled);
+      return compiled === undefined ? [] : tcpPortsOf(compiled.view, caller).filter(({ port }) => allowed?.has(port) !== false);
+    });
+    const hidden = [...this.#hidden].flatMap((key) => {
+      const view = this.#compiled(key)?.view;
+      return view === undefined ? [] : tcpPortsOf(view, caller);
+    });
+    return new Map([
+      ...hidden.map((port) => [tcpKeyOf(port), undefined] as const),
+      ...ports.map((port) => [tcpKeyOf(port), port] as const),
+    ]);
+  }
+
+  #draftBase(): void {
+    const { bounds, layer, base } = this.#start;
+    this.#units.set(this.#unit('base'), isBounded(bounds) ? placed(layer, base) : []);
+    this.#units.set(this.#unit('anywhere'), bounds?.elsewhere === 'ALLOW_ANY' ? placed(layer, [anywhereCluster()]) : []);
+  }
+
+  #draftRoutes(): void {
+    const { bounds, layer } = this.#start;
+    const elsewhere = elsewhereCluster(bounds, (key) => this.#compiled(key)?.view);
+    const isOwn = isBounded(bounds) || this.#hosts.size > 0 || elsewhere !== undefined;
+    const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts }, this.#common) : [];
+    this.#units.set(this.#unit('routes'), isOwn ? placed(layer, [routeConfiguration(OUTBOUND, hosts, elsewhere)]) : []);
+  }
+
+  #compiled(key: string): CompiledService | undefined {
+    return this.#variants.get(key)?.compiled ?? this.#common.service(key);
+  }
+
+  #unit(name: string): string {
+    return `${this.#start.layer} ${name}`;
+  }
+}
+
+function sharedResources({ shape, endpoints }: CompiledService): readonly XdsResource[] {
+  return [...shape.sidecar, ...endpoints.sidecar];
+}
+
+/** The policies of a service as the scope sees them; undefined when that is as everybody does. */
+function policiesFor(policies: ServicePolicies, key: string, scope: ProxyScope): ServicePolicies | undefined {
+  const owner = ownerOf(key);
+  if (!dependsOnCaller(policies.destinations, owner)) return undefined;
+  const destination = destinationPolicy(policies.destinations, owner, scope);
+  if (JSON.stringify(destination) === JSON.stringify(policies.destination)) return undefined;
+  return { ...policies, destination, subsets: destination.subsets };
+}
+
+/** The TCP services that the proxies of a view have listeners for. */
+export function tcpServicesOf({ bounds, tcp }: ScopeView, all: readonly TcpService[]): readonly TcpService[] {
+  if (!isBounded(bounds) && tcp.size === 0) return all;
+  return all.flatMap((service) => {
+    const key = tcpKeyOf(service);
+    const own = tcp.get(key);
+    if (own !== undefined) return [{ ...own, listenerPort: service.listenerPort }];
+    return isBounded(bounds) || tcp.has(key) ? [] : [service];
+  });
+}
+
+function tcpKeyOf({ host, port }: Pick<TcpPort, 'host' | 'port'>): string {
+  return `${host}:${port}`;
+}
+
+const NO_PORTS: ReadonlySet<number> = new Set();
+
+/** A host of ServiceEntries alone may be hidden from the scope's namespace. */
+function isServiceExported({ input }: CompiledService, { namespace }: ProxyScope): boolean {
+  if (input.external === undefined || input.shards.size > 0) return true;
+  return input.external.entries.entries.some((entry) => isExportedTo(entry.spec.exportTo, entry.namespace, namespace));
+}
+
+/** The port in the name of a virtual host, `HOST:PORT`. */
+function portIn(name: string): number {
+  return Number(name.slice(name.lastIndexOf(':') + 1));
+}

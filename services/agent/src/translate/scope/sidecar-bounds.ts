@@ -1,0 +1,111 @@
+/** What Sidecars say of a caller: which services it may call, what happens with calls of others, and what it takes in itself. Pure. */
+import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import type { Destination, SidecarEgress, SidecarInboundConnectionPool, SidecarIngress, SidecarSpec } from '@hawser/model/istio/specs.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { hostKey } from '@hawser/model/service-host.ts';
+import type { Elsewhere } from '../capture/capture-listener.ts';
+import { protocolOf } from '../istio-protocol.ts';
+import { policyKeyOf } from '../policy-tables.ts';
+
+/** The Sidecars of one caller as one. */
+export interface SidecarBounds {
+  /** Key of the nearest Sidecar. */
+  readonly policy: string;
+  /** Undefined: everything may be called. */
+  readonly egress: readonly EgressBounds[] | undefined;
+  readonly elsewhere: Elsewhere | undefined;
+  /** Takes what goes elsewhere; its host is read in `namespace`. */
+  readonly egressProxy: Destination | undefined;
+  readonly namespace: string;
+  readonly ingress: readonly SidecarIngress[];
+  readonly inboundConnectionPool: SidecarInboundConnectionPool | undefined;
+}
+
+/** One listener of what may be called. */
+export interface EgressBounds {
+  /** The port it is for; undefined for all that no other is for. */
+  readonly port: number | undefined;
+  /** Whether it is for HTTP or for connections; undefined for both. */
+  readonly protocol: 'http' | 'tcp' | undefined;
+  readonly hosts: readonly ImportedHost[];
+  readonly listener: SidecarEgress;
+}
+
+/** `NAMESPACE/HOST` of an egress listener. */
+interface ImportedHost {
+  /** `*` for all of them. */
+  readonly namespace: string;
+  /** `*` for all, `.SUFFIX` for all that end so, else a key of `hostKey`. */
+  readonly host: string;
+}
+
+/** A service, as far as bounds look at it. */
+export interface BoundedService {
+  readonly key: string;
+  /** Whose it is; a ServiceEntry's is not in its key. */
+  readonly namespace: string;
+  /** Names by which it is called in full. */
+  readonly names: readonly string[];
+}
+
+/** Joins the Sidecars that hold for a caller of `namespace`, the nearest first; undefined without any. */
+export function boundsOf(sidecars: readonly Resource[], namespace: string): SidecarBounds | undefined {
+  const [nearest] = sidecars;
+  if (nearest === undefined) return undefined;
+  const specs = sidecars.map(({ spec }) => spec as SidecarSpec);
+  const first = specs[0];
+  const outbound = specs.find((spec) => spec.outboundTrafficPolicy !== undefined)?.outboundTrafficPolicy;
+  const egress = specs.find((spec) => (spec.egress ?? []).length > 0)?.egress?.map((listener) => egressBounds(listener, namespace));
+  const isOpen =
+    egress === undefined || (egress.length === 1 && egress[0]?.port === undefined && egress[0]?.hosts.some(isEverything) === true);
+  return {
+    policy: policyKeyOf(nearest),
+    egress: isOpen && egress?.[0]?.listener.bind === undefined ? undefined : egress,
+    elsewhere: outbound === undefined ? undefined : (outbound.mode ?? 'ALLOW_ANY'),
+    egressProxy: outbound?.egressProxy,
+    namespace,
+    ingress: first?.ingress ?? [],
+    inboundConnectionPool: specs.find((spec) => spec.inboundConnectionPool !== undefined)?.inboundConnectionPool,
+  };
+}
+
+function egressBounds(listener: SidecarEgress, namespace: string): EgressBounds {
+  const { number: port, protocol: word = '' } = listener.port ?? {};
+  const protocol = word === '' ? undefined : protocolOf({ protocol: word }).protocol === 'tcp' ? 'tcp' : 'http';
+  return { port, protocol, hosts: listener.hosts.flatMap((host) => importedHost(host, namespace)), listener };
+}
+
+/** `./*`, `ns/host`, an asterisk for all namespaces; `~` imports nothing. A name of a service may have any of its spellings. */
+function importedHost(text: string, own: string): ImportedHost[] {
+  const slash = text.indexOf('/');
+  const [scope, name] = slash < 0 ? ['*', text] : [text.slice(0, slash), text.slice(slash + 1)];
+  if (scope === '~') return [];
+  const namespace = scope === '.' ? own : scope;
+  if (name === '*') return [{ namespace, host: '*' }];
+  if (name.startsWith('*.')) return [{ namespace, host: name.slice(1) }];
+  const key = hostKey(name, namespace);
+  return key === undefined ? [] : [{ namespace, host: key }];
+}
+
+function isEverything({ namespace, host }: ImportedHost): boolean {
+  return namespace === '*' && host === '*';
+}
+
+/** Whether a caller may call a port of a service. A listener for a port takes that port from the one for all others, and carries its protocol alone. */
+export function imports({ egress }: SidecarBounds, service: BoundedService, port: ServicePort): boolean {
+  if (egress === undefined) return true;
+  const own = egress.filter((listener) => listener.port === port.port);
+  const deciding = own.length > 0 ? own : egress.filter((listener) => listener.port === undefined);
+  return deciding.some((listener) => carries(listener, port) && listener.hosts.some((host) => isMeant(host, service)));
+}
+
+/** A port of which nobody said what it speaks is for either. */
+function carries({ protocol }: EgressBounds, port: ServicePort): boolean {
+  return protocol === undefined || port.application === 'auto' || (protocol === 'tcp') === (port.protocol === 'tcp');
+}
+
+function isMeant({ namespace, host }: ImportedHost, service: BoundedService): boolean {
+  if (namespace !== '*' && namespace !== service.namespace) return false;
+  if (host === '*' || host === service.key) return true;
+  return host.startsWith('.') && service.names.some((name) => name.endsWith(host));
+}

@@ -1,0 +1,86 @@
+/** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { Fleet } from '../fleet.ts';
+import type { ServedPort } from '../listeners/inbound.ts';
+import { type Placed, placed } from '../resource-ledger.ts';
+import type { ServiceLookup } from '../routes/destinations.ts';
+import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
+import { virtualHosts } from '../routes/routes.ts';
+import { destinationKeys } from '../routes/rule-destinations.ts';
+import type { ProxyScope } from '../scope/scope.ts';
+import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
+import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
+
+export interface CompiledService {
+  readonly input: ServiceInput;
+  readonly fleet: Fleet;
+  readonly view: ServiceView;
+  readonly shapeKey: string;
+  readonly shape: ServiceShape;
+  readonly endpoints: ServiceEndpoints;
+  /** Services its rules lead to: their shape decides about its routes. */
+  readonly leadsTo: ReadonlySet<string>;
+  /** Address of an own endpoint → what it serves. */
+  readonly served: ReadonlyMap<string, readonly ServedPort[]>;
+  /** Address of an own endpoint → its labels. */
+  readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+/** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
+export function compiledService(input: ServiceInput, fleet: Fleet, before: CompiledService | undefined): CompiledService {
+  const isSame = before !== undefined && before.fleet === fleet;
+  if (isSame && before.input.policies === input.policies && serversAlike(before.input, input)) return before;
+  const view = serviceView(input, fleet);
+  const shapeKey = `${shapeOf(view)}${JSON.stringify(input.policies.destination)}`;
+  const shape = isSame && before.shapeKey === shapeKey ? before.shape : serviceShape(view, fleet);
+  return {
+    input,
+    fleet,
+    view,
+    shapeKey,
+    shape,
+    endpoints:
+      isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
+    leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies, input.key),
+    served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
+    labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
+  };
+}
+
+function serversAlike(a: ServiceInput, b: ServiceInput): boolean {
+  return a.shards === b.shards && a.external === b.external;
+}
+
+/** Whether two inputs of one shape give the same assignments: rules have no part in them. */
+function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
+  return serversAlike(a, b) && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
+}
+
+/** The resources of a compiled service in the shared layers. */
+export function compiledResources(compiled: CompiledService): Placed[] {
+  const { shape, endpoints } = compiled;
+  return [...placed('sidecar', [...shape.sidecar, ...endpoints.sidecar]), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
+}
+
+/** The virtual hosts of a compiled service, given the other services its rules may lead to, as a caller sees them. */
+export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup, scope?: ProxyScope): EncodedHost[] {
+  return virtualHosts(compiled.view, lookup, scope).map(encodedHost);
+}
+
+function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort[]> {
+  const own: EndpointShard | undefined = view.own;
+  if (own === undefined) return new Map();
+  const served = new Map<string, ServedPort[]>();
+  for (const endpoint of own.endpoints) {
+    const ports = own.ports.flatMap(({ port, protocol, application }) => {
+      const targetPort = endpoint.targetPorts[String(port)];
+      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort }];
+    });
+    served.set(endpoint.address, ports);
+  }
+  return served;
+}
+
+function labelsOf({ own }: ServiceView): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  return new Map((own?.endpoints ?? []).map(({ address, labels }) => [address, labels]));
+}
