@@ -72,8 +72,9 @@ export class ProxyRegistry implements ProxyGate {
     this.#layers.set(`${role}:${address}`, ref);
     this.#parts.loop.attach(ref);
     if (role !== 'gateway') this.#parts.local.sidecarConnected(address);
-    this.#left.delete(`${role}:${address}`);
-    this.rejoin();
+    const wasLeft = this.#left.delete(`${role}:${address}`);
+    // Most proxies belong to no group, and come by the hundred when an agent starts.
+    if (wasLeft || belongsToGroup(ref) || belongsToGroup(known)) this.rejoin();
     if (before?.address !== address || !isDeepStrictEqual(known, ref)) this.#parts.onChange();
   }
 
@@ -98,7 +99,7 @@ export class ProxyRegistry implements ProxyGate {
   /** A machine keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */
   #leave(layer: string): void {
     const proxy = this.#layers.get(layer);
-    if (proxy?.labels?.[WORKLOAD_GROUP_LABEL] === undefined) return;
+    if (proxy === undefined || !belongsToGroup(proxy)) return;
     this.#left.set(layer, proxy);
     setTimeout(() => {
       if (this.#left.get(layer) !== proxy || !this.#left.delete(layer)) return;
@@ -146,4 +147,8 @@ export class ProxyRegistry implements ProxyGate {
     this.rejoin();
     this.#parts.onChange();
   }
+}
+
+function belongsToGroup(proxy: ProxyRef | undefined): boolean {
+  return proxy?.labels?.[WORKLOAD_GROUP_LABEL] !== undefined;
 }
