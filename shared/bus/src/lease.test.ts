@@ -119,6 +119,32 @@ describe('a lease', { timeout: 60_000 }, () => {
     expect(b.lease.held).toBe(false);
   });
 
+  it('is not doubted when the refusal of a write comes after what was stored is seen', async () => {
+    const bus = buses[0] as Bus;
+    let answered: ReturnType<Bus['request']> | undefined;
+    // The first write is stored and its answer lost; the second is on its way while the consumer brings the first.
+    const request: Bus['request'] = async (subject, bytes, options) => {
+      const answer = await bus.request(subject, bytes, options);
+      if (!subject.startsWith('hawser.lease.') || answered !== undefined) return answer;
+      await a.until(true);
+      answered = bus.request(subject, bytes, options);
+      return answered;
+    };
+    const late = new Proxy(bus, {
+      get: (target, name) => {
+        const value: unknown = name === 'request' ? request : Reflect.get(target, name, target);
+        return typeof value === 'function' && name !== 'request' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const a = candidate(late, 'a', 60_000);
+    a.lease.want();
+    await expect.poll(() => answered).toBeDefined();
+    expect(Buffer.from((await answered)?.bytes ?? []).toString()).toContain('wrong last sequence');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(a.lease.held).toBe(true);
+    expect(await a.lease.confirm()).toBe(true);
+  });
+
   it('fences a publisher that did not notice: nothing of it reaches the stream', async () => {
     const [a, b] = [candidate(buses[0], 'a'), candidate(buses[1], 'b')];
     const publisher = (which: Candidate, bus: Bus | undefined, from: number): DocumentPublisher => {

@@ -228,8 +228,9 @@ export class Lease {
   async #write(body: LeaseBody, term: number): Promise<boolean> {
     const { bus, subject, owner, epoch, signer } = this.#options;
     const message = { protocol: PROTOCOL, from: owner, to: owner, key: 'lease', epoch, revision: term, part: 0, parts: 1, body };
+    const last = this.#sequence;
     try {
-      const expected = { 'Nats-Expected-Last-Subject-Sequence': String(this.#sequence) };
+      const expected = { 'Nats-Expected-Last-Subject-Sequence': String(last) };
       const { sequence } = await publishStored(bus, subject, seal(message, signer), expected);
       if (sequence > this.#sequence) {
         this.#sequence = sequence;
@@ -241,8 +242,8 @@ export class Lease {
       return this.#held;
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'stream-fenced') throw error;
-      // The consumer brings what was written; until then this process does not hold it.
-      this.#doubted = true;
+      // The consumer brings what was written, if it has not yet; until then this process does not hold it.
+      this.#doubted ||= this.#sequence === last;
       this.#listen();
       this.#settle();
       return false;
