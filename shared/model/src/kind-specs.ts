@@ -20,7 +20,6 @@ const list = { minItems: 1, uniqueItems: true } as const;
 const label = (description: string) => Type.String({ pattern: LABEL, description });
 const duration = (description: string) => Type.String({ pattern: DURATION, description });
 const text = (description: string) => Type.String({ description });
-const someText = (description: string) => Type.String({ minLength: 1, description });
 const place = (description: string) => Type.String({ minLength: 1, maxLength: 63, description });
 const labels = (description: string) => Type.Record(Type.String(), Type.String(), { description });
 
@@ -94,121 +93,6 @@ export const TrafficShiftSpec = Type.Object(
   { ...strict, description: 'Divides the requests to services among regions by fixed shares.' },
 );
 export type TrafficShiftSpec = Static<typeof TrafficShiftSpec>;
-
-const stringMatch = (description: string) =>
-  Type.Union(
-    [
-      Type.Object({ exact: text('The whole text; case counts.') }, strict),
-      Type.Object({ prefix: text('What the text begins with; case counts.') }, strict),
-      Type.Object({ regex: text('A regular expression (RE2) for the whole text.') }, strict),
-    ],
-    { description },
-  );
-export type StringMatch = Static<ReturnType<typeof stringMatch>>;
-
-const Destination = Type.Object(
-  {
-    host: someText(
-      'Service that answers: a short name of this namespace, NAME.NAMESPACE, or a full name of clusterset.local or cluster.local.',
-    ),
-    subset: Type.Optional(someText('Subset of the service, which a DestinationRule of its host defines.')),
-    port: Type.Optional(
-      Type.Object(
-        { number: Type.Integer({ minimum: 1, maximum: 65535, description: "Number of the service's port." }) },
-        { ...strict, description: 'Port of the service. Needed when it has several.' },
-      ),
-    ),
-  },
-  { ...strict, description: 'Where the requests go.' },
-);
-
-const HttpMatch = Type.Object(
-  {
-    name: Type.Optional(text('A name for people; it has no effect.')),
-    uri: Type.Optional(stringMatch('The path of the request, without its query.')),
-    method: Type.Optional(stringMatch('The method of the request.')),
-    headers: Type.Optional(
-      Type.Record(Type.String(), stringMatch('Its value.'), { description: 'Headers, by lower-case name; all must match.' }),
-    ),
-  },
-  strict,
-);
-
-const WeightedDestination = Type.Object(
-  {
-    destination: Destination,
-    weight: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 100,
-        description: 'Share of the requests in parts of 100; those of one route add up to 100. Alone: 100.',
-      }),
-    ),
-  },
-  strict,
-);
-
-const Retries = Type.Object(
-  {
-    attempts: Type.Integer({
-      minimum: 0,
-      maximum: 10,
-      description: 'How often a request is tried again; 0: never. Without retries: 2, of what is safe to repeat.',
-    }),
-    perTryTimeout: Type.Optional(
-      duration('How long an attempt may take until its answer begins. Default: 15s for safe methods where the route has no timeout.'),
-    ),
-    retryOn: Type.Optional(
-      text(
-        "Conditions as Envoy's x-envoy-retry-on has them, separated by commas; for methods that are not safe only where match names them.",
-      ),
-    ),
-  },
-  { ...strict, description: 'Whether and when requests are tried again.' },
-);
-
-const HttpRoute = Type.Object(
-  {
-    name: Type.Optional(text('A name for people; it has no effect.')),
-    match: Type.Optional(Type.Array(HttpMatch, { description: 'Requests that it is for: those that one of these matches. Default: all.' })),
-    route: Type.Array(WeightedDestination, { minItems: 1, description: 'Where they go.' }),
-    timeout: Type.Optional(duration('How long an answer may take, retries included. Default: no limit.')),
-    retries: Type.Optional(Retries),
-  },
-  strict,
-);
-
-/** The implemented part of Istio's VirtualService (networking.istio.io/v1). */
-export const VirtualServiceSpec = Type.Object(
-  {
-    hosts: Type.Array(Type.String({ minLength: 1 }), {
-      minItems: 1,
-      description: 'Services whose requests it routes: short names of this namespace, NAME.NAMESPACE, or full names.',
-    }),
-    http: Type.Array(HttpRoute, { minItems: 1, description: 'Routes of HTTP requests; the first that matches is taken.' }),
-  },
-  { ...strict, description: "How requests to a service are routed: the implemented part of Istio's VirtualService." },
-);
-export type VirtualServiceSpec = Static<typeof VirtualServiceSpec>;
-export type HttpRouteSpec = VirtualServiceSpec['http'][number];
-
-const Subset = Type.Object(
-  {
-    name: someText('What VirtualServices call it.'),
-    labels: Type.Optional(labels('Labels that its workloads have; all must match. Default: any workload.')),
-  },
-  strict,
-);
-
-/** The implemented part of Istio's DestinationRule (networking.istio.io/v1). */
-export const DestinationRuleSpec = Type.Object(
-  {
-    host: someText('Service that it is for: a short name of this namespace, NAME.NAMESPACE, or a full name.'),
-    subsets: Type.Optional(Type.Array(Subset, { description: 'Parts of its workloads that VirtualServices can name.' })),
-  },
-  { ...strict, description: "Subsets of a service: the implemented part of Istio's DestinationRule." },
-);
-export type DestinationRuleSpec = Static<typeof DestinationRuleSpec>;
 
 const ServicePort = Type.Object(
   {

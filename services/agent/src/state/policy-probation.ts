@@ -4,7 +4,7 @@
  * into, they are tried in halves at that proxy until the bad one stands alone; it is then replaced by its last accepted version,
  * or left out. Pure: refusals and acceptances in, the policies to compile out (RELIABILITY.md R10, 2.3 rule 4).
  */
-import type { DestinationRuleSpec } from '@hawser/model/kind-specs.ts';
+import type { DestinationRuleSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName } from '@hawser/model/service-host.ts';
 import { canonicalJson, sha256 } from '@hawser/runtime/canonical-json.ts';
@@ -296,7 +296,7 @@ function isOfEdge(resource: string): boolean {
 function isFor(policy: Resource, { namespace, service }: ServiceName): boolean {
   const own = policy.metadata.namespace ?? '';
   if (policy.kind === 'DestinationRule') {
-    const target = parseServiceHost((policy.spec as DestinationRuleSpec).host, own);
+    const target = parseServiceHost((policy.spec as DestinationRuleSpec).host ?? '', own);
     return target?.namespace === namespace && target.service === service;
   }
   const { services } = policy.spec as { readonly services?: readonly string[] };

@@ -1,6 +1,6 @@
 /** What a policy refers to: services, subsets and regions, and whether they exist. Pure. */
-import type { Destination, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
-import type { DestinationRuleSpec, FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
+import type { Destination, DestinationRuleSpec, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
+import type { FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
 import type { Issue, Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { Condition } from '../hub-core.ts';
@@ -53,7 +53,7 @@ export function subsetsOf(rules: Iterable<Resource>): ReadonlyMap<string, Readon
   const subsets = new Map<string, Set<string>>();
   for (const rule of rules) {
     const spec = rule.spec as DestinationRuleSpec;
-    const service = parseServiceHost(spec.host, rule.metadata.namespace ?? '');
+    const service = parseServiceHost(spec.host ?? '', rule.metadata.namespace ?? '');
     if (service === undefined) continue;
     const names = subsets.get(serviceKey(service)) ?? new Set();
     for (const { name } of spec.subsets ?? []) names.add(name);
@@ -69,7 +69,7 @@ function serviceReferences(resource: Resource): readonly Reference[] {
     return service === undefined ? [] : [{ path, service, subset, port: port?.number }];
   };
   if (resource.kind === 'VirtualService') return virtualServiceReferences(resource.spec as VirtualServiceSpec, at);
-  if (resource.kind === 'DestinationRule') return at('spec.host', (resource.spec as DestinationRuleSpec).host);
+  if (resource.kind === 'DestinationRule') return at('spec.host', (resource.spec as DestinationRuleSpec).host ?? '');
   if (resource.kind !== 'FailoverPolicy' && resource.kind !== 'TrafficShift') return [];
   const { services } = resource.spec as FailoverPolicySpec | TrafficShiftSpec;
   return (services ?? []).map((service, index) => ({ path: `spec.services[${index}]`, service: { namespace, service } }));

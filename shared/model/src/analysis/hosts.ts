@@ -21,11 +21,6 @@ export function covers(pattern: string, key: string): boolean {
   return namesOf(key).some((name) => name.endsWith(suffix));
 }
 
-/** Whether some host is meant by both. */
-export function overlap(a: string, b: string): boolean {
-  return covers(a, b) || covers(b, a);
-}
-
 /** The key of a host in a policy of a namespace; the host itself where it is none. */
 export function keyOf(host: string, namespace: string): string {
   return hostKey(host, namespace) ?? `*/${host}`;
