@@ -3,6 +3,7 @@ import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { STRAY_SERVICE } from '@hawser/model/service-host.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
+import type { Dirty } from '../state/federation.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture/capture.ts';
@@ -35,9 +36,6 @@ import { providerServices, workloadOf } from './telemetry/extension-policies.ts'
 import { observedAll } from './telemetry/observed-listeners.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { credentialSecrets, wantedCredentials } from './upstreams/credential-secrets.ts';
-
-/** Which services differ from the world given before; `all` when policies or clusters may differ too. */
-export type Dirty = 'all' | { readonly services: ReadonlySet<string> };
 
 /** Compiles a world into xDS resources, as changes to what was given before. */
 export interface Translator {
