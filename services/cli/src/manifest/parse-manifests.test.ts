@@ -94,7 +94,11 @@ spec: {order: [us-east]}
       ROUTE.replace('weight: 20', 'wieght: 20'),
       /^f:15:11: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route\[1\]\.wieght: is not a field here; known are destination, headers, weight/,
     ],
-    ['weights that do not sum', ROUTE, /^f:\d+:\d+: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route.*110/],
+    [
+      'weights of nothing',
+      ROUTE.replace(/weight: \d+/g, 'weight: 0'),
+      /^f:\d+:\d+: VirtualService bookinfo\/reviews: spec\.http\[0\]\.route.*0/,
+    ],
     [
       'a field of Istio that is refused',
       'apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a, namespace: b}\nspec:\n  host: a\n  trafficPolicy:\n    tunnel: {}\n',

@@ -44,7 +44,7 @@ describe('analyze', () => {
   });
 
   it('says what the hub refuses once, as an error, in the words of the finding that explains it', () => {
-    const weights = [60, 50].map((weight) => ({ ...rule.route[0], weight }));
+    const weights = [0, 0].map((weight) => ({ ...rule.route[0], weight }));
     const found = analyze({ written: [route([{ route: weights }])], ...FLEET });
     expect(found.map(({ code, severity }) => [code, severity])).toEqual([['HW0205', 'Error']]);
   });

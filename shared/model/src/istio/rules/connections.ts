@@ -4,7 +4,7 @@ import { hostKey } from '../../service-host.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import type { VirtualServiceSpec, VirtualServiceTcpMatch, VirtualServiceTcpRoute } from '../specs.ts';
 import { invalid, labelProblems, rangeProblems, required, type Steps } from './checks.ts';
-import { destinationProblems, weightProblems } from './destinations.ts';
+import { destinationProblems, MOST_WEIGHT, weightProblems } from './destinations.ts';
 
 /** Every problem of the `tcp` and `tls` rules of a VirtualService. */
 export function connectionProblems({ hosts = [], tcp = [], tls = [] }: VirtualServiceSpec, namespace: string): readonly SchemaProblem[] {
@@ -29,7 +29,7 @@ function routeProblems(steps: Steps, route: readonly VirtualServiceTcpRoute[] | 
     ...required(steps, route),
     ...(route ?? []).flatMap(({ destination, weight }, index) => [
       ...destinationProblems([...steps, index, 'destination'], destination, namespace),
-      ...rangeProblems([...steps, index, 'weight'], weight, [0, 100]),
+      ...rangeProblems([...steps, index, 'weight'], weight, [0, MOST_WEIGHT]),
     ]),
     ...weightProblems(
       steps,

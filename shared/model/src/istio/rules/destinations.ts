@@ -4,6 +4,9 @@ import type { SchemaProblem } from '../../validate-schema.ts';
 import type { Destination } from '../specs.ts';
 import { invalid, rangeProblems, type Steps } from './checks.ts';
 
+/** A weight is a part of the sum of them, whatever that is (Istio). */
+export const MOST_WEIGHT = 1_000_000;
+
 const WAY = 'write SERVICE, SERVICE.NAMESPACE or SERVICE.NAMESPACE.svc.clusterset.local';
 
 /** Problems of where a rule leads. */
@@ -18,11 +21,9 @@ export function destinationProblems(steps: Steps, { host, port }: Destination, n
 
 /** Problems of the weights of one rule's destinations, at the list of them. */
 export function weightProblems(steps: Steps, weights: readonly (number | undefined)[]): readonly SchemaProblem[] {
-  if (weights.some((weight = 0) => weight < 0 || weight > 100)) return [];
+  if (weights.some((weight = 0) => weight < 0)) return [];
   const sum = weights.reduce((total: number, weight) => total + (weight ?? 0), 0);
-  if (weights.length > 1 && sum !== 100) {
-    return [invalid(steps, `weights add up to ${sum}; those of several destinations must add up to 100`)];
-  }
+  if (weights.length > 1 && sum === 0) return [invalid(steps, 'weights add up to 0; of several destinations at least one must have one')];
   if (weights.length !== 1 || weights[0] !== 0) return [];
   return [invalid([...steps, 0, 'weight'], 'is 0 for the only destination: leave it out, or write 100')];
 }

@@ -4,7 +4,7 @@ import type { SchemaProblem } from '../../validate-schema.ts';
 import type { VirtualServiceHttp, VirtualServiceSpec } from '../specs.ts';
 import { durationProblems, invalid, rangeProblems, required, type Steps } from './checks.ts';
 import { connectionProblems } from './connections.ts';
-import { destinationProblems, weightProblems } from './destinations.ts';
+import { destinationProblems, MOST_WEIGHT, weightProblems } from './destinations.ts';
 import { headerProblems } from './header-operations.ts';
 import { corsProblems, directResponseProblems, faultProblems, redirectProblems, rewriteProblems } from './http-actions.ts';
 import { requestProblems } from './http-match.ts';
@@ -82,7 +82,7 @@ function routeProblems(steps: Steps, rule: VirtualServiceHttp, namespace: string
     ...required([...steps, 'route'], route),
     ...route.flatMap(({ destination, weight, headers }, index) => [
       ...destinationProblems([...steps, 'route', index, 'destination'], destination, namespace),
-      ...rangeProblems([...steps, 'route', index, 'weight'], weight, [0, 100]),
+      ...rangeProblems([...steps, 'route', index, 'weight'], weight, [0, MOST_WEIGHT]),
       ...headerProblems([...steps, 'route', index, 'headers'], headers),
     ]),
     ...weightProblems([...steps, 'route'], weights),
