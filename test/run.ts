@@ -2,14 +2,15 @@
  * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped tests are named, and a
  * process that a test leaves behind is a failure. The line before it sums what the tests of sync, simulation and replicas looked at;
  * anything lost, falsely removed, emptied or stale there is a failure too. `--update` rewrites goldens (`npm run golden`). What measures whole
- * federations (`test/e2e`) runs last and alone, a file at a time: two cores are not enough for more.
+ * federations (`test/e2e`) runs last and alone, a file at a time: two cores are not enough for more. One or two files that fail run once
+ * more, alone; a test that passes only then is named as unsteady.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Reporter, TestCase, TestModule } from 'vitest/node';
-import { startVitest } from 'vitest/node';
+import { type InlineConfig, type Reporter, startVitest } from 'vitest/node';
 import { watchDescendants } from './kit/descendants.ts';
+import { afterSecondRun, type FileOutcome, outcomeOf, THE_RUN, worthAnotherRun } from './kit/test-outcome.ts';
 import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -17,56 +18,54 @@ const args = process.argv.slice(2);
 const update = args.includes('--update');
 const E2E = 'test/e2e/**/*.test.ts';
 const filters = args.filter((arg) => !arg.startsWith('-'));
+const COMMON = { root, run: true, watch: false, update, passWithNoTests: true };
 
-/** What the run came to. */
-interface Tally {
-  passed: number;
-  failed: number;
-  readonly skipped: string[];
-}
-
-/** Counts tests; a file that cannot be loaded, and an error outside any test, is a failure too. */
-function countInto(tally: Tally): Reporter {
-  return {
+/** Runs the test files that a phase means; an error outside of any file is a failure of its own. */
+async function runFiles(only: readonly string[], phase: InlineConfig): Promise<FileOutcome[]> {
+  let outcomes: FileOutcome[] = [];
+  const collect: Reporter = {
     onTestRunEnd: (modules, unhandledErrors) => {
-      for (const module of modules) countModule(module, tally);
-      tally.failed += unhandledErrors.length;
+      outcomes = modules.map(outcomeOf);
+      const failures = unhandledErrors.map(({ message }) => ({ test: 'outside of any test', message }));
+      if (failures.length > 0) outcomes.push({ file: THE_RUN, passed: 0, skipped: [], failures });
     },
   };
+  const vitest = await startVitest('test', [...only], { ...COMMON, reporters: ['default', collect], ...phase });
+  await vitest.close();
+  return outcomes;
 }
 
-function countModule(module: TestModule, tally: Tally): void {
-  const tests = [...module.children.allTests()];
-  for (const test of tests) countTest(test, tally);
-  const broken = module.state() === 'failed' && !tests.some((test) => test.result().state === 'failed');
-  if (broken) tally.failed += 1;
-}
-
-function countTest(test: TestCase, tally: Tally): void {
-  const { state } = test.result();
-  if (state === 'passed') tally.passed += 1;
-  else if (state === 'failed') tally.failed += 1;
-  else tally.skipped.push(`${test.module.relativeModuleId} > ${test.fullName}`);
+/** A phase, and once more, alone, what may only have been late. */
+async function runPhase(phase: InlineConfig): Promise<FileOutcome[]> {
+  const first = await runFiles(filters, phase);
+  const again = update ? [] : worthAnotherRun(first);
+  if (again.length === 0) return first;
+  console.log(`once more, alone: ${again.join(', ')}`);
+  const { outcomes, unsteady } = afterSecondRun(first, await runFiles(again, { ...phase, fileParallelism: false }));
+  unsteadyTests.push(...unsteady);
+  return outcomes;
 }
 
 const totalsFolder = mkdtempSync(join(tmpdir(), 'hawser-totals-'));
 const totalsFile = join(totalsFolder, 'totals');
 process.env[TOTALS_FILE] = totalsFile;
 if (update) process.env['HAWSER_UPDATE_GOLDEN'] = '1';
-const tally: Tally = { passed: 0, failed: 0, skipped: [] };
+const outcomes: FileOutcome[] = [];
+const unsteadyTests: string[] = [];
 const descendants = watchDescendants(process.pid);
-for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }]) {
-  const reporters: ['default', Reporter] = ['default', countInto(tally)];
-  const vitest = await startVitest('test', filters, { root, run: true, watch: false, update, passWithNoTests: true, reporters, ...phase });
-  await vitest.close();
-}
+for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }])
+  outcomes.push(...(await runPhase(phase)));
 const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
-if (tally.skipped.length > 0) console.log(`skipped:\n${tally.skipped.map((name) => `  ${name}`).join('\n')}`);
-if (tally.passed + tally.failed === 0) console.log('no test ran');
+const skipped = outcomes.flatMap(({ file, skipped: names }) => names.map((name) => `  ${file} > ${name}`));
+if (skipped.length > 0) console.log(`skipped:\n${skipped.join('\n')}`);
+for (const line of unsteadyTests) console.log(`unsteady, passed only the second time: ${line}`);
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+const broken = outcomes.reduce((sum, { failures }) => sum + failures.length, 0);
+if (passed + broken === 0) console.log('no test ran');
 const totals = readTotals(totalsFile);
 rmSync(totalsFolder, { recursive: true });
 console.log(totalsLine(totals));
-const failed = tally.failed + leaked.length + wrongTotals(totals, filters.length === 0);
-console.log(`${tally.passed} passed, ${failed} failed`);
-process.exit(failed > 0 || tally.passed === 0 ? 1 : 0);
+const failed = broken + leaked.length + wrongTotals(totals, filters.length === 0);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
