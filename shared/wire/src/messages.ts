@@ -1,5 +1,6 @@
 /** Bodies of documents and messages between hub and agents, beyond those of `@hawser/model`. */
 import Type, { type Static } from 'typebox';
+import { TrustAccount } from './trust.ts';
 
 /**
  * Document `digest`, published after every batch and heart-beaten: what the owner's keys look like at this point of
@@ -104,6 +105,8 @@ export const AgentStatus = Type.Object({
   validity: Type.Optional(Type.Array(Validity, { maxItems: 20 })),
   proxies: Type.Array(ProxyStatus),
   peers: Type.Array(PeerStatus),
+  /** Absent from agents of an earlier release. */
+  trust: Type.Optional(TrustAccount),
 });
 export type AgentStatus = Static<typeof AgentStatus>;
 

@@ -67,6 +67,7 @@ export function inboxPrefix(cluster: string): string {
 
 /** Document keys below `PREFIX.OWNER.`; resource names may hold dots, which the key escapes. */
 export const ROSTER_KEY = 'roster';
+export const TRUST_KEY = 'trust';
 export const FACTS_KEY = 'facts';
 export const DIGEST_KEY = 'digest';
 
