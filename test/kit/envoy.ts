@@ -43,7 +43,7 @@ export interface EnvoyOptions {
   readonly dns?: { readonly address: string; readonly port: number } | undefined;
 }
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 40_000;
 
 /** Starts it and waits until its admin endpoint answers. */
 export async function startEnvoy(options: EnvoyOptions): Promise<TestEnvoy> {

@@ -1,6 +1,6 @@
 /** What a scripted client received and nobody took yet. */
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /** Which one is taken, and how long it may take to come. */
 export interface Wish<Response> {

@@ -20,6 +20,7 @@ import { encodeUser } from '@nats-io/jwt';
 import { fromSeed } from '@nats-io/nkeys';
 import pino from 'pino';
 import { freePort } from './ports.ts';
+import { standStill } from './stand-still.ts';
 
 /** A running server and the keys to it. */
 export interface TestNats {
@@ -91,7 +92,7 @@ export async function startNats(log: Logger = pino({ level: 'silent' }), given?:
       child = await startServer(config, port);
     },
     freeze: async (during) => {
-      child.kill('SIGSTOP');
+      await standStill(child.pid ?? 0);
       try {
         await during();
       } finally {

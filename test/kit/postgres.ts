@@ -55,7 +55,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     await rm(stateDir, { recursive: true, force: true });
   };
   try {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 40_000;
     while (!(await reachable(dsn('postgres')))) if (Date.now() > deadline) throw new Error('PostgreSQL did not start');
     await createDatabaseIfMissing(dsn('postgres'), TEMPLATE);
     await migrate(dsn(TEMPLATE));

@@ -50,7 +50,7 @@ afterAll(async () => {
   await hub.end('SIGTERM');
   for (const one of [postgres, nats]) expect(one !== undefined && isAlive(one.pid)).toBe(false);
   rmSync(stateDir, { recursive: true, force: true });
-}, 30_000);
+}, 90_000);
 
 function watchOwnDocuments(): void {
   const { membership, bus } = cluster;

@@ -5,6 +5,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canLimitFiles, limitFiles } from '../../../test/kit/full-disk.ts';
+import { standStill } from '../../../test/kit/stand-still.ts';
 import { account } from '../../../test/kit/totals.ts';
 import { type FakeCluster, HubProcess, joinCluster } from './hub-process-fixture.ts';
 
@@ -24,7 +25,7 @@ afterAll(async () => {
   await cluster.bus.close();
   await hub.end('SIGTERM');
   rmSync(folder, { recursive: true, force: true });
-}, 30_000);
+}, 90_000);
 
 function post(name: string): Promise<{ readonly status: number; readonly body: Resource }> {
   const metadata = { name, namespace: 'bookinfo' };
@@ -159,7 +160,7 @@ describe('the hub keeps its word', () => {
 
   it('NATS stopped: writes are acknowledged, the outbox grows, and drains when it goes on', async () => {
     const pid = hub.processes.nats?.pid ?? 0;
-    process.kill(pid, 'SIGSTOP');
+    await standStill(pid);
     let last = 0;
     try {
       for (let count = 0; count < 5; count += 1) last = (await write(`stopped-${count}`)) ?? Number.NaN;

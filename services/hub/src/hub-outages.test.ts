@@ -41,7 +41,7 @@ afterEach(async () => {
     await once(nats, 'exit');
   }
   rmSync(folder, { recursive: true, force: true });
-}, 30_000);
+}, 90_000);
 
 async function startHub(flags: Readonly<Record<string, string>> = {}): Promise<HubProcess> {
   const hub = await HubProcess.start(join(folder, 'state'), flags);

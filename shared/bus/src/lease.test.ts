@@ -111,6 +111,8 @@ describe('a lease', { timeout: 60_000 }, () => {
     await a.until(true);
     b.lease.want();
     const { term } = a.lease;
+    // Whoever has never seen it held takes an empty stream for a free one.
+    await expect.poll(() => b.lease.term).toBe(term);
     await nats.restart({ wipe: true });
     for (const end = Date.now() + 20_000; Date.now() < end && a.lease.term === term; )
       await new Promise((resolve) => setTimeout(resolve, 20));

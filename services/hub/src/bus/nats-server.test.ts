@@ -7,6 +7,7 @@ import { isAlive, type ProcessRecord } from '@hawser/runtime/process-record.ts';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/kit/ports.ts';
+import { standStill } from '../../../../test/kit/stand-still.ts';
 import { probeNats } from './nats-probe.ts';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts';
 
@@ -44,13 +45,6 @@ async function start(changes: Partial<NatsServerOptions> = {}): Promise<NatsServ
 async function nextProcess(known: number): Promise<ProcessRecord> {
   await expect.poll(() => processes.length, { timeout: 20_000, interval: 50 }).toBeGreaterThan(known);
   return processes[known] as ProcessRecord;
-}
-
-/** Stops a process with SIGSTOP and waits until all of it stands still: its other threads go on for a moment. */
-async function halt(pid: number): Promise<void> {
-  process.kill(pid, 'SIGSTOP');
-  const state = (): string => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
-  await expect.poll(state, { interval: 5 }).toBe('T');
 }
 
 describe('startNatsServer', () => {
@@ -103,7 +97,7 @@ describe('startNatsServer', () => {
 
   it('replaces an orphan that does not answer', async () => {
     const first = await start();
-    await halt(first.record.pid);
+    await standStill(first.record.pid);
     const second = await start();
     expect(second.record.pid).not.toBe(first.record.pid);
     expect((await probeNats('127.0.0.1', port)).kind).toBe('nats');

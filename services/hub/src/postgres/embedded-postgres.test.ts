@@ -45,7 +45,7 @@ async function query(dsn: string, text: string): Promise<readonly unknown[]> {
 
 /** Waits for a state of the world that another process brings about. */
 async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 40_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('it did not happen within 20 s');
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -98,6 +98,7 @@ describe('the embedded PostgreSQL', () => {
     const { argv, env, cwd } = server.process;
     const [program = '', ...args] = argv;
     const outsider = spawn(program, args, { env, cwd, stdio: 'ignore', detached: true });
+    await until(() => reachable(server.dsn));
     const adopting = await start();
     expect(adopting.process.pid).toBe(outsider.pid);
     process.kill(adopting.process.pid, 'SIGQUIT');
