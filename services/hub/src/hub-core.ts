@@ -105,6 +105,7 @@ export interface HubCoreParts {
 export interface HubCore {
   /** Every route needs a line in `access/permissions.ts`: one without is refused to everybody. */
   readonly app: FastifyInstance;
+  readonly database: Database;
   readonly readModel: ResourceReadModel;
   readonly resources: ResourceService;
   readonly listenOutbox: ListenOutbox;
@@ -200,6 +201,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const retention = startRetention({ database, log, bounds: { historyKeepDays, historyKeepRevisions, auditKeepDays } });
   return {
     app,
+    database,
     resources,
     readModel: createReadModel(database, log),
     listenOutbox,

@@ -11,6 +11,8 @@ import { rolloutRoutes } from './fleet/rollout-routes.ts';
 import type { HubCore } from './hub-core.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
 import { pageRoutes } from './page/page-routes.ts';
+import { rotationRoutes } from './trust/rotation-routes.ts';
+import { RotationService } from './trust/rotation-service.ts';
 
 /** What they need. */
 export interface HubRouteParts {
@@ -19,10 +21,12 @@ export interface HubRouteParts {
   readonly signer: Signer;
   /** Ends what waits when the hub stops. */
   readonly signal: AbortSignal;
+  /** Called when an operator changed a rotation. */
+  readonly onRotation?: () => void;
 }
 
 /** Adds them all. Each needs a line in `access/permissions.ts`. */
-export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resources'>, parts: HubRouteParts): void {
+export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' | 'resources' | 'database'>, parts: HubRouteParts): void {
   const { fleet, bus, signer, signal } = parts;
   const { context, onChange } = fleet;
   fleetRoutes(app, context);
@@ -31,6 +35,7 @@ export function addHubRoutes({ app, resources }: Pick<HubCore, 'app' | 'resource
   explainRouteRoutes(app, { context, bus, signer });
   diffRoutes(app, { context, bus, signer, resources });
   analysisRoutes(app, context);
+  rotationRoutes(app, new RotationService({ database, context, onChange: () => parts.onRotation?.() }));
   pageRoutes(app, context);
   openApiRoutes(app, context.version);
 }

@@ -52,6 +52,7 @@ const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Ac
 
 const open = (verb: string, kind: string): Permission => ({ role: undefined, verb, kind, limited: 'open' });
 const view = (kind: string, limited: Permission['limited']): Permission => ({ role: 'viewer', verb: 'get', kind, limited });
+const rotates = (role: Role, verb: string): Permission => ({ role, verb, kind: 'TrustRotation', limited: 'closed' });
 const admin = (verb: string, kind: string): Permission => ({ role: 'admin', verb, kind, limited: 'closed' });
 
 /** Routes that are not of a resource kind. */
@@ -79,6 +80,15 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },
+  'GET /hawser/v1/trust/rotations': { ...view('TrustRotation', 'closed'), verb: 'list' },
+  'GET /hawser/v1/trust/rotations/:name': view('TrustRotation', 'closed'),
+  'POST /hawser/v1/trust/rotations': rotates('operator', 'rotate'),
+  'POST /hawser/v1/trust/rotations/:name/pause': rotates('operator', 'pause'),
+  'POST /hawser/v1/trust/rotations/:name/resume': rotates('operator', 'resume'),
+  'POST /hawser/v1/trust/rotations/:name/rollback': rotates('operator', 'rollback'),
+  // These cut off who is not there.
+  'POST /hawser/v1/trust/rotations/:name/retire-now': rotates('admin', 'retire-now'),
+  'POST /hawser/v1/trust/emergency-rotations': rotates('admin', 'rotate'),
   'GET /hawser/v1/audit': { role: 'approver', verb: 'list', kind: 'Audit', limited: 'closed' },
   'GET /hawser/v1/tokens': admin('list', 'Token'),
   'POST /hawser/v1/tokens': admin('create', 'Token'),

@@ -10,7 +10,10 @@ import { Turns } from './turns.ts';
 
 type NoSchema = Record<string, never>;
 /** Runs statements: the pool, or one transaction of it. */
-export type Statements = Pick<NodePgDatabase, 'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute'>;
+export type Statements = Pick<
+  NodePgDatabase,
+  'select' | 'selectDistinct' | 'selectDistinctOn' | 'insert' | 'update' | 'delete' | 'execute'
+>;
 /** One open transaction. */
 export type Transaction = PgTransaction<NodePgQueryResultHKT, NoSchema, ExtractTablesWithRelations<NoSchema>>;
 

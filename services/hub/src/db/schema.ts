@@ -2,8 +2,10 @@
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Role } from '@hawser/wire/access.ts';
+import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, customType, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import type { Rotation } from '../trust/rotation-state.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -152,4 +154,14 @@ export const revokedNatsUsers = pgTable('revoked_nats_users', {
   cluster: text('cluster').notNull(),
   revokedAt: instant('revoked_at').notNull(),
   purgedAt: instant('purged_at'),
+});
+
+/** Rotations of the clusters' authorities. */
+export const rotations = pgTable('rotations', {
+  id: text('id').primaryKey(),
+  cluster: text('cluster').notNull(),
+  phase: text('phase').$type<Rotation['phase']>().notNull(),
+  state: jsonb('state').$type<Rotation>().notNull(),
+  order: jsonb('trust_order').$type<TrustOrder>(),
+  createdAt: instant('created_at').notNull(),
 });

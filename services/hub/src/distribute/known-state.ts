@@ -1,5 +1,4 @@
 /** The desired state as this replica knows it, moved forward by what was written instead of read anew. No I/O. */
-import type { RosterMember } from '@hawser/model/fleet.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import type { ResourceChange } from '../placement/place.ts';
 import type { Changes, DesiredState } from '../resource/resource-read-model.ts';
@@ -24,7 +23,7 @@ export class KnownState {
   replace(read: DesiredState): StateStep {
     const before = this.#resources;
     this.#resources = new Map(read.resources.map((resource) => [keyOf(resource), keptObject(before.get(keyOf(resource)), resource)]));
-    return this.#step(read, read.members, undefined);
+    return this.#step(read, read, undefined);
   }
 
   /** Takes what was written since; work is proportional to that, but for one copy of the map of names. */
@@ -40,15 +39,18 @@ export class KnownState {
     }
     this.#resources = after;
     const steps = [...touched].map((key) => ({ before: before.get(key), after: after.get(key) }));
-    return this.#step(changes, changes.members ?? this.#desired?.members ?? [], changes.members === undefined ? steps : undefined);
+    const isPlacedAnew = changes.members !== undefined || changes.orders !== undefined;
+    const members = changes.members ?? this.#desired?.members ?? [];
+    const orders = changes.orders ?? this.#desired?.orders ?? new Map();
+    return this.#step(changes, { members, orders }, isPlacedAnew ? undefined : steps);
   }
 
   #step(
     { epoch, revision }: Pick<DesiredState, 'epoch' | 'revision'>,
-    members: readonly RosterMember[],
+    { members, orders }: Pick<DesiredState, 'members' | 'orders'>,
     resources: readonly ResourceChange[] | undefined,
   ): StateStep {
-    this.#desired = desiredState({ epoch, revision, members }, this.#resources);
+    this.#desired = desiredState({ epoch, revision, members, orders }, this.#resources);
     return { desired: this.#desired, resources };
   }
 }

@@ -3,22 +3,26 @@ import type { Roster, RosterMember } from '@hawser/model/fleet.ts';
 import { CLUSTERS_ANNOTATION, KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
 import { matchesSelector, parseLabelSelector } from '@hawser/model/label-selector.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { policyKey, ROSTER_KEY } from '@hawser/wire/subjects.ts';
+import { policyKey, ROSTER_KEY, TRUST_KEY } from '@hawser/wire/subjects.ts';
+import type { TrustOrder } from '@hawser/wire/trust.ts';
 
 /** The part of the desired state that decides placement. */
 export interface PlacementInput {
   readonly resources: Iterable<Resource>;
   readonly members: Iterable<RosterMember>;
+  /** What each cluster was told last of the rotation of its authority. */
+  readonly orders?: ReadonlyMap<string, TrustOrder> | undefined;
 }
 
 /** Document key → body. */
 export type Documents = ReadonlyMap<string, unknown>;
 
-/** Every member's documents by its name: the roster, and the policies whose `hawser.dev/clusters` selects it (default: all). */
+/** Every member's documents by its name: the roster, its own trust order, and the policies whose `hawser.dev/clusters` selects it (default: all). */
 export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
   const members = [...input.members].sort((a, b) => compare(a.name, b.name));
   const roster: Roster = Object.freeze({ members });
   const placed = new Map(members.map((member) => [member.name, new Map<string, unknown>([[ROSTER_KEY, roster]])]));
+  for (const [cluster, order] of input.orders ?? []) placed.get(cluster)?.set(TRUST_KEY, order);
   for (const resource of input.resources) {
     const kind = POLICY_KINDS.get(resource.kind);
     if (kind === undefined) continue;

@@ -8,6 +8,7 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 import { asc, eq, gt, lte, sql } from 'drizzle-orm';
 import type { Database, Statements } from '../db/database.ts';
 import { history, hubLeader, hubMeta, members, outbox, outboxProgress, resources } from '../db/schema.ts';
+import { ROTATION_KIND, trustOrders } from '../trust/rotation-store.ts';
 import type { Changes, DesiredState, ResourceReadModel } from './resource-read-model.ts';
 import { OUTBOX_CHANNEL } from './resource-store.ts';
 import { type UsableRows, usableRows } from './usable-rows.ts';
@@ -60,7 +61,7 @@ async function snapshot(tx: Statements, usable: UsableRows): Promise<DesiredStat
     tx,
     all.filter(({ kind }) => kind === 'Cluster'),
   );
-  return { epoch, revision, resources: all, members: roster };
+  return { epoch, revision, resources: all, members: roster, orders: await trustOrders(tx) };
 }
 
 /** Revisions have no gaps: as many writes on record as revisions have passed are all of them. */
@@ -81,6 +82,7 @@ async function changesAfter(tx: Statements, after: number, usable: UsableRows): 
     entries: writes.map((write) => ({ ...write, at: write.at.toISOString() })),
     written: await usable(tx, rows),
     members: touchesClusters ? await rosterOf(tx, await usable(tx, clusters)) : undefined,
+    orders: writes.some((write) => write.kind === ROTATION_KIND) ? await trustOrders(tx) : undefined,
   };
 }
 
@@ -95,7 +97,7 @@ async function publishedRevision(tx: Statements): Promise<number> {
 }
 
 /** Keeps the term from being taken until the transaction ends. */
-async function requireTerm(tx: Statements, term: number): Promise<void> {
+export async function requireTerm(tx: Statements, term: number): Promise<void> {
   const [leader] = await tx.select({ term: hubLeader.term }).from(hubLeader).for('share');
   if (leader?.term !== term) throw new AppError('not-leader', `another replica leads since: term ${leader?.term ?? 0}, not ${term}`);
 }

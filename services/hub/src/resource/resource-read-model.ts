@@ -1,6 +1,7 @@
 /** What the distribution side of the hub reads of the desired state. PostgreSQL is the truth; a notification is a hint. */
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import type { TrustOrder } from '@hawser/wire/trust.ts';
 
 /** The whole desired state at one revision, from one consistent read. */
 export interface DesiredState {
@@ -12,6 +13,8 @@ export interface DesiredState {
   readonly resources: readonly Resource[];
   /** Enrolled clusters, ordered by name. */
   readonly members: readonly RosterMember[];
+  /** What each cluster was told last of the rotation of its authority. */
+  readonly orders?: ReadonlyMap<string, TrustOrder> | undefined;
 }
 
 /** One committed write. Revisions are gap-free and in commit order, so the next one is always `revision + 1`. */
@@ -39,6 +42,8 @@ export interface Changes {
   readonly written: readonly Resource[];
   /** Enrolled clusters, when one of them may have changed. */
   readonly members: readonly RosterMember[] | undefined;
+  /** As `DesiredState.orders`, when one of them may have changed. */
+  readonly orders?: DesiredState['orders'] | undefined;
 }
 
 /** Reads for the outbox loop. Every call has a deadline and throws when PostgreSQL cannot be reached. */

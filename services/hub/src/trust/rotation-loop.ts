@@ -1,0 +1,100 @@
+/** Moves rotations on while this replica leads: woken by what agents say, kept honest by a poll; what it decides is in the database first. */
+import { messageOf } from '@hawser/runtime/app-error.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
+import type { Database } from '../db/database.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import { requireTerm } from '../resource/desired-state-store.ts';
+import { evidenceFor } from './fleet-evidence.ts';
+import { advance, type Rotation } from './rotation-state.ts';
+import { findRotation, rotationsUnderWay, updateRotation } from './rotation-store.ts';
+
+/** What it works with. */
+export interface RotationLoopParts {
+  readonly database: Database;
+  readonly context: FleetContext;
+  /** Calls back when agents said something. Returns how to stop. */
+  readonly onHeard: (listener: () => void) => () => void;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const POLL_MS = 1_000;
+/** Agents answer in a rush: what comes together is looked at once. */
+const RUSH_MS = 25;
+
+/** One replica's part in it. */
+export class RotationLoop {
+  readonly #parts: RotationLoopParts;
+  #underWay: readonly Rotation[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+  #wake = new AbortController();
+
+  constructor(parts: RotationLoopParts) {
+    this.#parts = parts;
+  }
+
+  /** Something was started, or steered. */
+  hint(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#wake.abort();
+  }
+
+  /** Runs until the signal is aborted; survives every failure of the database. */
+  async run(): Promise<void> {
+    const { signal, log, onHeard } = this.#parts;
+    const stopHearing = onHeard(() => {
+      if (this.#underWay.length > 0) this.#wake.abort();
+    });
+    let isAway = false;
+    while (!signal.aborted) {
+      await sleep(POLL_MS, AbortSignal.any([signal, this.#wake.signal]));
+      await sleep(RUSH_MS, signal);
+      this.#wake = new AbortController();
+      try {
+        await this.#look();
+        isAway = false;
+      } catch (error) {
+        this.#readAt = Number.NEGATIVE_INFINITY;
+        if (!isAway) log.warn({ error: messageOf(error) }, 'rotations could not be moved on, trying again');
+        isAway = true;
+      }
+    }
+    stopHearing();
+  }
+
+  async #look(): Promise<void> {
+    const { context, database } = this.#parts;
+    const term = context.distribution.replica?.term;
+    if (term === undefined) {
+      this.#underWay = [];
+      this.#readAt = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    if (performance.now() - this.#readAt >= POLL_MS) {
+      this.#underWay = await database.transaction(rotationsUnderWay, { accessMode: 'read only' });
+      this.#readAt = performance.now();
+    }
+    for (const rotation of this.#underWay) {
+      if (advance(rotation, evidenceFor(context, rotation.cluster)) !== rotation) await this.#move(rotation.id, term);
+    }
+  }
+
+  /** Decides anew over what is stored, while nobody else can change it. */
+  async #move(id: string, term: number): Promise<void> {
+    const { context, database, log } = this.#parts;
+    const after = await database.transaction(async (tx) => {
+      await requireTerm(tx, term);
+      const before = await findRotation(tx, id, 'lock');
+      if (before === undefined) return undefined;
+      const evidence = evidenceFor(context, before.cluster);
+      const next = advance(before, evidence);
+      if (next === before) return undefined;
+      const reason = `${before.cluster}: ${before.phase} → ${next.phase}${next.message === undefined ? '' : `: ${next.message}`}`;
+      await updateRotation(tx, before, next, { actor: 'hub', verb: 'advance', reason, now: evidence.now });
+      return next;
+    });
+    this.hint();
+    if (after !== undefined) log.info({ rotation: id, cluster: after.cluster, phase: after.phase }, 'a rotation went on');
+  }
+}
