@@ -142,8 +142,8 @@ describe('two agents of one cluster', { timeout: 120_000 }, () => {
 
   it('have a state each and keys together', () => {
     const [one, two] = ['', 'second'].map((replica) => join(federation.folder, replica, 'agents', HERE));
-    expect(existsSync(join(two ?? '', 'ca.key'))).toBe(false);
-    expect(existsSync(join(one ?? '', 'ca.key'))).toBe(true);
+    expect(existsSync(join(two ?? '', 'ca'))).toBe(false);
+    expect(existsSync(join(one ?? '', 'ca'))).toBe(true);
     expect(readFileSync(join(one ?? '', 'replica'), 'utf8')).not.toBe(readFileSync(join(two ?? '', 'replica'), 'utf8'));
   });
 });

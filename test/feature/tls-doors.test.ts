@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type HubTrust, postToHub } from '@hawser/agent/feed/hub-http.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
-import { openAuthority } from '@hawser/agent/trust/authority.ts';
+import { openAuthority } from '@hawser/agent/trust/open-authority.ts';
 import { startAdsServer } from '@hawser/agent/xds/ads-server.ts';
 import { connectBus } from '@hawser/bus/bus.ts';
 import { hubCredentials } from '@hawser/bus/nats-accounts.ts';

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
-import { type Authority, openAuthority } from '@hawser/agent/trust/authority.ts';
+import type { Authority, ClusterAuthority } from '@hawser/agent/trust/authority.ts';
+import { openAuthority } from '@hawser/agent/trust/open-authority.ts';
 import { mintProxyToken, proxyTokenVerifier } from '@hawser/agent/trust/proxy-tokens.ts';
 import { WorkloadCertificates } from '@hawser/agent/trust/workload-certificates.ts';
 import { type AdsServer, type AdsServerOptions, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
@@ -20,7 +21,7 @@ import { type AdsClient, connectAds, type NodeMetadata } from './ads-client.ts';
 export interface TestAdsAgent {
   readonly cluster: string;
   readonly agentDir: string;
-  readonly authority: Authority;
+  readonly authority: ClusterAuthority;
   readonly certificates: WorkloadCertificates;
   /** The server in use; a restart replaces it, on the same port. */
   server(): AdsServer;
@@ -55,7 +56,7 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
   const authority = await openAuthority(agentDir, trustDomainOf(cluster));
   const life = options.certificateLifeMs === undefined ? {} : { lifeMs: options.certificateLifeMs };
   const issuing = options.renewEveryMs === undefined ? authority : hurried(authority, options.renewEveryMs);
-  const certificates = new WorkloadCertificates({ authority: issuing, log, ...life });
+  const certificates = new WorkloadCertificates({ authority: issuing, ledger: authority.ledger, log, ...life });
   const attached = new Map<string, ConnectedProxy>();
   const waiting: (() => void)[] = [];
   let ready = options.ready ?? true;

@@ -1,17 +1,15 @@
 /** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
-import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus, Validity } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
 import { startAdminServer } from './admin/admin-server.ts';
-import { type AgentConfig, hostPort } from './config.ts';
+import type { AgentConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
@@ -23,6 +21,7 @@ import { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
+import { writeAgentLocation } from './report/agent-location.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
 import { PolicyIssues } from './report/policy-issues.ts';
@@ -36,6 +35,7 @@ import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
+import { followAuthority } from './trust/follow-authority.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
 import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
 import type { ProxyStream } from './xds/proxy-stream.ts';
@@ -75,7 +75,7 @@ const SETTLE_MS = 1_000;
 
 /** Starts an agent; resolves when it listens. Hub and bus may be away: it serves what it knew last. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const agent = new Agent(options, await openFoundations(options.member, options.log));
+  const agent = new Agent(options, await openFoundations(options.member, options.log, options.config.caKey));
   try {
     return await agent.start();
   } catch (error) {
@@ -171,7 +171,7 @@ class Agent implements RunningAgent {
     const bus = await this.#connect();
     this.#report(bus, this.#server);
     this.#startFeed(bus);
-    await this.#writeLocation();
+    await writeAgentLocation(this.#options.member.agentDir, this.#options.config, this);
     this.#options.log.info({ cluster: this.#options.member.membership.cluster, fromDisk: saved !== undefined }, 'agent is up');
     return this;
   }
@@ -215,7 +215,9 @@ class Agent implements RunningAgent {
 
   async #startXds(): Promise<AdsServer> {
     const { config, log } = this.#options;
-    const identities = new WorkloadCertificates({ authority: this.#base.authority, log });
+    const { authority } = this.#base;
+    const identities = new WorkloadCertificates({ authority, ledger: authority.ledger, log });
+    this.#stops.push(followAuthority({ authority, identities, onBundle: () => this.#bundleChanged(), onChange: () => this.#changed() }));
     const { store } = this;
     const certificate = config.tls ? await this.#certificate() : undefined;
     const server = await startAdsServer({
@@ -226,6 +228,13 @@ class Agent implements RunningAgent {
     this.#stops.push(() => server.stop());
     server.onChange(() => this.#reporter?.changed());
     return server;
+  }
+
+  #bundleChanged(): void {
+    this.#validity = [this.#validity[0], rootValidity(this.#base.authority.trustBundle)];
+    this.#federation.setFacts(this.#options.member.membership.cluster, this.#facts());
+    this.#feed?.setFacts(this.#facts());
+    this.loop.wake();
   }
 
   async #certificate(): Promise<LiveCertificate> {
@@ -347,13 +356,6 @@ class Agent implements RunningAgent {
     });
     this.#replicas = replicas;
     return replicas;
-  }
-
-  /** Where proxies on this machine find their agent. */
-  async #writeLocation(): Promise<void> {
-    const { config, member } = this.#options;
-    const location = { xds: hostPort(config.address, this.xdsPort), admin: hostPort(config.adminAddress, this.adminPort), tls: config.tls };
-    await writeDurably(join(member.agentDir, 'agent.json'), JSON.stringify(location));
   }
 
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */

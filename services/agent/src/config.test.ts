@@ -11,6 +11,7 @@ describe('loadAgentConfig', () => {
       ...{ token: undefined, cluster: undefined, registryDir: '/r', stateDir: '/s', hubCa: undefined },
       ...{ address: '127.77.2.1', adminAddress: '127.77.2.1', tls: false },
       ...{ gateways: ['127.77.2.1:15443'], xdsPort: 15010, adminPort: 15014, identityDir: undefined },
+      caKey: { file: undefined, value: undefined },
       virtualRange: { base: 4042260480, prefix: 12 },
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };

@@ -8,6 +8,7 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
 import { parseVirtualRange, VIRTUAL_RANGE, type VirtualRange } from './translate/capture/virtual-addresses.ts';
+import type { CaKeySource } from './trust/ca-encryption.ts';
 
 /** Every setting of the agent. */
 export interface AgentConfig {
@@ -19,6 +20,8 @@ export interface AgentConfig {
   readonly stateDir: string;
   /** Absolute path of the folder that the cluster's replicas share; undefined for the cluster's folder below `stateDir`. */
   readonly identityDir: string | undefined;
+  /** Of the key that the cluster's signing keys are encrypted with; without one it is made in the identity folder. */
+  readonly caKey: CaKeySource;
   /** PEM of CAs that an https hub may have, beside the system's. */
   readonly hubCa: string | undefined;
   /** IP address that xDS binds. */
@@ -54,6 +57,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   adminAddress: 'HAWSER_AGENT_ADMIN_ADDRESS',
   tls: 'HAWSER_AGENT_TLS',
   caFile: 'HAWSER_CA_FILE',
+  caKeyFile: 'HAWSER_CA_KEY_FILE',
 };
 
 const clusterName = Compile(DnsLabel);
@@ -83,6 +87,8 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     registryDir: resolve(registryDir),
     stateDir: resolve(text('stateDir') ?? '.hawser'),
     identityDir: absolute(text('identityDir')),
+    // The key itself is never a flag: every user of the machine reads the arguments of a process.
+    caKey: { file: absolute(text('caKeyFile')), value: env['HAWSER_CA_KEY'] || undefined },
     hubCa: fromFile('--ca-file (HAWSER_CA_FILE)', text('caFile')),
     ...{ address, adminAddress, tls },
     gateways: (gateways.length > 0 ? gateways : [hostPort(address, PORTS.gateway)]).map(checkedGateway).sort(),

@@ -28,8 +28,15 @@ const FILES_POLL_MS = 5_000;
 /** `setTimeout` holds no more than 2^31 ms. */
 const MAX_TIMER_MS = 86_400_000;
 
+/** Tells when what was issued has to be replaced before its time; returns how to stop. */
+export type WhenStale = (renew: () => void) => () => void;
+
 /** Issues now, and again at half the life that is left, with jitter; a renewal that fails is tried again and the old one stays in use. */
-export async function issuedCertificate(issue: () => Promise<ServerCertificate>, log: Logger): Promise<LiveCertificate> {
+export async function issuedCertificate(
+  issue: () => Promise<ServerCertificate>,
+  log: Logger,
+  whenStale: WhenStale = () => () => undefined,
+): Promise<LiveCertificate> {
   const live = new Live(await issue());
   const renewAt = (): number => Date.now() + Math.max(100, leftMs(live.current) * (0.5 + 0.1 * Math.random()));
   const schedule = (at: number, attempt: number): void => {
@@ -48,6 +55,7 @@ export async function issuedCertificate(issue: () => Promise<ServerCertificate>,
     }
   };
   schedule(renewAt(), 0);
+  live.onStop = whenStale(() => schedule(Date.now(), 0));
   return live;
 }
 
@@ -88,12 +96,15 @@ class Live implements LiveCertificate {
   readonly #callbacks = new Set<(certificate: ServerCertificate) => void>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Called once, when the renewal ends. */
+  onStop: () => void = () => undefined;
 
   constructor(first: ServerCertificate) {
     this.current = first;
   }
 
   set timer(timer: NodeJS.Timeout) {
+    clearTimeout(this.#timer);
     this.#timer = timer;
     if (this.#stopped) clearTimeout(timer);
   }
@@ -112,6 +123,7 @@ class Live implements LiveCertificate {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.onStop();
   }
 }
 

@@ -233,6 +233,7 @@ async function startMember({ name, network = name, gateways = [] }: ClusterOptio
     identities: {
       hold: async ({ namespace, serviceAccount }) => ({
         current: identitySecret(await identityOf(`${namespace}/${serviceAccount}`, namespace, serviceAccount)),
+        acknowledged: () => undefined,
         release: () => undefined,
       }),
     },

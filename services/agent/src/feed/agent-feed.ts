@@ -81,6 +81,11 @@ export class AgentFeed {
     loop.wake();
   }
 
+  /** What the cluster says of itself is another now. */
+  setFacts(facts: ClusterFacts): void {
+    this.#publisher.setFacts(facts);
+  }
+
   /** The own shards in force. */
   publish(shards: Shards): void {
     this.#publisher.publish(shards);

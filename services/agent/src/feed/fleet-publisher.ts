@@ -41,9 +41,14 @@ export class FleetPublisher {
       from: cluster,
       to: '*',
     });
-    this.#publisher.put(FACTS_KEY, facts);
+    this.setFacts(facts);
     this.#publisher.start();
     void this.#publisher.loaded.then(() => this.#removeLeftovers());
+  }
+
+  /** What the cluster says of itself is another now. */
+  setFacts(facts: ClusterFacts): void {
+    this.#publisher.put(FACTS_KEY, facts);
   }
 
   /** All shards in force; from the first call on, what is not among them is gone. */

@@ -32,6 +32,7 @@ export class LeasedPublisher {
   readonly #lease: Lease;
   #publisher: FleetPublisher | undefined;
   #shards: Shards | undefined;
+  #facts: ClusterFacts;
   /** Earlier publishers that are still ending. */
   #ending: Promise<void> = Promise.resolve();
 
@@ -39,6 +40,7 @@ export class LeasedPublisher {
     const { bus, member, replica, process, log } = parts;
     const { cluster, epoch } = member.membership;
     this.#parts = parts;
+    this.#facts = parts.facts;
     this.#lease = new Lease({
       ...{ bus, log, stream: FLEET_STREAM, subject: leaseSubject(cluster), owner: cluster, epoch, signer: member.signer },
       ...{ holder: replica, process, onChange: (held) => this.#changed(held) },
@@ -62,6 +64,12 @@ export class LeasedPublisher {
   /** A sign of life of the replica that holds this term. */
   heard(term: number): void {
     this.#lease.heard(term);
+  }
+
+  /** What the cluster says of itself is another now. */
+  setFacts(facts: ClusterFacts): void {
+    this.#facts = facts;
+    this.#publisher?.setFacts(facts);
   }
 
   /** All shards in force; who knows none has nothing to say for its cluster, and does not want the lease. */
@@ -100,14 +108,14 @@ export class LeasedPublisher {
   }
 
   #begin(): void {
-    const { bus, member, facts, revisions, log, heartbeatMs } = this.#parts;
+    const { bus, member, revisions, log, heartbeatMs } = this.#parts;
     const { cluster, epoch } = member.membership;
     // Another replica may have published while this one was cut off, and be gone together with the stream: the other clusters remember.
     // Counters start at a clock and give less than a revision a millisecond, so what it gave is below the clock now.
     revisions(Date.now());
     const mayPublish = (): Promise<boolean> => this.#lease.confirm();
     const { signer } = member;
-    const publisher = new FleetPublisher({ bus, cluster, epoch, signer, facts, revisions, mayPublish, log, heartbeatMs });
+    const publisher = new FleetPublisher({ bus, cluster, epoch, signer, facts: this.#facts, revisions, mayPublish, log, heartbeatMs });
     this.#publisher = publisher;
     if (this.#shards !== undefined) publisher.publish(this.#shards);
   }

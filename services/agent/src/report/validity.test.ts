@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterUserJwt, createOperator, createUserKey } from '@hawser/bus/nats-accounts.ts';
 import { expect, it } from 'vitest';
-import { openAuthority } from '../trust/authority.ts';
+import { openAuthority } from '../trust/open-authority.ts';
 import { credentialsValidity, endsOf, rootValidity } from './validity.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,45 +1,48 @@
 /**
- * The certificate authority of one cluster: a self-signed root in the agent, the cluster's own trust domain, and short-lived
- * X.509-SVIDs for its workloads (SPIFFE X509-SVID; RELIABILITY.md 5.1). The key never leaves the agent's folder.
+ * The certificate authority of one cluster: signs short-lived X.509-SVIDs for its workloads (SPIFFE X509-SVID; RELIABILITY.md 5.1)
+ * with the active one of its generations, which a rotation replaces. Signing keys never leave the identity folder, and lie there
+ * encrypted (docs/decisions/0022-authority.md).
  */
-import 'reflect-metadata';
-import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentSpiffeId, spiffeId } from '@hawser/model/fleet.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
-import { readIfThere } from '@hawser/runtime/durable-file.ts';
-import * as x509 from '@peculiar/x509';
+import { writeDurably } from '@hawser/runtime/durable-file.ts';
+import type { Logger } from '@hawser/runtime/logger.ts';
 import type { WorkloadIdentity } from '../xds/identity-source.ts';
-import { createExclusively } from './exclusive-file.ts';
+import { makeIntermediate, makeRoot, pathLengthOf } from './ca-certificates.ts';
+import type { CaEncryption } from './ca-encryption.ts';
+import { activeOf, bundleOf, fingerprint, type Generation, viewOf } from './generation.ts';
+import type { GenerationStore, NumberedState } from './generation-store.ts';
+import { heldUntil, identityAccount } from './held-certificates.ts';
+import type { IdentityLedger } from './identity-ledger.ts';
+import { type LeafSigner, leafSigner, signLeaf } from './leaf-certificates.ts';
+import type { AuthorityAccount, GenerationView, RotatingAuthority, RotationOrder } from './rotation.ts';
+import { parentOf, rotationStep } from './rotation-steps.ts';
+import { signingKeyOf } from './signing-key.ts';
 
-/** Issuing back-dates by this much, so that clocks may differ (RELIABILITY.md 6.2 case 39). */
-const BACKDATE_MS = 5 * 60_000;
 /** A leaf outlives any control-plane outage that must be survived, and is renewed at half its life (R13). */
 export const LEAF_LIFE_MS = 24 * 3_600_000;
-/** Ten years: nothing rotates the root by itself yet, and a root that ends ends the cluster's traffic. */
-const ROOT_LIFE_MS = 10 * 365 * 24 * 3_600_000;
-
-const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-/** The ID of a trust domain and the parts of a workload's path, as SPIFFE-ID section 2 allows them. */
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+const POLL_MS = 500;
+/** The parts of a workload's path, as SPIFFE-ID section 2.2 allows them. */
 const PATH_SEGMENT = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,253}$/;
 
 /** A workload's certificate and key, as Envoy takes them. */
 export interface IssuedCertificate {
-  /** The leaf; the root is in the bundle and not repeated here. */
+  /** The leaf, then the intermediates; the root is in the bundle and not repeated here. */
   readonly certificateChainPem: string;
   /** PKCS#8. */
   readonly privateKeyPem: string;
   /** Milliseconds since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** ID of the generation that signed it. */
+  readonly generation: string;
 }
 
 /** Issues the certificates of one trust domain. */
 export interface Authority {
   readonly trustDomain: string;
-  /** The trust bundle: PEM certificates, sorted. */
+  /** The trust bundle as it is now: PEM certificates, sorted. */
   readonly trustBundle: readonly string[];
   /** A fresh key and a certificate for it; `lifeMs` is `LEAF_LIFE_MS` unless given. Throws for names that no SPIFFE ID can hold. */
   issue(identity: WorkloadIdentity, lifeMs?: number): Promise<IssuedCertificate>;
@@ -47,143 +50,221 @@ export interface Authority {
   issueAgent(lifeMs?: number): Promise<IssuedCertificate>;
 }
 
-/**
- * Opens the authority in the cluster's identity folder (`ca.key`, `ca.pem`), or makes it; replicas that start at once agree on one. Throws `ca-unusable`, with the way out, when the
- * files do not belong together, are damaged or expired; a new root is never made over an old one.
- */
-export async function openAuthority(agentDir: string, trustDomain: string): Promise<Authority> {
-  if (!TRUST_DOMAIN.test(trustDomain)) throw new AppError('ca-unusable', `${JSON.stringify(trustDomain)} cannot be a trust domain`);
-  const [keyPath, certificatePath] = [join(agentDir, 'ca.key'), join(agentDir, 'ca.pem')];
-  const key = await readOrCreateKey(keyPath, certificatePath);
-  const signingKey = await privateKeyFromPem(key, keyPath);
-  if ((await readIfThere(certificatePath)) === undefined)
-    await createExclusively(certificatePath, await selfSign(key, signingKey, trustDomain), 0o644);
-  const pem = (await readIfThere(certificatePath)) ?? '';
-  checkRoot(pem, { key, trustDomain, certificatePath });
-  const root = new x509.X509Certificate(pem);
-  return {
-    trustDomain,
-    trustBundle: [pem],
-    issue: async (identity, lifeMs) => issueLeaf({ root, signingKey, id: workloadId(trustDomain, identity), lifeMs }),
-    issueAgent: (lifeMs) => issueLeaf({ root, signingKey, id: agentSpiffeId(trustDomain), lifeMs }),
-  };
+/** What an authority is made of, opened. */
+export interface AuthorityParts {
+  readonly identityDir: string;
+  readonly store: GenerationStore;
+  readonly encryption: CaEncryption;
+  readonly ledger: IdentityLedger;
+  readonly state: NumberedState;
+  readonly log: Pick<Logger, 'error' | 'info' | 'warn'>;
 }
 
-async function readOrCreateKey(keyPath: string, certificatePath: string): Promise<string> {
-  const existing = await readIfThere(keyPath);
-  if (existing !== undefined) {
-    // A folder of secrets that somebody else mounted is theirs to guard, and may be read-only.
-    await chmod(keyPath, 0o600).catch(() => undefined);
-    return existing;
+/** The authority in the cluster's identity folder, which other replicas may change too. */
+export class ClusterAuthority implements RotatingAuthority {
+  readonly trustDomain: string;
+  readonly ledger: IdentityLedger;
+  readonly #parts: AuthorityParts;
+  readonly #listeners = new Set<() => void>();
+  readonly #signers = new Map<string, LeafSigner>();
+  #state: NumberedState;
+  #bundle: readonly string[];
+  #views: readonly GenerationView[];
+
+  constructor(parts: AuthorityParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.trustDomain = parts.state.stored.trustDomain;
+    this.ledger = parts.ledger;
+    this.#bundle = bundleOf(this.#generations);
+    this.#views = this.#generations.map(viewOf);
+    parts.ledger.onChange.add(() => this.#tell());
+    // What signs is opened now: a key that is wrong is found at the start, not at the first proxy.
+    this.#signerOf(this.#active);
   }
-  if ((await readIfThere(certificatePath)) !== undefined)
-    throw new AppError('ca-unusable', `${certificatePath} exists but its key ${keyPath} does not: restore the key, or move both away`);
-  const { privateKey } = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
-  await createExclusively(keyPath, x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY'));
-  return (await readIfThere(keyPath)) ?? '';
-}
 
-async function privateKeyFromPem(pem: string, path: string): Promise<webcrypto.CryptoKey> {
-  try {
-    const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
-    return await webcrypto.subtle.importKey('pkcs8', new Uint8Array(der), KEY_ALGORITHM, false, ['sign']);
-  } catch (error) {
-    const message = `${path} is not an ECDSA P-256 key in PEM (${messageOf(error)}): restore it, or move it and ca.pem away`;
-    throw new AppError('ca-unusable', message, { cause: error });
+  get trustBundle(): readonly string[] {
+    return this.#bundle;
+  }
+
+  get generations(): readonly GenerationView[] {
+    return this.#views;
+  }
+
+  /** ID of the generation that signs workloads. */
+  get active(): string {
+    return this.#active.id;
+  }
+
+  /**
+   * ID of the generation that the agent's own door is signed by: the old one until it is tainted, because proxies learn of a new
+   * root through the door, and write it into the file that they check the door by.
+   */
+  get door(): string {
+    return (this.#generations.find(({ state }) => state === 'old') ?? this.#active).id;
+  }
+
+  issue({ namespace, serviceAccount }: WorkloadIdentity, lifeMs = LEAF_LIFE_MS): Promise<IssuedCertificate> {
+    if (PATH_SEGMENT.test(namespace) && PATH_SEGMENT.test(serviceAccount))
+      return this.#issue(this.#active, spiffeId(this.trustDomain, namespace, serviceAccount), lifeMs);
+    const message = `no SPIFFE ID can hold ${JSON.stringify(namespace)} and ${JSON.stringify(serviceAccount)}`;
+    return Promise.reject(new AppError('identity-invalid', message));
+  }
+
+  issueAgent(lifeMs = LEAF_LIFE_MS): Promise<IssuedCertificate> {
+    const { door } = this;
+    const generation = this.#generations.find(({ id }) => id === door) ?? this.#active;
+    return this.#issue(generation, agentSpiffeId(this.trustDomain), lifeMs);
+  }
+
+  account(): AuthorityAccount {
+    return { generations: this.#views, identities: identityAccount(this.ledger.held, this.active, Date.now()) };
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async apply(order: RotationOrder): Promise<void> {
+    for (let made: Generation | undefined; ; ) {
+      const current = await this.#read();
+      await this.ledger.refresh();
+      const { generations } = current.stored;
+      const { held } = this.ledger;
+      const result = rotationStep(generations, { order, made, heldUntil: (id) => heldUntil(held, id, Date.now()) });
+      if ('refused' in result) throw new AppError('rotation-refused', result.refused, { status: 409 });
+      if ('needs' in result) made = await this.#make(order.kind, generations);
+      else if (result.generations === generations) return this.#take(current);
+      else if (await this.#replace(current, result.generations)) {
+        this.#parts.log.info({ rotation: order.rotation, phase: order.phase, active: this.active.slice(0, 16) }, 'rotation step applied');
+        return;
+      }
+    }
+  }
+
+  /** Adds a generation that a user brought, as `prepared`; its root is in the bundle from now on. */
+  async bring(brought: Omit<Generation, 'key' | 'state' | 'origin'>, keyPem: string): Promise<void> {
+    const key = this.#parts.encryption.seal(keyPem, { trustDomain: this.trustDomain, generation: brought.id });
+    for (;;) {
+      const current = await this.#read();
+      const { generations } = current.stored;
+      if (generations.some(({ id }) => id === brought.id))
+        throw new AppError('import-refused', `the authority has this certificate already (${brought.id.slice(0, 16)})`);
+      if (await this.#replace(current, [...generations, { ...brought, key, state: 'prepared', origin: 'brought' }])) return;
+    }
+  }
+
+  /** Follows what other replicas, and the command line, change in the folder. Returns how to stop. */
+  watch(): () => void {
+    let timer: NodeJS.Timeout;
+    let complaint = '';
+    const look = async (): Promise<void> => {
+      try {
+        if ((await this.#parts.store.newest()) > this.#state.number) this.#take(await this.#read());
+        await this.ledger.refresh();
+        complaint = '';
+      } catch (error) {
+        if (messageOf(error) !== complaint) this.#parts.log.error({ error: messageOf(error) }, 'the authority cannot be read again');
+        complaint = messageOf(error);
+      }
+      if (!stopped) timer = setTimeout(() => void look(), POLL_MS).unref();
+    };
+    let stopped = false;
+    timer = setTimeout(() => void look(), POLL_MS).unref();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }
+
+  get #generations(): readonly Generation[] {
+    return this.#state.stored.generations;
+  }
+
+  get #active(): Generation {
+    const active = activeOf(this.#generations);
+    if (active !== undefined) return active;
+    throw new AppError('ca-unusable', `the authority of ${this.trustDomain} has no active generation: restore its folder`);
+  }
+
+  async #issue(generation: Generation, id: string, lifeMs: number): Promise<IssuedCertificate> {
+    const signer = this.#signerOf(generation);
+    const { certificate, key, notBefore, notAfter } = await signLeaf(signer, id, lifeMs);
+    return {
+      certificateChainPem: `${certificate}${signer.intermediates}`,
+      privateKeyPem: key,
+      ...{ notBefore, notAfter, generation: generation.id },
+    };
+  }
+
+  #signerOf(generation: Generation): LeafSigner {
+    const known = this.#signers.get(generation.id);
+    if (known !== undefined) return known;
+    const signer = leafSigner(signingKeyOf(this.#keyOf(generation)), generation.certificate, generation);
+    this.#signers.set(generation.id, signer);
+    return signer;
+  }
+
+  #keyOf({ id, key }: Generation): string {
+    if (key === undefined) throw new AppError('ca-unusable', `the key of generation ${id} is not here: restore the folder`);
+    return this.#parts.encryption.open(key, { trustDomain: this.trustDomain, generation: id });
+  }
+
+  async #make(kind: Generation['kind'], generations: readonly Generation[]): Promise<Generation> {
+    const { trustDomain } = this;
+    const parent = kind === 'root' ? undefined : this.#parentIn(generations);
+    const issuer = parent === undefined ? undefined : { certificate: parent.certificate, key: signingKeyOf(this.#keyOf(parent)) };
+    const { certificate, key } = issuer === undefined ? await makeRoot(trustDomain) : await makeIntermediate(issuer, trustDomain);
+    const id = fingerprint(certificate);
+    const sealed = this.#parts.encryption.seal(key, { trustDomain, generation: id });
+    const root = parent?.certificate ?? certificate;
+    return { id, kind, state: 'prepared', origin: 'made', certificate, chain: [], root, key: sealed };
+  }
+
+  #parentIn(generations: readonly Generation[]): Generation {
+    const parent = parentOf(generations);
+    const refuse = (reason: string): never => {
+      throw new AppError('rotation-refused', reason, { status: 409 });
+    };
+    if (parent === undefined)
+      return refuse("the root's key is not here: bring an intermediate with hawser trust import, or rotate the root");
+    if (pathLengthOf(parent.certificate) === 0)
+      return refuse('the root allows no intermediate below it (path length 0, as earlier releases made them): rotate the root first');
+    return parent;
+  }
+
+  async #read(): Promise<NumberedState> {
+    return (await this.#parts.store.read()) ?? this.#state;
+  }
+
+  async #replace(current: NumberedState, generations: readonly Generation[]): Promise<boolean> {
+    const stored = { ...current.stored, generations: [...generations] };
+    if (!(await this.#parts.store.replace(current.number, stored))) return false;
+    await writeBundle(this.#parts.identityDir, bundleOf(generations));
+    this.#take({ number: current.number + 1, stored });
+    return true;
+  }
+
+  /** Takes a state up, unless a newer one is in use already. */
+  #take(state: NumberedState): void {
+    if (state.number <= this.#state.number) return;
+    const active = activeOf(state.stored.generations);
+    if (active !== undefined) this.#signerOf(active);
+    this.#state = state;
+    const kept = new Set(this.#generations.flatMap(({ id, key }) => (key === undefined ? [] : [id])));
+    for (const id of this.#signers.keys()) if (!kept.has(id)) this.#signers.delete(id);
+    this.#bundle = bundleOf(this.#generations);
+    this.#views = this.#generations.map(viewOf);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 }
 
-async function selfSign(keyPem: string, signingKey: webcrypto.CryptoKey, trustDomain: string): Promise<string> {
-  const spki = createPublicKey(keyPem).export({ type: 'spki', format: 'der' });
-  const publicKey = await webcrypto.subtle.importKey('spki', new Uint8Array(spki), KEY_ALGORITHM, true, ['verify']);
-  const usages = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
-  const now = Date.now();
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...{ serialNumber: serial(), subject: `O=${trustDomain},CN=Hawser root`, issuer: `O=${trustDomain},CN=Hawser root` },
-      ...{ notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + ROOT_LIFE_MS) },
-      ...{ publicKey, signingKey, signingAlgorithm: KEY_ALGORITHM },
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(usages, true),
-        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${trustDomain}` }]),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  return `${certificate.toString('pem')}\n`;
-}
-
-function checkRoot(pem: string, expected: { key: string; trustDomain: string; certificatePath: string }): void {
-  const { key, trustDomain, certificatePath } = expected;
-  const problem = rootProblem(pem, key, trustDomain);
-  if (problem === undefined) return;
-  throw new AppError(
-    'ca-unusable',
-    `${certificatePath} ${problem}: restore the pair ca.key and ca.pem, or move both away to start a new root`,
-  );
-}
-
-function rootProblem(pem: string, key: string, trustDomain: string): string | undefined {
-  let root: X509Certificate;
-  try {
-    root = new X509Certificate(pem);
-  } catch (error) {
-    return `is not a certificate (${messageOf(error)})`;
-  }
-  if (!root.ca) return 'is not the certificate of an authority';
-  if (!root.checkPrivateKey(createPrivateKey(key))) return 'does not belong to ca.key';
-  if (root.subjectAltName !== `URI:spiffe://${trustDomain}`) return `is for ${root.subjectAltName}, not for spiffe://${trustDomain}`;
-  if (root.validToDate.getTime() < Date.now()) return `expired on ${root.validTo}`;
-  return undefined;
-}
-
-interface LeafRequest {
-  readonly root: x509.X509Certificate;
-  readonly signingKey: webcrypto.CryptoKey;
-  /** SPIFFE ID. */
-  readonly id: string;
-  readonly lifeMs: number | undefined;
-}
-
-function workloadId(trustDomain: string, { namespace, serviceAccount }: WorkloadIdentity): string {
-  if (!PATH_SEGMENT.test(namespace) || !PATH_SEGMENT.test(serviceAccount))
-    throw new AppError('identity-invalid', `no SPIFFE ID can hold ${JSON.stringify(namespace)} and ${JSON.stringify(serviceAccount)}`);
-  return spiffeId(trustDomain, namespace, serviceAccount);
-}
-
-async function issueLeaf({ root, signingKey, id, lifeMs = LEAF_LIFE_MS }: LeafRequest): Promise<IssuedCertificate> {
-  const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
-  const now = Date.now();
-  const [notBefore, notAfter] = [now - BACKDATE_MS, Math.min(now + lifeMs, root.notAfter.getTime())];
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...{ serialNumber: serial(), issuer: root.subjectName, notBefore: new Date(notBefore), notAfter: new Date(notAfter) },
-      ...{ publicKey: keys.publicKey, signingKey, signingAlgorithm: KEY_ALGORITHM },
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-        // Critical, because the subject is empty (RFC 5280 4.2.1.6).
-        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: id }], true),
-        await x509.AuthorityKeyIdentifierExtension.create(root, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  const privateKey = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
-  return {
-    certificateChainPem: `${certificate.toString('pem')}\n`,
-    privateKeyPem: `${x509.PemConverter.encode(privateKey, 'PRIVATE KEY')}\n`,
-    notBefore,
-    notAfter,
-  };
-}
-
-/** A positive random serial number of 127 bits (RFC 5280 4.1.2.2). */
-function serial(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes.toString('hex');
+/** Puts the bundle where proxies of this machine find it: `ca.pem` of the identity folder. */
+export async function writeBundle(identityDir: string, bundle: readonly string[]): Promise<void> {
+  await writeDurably(join(identityDir, 'ca.pem'), bundle.map((pem) => `${pem.trim()}\n`).join(''), 0o644);
 }

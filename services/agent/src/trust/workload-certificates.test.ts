@@ -4,12 +4,13 @@ import type { Authority, IssuedCertificate } from './authority.ts';
 import { WorkloadCertificates } from './workload-certificates.ts';
 
 const log = pino({ level: 'silent' });
-const reviews = { namespace: 'bookinfo', serviceAccount: 'reviews' };
+const reviews = { name: 'reviews-1', namespace: 'bookinfo', serviceAccount: 'reviews' };
 
 /** An authority that issues numbers, lives of `lifeMs`, and fails when told so. */
 class FakeAuthority implements Pick<Authority, 'issue'> {
   issued = 0;
   failures = 0;
+  generation = 'first';
 
   async issue(_identity: unknown, lifeMs = 60_000): Promise<IssuedCertificate> {
     if (this.failures > 0) {
@@ -18,7 +19,13 @@ class FakeAuthority implements Pick<Authority, 'issue'> {
     }
     this.issued += 1;
     const now = Date.now();
-    return { certificateChainPem: `certificate ${this.issued}`, privateKeyPem: 'key', notBefore: now, notAfter: now + lifeMs };
+    return {
+      certificateChainPem: `certificate ${this.issued}`,
+      privateKeyPem: 'key',
+      generation: this.generation,
+      notBefore: now,
+      notAfter: now + lifeMs,
+    };
   }
 }
 
@@ -26,7 +33,7 @@ test('streams of one identity share a certificate; the last one takes it along',
   const authority = new FakeAuthority();
   const certificates = new WorkloadCertificates({ authority, log });
   const held = await Promise.all([1, 2, 3].map(() => certificates.hold(reviews, () => undefined)));
-  const other = await certificates.hold({ namespace: 'bookinfo', serviceAccount: 'ratings' }, () => undefined);
+  const other = await certificates.hold({ ...reviews, serviceAccount: 'ratings' }, () => undefined);
   expect(authority.issued).toBe(2);
   expect(new Set(held.map(({ current }) => current)).size).toBe(1);
   expect(other.current.version).not.toBe(held[0]?.current.version);

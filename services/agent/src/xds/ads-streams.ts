@@ -200,6 +200,7 @@ export class AdsStreams implements StreamEvents {
       if (type !== undefined) {
         const answer = machine.request(type, message.request);
         checkNames(machine.subscription(type).asked.size);
+        if (type === 'SDS' && answer === 'ack') lease.acknowledged(machine.subscription(type).ackedVersion(IDENTITY_SECRET));
         stream.asked(type, answer);
       }
       if (type !== undefined || unknown.size >= 16 || unknown.has(message.typeUrl)) return;

@@ -8,6 +8,7 @@ export class IdentityLease {
   #acquiring: Promise<void> | undefined;
   #held: HeldIdentity | undefined;
   #released = false;
+  #acknowledged: string | undefined;
 
   constructor(hold: () => Promise<HeldIdentity>) {
     this.#hold = hold;
@@ -22,6 +23,13 @@ export class IdentityLease {
   acquire(): Promise<void> {
     this.#acquiring ??= this.#acquire();
     return this.#acquiring;
+  }
+
+  /** The proxy acknowledged secrets, and uses the certificate of this version; undefined when it uses none of ours. */
+  acknowledged(version: string | undefined): void {
+    if (version === undefined || version === this.#acknowledged) return;
+    this.#acknowledged = version;
+    this.#held?.acknowledged(version);
   }
 
   /** The stream ended. */

@@ -7,10 +7,17 @@ export interface WorkloadIdentity {
   readonly serviceAccount: string;
 }
 
+/** Who asks for it: a proxy that proved to be of that identity. */
+export interface IdentityHolder extends WorkloadIdentity {
+  readonly name: string;
+}
+
 /** A certificate in use by a stream; `current` changes when it is renewed. */
 export interface HeldIdentity {
   /** The SDS resource `identity`. */
   readonly current: XdsResource;
+  /** The proxy has taken up the certificate of this resource version. */
+  acknowledged(version: string): void;
   /** The stream ended; a certificate that nobody holds is forgotten. */
   release(): void;
 }
@@ -18,5 +25,5 @@ export interface HeldIdentity {
 /** Issues and renews certificates for as long as somebody holds them. */
 export interface IdentitySource {
   /** `onRenewed` is called after `current` changed. Rejects when no certificate can be issued. */
-  hold(identity: WorkloadIdentity, onRenewed: () => void): Promise<HeldIdentity>;
+  hold(holder: IdentityHolder, onRenewed: () => void): Promise<HeldIdentity>;
 }

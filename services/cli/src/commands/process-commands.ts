@@ -65,6 +65,10 @@ function addAgent(program: Command, run: Run): void {
     .option('--token-file <file>', 'file that holds it, for the sake of process lists')
     .option('--cluster <name>', 'which cluster, when this state folder has joined several')
     .option('--identity-dir <dir>', "folder of the cluster's keys, shared by its agents (default: in the state folder)")
+    .option(
+      '--ca-key-file <file>',
+      "32 bytes in base64 or hex that the cluster's signing keys are encrypted with (default: HAWSER_CA_KEY, else made in the identity folder)",
+    )
     .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
     .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')
     .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')

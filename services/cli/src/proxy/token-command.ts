@@ -56,8 +56,10 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
   return EXIT.done;
 }
 
-/** The cluster's roots: of its authority, which is made now where no agent has run yet. */
+/** The cluster's roots: of its authority, which is made now where no agent has run yet, with the key that the agent's environment names. */
 async function trustBundleOf(agentDir: string, cluster: string): Promise<readonly string[]> {
-  const { openAuthority } = await import('@hawser/agent/trust/authority.ts');
-  return (await openAuthority(agentDir, trustDomainOf(cluster))).trustBundle;
+  const { openAuthority, readTrustBundle } = await import('@hawser/agent/trust/open-authority.ts');
+  const { env } = terminal();
+  const caKey = { value: env['HAWSER_CA_KEY'], file: env['HAWSER_CA_KEY_FILE'] };
+  return (await readTrustBundle(agentDir)) ?? (await openAuthority(agentDir, trustDomainOf(cluster), { caKey })).trustBundle;
 }
