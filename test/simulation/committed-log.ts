@@ -134,8 +134,8 @@ export class CommittedLog implements ResourceReadModel {
       const entries = this.#outbox.filter((entry) => entry.revision > revision);
       if (entries.length !== this.#revision - revision) return undefined;
       const written = entries.flatMap(({ kind, namespace, name }) => this.#state.resources.get(`${kind}/${namespace}/${name}`) ?? []);
-      const members = entries.some(({ kind }) => kind === 'Cluster') ? this.#state.members : undefined;
-      return { epoch: this.#epoch, revision: this.#revision, published: this.#published, entries, written: [...new Set(written)], members };
+      const roster = entries.some(({ kind }) => kind === 'Cluster') ? { members: this.#state.members } : undefined;
+      return { epoch: this.#epoch, revision: this.#revision, published: this.#published, entries, written: [...new Set(written)], roster };
     });
   }
 

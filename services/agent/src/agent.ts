@@ -361,6 +361,7 @@ class Agent implements RunningAgent {
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
   #changed(): void {
     this.#proxies?.rejoin();
+    this.#warnings.standing('trust', this.#federation.trustProblems());
     this.#reporter?.changed();
     if (this.loop.ready) this.#lastGood.changed();
   }

@@ -37,6 +37,7 @@ import { WATCH_BOUNDS, Watches } from './resource/watch/watch-routes.ts';
 import { WatchSource } from './resource/watch/watch-source.ts';
 import { startRetention } from './retention/retention-loop.ts';
 import type { HubDoors } from './serving/hub-doors.ts';
+import { trustDomainBehaviour } from './trust/trust-domain-kind.ts';
 
 /** A condition as the Kubernetes API conventions have it. */
 export interface Condition {
@@ -59,6 +60,8 @@ export interface FleetView {
   conditionsOf(resource: Resource, own: readonly Condition[]): readonly Condition[];
   /** What is probably not meant of resources that are being written, each with what was found about it, in their order. */
   warningsOf?(written: readonly unknown[]): readonly (readonly Finding[])[];
+  /** The member's trust domain that has this authority's key, as far as clusters have said. */
+  keyOwner?(keyId: string): string | undefined;
   /** Calls back when conditions may have changed. Returns how to stop. */
   onChange?(listener: () => void): () => void;
 }
@@ -180,6 +183,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   let publicUrl = config.publicUrl;
   const behaviours = {
     Cluster: clusterBehaviour,
+    TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
   const resources = createResourceService({ database, fleet, behaviours });

@@ -17,11 +17,30 @@ export const RosterMember = Type.Object({
   network: Type.String(),
   labels: Type.Record(Type.String(), Type.String()),
   trustDomain: Type.String(),
+  /** Trust domains whose identities its workloads believe, sorted; absent: all, as hubs of an earlier release mean. */
+  federatesWith: Type.Optional(Type.Array(Type.String())),
+  /** Names by which policies may mean its trust domain too, sorted. */
+  aliases: Type.Optional(Type.Array(Type.String())),
+  /** Namespaces whose services it may export, sorted; absent: all. */
+  exportNamespaces: Type.Optional(Type.Array(Type.String())),
 });
 export type RosterMember = Static<typeof RosterMember>;
 
-/** Document `roster`, hub → every cluster. Members are sorted by name. */
-export const Roster = Type.Object({ members: Type.Array(RosterMember) });
+/** A trust domain outside of the federation, as the hub vouches for it. */
+export const ExternalTrustDomain = Type.Object({
+  name: Type.String(),
+  /** PEM certificates, sorted; empty: nobody is believed. */
+  trustBundle: Type.Array(Type.String()),
+  aliases: Type.Optional(Type.Array(Type.String())),
+});
+export type ExternalTrustDomain = Static<typeof ExternalTrustDomain>;
+
+/** Document `roster`, hub → every cluster. Members, and external trust domains, are sorted by name. */
+export const Roster = Type.Object({
+  members: Type.Array(RosterMember),
+  /** Absent where there are none, and from hubs of an earlier release. */
+  external: Type.Optional(Type.Array(ExternalTrustDomain)),
+});
 export type Roster = Static<typeof Roster>;
 
 /** Document `facts`, agent → all: what a cluster's own agent alone can say. */

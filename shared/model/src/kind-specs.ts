@@ -35,6 +35,17 @@ export const ClusterSpec = Type.Object(
     zone: Type.Optional(place(ZONE)),
     provider: Type.Optional(place(PROVIDER)),
     network: Type.Optional(place(NETWORK)),
+    exports: Type.Optional(
+      Type.Object(
+        {
+          namespaces: Type.Array(DnsLabel, {
+            uniqueItems: true,
+            description: 'Namespaces whose services the other clusters take from it; what it exports of others is ignored.',
+          }),
+        },
+        { ...strict, description: 'What it may export. Default: services of every namespace.' },
+      ),
+    ),
   },
   { ...strict, description: 'A member of the federation. Its name is its cluster id and does not change.' },
 );

@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox';
 import { ExtensionProviderSpec } from './extension-provider.ts';
 import { ISTIO_KINDS } from './istio/schemas.ts';
 import { ClusterSpec, FailoverPolicySpec, JoinTokenSpec, ServiceImportSpec, TrafficShiftSpec } from './kind-specs.ts';
+import { TrustDomainSpec } from './trust-domain.ts';
 
 /** Everything generic code needs to know of a kind. */
 export interface KindDescriptor {
@@ -38,6 +39,16 @@ export const KINDS: readonly KindDescriptor[] = [
     readOnly: false,
     policy: false,
     spec: JoinTokenSpec,
+  },
+  {
+    ...HAWSER,
+    kind: 'TrustDomain',
+    plural: 'trustdomains',
+    shortNames: ['td'],
+    namespaced: false,
+    readOnly: false,
+    policy: false,
+    spec: TrustDomainSpec,
   },
   {
     ...HAWSER,

@@ -11,6 +11,7 @@ import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
 import { workloadGroupProblems } from './istio/rules/workload-group.ts';
 import type { JoinTokenSpec, TrafficShiftSpec } from './kind-specs.ts';
+import { trustDomainProblems } from './trust-domain.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const DAY_MS = 86_400_000;
@@ -20,6 +21,7 @@ type Rule = (spec: never, namespace: string) => readonly SchemaProblem[];
 const RULES: Readonly<Record<string, Rule>> = {
   JoinToken: joinToken as Rule,
   TrafficShift: trafficShift as Rule,
+  TrustDomain: trustDomainProblems as Rule,
   VirtualService: virtualServiceProblems as Rule,
   DestinationRule: destinationRuleProblems as Rule,
   ServiceEntry: serviceEntryProblems as Rule,

@@ -44,6 +44,8 @@ export const WhoServesAnswer = Type.Object({
           state: Type.Union([Type.Literal('KNOWN'), Type.Literal('STALE'), Type.Literal('UNKNOWN')]),
         }),
       ),
+      /** Clusters with endpoints that are not called, and why; absent when there are none. */
+      excluded: Type.Optional(Type.Array(Type.Object({ cluster: Type.String(), endpoints: Type.Integer(), reason: Type.String() }))),
     }),
   ),
 });

@@ -5,6 +5,7 @@ import { type DocumentWatcher, type HeardDigest, watchDocuments } from '@hawser/
 import { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { ClusterFacts } from '@hawser/model/fleet.ts';
 import { serviceKey } from '@hawser/model/service-host.ts';
+import { checkBundle } from '@hawser/runtime/authority-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Document } from '@hawser/wire/envelope.ts';
 import type { PeerStatus } from '@hawser/wire/messages.ts';
@@ -132,8 +133,12 @@ export class ShardWatcher {
 
   #takeFacts(from: string, body: unknown): string | undefined {
     if (body === null || !factsBody.Check(body)) return 'its facts have not the shape of such; the last good ones are kept';
-    this.#parts.federation.setFacts(from, body);
-    return undefined;
+    const { federation, warnings } = this.#parts;
+    const { authorities, problems } = checkBundle(federation.member(from)?.trustDomain ?? '', body.trustBundle, Date.now());
+    warnings.standing(`${from} bundle`, problems);
+    if (authorities.length === 0 && body.trustBundle.length > 0) return `${problems[0]}; nothing is left, and the last good bundle is kept`;
+    const conflict = federation.setFacts(from, { ...body, trustBundle: authorities.map(({ pem }) => pem) });
+    return conflict === undefined ? undefined : `${conflict}; its last good facts are kept`;
   }
 
   #takeShard(from: string, key: string, body: unknown): string | undefined {

@@ -1,7 +1,9 @@
 /** What this agent knows of the federation, and what of it differs from what was compiled. No clock, no I/O. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
-import type { ClusterFacts, Roster, RosterMember } from '@hawser/model/fleet.ts';
+import type { ClusterFacts, ExternalTrustDomain, Roster, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { isMutual } from '@hawser/model/trust-domain.ts';
+import { KeyOwners, readAuthority } from '@hawser/runtime/authority-certificate.ts';
 import type { Credentials } from './credential.ts';
 import type { Shards } from './endpoint-brake.ts';
 import type { PeerCluster, World } from './world.ts';
@@ -30,6 +32,10 @@ export class Federation {
   /** The shards as last given away; undefined once they differ. */
   #given: World['shards'] | undefined;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
+  #external: readonly ExternalTrustDomain[] = [];
+  readonly #keyOwners = new KeyOwners();
+  /** By external trust domain: why its bundle is not taken. */
+  readonly #refusedDomains = new Map<string, string>();
   #policies: ReadonlyMap<string, Resource> = new Map();
   #credentials: Credentials = new Map();
   #credentialsDiffer = false;
@@ -73,21 +79,50 @@ export class Federation {
 
   /** The hub's word on who belongs to it. What a cluster said in an older epoch, or one that left, is forgotten. */
   setRoster(roster: Roster): void {
-    const before = this.#roster;
+    const before = new Map((this.#roster?.members ?? []).map((member) => [member.name, member]));
     this.#roster = roster;
-    for (const gone of before?.members ?? []) {
+    for (const gone of before.values()) {
       const now = this.member(gone.name);
       if (gone.name === this.#own.name || now?.epoch === gone.epoch) continue;
       this.#facts.delete(gone.name);
+      this.#keyOwners.release(gone.name);
       for (const key of [...(this.#byCluster.get(gone.name)?.keys() ?? [])]) this.#setShard(gone.name, key, undefined);
     }
+    for (const { name, exportNamespaces } of roster.members) {
+      if (JSON.stringify(exportNamespaces) === JSON.stringify(before.get(name)?.exportNamespaces)) continue;
+      for (const [key, shard] of this.#byCluster.get(name) ?? []) this.#show(name, key, shard);
+    }
+    this.#setExternal(roster.external ?? []);
     this.#rebuildClusters();
   }
 
-  setFacts(cluster: string, facts: ClusterFacts | undefined): void {
-    if (facts === undefined) this.#facts.delete(cluster);
-    else this.#facts.set(cluster, facts);
+  /**
+   * A cluster's own word. It is refused, with the reason, when its bundle holds an authority's key that another trust domain has: one
+   * could then speak for the other (RELIABILITY.md 5.2). What it said before stays in force.
+   */
+  setFacts(cluster: string, facts: ClusterFacts): string | undefined {
+    const { trustDomain } = cluster === this.#own.name ? this.#own : (this.member(cluster) ?? { trustDomain: cluster });
+    const keys = keysOf(facts.trustBundle);
+    const conflict = this.#keyOwners.conflict(trustDomain, keys);
+    if (conflict !== undefined) return sharedKey(trustDomain, conflict);
+    this.#keyOwners.claim(cluster, trustDomain, keys);
+    this.#facts.set(cluster, facts);
     this.#rebuildClusters();
+    return undefined;
+  }
+
+  /** What of the federation is not served because it is not trusted, or not allowed; in words. */
+  trustProblems(): string[] {
+    const own = this.#clusters.get(this.#own.name) ?? this.#own;
+    const uncalled = this.peers().filter((member) => !isMutual(own, member) && (this.#byCluster.get(member.name)?.size ?? 0) > 0);
+    return [
+      ...this.#refusedDomains.values(),
+      ...uncalled.map(
+        ({ name, trustDomain }) =>
+          `endpoints of ${name} are not called: ${own.trustDomain} and ${trustDomain} do not federate with each other`,
+      ),
+      ...withheldExports(this.#byCluster, (name) => this.member(name)?.exportNamespaces),
+    ];
   }
 
   /** Policies by resource key, whole. */
@@ -127,6 +162,7 @@ export class Federation {
       shards: this.shards,
       policies: this.#policies,
       credentials: this.#credentials,
+      external: this.#external,
     };
   }
 
@@ -153,6 +189,14 @@ export class Federation {
     this.#byCluster.set(cluster, own);
     if (shard === undefined) own.delete(key);
     else own.set(key, shard);
+    this.#show(cluster, key, shard);
+  }
+
+  /** Puts a shard in force, unless its cluster may not export the namespace: the hub's word decides, not the cluster's. */
+  #show(cluster: string, key: string, given: EndpointShard | undefined): void {
+    const allowed = cluster === this.#own.name ? undefined : this.member(cluster)?.exportNamespaces;
+    const shard = given === undefined || allowed?.includes(given.namespace) === false ? undefined : given;
+    if (this.#shards.get(key)?.get(cluster) === shard) return;
     const clusters = new Map(this.#shards.get(key));
     if (shard === undefined) clusters.delete(cluster);
     else clusters.set(cluster, shard);
@@ -160,6 +204,28 @@ export class Federation {
     if (clusters.size === 0) this.#shards.delete(key);
     else this.#shards.set(key, new Map([...clusters].sort(([a], [b]) => (a < b ? -1 : 1))));
     this.#services.add(key);
+  }
+
+  /** Members first: what an external bundle holds of a member's keys is refused with it. */
+  #setExternal(external: readonly ExternalTrustDomain[]): void {
+    const before = new Map(this.#external.map((domain) => [domain.name, domain]));
+    for (const name of before.keys()) if (!external.some((domain) => domain.name === name)) this.#keyOwners.release(`external ${name}`);
+    this.#refusedDomains.clear();
+    const next = external.flatMap((domain) => {
+      const { name } = domain;
+      const keys = keysOf(domain.trustBundle);
+      const conflict = this.#keyOwners.conflict(name, keys);
+      if (conflict === undefined) {
+        this.#keyOwners.claim(`external ${name}`, name, keys);
+        return [domain];
+      }
+      this.#refusedDomains.set(name, sharedKey(name, conflict));
+      const kept = before.get(name);
+      return kept === undefined ? [] : [kept];
+    });
+    if (JSON.stringify(next) === JSON.stringify(this.#external)) return;
+    this.#external = next;
+    this.#all = true;
   }
 
   #rebuildClusters(): void {
@@ -174,6 +240,38 @@ export class Federation {
 }
 
 function peerOf(member: RosterMember, facts: ClusterFacts = NO_FACTS): PeerCluster {
-  const { name, region, zone, network, trustDomain } = member;
-  return { name, region, zone, network, trustDomain, trustBundle: facts.trustBundle, gateways: facts.gateways };
+  const { name, region, zone, network, trustDomain, federatesWith, aliases } = member;
+  return {
+    ...{ name, region, zone, network, trustDomain, trustBundle: facts.trustBundle, gateways: facts.gateways },
+    ...(federatesWith === undefined ? {} : { federatesWith }),
+    ...(aliases === undefined ? {} : { aliases }),
+  };
+}
+
+function keysOf(bundle: readonly string[]): string[] {
+  return bundle.flatMap((pem) => {
+    const authority = readAuthority(pem);
+    return 'problem' in authority ? [] : [authority.keyId];
+  });
+}
+
+function sharedKey(trustDomain: string, { keyId, owner }: { readonly keyId: string; readonly owner: string }): string {
+  return `the bundle of ${trustDomain} is not taken: it holds a key (SHA-256 ${keyId.slice(0, 16)}…) that is an authority of ${owner}`;
+}
+
+/** Per cluster and namespace, what it exports without being allowed to. */
+function withheldExports(
+  byCluster: ReadonlyMap<string, ReadonlyMap<string, EndpointShard>>,
+  allowedOf: (cluster: string) => readonly string[] | undefined,
+): string[] {
+  return [...byCluster].flatMap(([cluster, shards]) => {
+    const allowed = allowedOf(cluster);
+    if (allowed === undefined) return [];
+    const withheld = [...shards.values()].filter(({ namespace, exported }) => exported && !allowed.includes(namespace));
+    const named = Map.groupBy(withheld, ({ namespace }) => namespace);
+    return [...named].map(
+      ([namespace, { length }]) =>
+        `${cluster} may not export namespace ${namespace}: other clusters do not use its services there (${length})`,
+    );
+  });
 }

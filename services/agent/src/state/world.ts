@@ -1,5 +1,6 @@
 /** What the translator sees: immutable values, replaced and never changed. Pure; no clock, no I/O. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { ExternalTrustDomain } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Credentials } from './credential.ts';
 
@@ -11,6 +12,10 @@ export interface PeerCluster {
   /** Clusters of one network reach each other's endpoints directly. */
   readonly network: string;
   readonly trustDomain: string;
+  /** Trust domains that its own one believes; absent: all. */
+  readonly federatesWith?: readonly string[];
+  /** Names by which policies may mean its trust domain too. */
+  readonly aliases?: readonly string[];
   /** PEM certificates of its trust bundle; empty until its facts arrived. */
   readonly trustBundle: readonly string[];
   /** `IP:PORT` of its gateways, sorted; empty until its facts arrived. */
@@ -53,4 +58,6 @@ export interface World {
   readonly policies: ReadonlyMap<string, Resource>;
   /** Certificates for edge proxies, of the own cluster alone. */
   readonly credentials?: Credentials;
+  /** Trust domains outside of the federation. */
+  readonly external?: readonly ExternalTrustDomain[];
 }

@@ -1,7 +1,12 @@
 /** The clusters as one service's configuration sees them: who can be trusted, and how its endpoints are reached. */
-import { X509Certificate } from 'node:crypto';
+import type { ExternalTrustDomain } from '@hawser/model/fleet.ts';
+import { federates, isMutual } from '@hawser/model/trust-domain.ts';
+import { readAuthority } from '@hawser/runtime/authority-certificate.ts';
 import type { PeerCluster, World } from '../state/world.ts';
 import { parseHostPort } from './wire-values.ts';
+
+/** A trust domain's bundle, or a part of it. */
+export type TrustSource = Pick<PeerCluster, 'trustDomain' | 'trustBundle'>;
 
 /** The federation seen from the own cluster. */
 export interface Fleet {
@@ -9,15 +14,34 @@ export interface Fleet {
   /** All members: what they export exists, even while they cannot be trusted or reached yet. */
   readonly members: ReadonlySet<string>;
   /** Clusters whose trust bundle is known, the own one included, by name. */
+  readonly known: ReadonlyMap<string, PeerCluster>;
+  /** Those of them whose trust domain and the own one federate with each other: these are called. */
   readonly trusted: ReadonlyMap<string, PeerCluster>;
+  /** Whom the own trust domain believes, by its own word alone: those outside of the federation are the last. */
+  readonly believed: readonly TrustSource[];
 }
 
 /** Undefined while the own cluster or its trust bundle is not known: then nothing can be served. */
 export function fleetOf(world: World): Fleet | undefined {
-  const known = [...world.clusters.values()].map(usable).filter((cluster) => cluster.trustBundle.length > 0);
-  const trusted = new Map(known.sort(byName).map((cluster) => [cluster.name, cluster]));
-  const self = trusted.get(world.self);
-  return self === undefined ? undefined : { self, trusted, members: new Set(world.clusters.keys()) };
+  const all = [...world.clusters.values()].map(usable).filter((cluster) => cluster.trustBundle.length > 0);
+  const known = new Map(all.sort(byName).map((cluster) => [cluster.name, cluster]));
+  const self = known.get(world.self);
+  if (self === undefined) return undefined;
+  const trusted = new Map([...known].filter(([, cluster]) => isMutual(self, cluster)));
+  const external = (world.external ?? []).filter(({ name }) => federates(self, name)).map(asSource);
+  // An empty bundle is the end of a domain: Envoy refuses a validator that holds one.
+  const members = [...known.values()].filter(({ trustDomain }) => federates(self, trustDomain));
+  const believed = [...members, ...external.filter(({ trustBundle }) => trustBundle.length > 0)];
+  return { self, known, trusted, believed, members: new Set(world.clusters.keys()) };
+}
+
+/** Whether two worlds have the same fleet. */
+export function isSameFleet(a: World, b: World): boolean {
+  return a.clusters === b.clusters && a.self === b.self && a.external === b.external;
+}
+
+function asSource({ name, trustBundle }: ExternalTrustDomain): TrustSource {
+  return { trustDomain: name, trustBundle: [...new Set(trustBundle.filter(isCertificate))].sort() };
 }
 
 /** How a sidecar of the own cluster reaches endpoints of another. */
@@ -29,9 +53,12 @@ export function reachOf(fleet: Fleet, cluster: PeerCluster): Reach {
   return cluster.gateways.length > 0 ? 'tunnel' : 'unreachable';
 }
 
-/** Clusters that are reached through a tunnel, by name. */
+/**
+ * Clusters that are reached through a tunnel, by name; also those that are not trusted, so that trusting them changes no listener and no
+ * upstream: nothing is sent there.
+ */
 export function tunnelledClusters(fleet: Fleet): readonly PeerCluster[] {
-  return [...fleet.trusted.values()].filter((cluster) => reachOf(fleet, cluster) === 'tunnel');
+  return [...fleet.known.values()].filter((cluster) => reachOf(fleet, cluster) === 'tunnel');
 }
 
 /** What another cluster says of itself is not obeyed blindly: one unreadable certificate would make Envoy refuse all trust. */
@@ -49,24 +76,7 @@ function usable(cluster: PeerCluster): PeerCluster {
 const checked = new WeakMap<PeerCluster, PeerCluster>();
 
 function isCertificate(pem: string): boolean {
-  const known = authorities.get(pem);
-  if (known !== undefined) return known;
-  if (authorities.size >= MOST_AUTHORITIES) authorities.clear();
-  const isAuthority = readsAsAuthority(pem);
-  authorities.set(pem, isAuthority);
-  return isAuthority;
-}
-
-/** By text: a cluster that says something new says most of it as before. */
-const authorities = new Map<string, boolean>();
-const MOST_AUTHORITIES = 1_000;
-
-function readsAsAuthority(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).ca;
-  } catch {
-    return false;
-  }
+  return !('problem' in readAuthority(pem));
 }
 
 function byName(a: PeerCluster, b: PeerCluster): number {

@@ -10,7 +10,7 @@ import { CaptureCompiler } from './capture/capture.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './capture/virtual-addresses.ts';
 import type { Draft } from './draft.ts';
 import { EdgeCompiler } from './edge/edge-compiler.ts';
-import { type Fleet, fleetOf } from './fleet.ts';
+import { type Fleet, fleetOf, isSameFleet } from './fleet.ts';
 import { type Indexes, indexesOf, noIndexes } from './indexes.ts';
 import { unpairedClusters } from './invariants.ts';
 import type { ServedPort } from './listeners/inbound.ts';
@@ -86,7 +86,7 @@ class IncrementalTranslator implements Translator {
   }
 
   update(world: World, dirty: Dirty): Change[] {
-    const fleet = this.#world?.clusters === world.clusters && this.#world.self === world.self ? this.#fleet : fleetOf(world);
+    const fleet = this.#world !== undefined && isSameFleet(this.#world, world) ? this.#fleet : fleetOf(world);
     if (fleet === undefined) return [];
     const draft = this.#draft({ world, fleet, ...indexesOf(world.policies, this.#indexes) });
     const before = { ...this.#indexes, fleet: this.#fleet, services: this.#services, shards: this.#shards };

@@ -10,6 +10,7 @@ import {
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { PeerCluster } from '../state/world.ts';
 import { encoded } from './encode.ts';
+import type { Fleet, TrustSource } from './fleet.ts';
 import { gatewayTrustName, INBOUND_TRUST, serviceTrustName } from './names.ts';
 import type { ServiceView } from './services/service-view.ts';
 import { extension, type Init } from './wire-values.ts';
@@ -20,14 +21,25 @@ type IdentityMatch = { readonly exact: string } | { readonly prefix: string };
  * Trust in a service's servers: the exact identities its clusters gave it, each against its own cluster's bundle.
  * While no bundle of a serving cluster is known, the own one stands in: it accepts none of those identities.
  */
-export function serviceTrust(view: ServiceView, self: PeerCluster): XdsResource {
-  const domains = [...new Map(view.servers.map(({ cluster }) => [cluster.name, cluster])).values()];
+export function serviceTrust(view: ServiceView, { self, believed }: Fleet): XdsResource {
+  const serving = [...new Map(view.servers.map(({ cluster }) => [cluster.name, cluster])).values()];
   const identities = view.servers.flatMap((server) =>
     server.serviceAccounts.map((account) => ({ exact: spiffeId(server.cluster.trustDomain, view.name.namespace, account) })),
   );
-  identities.push(...alsoKnownAs(view, domains));
-  const nobody = { exact: spiffeId(self.trustDomain, 'hawser-system', 'nobody') };
-  return trustSecret(serviceTrustName(view.key), domains.length > 0 ? domains : [self], identities.length > 0 ? identities : [nobody]);
+  const known = alsoKnownAs(view, serving);
+  const named = believed.filter(({ trustDomain }) => known.some(({ exact }) => exact.startsWith(`spiffe://${trustDomain}/`)));
+  const domains = [...new Set<TrustSource>([...serving, ...named])];
+  identities.push(...known);
+  return trustSecret(
+    serviceTrustName(view.key),
+    domains.length > 0 ? domains : [self],
+    identities.length > 0 ? identities : [{ exact: nobodyOf(self) }],
+  );
+}
+
+/** An identity that is never given to anybody. */
+function nobodyOf({ trustDomain }: PeerCluster): string {
+  return spiffeId(trustDomain, 'hawser-system', 'nobody');
 }
 
 /** Istio's `cluster.local` is whichever trust domain a server has. */
@@ -39,15 +51,15 @@ function alsoKnownAs({ alsoKnownAs: names }: ServiceView, clusters: readonly Pee
   });
 }
 
-/** Trust in callers: any workload of any known trust domain, each against its own bundle. */
-export function inboundTrust(clusters: readonly PeerCluster[]): XdsResource {
+/** Trust in callers: any workload of any trust domain that the own one believes, each against its own bundle. */
+export function inboundTrust(clusters: readonly TrustSource[]): XdsResource {
   // The slash ends the trust domain: without it `spiffe://a.test` would match `spiffe://a.test.evil.com` (RELIABILITY.md 0.3).
   const prefixes = clusters.map((cluster) => ({ prefix: `spiffe://${cluster.trustDomain}/` }));
   return trustSecret(INBOUND_TRUST, clusters, prefixes);
 }
 
-/** Trust in these callers alone, of whichever known trust domain. */
-export function callersTrust(name: string, clusters: readonly PeerCluster[], identities: readonly string[]): XdsResource {
+/** Trust in these callers alone, of whichever trust domain that the own one believes. */
+export function callersTrust(name: string, clusters: readonly TrustSource[], identities: readonly string[]): XdsResource {
   return trustSecret(
     name,
     clusters,
@@ -55,13 +67,15 @@ export function callersTrust(name: string, clusters: readonly PeerCluster[], ide
   );
 }
 
-/** Trust in the gateways of one cluster. */
-export function gatewayTrust(cluster: PeerCluster): XdsResource {
+/** Trust in the gateways of one cluster; in nobody while its trust domain and the own one do not federate. */
+export function gatewayTrust(cluster: PeerCluster, { self, trusted }: Fleet): XdsResource {
+  const name = gatewayTrustName(cluster.name);
+  if (!trusted.has(cluster.name)) return trustSecret(name, [self], [{ exact: nobodyOf(self) }]);
   const gateway = spiffeId(cluster.trustDomain, GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);
-  return trustSecret(gatewayTrustName(cluster.name), [cluster], [{ exact: gateway }]);
+  return trustSecret(name, [cluster], [{ exact: gateway }]);
 }
 
-function trustSecret(name: string, clusters: readonly PeerCluster[], identities: readonly IdentityMatch[]): XdsResource {
+function trustSecret(name: string, clusters: readonly TrustSource[], identities: readonly IdentityMatch[]): XdsResource {
   const kind: 'exact' | 'prefix' = 'exact' in (identities[0] ?? {}) ? 'exact' : 'prefix';
   const values = identities.map((match) => ('exact' in match ? match.exact : match.prefix));
   const secret = create(SecretSchema, {
@@ -84,7 +98,7 @@ function trustSecret(name: string, clusters: readonly PeerCluster[], identities:
 }
 
 /** Clusters of one trust domain share its bundle: Envoy refuses a domain that is named twice. */
-function bundles(clusters: readonly PeerCluster[]): Init<typeof SPIFFECertValidatorConfig_TrustDomainSchema>[] {
+function bundles(clusters: readonly TrustSource[]): Init<typeof SPIFFECertValidatorConfig_TrustDomainSchema>[] {
   const byDomain = Map.groupBy(clusters, (cluster) => cluster.trustDomain);
   return [...byDomain.keys()].sort().map((name) => {
     const certificates = new Set((byDomain.get(name) ?? []).flatMap((cluster) => cluster.trustBundle));

@@ -1,7 +1,7 @@
 import type { Manifest } from './manifest.ts';
 
 /** What is referred to comes before what refers to it: a VirtualService's subsets are its DestinationRule's. */
-const ORDER = ['Cluster', 'JoinToken', 'DestinationRule', 'FailoverPolicy', 'TrafficShift', 'VirtualService'];
+const ORDER = ['TrustDomain', 'Cluster', 'JoinToken', 'DestinationRule', 'FailoverPolicy', 'TrafficShift', 'VirtualService'];
 
 /** PURE: manifests in the order in which they can be written; equal kinds keep the order of the files. Reverse it to delete. */
 export function applyOrder(manifests: readonly Manifest[]): Manifest[] {

@@ -32,6 +32,7 @@ export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
   ...Object.fromEntries(KINDS.filter(({ policy }) => policy).map(({ kind }) => [kind, POLICY])),
   Cluster: MEMBERSHIP,
   JoinToken: MEMBERSHIP,
+  TrustDomain: MEMBERSHIP,
   ServiceImport: POLICY,
 };
 

@@ -12,6 +12,7 @@ import { StatusError } from '../http/status.ts';
 import type { IssueNatsCredentials } from '../hub-core.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from '../resource/resource-row.ts';
 import { findRow, recordWrite } from '../resource/resource-store.ts';
+import { trustDomainAtJoin } from '../trust/trust-domain-kind.ts';
 import { secretHash } from './cluster-kinds.ts';
 import { consumeJoinToken, findJoinToken } from './join-token-store.ts';
 import { findMember, storeMember } from './member-store.ts';
@@ -58,8 +59,9 @@ async function enroll(
   const { cluster, signingKey, natsUser } = request;
   // The Cluster first, then its member, as deleting does: two orders could wait for each other for ever.
   const row = await findRow(tx, { kind: 'Cluster', namespace: '', name: cluster }, 'lock');
-  const epoch = await storeMember(tx, { cluster, signingKey, natsUser });
-  const resource = clusterResource(token.spec);
+  const trustDomain = await trustDomainAtJoin(tx, cluster);
+  const epoch = await storeMember(tx, { cluster, signingKey, natsUser, trustDomain });
+  const resource = clusterResource(token.spec, row?.spec as ClusterSpec | undefined);
   const credentials = await parts.issueNatsCredentials({ cluster, natsUser });
   // A join is a write even if the place is the same: the epoch and the key in the roster change.
   const write =
@@ -68,7 +70,7 @@ async function enroll(
       : ({ action: 'update', row: updatedRow(row, { ...desiredOf(resource), annotations: row.annotations }) } as const);
   const written = await recordWrite(tx, { ...write, actor: `join:${cluster}` });
   if (written === undefined) throw new StatusError('Conflict', `the cluster ${cluster} is joining twice at this moment; try again`);
-  return membership(parts, resourceOf(written), { epoch, credentials });
+  return membership(parts, resourceOf(written), { epoch, credentials, trustDomain });
 }
 
 async function renew(tx: Transaction, parts: EnrolmentParts, request: RenewRequest): Promise<Membership> {
@@ -87,7 +89,8 @@ async function renew(tx: Transaction, parts: EnrolmentParts, request: RenewReque
   const credentials = await parts.issueNatsCredentials({ cluster, natsUser });
   const note = { kind: 'Cluster', namespace: '', name: cluster, outcome: 'allowed', code: 200, reason: 'new credentials' } as const;
   await insertAudit(tx, [auditRow({ ...note, actor: `join:${cluster}` }, 'renew')]);
-  return membership(parts, resourceOf(row), { epoch: member.epoch, credentials });
+  const trustDomain = member.trustDomain ?? trustDomainOf(cluster);
+  return membership(parts, resourceOf(row), { epoch: member.epoch, credentials, trustDomain });
 }
 
 function requireProof(signingKey: string, bytes: Uint8Array, proof: string): void {
@@ -112,25 +115,29 @@ function refusal(token: Awaited<ReturnType<typeof findJoinToken>>, cluster: stri
   return new StatusError('Gone', 'the join token has expired; make a new one: hawser cluster join');
 }
 
-function clusterResource(spec: JoinTokenSpec): Resource {
-  const { cluster, labels, ttl: _ttl, ...place } = spec;
+/** Joining again takes back nothing that was said of what the cluster may do. */
+function clusterResource(spec: JoinTokenSpec, before: ClusterSpec | undefined): Resource {
+  const { cluster, labels, ttl: _ttl, ...placed } = spec;
+  const place: ClusterSpec = { ...placed, ...(before?.exports === undefined ? {} : { exports: before.exports }) };
   const kind = kindNamed('Cluster');
   const apiVersion = kind === undefined ? '' : apiVersionOf(kind);
   return { apiVersion, kind: 'Cluster', metadata: { name: cluster, ...(labels === undefined ? {} : { labels }) }, spec: place };
 }
 
-function membership(
-  parts: EnrolmentParts,
-  cluster: Resource,
-  { epoch, credentials }: { readonly epoch: number; readonly credentials: Awaited<ReturnType<IssueNatsCredentials>> },
-): Membership {
+interface Joined {
+  readonly epoch: number;
+  readonly credentials: Awaited<ReturnType<IssueNatsCredentials>>;
+  readonly trustDomain: string;
+}
+
+function membership(parts: EnrolmentParts, cluster: Resource, { epoch, credentials, trustDomain }: Joined): Membership {
   const { region, zone } = cluster.spec as ClusterSpec;
   const { name } = cluster.metadata;
   return {
     cluster: name,
     region,
     zone: zone ?? '',
-    trustDomain: trustDomainOf(name),
+    trustDomain,
     epoch,
     hubKey: parts.signingKeyPublic,
     natsUrls: [...credentials.urls],

@@ -13,7 +13,7 @@ export type MemberRow = typeof members.$inferSelect;
  */
 export async function storeMember(
   tx: Statements,
-  member: { readonly cluster: string; readonly signingKey: string; readonly natsUser: string },
+  member: Pick<MemberRow, 'cluster' | 'signingKey' | 'natsUser' | 'trustDomain'>,
 ): Promise<number> {
   const now = sql`clock_timestamp()`;
   const before = await findMember(tx, member.cluster);
@@ -36,6 +36,11 @@ export async function storeMember(
 export async function findMember(tx: Statements, cluster: string): Promise<MemberRow | undefined> {
   const [row] = await tx.select().from(members).where(eq(members.cluster, cluster));
   return row;
+}
+
+/** Every member, by name. */
+export async function allMembers(tx: Statements): Promise<readonly MemberRow[]> {
+  return tx.select().from(members).orderBy(asc(members.cluster));
 }
 
 /** Members by name. */

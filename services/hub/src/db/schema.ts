@@ -96,6 +96,27 @@ export const members = pgTable('members', {
   epoch: whole('epoch').notNull(),
   natsUser: text('nats_user').notNull(),
   enrolledAt: instant('enrolled_at').notNull(),
+  /** Null: `CLUSTER.hawser`. */
+  trustDomain: text('trust_domain'),
+});
+
+/** Bundles of trust domains outside of the federation. */
+export const externalBundles = pgTable('external_bundles', {
+  trustDomain: text('trust_domain').primaryKey(),
+  certificates: jsonb('certificates').$type<readonly string[]>(),
+  sequence: text('sequence'),
+  refreshSeconds: integer('refresh_seconds'),
+  fetchedAt: instant('fetched_at'),
+  nextAt: instant('next_at'),
+  problem: text('problem').notNull().default(''),
+  held: text('held').notNull().default(''),
+});
+
+/** Sequences of the bundles that the hub serves. */
+export const servedBundles = pgTable('served_bundles', {
+  trustDomain: text('trust_domain').primaryKey(),
+  digest: text('digest').notNull(),
+  sequence: whole('sequence').notNull(),
 });
 
 /** Hashed bearer tokens. */

@@ -39,18 +39,18 @@ export class KnownState {
     }
     this.#resources = after;
     const steps = [...touched].map((key) => ({ before: before.get(key), after: after.get(key) }));
-    const isPlacedAnew = changes.members !== undefined || changes.orders !== undefined;
-    const members = changes.members ?? this.#desired?.members ?? [];
+    const isPlacedAnew = changes.roster !== undefined || changes.orders !== undefined;
+    const { members, external } = changes.roster ?? this.#desired ?? { members: [] };
     const orders = changes.orders ?? this.#desired?.orders ?? new Map();
-    return this.#step(changes, { members, orders }, isPlacedAnew ? undefined : steps);
+    return this.#step(changes, { members, external, orders }, isPlacedAnew ? undefined : steps);
   }
 
   #step(
     { epoch, revision }: Pick<DesiredState, 'epoch' | 'revision'>,
-    { members, orders }: Pick<DesiredState, 'members' | 'orders'>,
+    { members, external, orders }: Pick<DesiredState, 'members' | 'external' | 'orders'>,
     resources: readonly ResourceChange[] | undefined,
   ): StateStep {
-    this.#desired = desiredState({ epoch, revision, members, orders }, this.#resources);
+    this.#desired = desiredState({ epoch, revision, members, external, orders }, this.#resources);
     return { desired: this.#desired, resources };
   }
 }

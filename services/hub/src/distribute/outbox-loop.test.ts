@@ -22,7 +22,7 @@ it('takes a rush of writes in few batches, and all of it', async () => {
     markPublished: async () => undefined,
     changesAfter: async (after): Promise<Changes> => {
       const entries = Array.from({ length: revision - after }, (_, index) => entry(after + 1 + index));
-      return { epoch: 1, revision, published: 0, entries, written: [], members: undefined };
+      return { epoch: 1, revision, published: 0, entries, written: [], roster: undefined };
     },
   };
   const seen: number[] = [];

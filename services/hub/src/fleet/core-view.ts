@@ -14,6 +14,7 @@ export function coreView(context: FleetContext): FleetView {
     derived: (kind) =>
       kind === 'ServiceImport' ? serviceImports(context.fleet.clusters().flatMap(({ shards }) => [...shards.values()])) : [],
     warningsOf: (written) => warningsOf(context, written),
+    keyOwner: (keyId) => context.fleet.keyOwner(keyId),
     conditionsOf: (resource, own) => conditionsOf(resource, own, context),
   };
 }

@@ -75,12 +75,19 @@ export class FleetFeed {
   #take({ from, key, body }: Document): void {
     const { fleet, log, onRefused } = this.#parts;
     if (body === null) this.#remove(from, key);
-    else if (key === FACTS_KEY && factsBody.Check(body)) fleet.setFacts(from, body);
+    else if (key === FACTS_KEY && factsBody.Check(body)) this.#takeFacts(from, body);
     else if (shardBody.Check(body) && body.cluster === from && key === shardKey(body.namespace, body.service)) fleet.putShard(from, body);
     else {
       log.warn({ cluster: from, key }, 'a document of the fleet has not the shape of its key');
       onRefused?.('body');
     }
+  }
+
+  #takeFacts(cluster: string, facts: ClusterFacts): void {
+    const problem = this.#parts.fleet.setFacts(cluster, facts);
+    if (problem === undefined) return;
+    this.#parts.log.error({ cluster, problem }, 'what a cluster says of itself is refused');
+    this.#parts.onRefused?.('bundle');
   }
 
   #remove(cluster: string, key: string): void {

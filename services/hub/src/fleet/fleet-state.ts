@@ -2,6 +2,7 @@
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ClusterFacts, RosterMember } from '@hawser/model/fleet.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { checkBundle, KeyOwners } from '@hawser/runtime/authority-certificate.ts';
 import { type ShardSummary, SummaryPool, summaryOf } from './shard-summary.ts';
 
 /** How fresh the word of a cluster is: KNOWN is heart-beaten, STALE went silent, UNKNOWN has not said anything yet. */
@@ -15,6 +16,8 @@ export interface ClusterView {
   readonly member: RosterMember;
   /** Service key → what is kept of its exported shard. */
   readonly shards: ReadonlyMap<string, ShardSummary>;
+  /** The same of services whose namespace it may not export: nobody takes them. */
+  readonly withheld: ReadonlyMap<string, ShardSummary>;
   readonly facts: ClusterFacts | undefined;
   /** Unix milliseconds; undefined when nothing came from it yet. */
   readonly lastHeardAt: number | undefined;
@@ -23,6 +26,7 @@ export interface ClusterView {
 interface MutableView {
   member: RosterMember;
   shards: Map<string, ShardSummary>;
+  withheld: Map<string, ShardSummary>;
   facts: ClusterFacts | undefined;
   lastHeardAt: number | undefined;
 }
@@ -33,6 +37,7 @@ export class FleetState {
   readonly #listeners = new Set<() => void>();
   readonly #now: () => number;
   readonly #pool = new SummaryPool();
+  readonly #keyOwners = new KeyOwners();
   #listed = false;
   /** Worked out when asked for; forgotten when a service or its ports change. */
   #services: ReadonlyMap<string, ReadonlySet<number>> | undefined;
@@ -82,13 +87,13 @@ export class FleetState {
     const before = new Map(this.#clusters);
     this.#services = undefined;
     this.#clusters.clear();
+    const epochs = new Map(members.map(({ name, epoch }) => [name, epoch]));
+    for (const [name, { member }] of before) if (epochs.get(name) !== member.epoch) this.#keyOwners.release(name);
     for (const member of [...members].sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const known = before.get(member.name);
       const kept = known !== undefined && known.member.epoch === member.epoch;
-      this.#clusters.set(
-        member.name,
-        kept ? { ...known, member } : { member, shards: new Map(), facts: undefined, lastHeardAt: undefined },
-      );
+      const nothing = { shards: new Map(), withheld: new Map(), facts: undefined, lastHeardAt: undefined };
+      this.#clusters.set(member.name, kept ? divided({ ...known, member }) : { member, ...nothing });
     }
     this.#changed();
   }
@@ -98,21 +103,38 @@ export class FleetState {
     if (view === undefined) return;
     const key = this.#pool.text(serviceKey(shard));
     const summary = this.#pool.shared(summaryOf(shard));
-    if (view.shards.get(key)?.ports !== summary.ports) this.#services = undefined;
-    view.shards.set(key, summary);
+    const kept = mayExport(view.member, summary) ? view.shards : view.withheld;
+    if (kept.get(key)?.ports !== summary.ports) this.#services = undefined;
+    kept.set(key, summary);
     this.#changed();
   }
 
   /** The owner's tombstone. */
   removeShard(cluster: string, service: ServiceName): void {
-    if (this.#clusters.get(cluster)?.shards.delete(serviceKey(service)) === true) this.#services = undefined;
+    const view = this.#clusters.get(cluster);
+    view?.withheld.delete(serviceKey(service));
+    if (view?.shards.delete(serviceKey(service)) === true) this.#services = undefined;
     this.#changed();
   }
 
-  setFacts(cluster: string, facts: ClusterFacts): void {
+  /** Refused, with the reason, when the bundle holds an authority's key of another trust domain; what was said before stays. */
+  setFacts(cluster: string, facts: ClusterFacts): string | undefined {
     const view = this.#clusters.get(cluster);
-    if (view !== undefined) view.facts = facts;
+    if (view === undefined) return undefined;
+    const { trustDomain } = view.member;
+    const { authorities } = checkBundle(trustDomain, facts.trustBundle, this.#now());
+    const keys = authorities.map(({ keyId }) => keyId);
+    const conflict = this.#keyOwners.conflict(trustDomain, keys);
+    if (conflict !== undefined) return `its bundle holds an authority's key of ${conflict.owner}`;
+    this.#keyOwners.claim(cluster, trustDomain, keys);
+    view.facts = facts;
     this.#changed();
+    return undefined;
+  }
+
+  /** The member's trust domain that has this authority's key. */
+  keyOwner(keyId: string): string | undefined {
+    return this.#keyOwners.conflict('', [keyId])?.owner;
   }
 
   /** A verified message of this cluster was sent at this time (Unix milliseconds). */
@@ -132,6 +154,17 @@ export class FleetState {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function mayExport({ exportNamespaces }: RosterMember, { namespace }: ShardSummary): boolean {
+  return exportNamespaces?.includes(namespace) !== false;
+}
+
+/** What a cluster may export by its present membership, apart from the rest. */
+function divided(view: MutableView): MutableView {
+  const all = [...view.shards, ...view.withheld];
+  const [shards, withheld] = [true, false].map((wanted) => new Map(all.filter(([, shard]) => mayExport(view.member, shard) === wanted)));
+  return { ...view, shards: shards ?? new Map(), withheld: withheld ?? new Map() };
 }
 
 function servicesOf(clusters: readonly ClusterView[]): ReadonlyMap<string, ReadonlySet<number>> {

@@ -23,10 +23,12 @@ export function serviceAnswers(
 ): WhoServesAnswer | undefined {
   const key = serviceKey(service);
   const clusters = context.fleet.clusters();
-  if (!clusters.some((cluster) => cluster.shards.has(key))) return undefined;
+  if (!clusters.some(({ shards, withheld }) => shards.has(key) || withheld.has(key))) return undefined;
   return whoServes({
     service,
-    clusters: clusters.map(({ member, shards }) => ({ member, shard: shards.get(key), state: context.fleet.freshness(member.name) })),
+    clusters: clusters.map(({ member, shards, withheld }) => ({
+      ...{ member, shard: shards.get(key), withheld: withheld.get(key), state: context.fleet.freshness(member.name) },
+    })),
     policies: context.distribution.desired?.resources ?? [],
     ...options,
   });

@@ -5,16 +5,26 @@ import { localityPriorities } from '@hawser/model/locality-priorities.ts';
 import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { isMutual } from '@hawser/model/trust-domain.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
 import { isPlacedOn } from '../placement/place.ts';
 import type { Freshness } from './fleet-state.ts';
 import type { ShardSummary } from './shard-summary.ts';
 
+/** A cluster, and what it has of the service. */
+export interface ServingCluster {
+  readonly member: RosterMember;
+  readonly shard: ShardSummary | undefined;
+  /** What it exports without being allowed to. */
+  readonly withheld?: ShardSummary | undefined;
+  readonly state: Freshness;
+}
+
 /** What the answer is made of. */
 export interface WhoServesInput {
   readonly service: ServiceName;
   /** Every cluster with its shard of this service, if it exports one. */
-  readonly clusters: readonly { readonly member: RosterMember; readonly shard: ShardSummary | undefined; readonly state: Freshness }[];
+  readonly clusters: readonly ServingCluster[];
   readonly policies: readonly Resource[];
   /** Only the clients of this cluster; default: of each. */
   readonly from?: string | undefined;
@@ -23,19 +33,39 @@ export interface WhoServesInput {
 }
 
 type Locality = WhoServesAnswer['answers'][number]['localities'][number];
+type Excluded = NonNullable<WhoServesAnswer['answers'][number]['excluded']>[number];
 
 /** The answer of `GET /hawser/v1/services/NAMESPACE/SERVICE/answers`, clusters in the order given, localities by priority. */
 export function whoServes(input: WhoServesInput): WhoServesAnswer {
   const clients = input.clusters.filter(({ member }) => input.from === undefined || member.name === input.from);
   return {
     service: serviceKey(input.service),
-    answers: clients.map(({ member }) => ({ from: member.name, localities: localitiesFor(member, input) })),
+    answers: clients.map(({ member }) => {
+      const excluded = excludedFor(member, input);
+      return { from: member.name, localities: localitiesFor(member, input), ...(excluded.length === 0 ? {} : { excluded }) };
+    }),
   };
+}
+
+/** Clusters whose endpoints these clients do not call, though they are there. */
+function excludedFor(client: RosterMember, { clusters, without }: WhoServesInput): Excluded[] {
+  return clusters.flatMap(({ member, shard, withheld }) => {
+    const [cluster, endpoints] = [member.name, (shard ?? withheld)?.total ?? 0];
+    if (endpoints === 0 || member.region === without || cluster === client.name) return [];
+    if (!isMutual(client, member)) {
+      const reason = `${client.trustDomain} and ${member.trustDomain} do not federate with each other`;
+      return [{ cluster, endpoints, reason }];
+    }
+    const namespace = withheld?.namespace;
+    return shard === undefined ? [{ cluster, endpoints, reason: `${cluster} may not export services of namespace ${namespace}` }] : [];
+  });
 }
 
 function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
   const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
-  const serving = input.clusters.filter(({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0);
+  const serving = input.clusters.filter(
+    ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0 && isMutual(client, member),
+  );
   const setting = effectiveLocality(placed, input.service);
   const order = localityPriorities({
     from: { cluster: client.name, region: client.region, zone: client.zone },

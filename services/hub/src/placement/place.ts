@@ -1,5 +1,5 @@
 /** Which documents each cluster gets. Pure: the same desired state in any order gives the same bytes. */
-import type { Roster, RosterMember } from '@hawser/model/fleet.ts';
+import type { ExternalTrustDomain, Roster, RosterMember } from '@hawser/model/fleet.ts';
 import { CLUSTERS_ANNOTATION, KINDS, type KindDescriptor } from '@hawser/model/kinds.ts';
 import { matchesSelector, parseLabelSelector } from '@hawser/model/label-selector.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -12,6 +12,7 @@ export interface PlacementInput {
   readonly members: Iterable<RosterMember>;
   /** What each cluster was told last of the rotation of its authority. */
   readonly orders?: ReadonlyMap<string, TrustOrder> | undefined;
+  readonly external?: readonly ExternalTrustDomain[] | undefined;
 }
 
 /** Document key → body. */
@@ -20,7 +21,8 @@ export type Documents = ReadonlyMap<string, unknown>;
 /** Every member's documents by its name: the roster, its own trust order, and the policies whose `hawser.dev/clusters` selects it (default: all). */
 export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
   const members = [...input.members].sort((a, b) => compare(a.name, b.name));
-  const roster: Roster = Object.freeze({ members });
+  const external = input.external ?? [];
+  const roster: Roster = Object.freeze(external.length === 0 ? { members } : { members, external: [...external] });
   const placed = new Map(members.map((member) => [member.name, new Map<string, unknown>([[ROSTER_KEY, roster]])]));
   for (const [cluster, order] of input.orders ?? []) placed.get(cluster)?.set(TRUST_KEY, order);
   for (const resource of input.resources) {

@@ -1,13 +1,11 @@
 /** The read model on PostgreSQL. */
-import type { RosterMember } from '@hawser/model/fleet.ts';
-import { trustDomainOf } from '@hawser/model/fleet.ts';
-import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { asc, eq, gt, lte, sql } from 'drizzle-orm';
+import { asc, gt, inArray, lte, sql } from 'drizzle-orm';
 import type { Database, Statements } from '../db/database.ts';
-import { history, hubLeader, hubMeta, members, outbox, outboxProgress, resources } from '../db/schema.ts';
+import { externalBundles, history, hubLeader, hubMeta, members, outbox, outboxProgress, resources } from '../db/schema.ts';
+import { type RosterState, rosterState } from '../trust/roster-state.ts';
 import { ROTATION_KIND, trustOrders } from '../trust/rotation-store.ts';
 import type { Changes, DesiredState, ResourceReadModel } from './resource-read-model.ts';
 import { OUTBOX_CHANNEL } from './resource-store.ts';
@@ -17,6 +15,8 @@ import { type UsableRows, usableRows } from './usable-rows.ts';
 const MAX_CHANGES = 5_000;
 /** A new epoch leaves room for writes that were acknowledged, but of which the bus had not heard when they were lost. */
 const UNSEEN_WRITES = 10_000;
+/** Kinds whose writes may change the roster. */
+const ROSTER_KINDS = ['Cluster', 'TrustDomain'];
 const READ = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const;
 
 /** Builds the read model. Rows that cannot be used are named in the log. */
@@ -57,11 +57,7 @@ async function snapshot(tx: Statements, usable: UsableRows): Promise<DesiredStat
   const { epoch, revision } = await readMeta(tx);
   const rows = await tx.select().from(resources).orderBy(asc(resources.kind), asc(resources.namespace), asc(resources.name));
   const all = await usable(tx, rows);
-  const roster = await rosterOf(
-    tx,
-    all.filter(({ kind }) => kind === 'Cluster'),
-  );
-  return { epoch, revision, resources: all, members: roster, orders: await trustOrders(tx) };
+  return { epoch, revision, resources: all, ...(await rosterOf(tx, all)), orders: await trustOrders(tx) };
 }
 
 /** Revisions have no gaps: as many writes on record as revisions have passed are all of them. */
@@ -69,19 +65,19 @@ async function changesAfter(tx: Statements, after: number, usable: UsableRows): 
   const { epoch, revision } = await readMeta(tx);
   if (revision < after || revision - after > MAX_CHANGES) return undefined;
   const published = await publishedRevision(tx);
-  if (revision === after) return { epoch, revision, published, entries: [], written: [], members: undefined };
+  if (revision === after) return { epoch, revision, published, entries: [], written: [], roster: undefined };
   const { kind, namespace, name, action, at } = history;
   const columns = { revision: history.revision, kind, namespace, name, action, at };
   const writes = await tx.select(columns).from(history).where(gt(history.revision, after)).orderBy(asc(history.revision));
   if (writes.length !== revision - after) return undefined;
   const rows = await tx.select().from(resources).where(gt(resources.revision, after));
-  const touchesClusters = writes.some((write) => write.kind === 'Cluster');
-  const clusters = touchesClusters ? await tx.select().from(resources).where(eq(resources.kind, 'Cluster')) : [];
+  const touchesRoster = writes.some((write) => ROSTER_KINDS.includes(write.kind));
+  const vouched = touchesRoster ? await tx.select().from(resources).where(inArray(resources.kind, ROSTER_KINDS)) : [];
   return {
     ...{ epoch, revision, published },
     entries: writes.map((write) => ({ ...write, at: write.at.toISOString() })),
     written: await usable(tx, rows),
-    members: touchesClusters ? await rosterOf(tx, await usable(tx, clusters)) : undefined,
+    roster: touchesRoster ? await rosterOf(tx, await usable(tx, vouched)) : undefined,
     orders: writes.some((write) => write.kind === ROTATION_KIND) ? await trustOrders(tx) : undefined,
   };
 }
@@ -102,27 +98,9 @@ export async function requireTerm(tx: Statements, term: number): Promise<void> {
   if (leader?.term !== term) throw new AppError('not-leader', `another replica leads since: term ${leader?.term ?? 0}, not ${term}`);
 }
 
-async function rosterOf(tx: Statements, found: readonly Resource[]): Promise<readonly RosterMember[]> {
+/** Who belongs to the federation, by the rows of their joins and the resources that describe them. */
+async function rosterOf(tx: Statements, found: readonly Resource[]): Promise<RosterState> {
   const enrolled = await tx.select().from(members).orderBy(asc(members.cluster));
-  const clusters = new Map(found.map((cluster) => [cluster.metadata.name, cluster]));
-  return enrolled.flatMap((member) => {
-    const cluster = clusters.get(member.cluster);
-    return cluster === undefined ? [] : [rosterMember(cluster, member)];
-  });
-}
-
-/** A member as agents see it. Without a network of its own name, a cluster is a network by itself. */
-function rosterMember({ metadata, spec }: Resource, member: { readonly epoch: number; readonly signingKey: string }): RosterMember {
-  const { region, zone, provider, network } = spec as ClusterSpec;
-  return {
-    name: metadata.name,
-    epoch: member.epoch,
-    signingKey: member.signingKey,
-    region,
-    zone: zone ?? '',
-    provider: provider ?? '',
-    network: network ?? metadata.name,
-    labels: metadata.labels ?? {},
-    trustDomain: trustDomainOf(metadata.name),
-  };
+  const fetched = await tx.select().from(externalBundles);
+  return rosterState({ resources: found, enrolled, fetched: new Map(fetched.map((row) => [row.trustDomain, row.certificates])) });
 }

@@ -1,5 +1,5 @@
 /** What the distribution side of the hub reads of the desired state. PostgreSQL is the truth; a notification is a hint. */
-import type { RosterMember } from '@hawser/model/fleet.ts';
+import type { ExternalTrustDomain, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 
@@ -15,6 +15,8 @@ export interface DesiredState {
   readonly members: readonly RosterMember[];
   /** What each cluster was told last of the rotation of its authority. */
   readonly orders?: ReadonlyMap<string, TrustOrder> | undefined;
+  /** Trust domains outside of the federation, ordered by name. */
+  readonly external?: readonly ExternalTrustDomain[] | undefined;
 }
 
 /** One committed write. Revisions are gap-free and in commit order, so the next one is always `revision + 1`. */
@@ -40,8 +42,8 @@ export interface Changes {
   readonly entries: readonly OutboxEntry[];
   /** Resources that were written, as they are now. */
   readonly written: readonly Resource[];
-  /** Enrolled clusters, when one of them may have changed. */
-  readonly members: readonly RosterMember[] | undefined;
+  /** Who belongs to the federation, when that may have changed. */
+  readonly roster: Pick<DesiredState, 'members' | 'external'> | undefined;
   /** As `DesiredState.orders`, when one of them may have changed. */
   readonly orders?: DesiredState['orders'] | undefined;
 }

@@ -93,6 +93,7 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   if ((await findRow(tx, rowKey(key))) !== undefined) throw alreadyExists(key);
   await lookAround(writing, key);
   requireReferences(writing, key, resource);
+  await requireSound(writing, key, resource);
   const row = newRow(resource, new Date());
   if (options.dryRun) return present(writing, key, row);
   const written = await recordWrite(tx, { action: 'create', row, actor: options.actor, reason: options.reason });
@@ -152,6 +153,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
     const fixed = parts.behaviours[target.kind.kind]?.specFixed;
     if (fixed !== undefined) throw invalid(target, [{ path: 'spec', code: 'FieldValueForbidden', message: fixed }]);
     requireReferences(writing, target, resource);
+    await requireSound(writing, target, resource);
   }
   if (options.dryRun) return present(writing, target, updated);
   const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor, reason: options.reason });
@@ -208,6 +210,11 @@ async function lookAround(writing: Writing, { kind }: Pick<Target, 'kind'>): Pro
 function requireReferences(writing: Writing, target: Target, resource: Resource): void {
   if (writing.world === undefined || writing.options.allowUnresolved) return;
   const { issues } = checkReferences(resource, writing.world);
+  if (issues.length > 0) throw invalid(target, issues);
+}
+
+async function requireSound({ tx, parts }: Writing, target: Target, resource: Resource): Promise<void> {
+  const issues = (await parts.behaviours[target.kind.kind]?.check?.(tx, resource)) ?? [];
   if (issues.length > 0) throw invalid(target, issues);
 }
 

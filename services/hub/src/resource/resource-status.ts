@@ -53,9 +53,10 @@ export async function withStatuses(
     const problem = unreadable(resource);
     if (problem !== undefined) return { ...resource, status: { conditions: [notAccepted(problem)] } };
     const own = ownConditions(resource, { world, writtenAt: sinceOf(resource, writtenAt) });
-    const conditions = [...own, ...parts.fleet.conditionsOf(resource, own)];
+    const { conditions: further = [], ...fields } = (special?.get(resource.metadata.name) ?? {}) as { conditions?: readonly Condition[] };
+    const conditions = [...own, ...further, ...parts.fleet.conditionsOf(resource, own)];
     const observedGeneration = resource.metadata.generation ?? 1;
-    return { ...resource, status: { observedGeneration, ...special?.get(resource.metadata.name), conditions } };
+    return { ...resource, status: { observedGeneration, ...fields, conditions } };
   });
 }
 

@@ -51,7 +51,7 @@ function meshTls(server: EdgeServer, alpn: readonly string[], fleet: Fleet): Ter
     return { socket, secrets: [], problems: [...problems, ...notUsed] };
   }
   const names = [...new Set(subjectAltNames)].sort();
-  const trust = callersTrust(`trust|edge|${sha256(names.join('\n')).slice(0, 16)}`, [...fleet.trusted.values()], names);
+  const trust = callersTrust(`trust|edge|${sha256(names.join('\n')).slice(0, 16)}`, fleet.believed, names);
   const { socket, problems } = edgeTls({ tls, alpn, certificates: [], authorities: trust.name });
   return { socket, secrets: [trust], problems: [...problems, ...notUsed] };
 }

@@ -29,7 +29,7 @@ export interface ServiceShape extends Shared {
 
 /** What changes with a service's shape alone. */
 export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
-  const trust = view.hosts.some(isMutual) ? [serviceTrust(view, fleet.self)] : [];
+  const trust = view.hosts.some(isMutual) ? [serviceTrust(view, fleet)] : [];
   return {
     sidecar: [...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))), ...trust],
     gateway: exportedPorts(view).map((port) => gatewayCluster(port, view.name)),
@@ -73,9 +73,9 @@ function tied(clusters: readonly XdsResource[], assignments: readonly ClusterLoa
 
 /** What depends on the clusters alone: trust in callers, and the tunnels. */
 export function fleetResources(fleet: Fleet): Placed[] {
-  const trust = inboundTrust([...fleet.trusted.values()]);
+  const trust = inboundTrust(fleet.believed);
   return [
-    ...placed('sidecar', [unavailableCluster(), trust, ...tunnelledClusters(fleet).flatMap(tunnelTo)]),
+    ...placed('sidecar', [unavailableCluster(), trust, ...tunnelledClusters(fleet).flatMap((cluster) => tunnelTo(cluster, fleet))]),
     ...placed('gateway', [trust]),
   ];
 }

@@ -42,7 +42,7 @@ export function providerUpstream(provider: Provider, world: ProviderWorld): read
   const cluster = upstreamCluster(upstream, view, assigned);
   if (!hasAssignment(upstream.host)) return [cluster];
   const endpoints = encoded('EDS', upstream.name, assigned, ClusterLoadAssignmentSchema);
-  return [cluster, tiedTo(cluster, endpoints), serviceTrust(view, world.fleet.self)];
+  return [cluster, tiedTo(cluster, endpoints), serviceTrust(view, world.fleet)];
 }
 
 /** The cluster of a host outside the mesh. */

@@ -7,6 +7,7 @@ import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/n
 import type { XdsResource } from '../../snapshot/resource.ts';
 import type { PeerCluster } from '../../state/world.ts';
 import { encoded, tiedTo } from '../encode.ts';
+import type { Fleet } from '../fleet.ts';
 import { gatewayTrustName, tunnelName } from '../names.ts';
 import { clientTls, TUNNEL_METADATA } from '../tls.ts';
 import { gatewayTrust } from '../trust.ts';
@@ -20,9 +21,9 @@ export const ENDPOINT_HEADER = 'x-hawser-endpoint';
 const GATEWAY = http2Upstream({ idleMs: 300_000, pingMs: 2_000, pingTimeoutMs: 2_000 });
 
 /** Everything a sidecar needs to reach one cluster's gateways. */
-export function tunnelTo(cluster: PeerCluster): XdsResource[] {
+export function tunnelTo(cluster: PeerCluster, fleet: Fleet): XdsResource[] {
   const upstream = tunnelCluster(cluster);
-  return [upstream, tiedTo(upstream, gatewayAssignment(cluster)), tunnelListener(cluster), gatewayTrust(cluster)];
+  return [upstream, tiedTo(upstream, gatewayAssignment(cluster)), tunnelListener(cluster), gatewayTrust(cluster, fleet)];
 }
 
 function tunnelCluster(cluster: PeerCluster): XdsResource {
