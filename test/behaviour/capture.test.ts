@@ -13,6 +13,7 @@ import { Mesh } from '../datapath/kit/mesh.ts';
 import { createTrustDomain } from '../datapath/kit/pki.ts';
 import { until } from '../datapath/kit/until.ts';
 import { available } from '../kit/requirements.ts';
+import { callHttp } from './kit/clients.ts';
 import { APP_PORTS, type EchoApp, startEchoApp } from './kit/echo-app.ts';
 import { type Namespace, Network } from './kit/namespaces.ts';
 import { policy } from './kit/rig.ts';
@@ -93,7 +94,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     mesh.service('bookinfo/local', 'east', {
       exported: false,
       ports: [{ name: 'http', port: 80, protocol: 'http' }],
-      endpoints: [{ address: server.address, targetPorts: { '80': 9080 } }],
+      endpoints: [{ address: server.address, targetPorts: { '80': 9080 }, labels: { app: 'local' } }],
     });
     server.start([process.execPath, '-e', `require('http').createServer((q, r) => r.end('local\\n')).listen(9080, '${server.address}')`]);
     for (const [at, account] of [
@@ -266,6 +267,30 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
       () => `others answer: ${answers.join()} ${mesh.nacks.join()}`,
     );
   }
+
+  behaviour(
+    'DNS-016',
+    'Sidecar.ingress.captureMode',
+    'IPTABLES takes what was going to a port, from outside of the mesh too, to the application that the Sidecar names',
+    async () => {
+      const port = { number: 9080, protocol: 'HTTP', name: 'http' };
+      const ingress = [{ port, captureMode: 'IPTABLES', defaultEndpoint: `${server.address}:9081` }];
+      server.start([process.execPath, '-e', `require('http').createServer((q, r) => r.end('other\\n')).listen(9081, '${server.address}')`]);
+      mesh.replacePolicies([policy('Sidecar', { workloadSelector: { labels: { app: 'local' } }, ingress })]);
+      // A connection of its own each time: one that is open goes on as it began.
+      const fromOutside = async (): Promise<string> => (await callHttp({ address: server.address, port: 9080 }, { host: 'local' })).body;
+      await until(
+        async () => (await fromOutside()) === 'other\n',
+        () => `the application that the Sidecar names is not called ${mesh.nacks.join()}`,
+      );
+      expect((await curl('http://local.bookinfo.svc.cluster.local/')).out).toBe('other\n');
+      mesh.clearPolicies();
+      await until(
+        async () => (await fromOutside()) === 'local\n',
+        () => `the application itself is not called ${mesh.nacks.join()}`,
+      );
+    },
+  );
 
   behaviour('DNS-013', 'agent down', 'names and calls go on without the agent', async () => {
     await mesh.stopAgent('east');

@@ -8,7 +8,11 @@ export interface OneValue {
 
 const KIND: OneValue = { value: 'Service', other: 'Gateway' };
 const GROUP: OneValue = { value: '', other: 'gateway.networking.k8s.io' };
-const TARGETS = ['targetRef', 'targetRefs'].flatMap((ref) => [[`${ref}.kind`, KIND] as const, [`${ref}.group`, GROUP] as const]);
+/** That of the policy itself. */
+const NAMESPACE: OneValue = { value: 'bookinfo', other: 'shop' };
+const TARGETS = ['targetRef', 'targetRefs'].flatMap((ref) =>
+  Object.entries({ kind: KIND, group: GROUP, namespace: NAMESPACE }).map(([field, one]) => [`${ref}.${field}`, one] as const),
+);
 
 /** By `KIND PATH`. */
 export const ONE_VALUE: Readonly<Record<string, OneValue>> = {

@@ -5,6 +5,16 @@ import type { ServiceName } from '@hawser/model/service-host.ts';
 export const OUTBOUND = 'outbound';
 /** Listener of what calls a workload. */
 export const INBOUND = 'inbound';
+/** Listener of callers outside of the mesh, at a port of a workload whose Sidecar binds it. */
+export function boundInboundName(port: number): string {
+  return `${INBOUND}|${port}`;
+}
+
+/** Whether a listener is for what calls a workload. */
+export function isInboundName(listener: string): boolean {
+  return listener === INBOUND || listener.startsWith(`${INBOUND}|`);
+}
+
 /** Listener of what the kernel leads to a captured workload's sidecar, and its routes for calls to addresses that are not the mesh's. */
 export const CAPTURE = 'outbound_capture';
 /** Listener and route configuration that hand a resolver its names. */

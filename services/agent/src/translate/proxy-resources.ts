@@ -1,6 +1,7 @@
 /** What belongs to one proxy: its listeners, on its own address, and the way to its application. */
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef } from '../state/world.ts';
+import { ownTls, type SecretSource, type TlsServer } from './edge/terminated-tls.ts';
 import { gatewayListener } from './listeners/gateway.ts';
 import { inboundResources, type ServedPort } from './listeners/inbound.ts';
 import type { InboundBounds } from './listeners/ingress.ts';
@@ -18,13 +19,17 @@ export function proxyResources(
     readonly captured: readonly XdsResource[];
     readonly telemetry: ProxyTelemetry;
     readonly bounds: InboundBounds | undefined;
+    /** Where a Sidecar's certificates come from; undefined while nobody knows whose the proxy is. */
+    readonly secrets: SecretSource | undefined;
   },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
+  const { bounds, secrets, served } = about;
+  const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
   const own = [
     outboundListener(proxy.address),
     ...about.tcp.map((service) => tcpListener(proxy.address, service)),
-    ...inboundResources(proxy.address, about.served, { captured: proxy.capture !== undefined, bounds: about.bounds }),
+    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, ...endTls }),
     ...about.captured,
   ];
   return observedAll(own, about.telemetry);

@@ -299,7 +299,10 @@ class IncrementalTranslator implements Translator {
     if (proxy.role === 'edge') return observedAll(this.#edgeResources(proxy, served, draft), telemetry);
     const view = this.#views.of(layer, draft.views);
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
-    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds });
+    const { namespace } = proxy;
+    const credentials = draft.world.credentials ?? NONE;
+    const secrets = namespace === undefined ? undefined : { namespace, credentials };
+    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds, secrets });
   }
 
   #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {

@@ -145,7 +145,10 @@ class EdgeProxy {
 
   #terminated(server: EdgeServer): TransportSocketInit | undefined {
     const { credentials, fleet, scope } = this.#input;
-    const found = terminatedTls(server, { credentials, fleet, namespace: scope.namespace });
+    const found = terminatedTls(
+      { tls: server.spec.tls ?? {}, isHttp: server.kind === 'https' },
+      { credentials, fleet, namespace: scope.namespace },
+    );
     for (const { field, message } of found.problems)
       this.#problems.push({ policy: server.gateway.policy, field: `${server.field}.tls${field}`, message });
     for (const secret of found.secrets) this.#put(secret);

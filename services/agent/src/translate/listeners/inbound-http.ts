@@ -1,4 +1,5 @@
 /** The server sidecar's HTTP side. */
+import { VirtualHost_TlsRequirementType } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { GrpcWebSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import {
@@ -7,13 +8,21 @@ import {
   HttpConnectionManagerSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
-import { extension, millis } from '../wire-values.ts';
+import { extension, type Init, millis } from '../wire-values.ts';
+
+/** What a port's HTTP is like. */
+export interface InboundHttp {
+  readonly application?: string | undefined;
+  /** Callers are not of the mesh; given, they may be told to come again by HTTPS. */
+  readonly outside?: { readonly redirects: boolean } | undefined;
+}
 
 /**
  * Proxies to the application. When it could not be reached at all (UF), or was not even tried (UO, UH), the sidecar's own
  * answer says so in a header; the caller's sidecar may then repeat any request. An application cannot set that header.
  */
-export function inboundHttp(statPrefix: string, cluster: string, application?: string): ReturnType<typeof extension> {
+export function inboundHttp(statPrefix: string, cluster: string, options: InboundHttp = {}): ReturnType<typeof extension> {
+  const { application, outside } = options;
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
     routeSpecifier: {
@@ -21,7 +30,12 @@ export function inboundHttp(statPrefix: string, cluster: string, application?: s
       value: {
         name: cluster,
         responseHeadersToRemove: [UNSENT_HEADER],
-        virtualHosts: [{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] }],
+        virtualHosts: [
+          {
+            ...{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] },
+            ...(outside?.redirects === true ? { requireTls: VirtualHost_TlsRequirementType.ALL } : {}),
+          },
+        ],
       },
     },
     httpFilters: [
@@ -35,6 +49,15 @@ export function inboundHttp(statPrefix: string, cluster: string, application?: s
     forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
     streamIdleTimeout: millis(300_000),
+    ...(outside === undefined ? unsent() : STRANGERS),
+  });
+}
+
+/** Strangers' addresses are those of their connections, and what they say of themselves in `x-forwarded-*` and `x-envoy-*` is dropped. */
+const STRANGERS = { useRemoteAddress: true, internalAddressConfig: {} };
+
+function unsent(): Pick<Init<typeof HttpConnectionManagerSchema>, 'localReplyConfig'> {
+  return {
     localReplyConfig: {
       mappers: [
         {
@@ -43,7 +66,7 @@ export function inboundHttp(statPrefix: string, cluster: string, application?: s
         },
       ],
     },
-  });
+  };
 }
 
 const ANY_PATH = { pathSpecifier: { case: 'prefix', value: '/' } } as const;

@@ -17,7 +17,7 @@ import {
 } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
-import { INBOUND } from '../names.ts';
+import { isInboundName } from '../names.ts';
 import type { Side } from './effective-telemetry.ts';
 import type { ProxyTelemetry } from './proxy-telemetry.ts';
 
@@ -30,7 +30,7 @@ export function observedAll(resources: readonly XdsResource[], telemetry: ProxyT
 function observed(resource: XdsResource, telemetry: ProxyTelemetry): XdsResource {
   if (resource.type !== 'LDS') return resource;
   const listener = fromBinary(ListenerSchema, resource.bytes);
-  const side: Side = listener.name === INBOUND ? 'SERVER' : 'CLIENT';
+  const side: Side = isInboundName(listener.name) ? 'SERVER' : 'CLIENT';
   const chains = [...listener.filterChains, ...(listener.defaultFilterChain === undefined ? [] : [listener.defaultFilterChain])];
   for (const chain of chains) observeChain(chain, side, telemetry);
   return encoded('LDS', listener.name, listener, ListenerSchema);

@@ -1,9 +1,7 @@
 import { NOT_YET } from './not-yet.ts';
-import { OWN_TARGETS } from './own-targets.ts';
 
 /** Fields of AuthorizationPolicy that are refused, and why. */
 export const AUTHORIZATION_POLICY: Readonly<Record<string, string>> = {
-  ...OWN_TARGETS,
   'rules.to.operation.notPorts': NOT_YET,
   'rules.to.operation.ports': NOT_YET,
   'rules.from.source.notRequestPrincipals': NOT_YET,

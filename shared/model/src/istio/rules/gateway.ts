@@ -37,7 +37,7 @@ function serverProblems(steps: Steps, { port, hosts, bind = '', tls, defaultEndp
       ? [{ steps: [...steps, 'tls'], code: 'FieldValueRequired' as const, message: `is required for ${protocol}` }]
       : []),
     ...(isTls && tls?.httpsRedirect === true ? [invalid([...steps, 'tls', 'httpsRedirect'], 'is for servers of plain HTTP')] : []),
-    ...(tls === undefined || HTTP.includes(protocol) ? [] : tlsProblems([...steps, 'tls'], tls)),
+    ...(tls === undefined || HTTP.includes(protocol) ? [] : certificateProblems([...steps, 'tls'], tls)),
     ...(defaultEndpoint === undefined || /^(127\.\d+\.\d+\.\d+:\d+|\[::1\]:\d+|unix:\/\/[/@].+)$/.test(defaultEndpoint)
       ? []
       : [invalid([...steps, 'defaultEndpoint'], 'must be on the proxy’s machine: 127.0.0.1:PORT, unix:///PATH or unix://@NAME')]),
@@ -52,7 +52,8 @@ function hostProblems(steps: Steps, text: string): readonly SchemaProblem[] {
   return [invalid(steps, `is ${JSON.stringify(text)}: write HOST or NAMESPACE/HOST, where HOST may be * or begin with *.`)];
 }
 
-function tlsProblems(steps: Steps, tls: GatewayTls): readonly SchemaProblem[] {
+/** Problems of the certificates of a server that ends TLS itself; a server of any other mode has none. */
+export function certificateProblems(steps: Steps, tls: GatewayTls): readonly SchemaProblem[] {
   const { mode = 'PASSTHROUGH' } = tls;
   if (mode !== 'SIMPLE' && mode !== 'MUTUAL' && mode !== 'OPTIONAL_MUTUAL') return [];
   const { credentialName = '', credentialNames = [], tlsCertificates = [], serverCertificate = '', privateKey = '' } = tls;

@@ -23,8 +23,8 @@ export function extensionProviderProblems(spec: ExtensionProviderSpec): readonly
 const GRPC_MESSAGES: ReadonlySet<string> = new Set(['GRPC_REQUEST_MESSAGES', 'GRPC_RESPONSE_MESSAGES']);
 
 /** Every problem of a Telemetry; paths are below the spec. */
-export function telemetryProblems(spec: TelemetrySpec): readonly SchemaProblem[] {
-  const problems = [...targetProblems(spec)];
+export function telemetryProblems(spec: TelemetrySpec, namespace: string): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec, namespace)];
   for (const [index, { providers = [], overrides = [] }] of (spec.metrics ?? []).entries()) {
     for (const [at, { name }] of providers.entries())
       if (name !== 'prometheus')
@@ -45,8 +45,8 @@ export function telemetryProblems(spec: TelemetrySpec): readonly SchemaProblem[]
 }
 
 /** Every problem of a WasmPlugin; paths are below the spec. */
-export function wasmPluginProblems(spec: WasmPluginSpec): readonly SchemaProblem[] {
-  const problems = [...targetProblems(spec)];
+export function wasmPluginProblems(spec: WasmPluginSpec, namespace: string): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec, namespace)];
   const scheme = /^([a-z]+):\/\//.exec(spec.url)?.[1] ?? 'oci';
   if (!['file', 'http', 'https'].includes(scheme))
     problems.push(invalid(['url'], `is of ${scheme}: Envoy takes modules from file://, http:// and https://, not from image registries`));
@@ -59,8 +59,8 @@ export function wasmPluginProblems(spec: WasmPluginSpec): readonly SchemaProblem
 }
 
 /** Every problem of an AuthorizationPolicy; paths are below the spec. */
-export function authorizationPolicyProblems(spec: AuthorizationPolicySpec): readonly SchemaProblem[] {
-  const problems = [...targetProblems(spec)];
+export function authorizationPolicyProblems(spec: AuthorizationPolicySpec, namespace: string): readonly SchemaProblem[] {
+  const problems = [...targetProblems(spec, namespace)];
   if (spec.action !== 'CUSTOM')
     problems.push({
       steps: ['action'],
@@ -79,15 +79,21 @@ export function authorizationPolicyProblems(spec: AuthorizationPolicySpec): read
   return problems;
 }
 
-/** Sidecars are chosen by labels or by the service that they serve; the Gateway API comes later. */
-function targetProblems(spec: {
+interface Targeting {
   readonly targetRef?: TelemetryTargetRef | undefined;
   readonly targetRefs?: readonly TelemetryTargetRef[] | undefined;
   readonly selector?: object | undefined;
-}): readonly SchemaProblem[] {
+}
+
+/** Sidecars are chosen by labels or by the service that they serve, which is of the policy's own namespace (Istio); the Gateway API comes later. */
+function targetProblems(spec: Targeting, own: string): readonly SchemaProblem[] {
   const all: [Steps, TelemetryTargetRef][] = (spec.targetRefs ?? []).map((ref, index) => [['targetRefs', index], ref]);
   if (spec.targetRef !== undefined) all.push([['targetRef'], spec.targetRef]);
-  const problems = all.flatMap(([steps, { kind, group = '' }]) => {
+  const problems = all.flatMap(([steps, { kind, group = '', namespace = '' }]) => {
+    if (namespace !== '' && namespace !== own)
+      return [
+        invalid([...steps, 'namespace'], `is ${namespace}: targets are of the policy's own namespace, ${own}; write the policy there`),
+      ];
     if (group !== '') return [invalid([...steps, 'group'], `is ${group}: only a Service can be a target, which is of group ""`)];
     return kind === 'Service' ? [] : [invalid([...steps, 'kind'], `is ${kind}: only a Service can be a target, group ""`)];
   });

@@ -62,7 +62,8 @@ function portProblems(
   ];
 }
 
-function poolProblems(steps: Steps, pool: DestinationRuleConnectionPool | undefined): readonly SchemaProblem[] {
+/** Every problem of the limits at `steps`. */
+export function poolProblems(steps: Steps, pool: DestinationRuleConnectionPool | undefined): readonly SchemaProblem[] {
   const { tcp, http } = pool ?? {};
   const counts: [string, string, number | undefined][] = [
     ['tcp', 'maxConnections', tcp?.maxConnections],
