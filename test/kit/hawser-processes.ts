@@ -211,15 +211,22 @@ export class HawserProcesses {
   /** `hawser proxy run` of a workload of `bookinfo` at a loopback address, with these agents. */
   async proxy(
     cluster: string,
-    workload: { readonly serviceAccount: string; readonly address: string; readonly agents: readonly string[] },
+    workload: {
+      readonly serviceAccount: string;
+      readonly address: string;
+      readonly agents: readonly string[];
+      /** The account's unless given. */
+      readonly name?: string;
+      readonly flags?: readonly string[];
+    },
   ) {
-    const { serviceAccount, address, agents } = workload;
-    const file = join(this.folder, `${serviceAccount}.token`);
+    const { serviceAccount, address, agents, name = serviceAccount, flags = [] } = workload;
+    const file = join(this.folder, `${name}.token`);
     const who = ['--cluster', cluster, '--namespace', 'bookinfo', '--service-account', serviceAccount];
     const made = await this.run(['proxy', 'token', ...who, '--out', file]);
     if (made.status !== 0) throw new Error(made.stderr);
-    const place = ['--name', serviceAccount, '--address', address, '--token-file', file, '--agent', agents.join()];
-    const proxy = this.start(['proxy', 'run', ...who, ...place]);
+    const place = ['--name', name, '--address', address, '--token-file', file, '--agent', agents.join()];
+    const proxy = this.start(['proxy', 'run', ...who, ...place, ...flags]);
     await proxy.says('ready');
     return proxy;
   }

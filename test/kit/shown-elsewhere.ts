@@ -7,7 +7,10 @@ export interface Shown {
 }
 
 const JOINED = 'services/agent/src/discover/joined-workloads.test.ts';
-const SERVED: Shown = { file: JOINED, words: 'serves what selects it, at the port of the template, and is checked as the probe says' };
+const SERVED: Shown = { file: JOINED, words: 'serves what selects it, at the port of the template' };
+const PROBES = 'services/cli/src/proxy/probe/probes.test.ts';
+const WHOLE: Shown = { file: 'test/feature/workload-group.test.ts', words: 'serve while their probe succeeds, and nobody else does' };
+const PLAN: Shown = { file: 'services/cli/src/proxy/probe/readiness.test.ts', words: 'is what the probe says' };
 
 /** By `KIND PATH`. */
 export const SHOWN_ELSEWHERE: Readonly<Record<string, Shown>> = {
@@ -17,9 +20,22 @@ export const SHOWN_ELSEWHERE: Readonly<Record<string, Shown>> = {
   },
   'WorkloadGroup metadata.annotations': { file: JOINED, words: 'is checked as an annotation of its group says' },
   'WorkloadGroup metadata.labels': { file: JOINED, words: 'gives the machine what the group says, before what it claims itself' },
-  'WorkloadGroup probe.httpGet.path': SERVED,
-  'WorkloadGroup probe.httpGet.port': SERVED,
-  'WorkloadGroup probe.tcpSocket.port': { file: JOINED, words: 'is checked at the port of a TCP probe' },
+  'WorkloadGroup probe.exec.command': { file: PROBES, words: 'is ready when the command ends with 0' },
+  'WorkloadGroup probe.failureThreshold': PLAN,
+  'WorkloadGroup probe.grpc.port': { file: PROBES, words: 'of %j: %s' },
+  'WorkloadGroup probe.grpc.service': { file: PROBES, words: 'of %j: %s' },
+  'WorkloadGroup probe.httpGet.host': { file: PROBES, words: 'asks another host where it names one' },
+  'WorkloadGroup probe.httpGet.httpHeaders.name': WHOLE,
+  'WorkloadGroup probe.httpGet.httpHeaders.value': WHOLE,
+  'WorkloadGroup probe.httpGet.path': WHOLE,
+  'WorkloadGroup probe.httpGet.port': WHOLE,
+  'WorkloadGroup probe.httpGet.scheme': { file: PROBES, words: 'speaks TLS without verifying anybody' },
+  'WorkloadGroup probe.initialDelaySeconds': PLAN,
+  'WorkloadGroup probe.periodSeconds': PLAN,
+  'WorkloadGroup probe.successThreshold': PLAN,
+  'WorkloadGroup probe.tcpSocket.host': { file: PROBES, words: 'connects' },
+  'WorkloadGroup probe.tcpSocket.port': { file: PROBES, words: 'connects' },
+  'WorkloadGroup probe.timeoutSeconds': PLAN,
   'WorkloadGroup template.locality': SERVED,
   'WorkloadGroup template.ports': SERVED,
   'WorkloadGroup template.serviceAccount': { file: JOINED, words: 'another account' },

@@ -5,6 +5,7 @@ import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import type { ControlLoop } from './control-loop.ts';
 import { joinedWorkloads } from './discover/joined-workloads.ts';
 import type { LocalSource } from './discover/local-source.ts';
+import { WorkloadReadiness } from './discover/workload-readiness.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
@@ -34,6 +35,7 @@ const LEAVE_MS = 30_000;
 
 /** Decides who gets configuration. */
 export class ProxyRegistry implements ProxyGate {
+  readonly readiness: WorkloadReadiness;
   readonly #parts: ProxyRegistryParts;
   readonly #layers = new Map<string, ProxyRef>();
   readonly #connected = new Map<string, ConnectedProxy>();
@@ -44,6 +46,7 @@ export class ProxyRegistry implements ProxyGate {
 
   constructor(parts: ProxyRegistryParts) {
     this.#parts = parts;
+    this.readiness = new WorkloadReadiness(parts.policies, () => this.rejoin());
     for (const proxy of parts.saved) {
       this.#layers.set(`${proxy.role}:${proxy.address}`, proxy);
       parts.loop.attach(proxy);
@@ -92,14 +95,25 @@ export class ProxyRegistry implements ProxyGate {
 
   /** Registers what belongs to WorkloadGroups; to be called when those may differ. */
   rejoin(): void {
+    this.readiness.tell();
     const proxies = [...this.refs(), ...this.#left.values()];
-    this.#parts.local.setJoined(joinedWorkloads(proxies, this.#parts.policies()));
+    this.#parts.local.setJoined(joinedWorkloads(proxies, this.#parts.policies(), (proxy) => this.#isReady(proxy)));
   }
 
-  /** A machine keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */
+  /** What a machine says of itself; while it says nothing, what is in force: an agent's restart, or a group that gets a probe, ends nobody's service. */
+  #isReady({ name = '', address, namespace = '', serviceAccount = '' }: ProxyRef): boolean {
+    const said = this.readiness.readyOf({ name, address, namespace, serviceAccount });
+    if (said !== undefined) return said;
+    const shards = [...this.#parts.local.shards.values()].filter((shard) => shard.namespace === namespace);
+    return shards.some(({ endpoints }) =>
+      endpoints.some((endpoint) => endpoint.address === address && endpoint.serviceAccount === serviceAccount && endpoint.ready !== false),
+    );
+  }
+
+  /** A machine that did not say that it leaves keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */
   #leave(layer: string): void {
     const proxy = this.#layers.get(layer);
-    if (proxy === undefined || !belongsToGroup(proxy)) return;
+    if (proxy === undefined || !belongsToGroup(proxy) || this.#parts.local.isDraining(proxy.address)) return;
     this.#left.set(layer, proxy);
     setTimeout(() => {
       if (this.#left.get(layer) !== proxy || !this.#left.delete(layer)) return;

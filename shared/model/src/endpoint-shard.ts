@@ -31,6 +31,8 @@ export const Endpoint = Type.Object({
   /** Its part of the requests beside others of its place; 1 unless given. */
   weight: Type.Optional(Type.Integer({ minimum: 1 })),
   health: EndpointHealth,
+  /** It says itself that it cannot serve, or not yet: UNHEALTHY, and not called even where nothing else is left. */
+  ready: Type.Optional(Type.Literal(false)),
 });
 export type Endpoint = Static<typeof Endpoint>;
 

@@ -1,5 +1,6 @@
 /** How the endpoints of a registry are checked, and what of them. Pure. */
-import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
+import type { Endpoint, EndpointHealth } from '@hawser/model/endpoint-shard.ts';
+import type { WorkloadEntryObject } from './registry-kinds.ts';
 
 /** How an endpoint's health is found out, from `hawser.dev/health-check`; TCP connects unless said otherwise, to its own ports. */
 export type HealthCheck =
@@ -48,4 +49,18 @@ export function checkTargets(address: string, ports: readonly number[], check: H
 /** A zone, if there is one. */
 export function zoneOf(zone: string | undefined): { zone?: string } {
   return zone === undefined || zone === '' ? {} : { zone };
+}
+
+/** What a WorkloadEntry says of itself: Istio's condition `Healthy`, by the probe of its WorkloadGroup. */
+export function readinessOf({ status }: WorkloadEntryObject): Pick<Endpoint, 'ready'> {
+  const conditions = (status as { readonly conditions?: unknown } | null | undefined)?.conditions;
+  return Array.isArray(conditions) && conditions.some(isFailing) ? { ready: false } : {};
+}
+
+/** The status of an entry that is not ready, as Istio writes it. */
+export const NOT_READY = { conditions: [{ type: 'Healthy', status: 'False' }] };
+
+function isFailing(condition: unknown): boolean {
+  const { type, status } = (condition ?? {}) as Readonly<Record<string, unknown>>;
+  return type === 'Healthy' && status === 'False';
 }

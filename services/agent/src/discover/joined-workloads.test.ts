@@ -33,7 +33,7 @@ const SERVICE: RegistryObject = {
 const healthy = (): undefined => undefined;
 
 function joined(machine: Partial<ProxyRef> = {}): ReturnType<typeof joinedWorkloads> {
-  return joinedWorkloads([{ ...MACHINE, ...machine }], POLICIES);
+  return joinedWorkloads([{ ...MACHINE, ...machine }], POLICIES, () => true);
 }
 
 describe('joining', () => {
@@ -42,7 +42,7 @@ describe('joining', () => {
       {
         ...{ address: '10.0.0.7', ports: { http: 8080 }, serviceAccount: 'reviews', locality: 'us-east/rack/1', weight: 3 },
         labels: { [WORKLOAD_GROUP_LABEL]: 'machines', app: 'reviews', version: 'vm', rack: '7' },
-        annotations: { team: 'one', 'hawser.dev/health-check': 'http:8081/ready' },
+        annotations: { team: 'one' },
       },
     ]);
   });
@@ -60,39 +60,40 @@ describe('joining', () => {
 });
 
 describe('a machine that joined', () => {
-  it('serves what selects it, at the port of the template, and is checked as the probe says', () => {
+  it('serves what selects it, at the port of the template', () => {
     const { shards, targets } = localServices('east', [SERVICE, ...joined()], { healthOf: healthy });
     expect(shards.get('bookinfo/reviews')?.endpoints).toMatchObject([
       { address: '10.0.0.7', targetPorts: { '80': 8080 }, serviceAccount: 'reviews', zone: 'rack', weight: 3 },
     ]);
-    expect(targets).toEqual([
-      { address: '10.0.0.7', port: 8080, check: { kind: 'tcp' } },
-      { address: '10.0.0.7', port: 8081, check: { kind: 'http', path: '/ready', port: 8081 } },
-    ]);
+    expect(targets).toEqual([{ address: '10.0.0.7', port: 8080, check: { kind: 'tcp' } }]);
   });
 
   it.each([
-    ['is checked at the port of a TCP probe', { probe: { tcpSocket: { port: 8082 } } }, [8080, 8082]],
     ['is checked as an annotation of its group says', { metadata: { ...MEMBERS, annotations: { 'hawser.dev/health-check': 'none' } } }, []],
     ['is checked by TCP at its own port unless its group says anything', {}, [8080]],
   ])('%s', (_what, spec, ports) => {
     const { probe: _probe, ...rest } = GROUP.spec as Readonly<Record<string, unknown>>;
     const policies = new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...rest, ...spec } }]]);
-    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], policies)], { healthOf: healthy });
+    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], policies, () => true)], { healthOf: healthy });
     expect(targets.map(({ port }) => port)).toEqual(ports);
   });
 
-  it('is unhealthy when its probe fails', () => {
-    const healthOf = (_address: string, ports: readonly number[]) => (ports.includes(8081) ? ('UNHEALTHY' as const) : undefined);
-    const { shards } = localServices('east', [SERVICE, ...joined()], { healthOf });
-    expect(shards.get('bookinfo/reviews')?.endpoints[0]?.health).toBe('UNHEALTHY');
+  it.each([
+    ['a Service', [SERVICE], 'bookinfo/reviews'],
+    ['ServiceEntries', [], 'bookinfo/~'],
+  ])('is not ready for %s until its probe succeeds, whatever the checks find', (_what, objects, key) => {
+    const notReady = joinedWorkloads([MACHINE], POLICIES, ({ address }) => address !== MACHINE.address);
+    const { shards } = localServices('east', [...objects, ...notReady], { healthOf: healthy });
+    expect(shards.get(key)?.endpoints).toMatchObject([{ health: 'UNHEALTHY', ready: false }]);
+    const ready = localServices('east', [...objects, ...joined()], { healthOf: healthy });
+    expect(ready.shards.get(key)?.endpoints[0]).not.toHaveProperty('ready');
   });
 
   it('is there for ServiceEntries when no Service selects it, its ports by name', () => {
     const { shards, targets } = localServices('east', joined(), { healthOf: healthy });
     expect([...shards.keys()]).toEqual(['bookinfo/~']);
     expect(shards.get('bookinfo/~')).toMatchObject({ exported: false, ports: [], endpoints: [{ targetPorts: { http: 8080 }, weight: 3 }] });
-    expect(targets.map(({ port }) => port)).toEqual([8080, 8081]);
+    expect(targets.map(({ port }) => port)).toEqual([8080]);
   });
 });
 

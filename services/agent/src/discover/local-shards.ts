@@ -10,6 +10,7 @@ import {
   type HealthCheck,
   type HealthOf,
   healthCheckOf,
+  readinessOf,
   zoneOf,
 } from './health-check.ts';
 import { spokenOn } from './port-protocol.ts';
@@ -248,7 +249,9 @@ class ShardBuilder {
     const targetPorts = this.#targetPorts(place, (spec) => entryPort(entry, spec));
     const { address, serviceAccount = 'default', locality, weight } = entry.spec;
     const weighted = weight === undefined || weight === 0 ? {} : { weight };
-    this.#add({ address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]), ...weighted }, undefined, entry);
+    const said = readinessOf(entry);
+    const found = { address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]), ...weighted, ...said };
+    this.#add(found, said.ready === false ? 'UNHEALTHY' : undefined, entry);
   }
 
   #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, annotated: ServiceObject | WorkloadEntryObject): void {

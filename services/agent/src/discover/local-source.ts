@@ -130,6 +130,11 @@ export class LocalSource {
     this.#judge('live');
   }
 
+  /** Whether the proxy at this address said that it leaves. */
+  isDraining(address: string): boolean {
+    return this.#draining.has(address) || this.#isElsewhere('draining', address);
+  }
+
   /** The sidecar at this address is connected: whatever it was leaving for, it is back. */
   sidecarConnected(address: string): void {
     this.#sidecars.add(address);
@@ -229,8 +234,7 @@ export class LocalSource {
   }
 
   #healthOf(address: string, ports: readonly number[]): EndpointHealth | undefined {
-    const drains = this.#draining.has(address) || this.#isElsewhere('draining', address);
-    return drains ? 'DRAINING' : this.#checks.healthOf(address, ports);
+    return this.isDraining(address) ? 'DRAINING' : this.#checks.healthOf(address, ports);
   }
 
   #isElsewhere(what: 'sidecars' | 'draining', address: string): boolean {

@@ -1,7 +1,7 @@
 /** Workloads that no Service selects: ServiceEntries may still. Pure. */
 import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { parseServiceKey, STRAY_SERVICE, serviceKey } from '@hawser/model/service-host.ts';
-import { type CheckTarget, checkPorts, checkTargets, type HealthOf, healthCheckOf, zoneOf } from './health-check.ts';
+import { type CheckTarget, checkPorts, checkTargets, type HealthOf, healthCheckOf, readinessOf, zoneOf } from './health-check.ts';
 import { namespaceOf, type WorkloadEntryObject } from './registry-kinds.ts';
 
 /** A shard for each namespace that has such workloads, and what of them is checked. Their ports are by the names that the entries give. */
@@ -29,12 +29,15 @@ export function strayWorkloads(cluster: string, entries: readonly WorkloadEntryO
   return { shards, targets };
 }
 
-function endpointOf({ metadata, spec }: WorkloadEntryObject, health: Endpoint['health'] | undefined): Endpoint {
+function endpointOf(entry: WorkloadEntryObject, health: Endpoint['health'] | undefined): Endpoint {
+  const { metadata, spec } = entry;
+  const said = readinessOf(entry);
   const { address, ports = {}, labels, serviceAccount = 'default', locality, weight } = spec;
   return {
     ...{ address, targetPorts: ports, labels: { ...metadata.labels, ...labels }, serviceAccount },
     ...zoneOf(locality?.split('/')[1]),
     ...(weight === undefined ? {} : { weight }),
-    health: health ?? 'HEALTHY',
+    health: said.ready === false ? 'UNHEALTHY' : (health ?? 'HEALTHY'),
+    ...said,
   };
 }

@@ -15,6 +15,7 @@ import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
 import type { ProxyGate } from './proxy-gate.ts';
 import type { AdsCall } from './proxy-stream.ts';
+import { WORKLOAD_HEALTH_SERVICE, workloadHealthHandlers } from './workload-health-service.ts';
 import { xdsCredentials } from './xds-credentials.ts';
 import { createXdsMetrics } from './xds-metrics.ts';
 
@@ -94,6 +95,8 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     streamAggregatedResources: (call: AdsCall) => streams.accept(call, sotwDialect()),
   });
   server.addService(CSDS_SERVICE, csdsHandlers(streams, options.gate));
+  const { gate } = options;
+  if (gate.readiness !== undefined) server.addService(WORKLOAD_HEALTH_SERVICE, workloadHealthHandlers(gate.readiness, gate));
   const port = await listen(server, options);
   options.log.info({ address: options.address, port }, 'xDS server listens');
   return {

@@ -1,4 +1,5 @@
 /** Who may speak to the ADS server: the contract between it and what composes it. */
+import type { WorkloadReadiness } from '../discover/workload-readiness.ts';
 import type { ProxyRole } from '../state/world.ts';
 
 /** What a proxy's token proves. */
@@ -35,6 +36,8 @@ export interface ProxyGate {
   attach(proxy: ConnectedProxy): void;
   /** Called when the last stream of a role and address ended; an earlier proxy of another name at that address is not named again. */
   detach(proxy: ConnectedProxy): void;
+  /** What machines of WorkloadGroups say of themselves; without it nobody is asked. */
+  readonly readiness?: WorkloadReadiness;
   /** Whether the agent's state is complete; until then no stream is answered. */
   readonly ready: boolean;
   /** Calls back once when it becomes ready; at once when it is. */

@@ -12,6 +12,7 @@ export function addProxyCommands(program: Command, run: Run): void {
   withIdentity(proxy.command('run').description('start Envoy; drain it on SIGTERM; end with its exit code'))
     .option('--drain <duration>', 'longest wait for requests in progress when it ends', '10s')
     .option('--concurrency <threads>', "Envoy's worker threads", '1')
+    .option('--exec-probe', 'the probe of its --workload-group may be a command: run it here, as the user of this process')
     .addHelpText('after', RUN_HELP)
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../proxy/run-command.ts')).runCommand(command.optsWithGlobals<ProxyRunFlags>())),

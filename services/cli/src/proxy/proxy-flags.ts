@@ -37,6 +37,7 @@ export interface ProxyRunFlags extends ProxyIdentityFlags {
   readonly tokenFile: string;
   readonly drain: string;
   readonly concurrency: string;
+  readonly execProbe?: boolean;
 }
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -129,5 +130,6 @@ export function runOptionsOf(flags: ProxyRunFlags): ProxyRunOptions {
     stateDir,
     drainMs: durationFlag('--drain', flags.drain),
     concurrency,
+    execProbe: flags.execProbe === true,
   };
 }

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
+import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { envoyBinary } from '@hawser/runtime/binaries.ts';
@@ -23,6 +24,8 @@ export interface ProxyRunOptions {
   readonly drainMs: number;
   /** Envoy's worker threads. */
   readonly concurrency: number;
+  /** Whether commands that the probe of its WorkloadGroup names may be run. */
+  readonly execProbe: boolean;
 }
 
 /** Least time between asking clients to leave and stopping. */
@@ -53,7 +56,20 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
     const tellAgent = (): Promise<number> => tellAgentOfDrain(options.agent.admin, token, { cluster, name, namespace, address });
     await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, say, signal: over.signal });
   });
+  await watchWorkload(options, { token, say, signal: over.signal });
   return exited;
+}
+
+/** Of a member of a WorkloadGroup; others do not carry the code. */
+async function watchWorkload(
+  { proxy, agent, execProbe }: ProxyRunOptions,
+  running: { readonly token: string; readonly say: (text: string) => void; readonly signal: AbortSignal },
+): Promise<void> {
+  const group = proxy.labels?.[WORKLOAD_GROUP_LABEL];
+  if (group === undefined) return;
+  const { startWorkloadProbe } = await import('./probe/workload-probe.ts');
+  const { cluster, name, address } = proxy;
+  startWorkloadProbe({ ...running, agent, cluster, allowExec: execProbe, machine: { name, address, group } });
 }
 
 /** Loaded for those alone who need it: most sidecars have no workload whose names they answer. */

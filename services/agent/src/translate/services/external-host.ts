@@ -112,7 +112,7 @@ function selectedServers(
     const known = own.get(server.endpoint.address);
     own.delete(server.endpoint.address);
     if (known === undefined) return server;
-    const endpoint = { ...server.endpoint, health: known.endpoint.health };
+    const endpoint = { ...server.endpoint, ...healthOf(known.endpoint) };
     return { ...server, endpoint, locality: server.locality || known.locality, network: server.network || known.network };
   });
   return [...told, ...own.values()];
@@ -148,10 +148,14 @@ function ownServer(found: Endpoint, spec: ServiceEntrySpec, external: ExternalHo
   const made = serverOf({ serviceAccount, labels, address, ports, weight }, spec, external);
   return {
     ...made,
-    endpoint: { ...made.endpoint, health: found.health },
+    endpoint: { ...made.endpoint, ...healthOf(found) },
     locality: found.zone === undefined ? '' : `/${found.zone}`,
     network: '.',
   };
+}
+
+function healthOf({ health, ready }: Endpoint): Pick<Endpoint, 'health' | 'ready'> {
+  return ready === undefined ? { health } : { health, ready };
 }
 
 /** Istio's label says of a server within the mesh that it has no sidecar. */

@@ -16,6 +16,7 @@ import { endpointPeer, PEER_METADATA } from '../telemetry/labels.ts';
 import { TUNNEL_METADATA } from '../tls.ts';
 import { hostPort, type Init, socketAddress } from '../wire-values.ts';
 import type { Upstream } from './clusters.ts';
+import { panicPercent } from './outliers.ts';
 import { PLAIN_MATCH, TUNNEL_MATCH } from './upstream-defaults.ts';
 
 type LbEndpointInit = Init<typeof LbEndpointSchema>;
@@ -43,12 +44,13 @@ export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet):
     shift: view.policies.shift,
     setting,
   });
-  const localities = joined(
+  const placed = joined(
     order.flatMap(({ priority, weight, ...place }) => {
       const group = groups.get(idOf(place));
       return group === undefined ? [] : [{ group, priority, weight: Math.max(1, weight) }];
     }),
-  ).map(({ group, priority, weight }): LocalityInit => {
+  );
+  const localities = callable(placed, upstream).map(({ group, priority, weight }): LocalityInit => {
     const port = upstream.port.port;
     const plain = new Set(group.server?.plain);
     const [toServer, toSidecar] = [plainEndpoint(port, upstream.host), lbEndpoint(group, port, { view, fleet })];
@@ -93,6 +95,28 @@ function joined(placed: readonly Placed[]): Placed[] {
     byPlace.set(id, known === undefined ? one : both(known));
   }
   return [...byPlace.values()];
+}
+
+/**
+ * Where so few of a level are healthy that Envoy would choose among all of it (panic), those that say themselves that they are not
+ * ready are left out: others may only seem to be dead. Above that they stay, so that what is left is not given the load of all.
+ */
+function callable(placed: readonly Placed[], { blocks }: Upstream): readonly Placed[] {
+  if (!placed.some(({ group }) => group.endpoints.some(isNotReady))) return placed;
+  const panicking = new Set<number>();
+  for (const [priority, level] of Map.groupBy(placed, (one) => one.priority)) {
+    const endpoints = level.flatMap(({ group }) => group.endpoints);
+    const healthy = endpoints.filter(({ health }) => health === 'HEALTHY').length;
+    if (healthy * 100 < panicPercent(blocks.outlierDetection) * endpoints.length) panicking.add(priority);
+  }
+  return placed.map((one) => {
+    const endpoints = panicking.has(one.priority) ? one.group.endpoints.filter((endpoint) => !isNotReady(endpoint)) : one.group.endpoints;
+    return { ...one, group: { ...one.group, endpoints } };
+  });
+}
+
+function isNotReady({ ready }: Endpoint): boolean {
+  return ready === false;
 }
 
 /** One group for each cluster that serves, or several where labels decide. */
