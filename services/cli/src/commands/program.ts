@@ -8,6 +8,7 @@ import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
 import { addResourceCommands } from './resource-commands.ts';
+import { addTrustCommands } from './trust-commands.ts';
 import { addViewCommands } from './view-commands.ts';
 
 /** Runs a command's action and keeps its exit code. */
@@ -59,6 +60,7 @@ export function createProgram(run: Run): Command {
   addPastCommands(program, run);
   addViewCommands(program, run);
   addAccessCommands(program, run);
+  addTrustCommands(program, run);
   addProcessCommands(program, run);
   addProxyCommands(program, run);
   inheritSettings(program);
