@@ -141,6 +141,7 @@ export class SimAgent {
       ...{ bus, member: this.#member(), facts: this.#facts(), federation, loop, warnings, log: logger },
       saved: saved as unknown as SavedState | undefined,
       ...{ replica: this.#disk.name, process: `${name}-${this.actor.life}` },
+      onTrustOrder: () => undefined,
       revisions: (above) => this.#nextRevision(above),
       onChange: () => {
         replicas?.speak();

@@ -4,19 +4,17 @@ import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
-import type { Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus, Validity } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
 import { startAdminServer } from './admin/admin-server.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentOptions, RunningAgent } from './agent-options.ts';
 import { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
 import { type Foundations, openFoundations } from './feed/foundations.ts';
 import { joinBus } from './feed/join-bus.ts';
 import { LastKnownGood } from './feed/last-known-good.ts';
-import type { Member } from './feed/membership.ts';
 import { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
@@ -36,38 +34,12 @@ import { PolicyProbation } from './state/policy-probation.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
+import { TrustReport } from './trust/trust-report.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
 import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
 import type { ProxyStream } from './xds/proxy-stream.ts';
 
-/** What an agent is made of. */
-export interface AgentOptions {
-  readonly config: AgentConfig;
-  readonly member: Member;
-  readonly log: Logger;
-  /** Every how many milliseconds endpoints are checked; 0 for never. */
-  readonly checkMs?: number;
-  /** A test's seam: what compiles in place of the translator. */
-  readonly translator?: Translator;
-  /** How often it says that its cluster lives; default 10 s. */
-  readonly heartbeatMs?: number;
-  /** The clock of the brake on sudden losses, milliseconds. */
-  readonly now?: () => number;
-}
-
-/** A running agent. */
-export interface RunningAgent {
-  readonly xdsPort: number;
-  readonly adminPort: number;
-  readonly store: SnapshotStore;
-  readonly loop: ControlLoop;
-  /** Whether this is the agent that publishes for its cluster. */
-  readonly publishes: boolean;
-  /** What it knows, as `/debug/world` shows it. */
-  world(): ReturnType<typeof describeWorld>;
-  /** Saves what it knows, then closes its streams. */
-  stop(): Promise<void>;
-}
+export type { AgentOptions, RunningAgent } from './agent-options.ts';
 
 const VERSION = '0.1.0';
 /** Time that the other clusters need to hear of a draining proxy, with a busy machine in mind. */
@@ -98,6 +70,7 @@ class Agent implements RunningAgent {
   readonly #issues: PolicyIssues;
   readonly #local: LocalSource;
   readonly #proxies: ProxyRegistry;
+  readonly #trust: TrustReport;
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
@@ -122,6 +95,8 @@ class Agent implements RunningAgent {
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
     const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
+    const onTrust = (): void => this.#reporter?.changed();
+    this.#trust = new TrustReport({ ...base, store: this.store, saved: saved?.proxies ?? [], log, onChange: onTrust });
     this.loop = this.#makeLoop(translator);
     this.#local = new LocalSource({
       cluster,
@@ -204,6 +179,7 @@ class Agent implements RunningAgent {
           problems.map(({ message }) => message),
         );
       },
+      onServed: (clusters) => this.#trust.served(clusters),
       onRoster: () => this.#feed?.rosterChanged(),
       onChange: () => this.#changed(),
     });
@@ -225,7 +201,11 @@ class Agent implements RunningAgent {
       certificate,
     });
     this.xdsPort = server.port;
-    this.#stops.push(() => server.stop());
+    this.#trust.follow(server);
+    this.#stops.push(
+      () => server.stop(),
+      () => this.#trust.stop(),
+    );
     server.onChange(() => this.#reporter?.changed());
     return server;
   }
@@ -324,6 +304,7 @@ class Agent implements RunningAgent {
       saved: this.#base.saved,
       heartbeatMs: this.#options.heartbeatMs,
       ...{ replica: this.#base.replica, process: randomUUID() },
+      onTrustOrder: (order) => this.#trust.take(order),
       revisions: (above) => this.#base.revisions.next(above),
       onChange: () => {
         this.#replicas?.speak();
@@ -383,6 +364,7 @@ class Agent implements RunningAgent {
       validity: [...this.#validity],
       proxies: server.proxies(),
       peers: this.#feed?.peers() ?? [],
+      trust: this.#trust.account(),
     };
   }
 

@@ -12,7 +12,7 @@ import type { Credentials } from './state/credential.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 import type { Dirty, Federation } from './state/federation.ts';
 import type { PolicyProbation } from './state/policy-probation.ts';
-import type { ProxyRef } from './state/world.ts';
+import type { ProxyRef, World } from './state/world.ts';
 import type { Translator } from './translate/translator.ts';
 
 /** A point in the hub's history. */
@@ -39,6 +39,8 @@ export interface ControlLoopParts {
   readonly onRevision: (moment: Moment, applied: Applied) => void;
   /** What of the newest state could not be compiled, by topic; empty when all of it could. */
   readonly onProblems: (problems: readonly CompileProblem[]) => void;
+  /** What was compiled of these clusters is served. */
+  readonly onServed?: (clusters: World['clusters']) => void;
   /** Members, or their keys, changed. */
   readonly onRoster: () => void;
   /** Something of the state changed, compiled or not. */
@@ -159,9 +161,10 @@ export class ControlLoop {
 
   /** Compiles what is pending, now. */
   run(): void {
-    const { federation, store, probation } = this.#parts;
+    const { federation, store, probation, onServed } = this.#parts;
     if (this.#missing.size > 0) return;
     const dirty = federation.takeDirty();
+    const { clusters } = federation.world();
     const changes = dirty === undefined ? [] : this.#compile(dirty);
     // A world that could not be compiled at all is tried again with the next change; nobody is told that it is served.
     if (changes === undefined) {
@@ -169,6 +172,7 @@ export class ControlLoop {
       return;
     }
     const applied = store.apply(changes);
+    onServed?.(clusters);
     this.#becomeReady();
     const moment = this.#pending;
     if (moment === undefined) return;

@@ -4,6 +4,7 @@ import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { PeerStatus } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
+import type { TrustOrder } from '@hawser/wire/trust.ts';
 import type { ControlLoop, Moment } from '../control-loop.ts';
 import type { Warnings } from '../report/warnings.ts';
 import type { Shards } from '../state/endpoint-brake.ts';
@@ -30,6 +31,8 @@ export interface AgentFeedParts {
   readonly replica: string;
   readonly process: string;
   readonly revisions: (above: number) => number;
+  /** The hub's word on the rotation of the own authority. */
+  readonly onTrustOrder: (order: TrustOrder) => void;
   /** What would be saved, or what an operator sees, differs. */
   readonly onChange: () => void;
 }
@@ -54,10 +57,10 @@ export class AgentFeed {
 
   /** Takes what was saved, in this turn, and begins to listen. */
   start(): void {
-    const { bus, member, loop, warnings, log, saved, onChange } = this.#parts;
+    const { bus, member, loop, warnings, log, saved, onChange, onTrustOrder } = this.#parts;
     const { cluster, hubKey } = member.membership;
     const seed = decoded(saved?.config ?? []);
-    this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange });
+    this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange, onTrustOrder });
     // Without a roster the saved state knows nobody, and everything has to be heard first.
     if (this.#shards !== undefined && saved !== undefined) loop.fulfil('fleet');
     this.#publisher.start();

@@ -8,7 +8,8 @@ import { validateResource } from '@hawser/model/validate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { type Document, HUB } from '@hawser/wire/envelope.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
-import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects, policyKey, ROSTER_KEY } from '@hawser/wire/subjects.ts';
+import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects, policyKey, ROSTER_KEY, TRUST_KEY } from '@hawser/wire/subjects.ts';
+import { TrustOrder } from '@hawser/wire/trust.ts';
 import { Compile } from 'typebox/compile';
 import type { ControlLoop } from '../control-loop.ts';
 import type { Warnings } from '../report/warnings.ts';
@@ -24,10 +25,13 @@ export interface ConfigWatcherParts {
   readonly log: Logger;
   /** Sealed messages of the last good state. */
   readonly seed: readonly Uint8Array[];
+  /** The hub's word on the rotation of the own authority, as it is now. */
+  readonly onTrustOrder: (order: TrustOrder) => void;
   /** What would be saved differs. */
   readonly onChange: () => void;
 }
 
+const trustOrder = Compile(TrustOrder);
 const rosterBody = Compile(Roster);
 /** A policy of an unknown kind, or without sense, must not grow memory either. */
 const MAX_POLICIES = 100_000;
@@ -69,12 +73,25 @@ export class ConfigWatcher {
 
   #document(document: Document, raw: readonly Uint8Array[]): void {
     const { key, body } = document;
-    const problem = key === ROSTER_KEY ? this.#takeRoster(body) : this.#takePolicy(key, body);
+    const problem = this.#take(key, body);
     this.#parts.warnings.standing(`policy ${key}`, problem === undefined ? [] : [problem]);
     // A refused document is not saved: after a restart the one before it would be missing.
     if (problem !== undefined) return;
     this.#raw.put(key, raw, body === null);
     if (!this.#seeding) this.#parts.onChange();
+  }
+
+  #take(key: string, body: unknown): string | undefined {
+    if (key === ROSTER_KEY) return this.#takeRoster(body);
+    return key === TRUST_KEY ? this.#takeOrder(body) : this.#takePolicy(key, body);
+  }
+
+  /** It acts at once: each step is whole by itself, whatever else of the hub's is on its way. */
+  #takeOrder(body: unknown): string | undefined {
+    if (body === null) return undefined;
+    if (!trustOrder.Check(body)) return 'has not the shape of a trust order; nothing is done';
+    this.#parts.onTrustOrder(body);
+    return undefined;
   }
 
   /** The roster is never removed: without it nobody could be believed. */

@@ -1,5 +1,6 @@
 /** Which roots this agent's proxies are told to trust, and which of them have acknowledged it. Costs a look at each proxy, whatever they hold. */
 import { X509Certificate } from 'node:crypto';
+import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import { rootMark, type ServedBundle } from '@hawser/wire/trust.ts';
 import type { PeerCluster } from '../state/world.ts';
 import type { StreamState } from '../xds/stream-machine.ts';
@@ -132,10 +133,11 @@ function markOf(pem: string): string {
   return mark;
 }
 
+/** What is no certificate is still told from other such texts. */
 function fingerprintOf(pem: string): string {
   try {
     return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
   } catch {
-    return 'unreadable';
+    return sha256(pem);
   }
 }
