@@ -11,11 +11,8 @@ export interface Figure {
   readonly samples: number;
 }
 
-/** What a figure must be: at most `max`, resting on at least `samples` observations. */
-export interface Bar {
-  readonly max: number;
-  readonly samples: number;
-}
+/** What a figure must be: at most `max`, or at least `min`, resting on at least `samples` observations. */
+export type Bar = { readonly samples: number } & ({ readonly max: number } | { readonly min: number });
 
 /** Figures by key, with their bars and raw samples. */
 export class FigureBook {
@@ -46,10 +43,13 @@ export class FigureBook {
     const missed = this.missed(expected);
     const rows = [...this.#figures].map(([key, { value, unit, samples }]) => {
       const bar = this.#bars[key];
-      const must = bar === undefined ? '' : `≤ ${bar.max}`;
+      const must = bar === undefined ? '' : mustBe(bar);
       return [key, `${value} ${unit}`, must, String(samples), bar === undefined ? '' : missed.has(key) ? 'MISSED' : 'ok'];
     });
-    for (const [key, reason] of missed) if (!this.#figures.has(key)) rows.push([key, reason, `≤ ${this.#bars[key]?.max}`, '0', 'MISSED']);
+    for (const [key, reason] of missed) {
+      const bar = this.#bars[key];
+      if (!this.#figures.has(key)) rows.push([key, reason, bar === undefined ? '' : mustBe(bar), '0', 'MISSED']);
+    }
     return columns([['figure', 'value', 'must', 'samples', ''], ...rows]);
   }
 
@@ -73,8 +73,13 @@ export function samplesFile(file: string): string {
 function missedBar(figure: Figure | undefined, bar: Bar | undefined): string | undefined {
   if (figure === undefined) return 'not measured';
   if (bar === undefined) return undefined;
-  if (!(figure.value <= bar.max)) return `${figure.value} ${figure.unit}, must be ≤ ${bar.max}`;
+  const holds = 'max' in bar ? figure.value <= bar.max : figure.value >= bar.min;
+  if (!holds) return `${figure.value} ${figure.unit}, must be ${mustBe(bar)}`;
   return figure.samples < bar.samples ? `${figure.samples} samples, must be ≥ ${bar.samples}` : undefined;
+}
+
+function mustBe(bar: Bar): string {
+  return 'max' in bar ? `≤ ${bar.max}` : `≥ ${bar.min}`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string {

@@ -7,6 +7,7 @@ import { burst } from './burst.ts';
 import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { hub } from './hub.ts';
+import { issue } from './issue.ts';
 import { memory } from './memory.ts';
 import { overhead } from './overhead.ts';
 import { paused } from './paused.ts';
@@ -29,6 +30,7 @@ const BENCHES: readonly Bench[] = [
   paused,
   memory,
   overhead,
+  issue,
   simulation,
 ];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');

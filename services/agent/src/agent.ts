@@ -26,6 +26,7 @@ import { PolicyIssues } from './report/policy-issues.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
 import { StatusReporter } from './report/status-reporter.ts';
+import { registerTrustMetrics } from './report/trust-metrics.ts';
 import { credentialsValidity, endsOf, rootValidity } from './report/validity.ts';
 import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
@@ -193,6 +194,7 @@ class Agent implements RunningAgent {
     const { config, log } = this.#options;
     const { authority } = this.#base;
     const identities = new WorkloadCertificates({ authority, ledger: authority.ledger, log });
+    registerTrustMetrics(this.#registry, { authority, identities });
     this.#stops.push(followAuthority({ authority, identities, onBundle: () => this.#bundleChanged(), onChange: () => this.#changed() }));
     const { store } = this;
     const certificate = config.tls ? await this.#certificate() : undefined;

@@ -1,8 +1,10 @@
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { expect, it } from 'vitest';
+import { makeRoot } from '../trust/ca-certificates.ts';
 import { createXdsMetrics } from '../xds/xds-metrics.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
+import { registerTrustMetrics } from './trust-metrics.ts';
 
 it('are those of the catalogue, no more and no fewer, with real values', async () => {
   const registry = createRegistry('agent');
@@ -21,6 +23,16 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
     shards: () => new Map([['b/s', new Map([['us-west', { ...shard, endpoints }]])]]),
     peers: () => [{ cluster: 'us-west', state: 'KNOWN', lastHeardAt: new Date(at - 5_000).toISOString(), endpoints: 2 }],
   });
+  const root = await makeRoot('us-east.hawser');
+  const view = { id: 'x', kind: 'root', state: 'active', origin: 'made', subject: '', root: 'x', notBefore: '' } as const;
+  const account = {
+    generations: [{ ...view, notAfter: new Date(at + 60_000).toISOString() }],
+    identities: { onActive: 4, onOld: 1, missing: ['p'] },
+  };
+  registerTrustMetrics(registry, {
+    authority: { account: () => account, active: 'x', trustBundle: [root.certificate] },
+    identities: { firstEnd: at + 30_000 },
+  });
   xds.nacks.inc({ type: 'RDS' });
   const text = await registry.metrics();
   const names = [...text.matchAll(/^# TYPE (agent_\S+) /gm)].map(([, name]) => name);
@@ -36,6 +48,9 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
   expect(value('agent_endpoints{cluster="us-west",health="HEALTHY"}')).toBe(2);
   expect(value('agent_xds_nacks_total{type="RDS"}')).toBe(1);
   expect(value('agent_shard_age_seconds{cluster="us-west"}')).toBeGreaterThanOrEqual(5);
+  expect([value('agent_identities{generation="active"}'), value('agent_identities{generation="old"}')]).toEqual([4, 1]);
+  const ends = ['workload', 'signer', 'root'].map((of) => value(`agent_certificate_expiry_seconds{of="${of}"}`));
+  expect(ends).toEqual([...ends].sort((a, b) => a - b));
   // The first of them to end decides.
   expect(value('agent_autonomy_seconds')).toBeCloseTo(value('agent_validity_seconds{of="credentials"}'), 0);
   expect(value('agent_validity_seconds{of="root"}')).toBeGreaterThan(value('agent_autonomy_seconds'));

@@ -43,6 +43,22 @@ test('leaves out a trust bundle that cannot be read, and believes the others', (
   expect(trust).not.toContain('eu-west');
 });
 
+test.each(['us-east', 'us-west'])('a root more, and one less, of %s gives secrets of trust alone', (cluster) => {
+  const bundled = (...roots: readonly string[]): World => ({
+    ...world,
+    clusters: new Map([...world.clusters].map(([name, peer]) => [name, name === cluster ? { ...peer, trustBundle: roots } : peer])),
+  });
+  const [own = '', next = ''] = [world.clusters.get(cluster)?.trustBundle[0], world.clusters.get('eu-west')?.trustBundle[0]];
+  const translator = createTranslator();
+  translator.attach(SIDECAR);
+  translator.update(world, 'all');
+  for (const roots of [[own, next], [next]]) {
+    const changes = named(translator.update(bundled(...roots), 'all'));
+    expect(changes).toContain('SDS trust|inbound');
+    expect(changes.filter((change) => !change.startsWith('SDS trust|'))).toEqual([]);
+  }
+});
+
 describe('an endpoint change', () => {
   test('gives the assignments of its service alone', () => {
     const translator = createTranslator();

@@ -131,9 +131,13 @@ export class ClusterAuthority implements RotatingAuthority {
       const current = await this.#read();
       await this.ledger.refresh();
       const { generations } = current.stored;
-      const { held } = this.ledger;
+      const { held, unreadable } = this.ledger;
+      if (order.phase === 'retire' && order.emergency !== true && unreadable.length > 0)
+        throw refusal(
+          `nobody knows what ${unreadable.join(', ')} in the folder "issued" says: restore it, or remove it a day after its agent stopped`,
+        );
       const result = rotationStep(generations, { order, made, heldUntil: (id) => heldUntil(held, id, Date.now()) });
-      if ('refused' in result) throw new AppError('rotation-refused', result.refused, { status: 409 });
+      if ('refused' in result) throw refusal(result.refused);
       if ('needs' in result) made = await this.#make(order.kind, generations);
       else if (result.generations === generations) return this.#take(current);
       else if (await this.#replace(current, result.generations)) {
@@ -224,13 +228,10 @@ export class ClusterAuthority implements RotatingAuthority {
 
   #parentIn(generations: readonly Generation[]): Generation {
     const parent = parentOf(generations);
-    const refuse = (reason: string): never => {
-      throw new AppError('rotation-refused', reason, { status: 409 });
-    };
     if (parent === undefined)
-      return refuse("the root's key is not here: bring an intermediate with hawser trust import, or rotate the root");
+      throw refusal("the root's key is not here: bring an intermediate with hawser trust import, or rotate the root");
     if (pathLengthOf(parent.certificate) === 0)
-      return refuse('the root allows no intermediate below it (path length 0, as earlier releases made them): rotate the root first');
+      throw refusal('the root allows no intermediate below it (path length 0, as earlier releases made them): rotate the root first');
     return parent;
   }
 
@@ -262,6 +263,10 @@ export class ClusterAuthority implements RotatingAuthority {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function refusal(reason: string): AppError {
+  return new AppError('rotation-refused', reason, { status: 409 });
 }
 
 /** Puts the bundle where proxies of this machine find it: `ca.pem` of the identity folder. */

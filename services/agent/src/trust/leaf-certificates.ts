@@ -3,6 +3,7 @@
  * and a library takes most of a millisecond for it; a test holds them against the library's, bit for bit. Keys and signatures are
  * OpenSSL's, on its threads.
  */
+import 'reflect-metadata';
 import { generateKeyPair, sign, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import * as x509 from '@peculiar/x509';

@@ -59,6 +59,12 @@ export class WorkloadCertificates implements IdentitySource {
     return this.#entries.size;
   }
 
+  /** When the first of the certificates in use ends, Unix ms; undefined while none is. */
+  get firstEnd(): number | undefined {
+    const ends = [...this.#entries.values()].flatMap(({ issued }) => (issued === undefined ? [] : [issued.notAfter]));
+    return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+
   async hold(holder: IdentityHolder, onRenewed: () => void): Promise<HeldIdentity> {
     const { name, namespace, serviceAccount } = holder;
     const key = `${namespace}/${serviceAccount}`;
