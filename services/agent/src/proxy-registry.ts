@@ -40,7 +40,9 @@ export class ProxyRegistry implements ProxyGate {
   readonly #layers = new Map<string, ProxyRef>();
   readonly #connected = new Map<string, ConnectedProxy>();
   readonly #forget: NodeJS.Timeout;
-  /** Members of WorkloadGroups whose streams ended a moment ago. */
+  /** Those of the layers that belong to WorkloadGroups. */
+  readonly #members = new Map<string, ProxyRef>();
+  /** Members whose streams ended a moment ago. */
   readonly #left = new Map<string, ProxyRef>();
   #stopping = false;
 
@@ -48,7 +50,7 @@ export class ProxyRegistry implements ProxyGate {
     this.#parts = parts;
     this.readiness = new WorkloadReadiness(parts.policies, () => this.rejoin());
     for (const proxy of parts.saved) {
-      this.#layers.set(`${proxy.role}:${proxy.address}`, proxy);
+      this.#keep(proxy);
       parts.loop.attach(proxy);
     }
     this.#forget = setTimeout(() => this.#forgetAbsent(), FORGET_MS).unref();
@@ -72,12 +74,11 @@ export class ProxyRegistry implements ProxyGate {
     this.#connected.set(name, proxy);
     const known = this.#layers.get(`${role}:${address}`);
     const ref = refOf(proxy);
-    this.#layers.set(`${role}:${address}`, ref);
+    this.#keep(ref);
     this.#parts.loop.attach(ref);
     if (role !== 'gateway') this.#parts.local.sidecarConnected(address);
-    const wasLeft = this.#left.delete(`${role}:${address}`);
-    // Most proxies belong to no group, and come by the hundred when an agent starts.
-    if (wasLeft || belongsToGroup(ref) || belongsToGroup(known)) this.rejoin();
+    this.#left.delete(`${role}:${address}`);
+    this.rejoin();
     if (before?.address !== address || !isDeepStrictEqual(known, ref)) this.#parts.onChange();
   }
 
@@ -87,7 +88,7 @@ export class ProxyRegistry implements ProxyGate {
     const { role, address } = proxy;
     for (const [name, other] of this.#connected) if (other.role === role && other.address === address) this.#connected.delete(name);
     this.#leave(`${role}:${address}`);
-    this.#layers.delete(`${role}:${address}`);
+    this.#drop(`${role}:${address}`);
     this.#parts.loop.detach({ role, address });
     if (role !== 'gateway') this.#parts.local.sidecarGone(address);
     this.#parts.onChange();
@@ -96,7 +97,8 @@ export class ProxyRegistry implements ProxyGate {
   /** Registers what belongs to WorkloadGroups; to be called when those may differ. */
   rejoin(): void {
     this.readiness.tell();
-    const proxies = [...this.refs(), ...this.#left.values()];
+    // Most proxies belong to no group, and come by the hundred when an agent starts.
+    const proxies = [...[...this.#members.values()].sort(byLayer), ...this.#left.values()];
     this.#parts.local.setJoined(joinedWorkloads(proxies, this.#parts.policies(), (proxy) => this.#isReady(proxy)));
   }
 
@@ -142,7 +144,19 @@ export class ProxyRegistry implements ProxyGate {
 
   /** What is saved: proxies that are connected, or were when the agent started. */
   refs(): ProxyRef[] {
-    return [...this.#layers.values()].sort((a, b) => (`${a.role}:${a.address}` < `${b.role}:${b.address}` ? -1 : 1));
+    return [...this.#layers.values()].sort(byLayer);
+  }
+
+  #keep(proxy: ProxyRef): void {
+    const layer = layerOf(proxy);
+    this.#layers.set(layer, proxy);
+    if (belongsToGroup(proxy)) this.#members.set(layer, proxy);
+    else this.#members.delete(layer);
+  }
+
+  #drop(layer: string): void {
+    this.#layers.delete(layer);
+    this.#members.delete(layer);
   }
 
   /** The streams are about to be closed by this side. */
@@ -155,7 +169,7 @@ export class ProxyRegistry implements ProxyGate {
     const present = new Set([...this.#connected.values()].map(({ role, address }) => `${role}:${address}`));
     for (const [layer, proxy] of this.#layers) {
       if (present.has(layer)) continue;
-      this.#layers.delete(layer);
+      this.#drop(layer);
       this.#parts.loop.detach(proxy);
     }
     this.rejoin();
@@ -163,6 +177,14 @@ export class ProxyRegistry implements ProxyGate {
   }
 }
 
-function belongsToGroup(proxy: ProxyRef | undefined): boolean {
-  return proxy?.labels?.[WORKLOAD_GROUP_LABEL] !== undefined;
+function belongsToGroup(proxy: ProxyRef): boolean {
+  return proxy.labels?.[WORKLOAD_GROUP_LABEL] !== undefined;
+}
+
+function layerOf({ role, address }: ProxyRef): string {
+  return `${role}:${address}`;
+}
+
+function byLayer(a: ProxyRef, b: ProxyRef): number {
+  return layerOf(a) < layerOf(b) ? -1 : 1;
 }

@@ -15,6 +15,19 @@ export function encoded<Desc extends DescMessage>(type: XdsType, name: string, m
   return { type, name, version: versionOf(bytes), bytes };
 }
 
+/** A resource of pieces that others share; they are joined for who asks for all of it in one. The version is the caller's to make. */
+export function inPieces(named: Pick<XdsResource, 'type' | 'name' | 'version'>, pieces: readonly Uint8Array[]): XdsResource {
+  let joined: Uint8Array | undefined;
+  return {
+    ...named,
+    pieces,
+    get bytes() {
+      joined ??= Buffer.concat(pieces);
+      return joined;
+    },
+  };
+}
+
 /**
  * An assignment takes its cluster's version into its own, so that a changed cluster brings its endpoints along:
  * Envoy warms the new one without asking for them again (RELIABILITY.md 0.1 E).

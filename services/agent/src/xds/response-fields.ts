@@ -22,15 +22,14 @@ export function typeAndNonce(type: XdsType, nonce: string): Uint8Array[] {
 }
 
 /** Writes the resource as a field that is an `Any`. */
-export function writeAny(writer: BinaryWriter, field: number, { type, bytes }: XdsResource): BinaryWriter {
-  return writer
+export function writeAny(writer: BinaryWriter, field: number, resource: XdsResource): BinaryWriter {
+  const any = anyHead(resource);
+  writer
     .tag(field, WireType.LengthDelimited)
-    .fork()
-    .tag(ANY.typeUrl, WireType.LengthDelimited)
-    .string(typeUrlOf(type))
-    .tag(ANY.value, WireType.LengthDelimited)
-    .bytes(bytes)
-    .join();
+    .uint32(any.length + sizeOf(resource))
+    .raw(any);
+  for (const piece of resource.pieces ?? [resource.bytes]) writer.raw(piece);
+  return writer;
 }
 
 /** An `Any` of the resource, up to its bytes, which follow. */

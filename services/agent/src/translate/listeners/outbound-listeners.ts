@@ -1,6 +1,7 @@
 /** Listeners for what a workload calls: one for HTTP, one for each TCP service port. */
 import { create } from '@bufbuild/protobuf';
 import { PORTS } from '@hawser/model/ports.ts';
+import { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 import { FilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
@@ -37,7 +38,7 @@ export function outboundListener(address: string): XdsResource {
   const message = create(ListenerSchema, {
     name: OUTBOUND,
     address: socketAddress(callersAddress(address), PORTS.outbound),
-    filterChains: [{ filters: [outboundHttp(OUTBOUND)] }],
+    filterChains: [OUTBOUND_CHAIN],
   });
   return encoded('LDS', OUTBOUND, message, ListenerSchema);
 }
@@ -64,12 +65,27 @@ export function outboundHttp(routes: string): ReturnType<typeof extension> {
   });
 }
 
-/** The listener of a TCP service for the workload at an address. */
+/** All callers have the same. */
+const OUTBOUND_CHAIN = create(FilterChainSchema, { filters: [outboundHttp(OUTBOUND)] });
+
+/** The listener of a TCP service for the workload at an address; the same for all workloads that are called at one. */
 export function tcpListener(address: string, service: TcpService): XdsResource {
+  const called = callersAddress(address);
+  const at = known.get(service) ?? new Map<string, XdsResource>();
+  known.set(service, at);
+  const listener = at.get(called) ?? madeTcpListener(called, service);
+  at.set(called, listener);
+  return listener;
+}
+
+/** By service and address: beyond loopback addresses there are two. */
+const known = new WeakMap<TcpService, Map<string, XdsResource>>();
+
+function madeTcpListener(called: string, service: TcpService): XdsResource {
   const name = tcpListenerName(service.port, service.host);
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress(callersAddress(address), service.listenerPort),
+    address: socketAddress(called, service.listenerPort),
     ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
   });
   return encoded('LDS', name, message, ListenerSchema);

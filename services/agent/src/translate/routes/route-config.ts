@@ -5,7 +5,7 @@ import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
-import { versionOf } from '../encode.ts';
+import { inPieces, versionOf } from '../encode.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { millis } from '../wire-values.ts';
 import { UNSENT_HEADER } from './retries.ts';
@@ -60,18 +60,6 @@ export function routeConfiguration(name: string, hosts: readonly EncodedHost[], 
   const blocks = blocksOf(hosts);
   const version = sha256([versionOf(head), ...blocks.map(({ versions }) => versions)].join()).slice(0, 16);
   return inPieces({ type: 'RDS', name, version }, [head, ...blocks.map(({ bytes }) => bytes)]);
-}
-
-function inPieces(named: Pick<XdsResource, 'type' | 'name' | 'version'>, pieces: readonly Uint8Array[]): XdsResource {
-  let joined: Uint8Array | undefined;
-  return {
-    ...named,
-    pieces,
-    get bytes() {
-      joined ??= Buffer.concat(pieces);
-      return joined;
-    },
-  };
 }
 
 /** Hosts that follow each other, joined once for every configuration that they are in. */

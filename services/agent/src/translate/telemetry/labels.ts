@@ -16,15 +16,37 @@ export const PEER_HEADERS = {
   version: 'x-hawser-version',
 } as const;
 
-/** The values of a workload, by the same keys. */
-export function peerOf(workload: Workload): Readonly<Record<keyof typeof PEER_HEADERS, string>> {
+type PeerKey = keyof typeof PEER_HEADERS;
+
+/** The values of a workload, by the same keys; all of them can stand in a header. */
+export function peerOf(workload: Workload): Readonly<Record<PeerKey, string>> {
   const { name, namespace, cluster, labels } = workload;
   const peer = { workload: name, namespace, cluster, app: appOf(labels, name), version: versionOf(labels) };
-  // What a node says of itself may hold anything; a percent sign begins a command in Envoy's format.
-  return Object.fromEntries(
-    Object.entries(peer).map(([key, value]) => [key, value === '' ? 'unknown' : value.replaceAll('%', '%%')]),
-  ) as typeof peer;
+  // What a node says of itself may hold anything.
+  const said = Object.entries(peer).map(([key, value]) => [key, value === '' ? 'unknown' : value.replaceAll(/\p{Cc}/gu, '?')]);
+  return Object.fromEntries(said) as typeof peer;
 }
+
+/** Namespace of metadata that every observed listener carries: whose it is, by the keys of `PEER_HEADERS`. */
+const OWN_METADATA = 'hawser.workload';
+
+/** That metadata: the one part of a listener's observers that is the workload's own, so that all others are the same for many. */
+export function ownMetadata(workload: Workload): JsonObject {
+  return { [OWN_METADATA]: peerOf(workload) };
+}
+
+/** A value of the workload whose proxy it is, in Envoy's format. */
+export function ownValue(key: PeerKey): string {
+  return `%METADATA(LISTENER:${OWN_METADATA}:${key})%`;
+}
+
+const OWN = {
+  workload: ownValue('workload'),
+  namespace: ownValue('namespace'),
+  cluster: ownValue('cluster'),
+  app: ownValue('app'),
+  version: ownValue('version'),
+};
 
 function appOf(labels: Readonly<Record<string, string>>, otherwise: string): string {
   return labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? otherwise;
@@ -48,13 +70,12 @@ export function servicePeer(host: string, { namespace, service }: ServiceName): 
 }
 
 /** Labels of what a caller's proxy counts. */
-export function sourceLabels(workload: Workload): Labels {
-  const peer = peerOf(workload);
+export function sourceLabels(): Labels {
   const service = (key: string): string => `%METADATA(CLUSTER:${PEER_METADATA}:${key})%`;
   const endpoint = (key: string): string => `%UPSTREAM_METADATA(${PEER_METADATA}:${key})%`;
   return {
     reporter: 'source',
-    ...sourceOf(peer),
+    ...sourceOf(OWN),
     source_principal: '%UPSTREAM_LOCAL_URI_SAN%',
     destination_workload: endpoint('workload'),
     destination_workload_namespace: service('namespace'),
@@ -71,10 +92,9 @@ export function sourceLabels(workload: Workload): Labels {
 }
 
 /** Labels of what a server's proxy counts; the service is unknown where no filter chain is for one. */
-export function destinationLabels(workload: Workload, service: ServiceName | undefined, isHttp: boolean): Labels {
-  const peer = peerOf(workload);
-  const { app, version } = peer;
-  const header = (key: keyof typeof PEER_HEADERS): string => (isHttp ? `%REQ(${PEER_HEADERS[key]})%` : 'unknown');
+export function destinationLabels(service: ServiceName | undefined, isHttp: boolean): Labels {
+  const { app, version } = OWN;
+  const header = (key: PeerKey): string => (isHttp ? `%REQ(${PEER_HEADERS[key]})%` : 'unknown');
   return {
     reporter: 'destination',
     ...sourceOf({
@@ -82,8 +102,8 @@ export function destinationLabels(workload: Workload, service: ServiceName | und
       ...{ app: header('app'), version: header('version') },
     }),
     source_principal: '%DOWNSTREAM_PEER_URI_SAN%',
-    destination_workload: peer.workload,
-    destination_workload_namespace: peer.namespace,
+    destination_workload: OWN.workload,
+    destination_workload_namespace: OWN.namespace,
     destination_principal: '%DOWNSTREAM_LOCAL_URI_SAN%',
     destination_app: app,
     destination_version: version,
@@ -91,12 +111,12 @@ export function destinationLabels(workload: Workload, service: ServiceName | und
     destination_canonical_revision: version,
     destination_service: service === undefined ? 'unknown' : clustersetHost(service),
     destination_service_name: service?.service ?? 'unknown',
-    destination_service_namespace: service?.namespace ?? peer.namespace,
-    destination_cluster: peer.cluster,
+    destination_service_namespace: service?.namespace ?? OWN.namespace,
+    destination_cluster: OWN.cluster,
   };
 }
 
-function sourceOf(peer: Readonly<Record<keyof typeof PEER_HEADERS, string>>): Labels {
+function sourceOf(peer: Readonly<Record<PeerKey, string>>): Labels {
   return {
     source_workload: peer.workload,
     source_workload_namespace: peer.namespace,

@@ -15,8 +15,12 @@ const VALUES = 'envoy.extensions.filters';
 
 /** Says whether the log of a side is written. */
 export function logSwitch(side: Side, isOn: boolean): XdsResource {
+  return SWITCHES[side][isOn ? 'on' : 'off'];
+}
+
+function switchOf(side: Side, value: 'on' | 'off'): XdsResource {
   const name = switchName(side);
-  const secret = { specifier: { case: 'inlineString', value: isOn ? 'on' : 'off' } } as const;
+  const secret = { specifier: { case: 'inlineString', value } } as const;
   return encoded('SDS', name, create(SecretSchema, { name, type: { case: 'genericSecret', value: { secret } } }), SecretSchema);
 }
 
@@ -43,3 +47,8 @@ function noted(side: Side): JsonObject {
 function switchName(side: Side): string {
   return side === 'CLIENT' ? 'access-log|outbound' : 'access-log|inbound';
 }
+
+const SWITCHES = {
+  CLIENT: { on: switchOf('CLIENT', 'on'), off: switchOf('CLIENT', 'off') },
+  SERVER: { on: switchOf('SERVER', 'on'), off: switchOf('SERVER', 'off') },
+};

@@ -1,18 +1,30 @@
-/** What one proxy logs, traces and counts, ready to be put on its listeners, with the resources that needs. */
+/** What one proxy logs, traces and counts, ready to be put on its listeners, with the resources that needs. Pure. */
+import type { JsonObject } from '@bufbuild/protobuf';
+import type { FileAccessLogProvider } from '@hawser/model/extension-provider.ts';
+import type { WasmPluginSpec } from '@hawser/model/istio/specs.ts';
 import { BUILT_IN_LOG } from '@hawser/model/provider-references.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import { HeaderValueOption_HeaderAppendAction } from '@hawser/xds/generated/envoy/config/core/v3/base_pb.ts';
 import { HeaderMutationSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { HttpConnectionManager_TracingSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
-import { decisionFilters, decisionsFor } from '../extension/ext-authz.ts';
+import { type Decision, decisionFilters, decisionsFor } from '../extension/ext-authz.ts';
 import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
 import { extension, type Init } from '../wire-values.ts';
 import { type AccessLogInit, accessLogs, isSwitched } from './access-logs.ts';
-import { metricOverrides, type Side, telemetryFor, wantedLogs, wantedTracing } from './effective-telemetry.ts';
-import { type ExtensionPolicies, providerNamed, type Workload } from './extension-policies.ts';
+import {
+  type MetricOverrides,
+  metricOverrides,
+  type Side,
+  telemetryFor,
+  type WantedLog,
+  type WantedTracing,
+  wantedLogs,
+  wantedTracing,
+} from './effective-telemetry.ts';
+import { type ExtensionPolicies, levelFor, type Policy, providerNamed, type Workload } from './extension-policies.ts';
 import { httpMetrics, tcpMetrics } from './istio-metrics.ts';
-import { destinationLabels, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
+import { destinationLabels, ownMetadata, ownValue, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
 import { httpSwitch, logSwitch, tcpSwitch } from './log-switch.ts';
 import { type ProviderWorld, providerUpstream } from './provider-upstreams.ts';
 import { requestIds, tracingOf } from './tracing.ts';
@@ -37,11 +49,18 @@ export interface TcpObservers {
   readonly filters: readonly Filter[];
 }
 
-/** The observers of one proxy. */
-export interface ProxyTelemetry {
+/** What is put on the listeners of a proxy: the same object for all proxies that are observed alike, whatever their workloads are called. */
+export interface Observers {
   /** `service` is what a server's filter chain is for. */
   http(side: Side, service?: ServiceName): HttpObservers;
   tcp(side: Side, service?: ServiceName): TcpObservers;
+}
+
+/** The telemetry of one proxy. */
+export interface ProxyTelemetry {
+  readonly observers: Observers;
+  /** What the observers read of the workload, as metadata of the listener. */
+  readonly metadata: JsonObject;
   readonly resources: readonly XdsResource[];
 }
 
@@ -51,22 +70,96 @@ export interface ObservedWorld extends ProviderWorld {
   readonly isEdge: boolean;
 }
 
+/** What of the policies is for a workload's proxy. */
+interface Wanted {
+  readonly builtIn: FileAccessLogProvider;
+  readonly sides: Readonly<Record<Side, WantedOfSide>>;
+  readonly plugins: readonly Policy<WasmPluginSpec>[];
+  readonly decisions: readonly Decision[];
+}
+
+interface WantedOfSide {
+  readonly logs: readonly WantedLog[];
+  readonly tracing: WantedTracing | undefined;
+  readonly overrides: MetricOverrides;
+}
+
 /** The telemetry of a workload's proxy. */
 export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
+  const { wanted, observers } = sharedFor(workload, policies, world.isEdge);
+  const { sides, plugins, decisions } = wanted;
+  const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
+  const providers = new Set([...tracers, ...decisions.map(({ provider }) => provider)].filter((one) => one !== undefined));
+  return {
+    observers,
+    metadata: ownMetadata(workload),
+    resources: [
+      ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
+      ...[...providers].flatMap((provider) => providerUpstream(provider, world)),
+      ...pluginUpstreams(plugins),
+    ],
+  };
+}
+
+interface Shared {
+  readonly wanted: Wanted;
+  readonly observers: Observers;
+}
+
+/** While the policies are the same: by those of them that are for a workload. */
+const known = new WeakMap<ExtensionPolicies, Map<string, Shared>>();
+/** Tracers name the workload: then there may be many. */
+const MOST_KNOWN = 1_000;
+
+function sharedFor(workload: Workload, policies: ExtensionPolicies, isEdge: boolean): Shared {
+  const { telemetry, authorization, plugins, providers } = policies;
+  const held = [...telemetry, ...authorization, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
+  const mayTrace = providers.some(({ spec }) => spec.opentelemetry !== undefined || spec.zipkin !== undefined);
+  const key = JSON.stringify([workload.namespace, isEdge, held.map((policy) => policy.key), ...(mayTrace ? [peerOf(workload)] : [])]);
+  const all = known.get(policies) ?? new Map<string, Shared>();
+  known.set(policies, all);
+  const before = all.get(key);
+  if (before !== undefined) return before;
+  const wanted = wantedFor(workload, policies);
+  const shared = { wanted, observers: observersOf(wanted, workload, isEdge) };
+  if (all.size >= MOST_KNOWN) all.clear();
+  all.set(key, shared);
+  return shared;
+}
+
+function wantedFor(workload: Workload, policies: ExtensionPolicies): Wanted {
   const held = telemetryFor(workload, policies);
-  const builtIn = providerNamed(policies, BUILT_IN_LOG, held.at(-1)?.namespace ?? workload.namespace)?.spec.envoyFileAccessLog ?? {};
-  const side = (of: Side) => ({
+  const side = (of: Side): WantedOfSide => ({
     logs: wantedLogs(held, policies, of),
     tracing: wantedTracing(held, policies, of),
     overrides: metricOverrides(held, of),
   });
-  const sides = { CLIENT: side('CLIENT'), SERVER: side('SERVER') };
+  return {
+    builtIn: providerNamed(policies, BUILT_IN_LOG, held.at(-1)?.namespace ?? workload.namespace)?.spec.envoyFileAccessLog ?? {},
+    sides: { CLIENT: side('CLIENT'), SERVER: side('SERVER') },
+    plugins: pluginsFor(workload, policies),
+    decisions: decisionsFor(workload, policies),
+  };
+}
+
+/** Says with every request whose it is; what the application said of that is overwritten. */
+const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', HeaderMutationSchema, {
+  mutations: {
+    requestMutations: (Object.keys(PEER_HEADERS) as (keyof typeof PEER_HEADERS)[]).map((key) => ({
+      action: {
+        case: 'append' as const,
+        value: {
+          header: { key: PEER_HEADERS[key], value: ownValue(key) },
+          appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+        },
+      },
+    })),
+  },
+});
+
+function observersOf({ builtIn, sides, plugins, decisions }: Wanted, workload: Workload, isEdge: boolean): Observers {
   const labels = (of: Side, service: ServiceName | undefined, isHttp: boolean) =>
-    of === 'CLIENT' ? sourceLabels(workload) : destinationLabels(workload, service, isHttp);
-  const plugins = pluginsFor(workload, policies);
-  const decisions = decisionsFor(workload, policies);
-  const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
-  const providers = new Set([...tracers, ...decisions.map(({ provider }) => provider)].filter((one) => one !== undefined));
+    of === 'CLIENT' ? sourceLabels() : destinationLabels(service, isHttp);
   return {
     http: (of, service) => {
       const { logs, tracing, overrides } = sides[of];
@@ -74,11 +167,11 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
         accessLog: [...accessLogs(logs, builtIn), ...httpMetrics(labels(of, service, true), overrides)],
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
-        filters: [httpSwitch(of), ...(of === 'CLIENT' ? [tellsPeer(workload)] : [])],
+        filters: [httpSwitch(of), ...(of === 'CLIENT' ? [TELLS_PEER] : [])],
         lastFilters: [
           ...pluginFilters(plugins, of, 'before'),
           // Callers are not judged by their own proxies: a workload can go around its own. Clients of an edge cannot go around that.
-          ...(of === 'SERVER' || world.isEdge ? decisions.flatMap(decisionFilters) : []),
+          ...(of === 'SERVER' || isEdge ? decisions.flatMap(decisionFilters) : []),
           ...pluginFilters(plugins, of, 'behind'),
         ],
       };
@@ -90,20 +183,5 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
         filters: [tcpSwitch(of)],
       };
     },
-    resources: [
-      ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
-      ...[...providers].flatMap((provider) => providerUpstream(provider, world)),
-      ...pluginUpstreams(plugins),
-    ],
   };
-}
-
-/** Says with every request whose it is; what the application said of that is overwritten. */
-function tellsPeer(workload: Workload): Filter {
-  const peer = peerOf(workload);
-  const appendAction = HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD;
-  const requestMutations = (Object.keys(PEER_HEADERS) as (keyof typeof PEER_HEADERS)[]).map((key) => ({
-    action: { case: 'append' as const, value: { header: { key: PEER_HEADERS[key], value: peer[key] }, appendAction } },
-  }));
-  return extension('envoy.filters.http.header_mutation', HeaderMutationSchema, { mutations: { requestMutations } });
 }
