@@ -26,7 +26,14 @@ export function isWildcard({ subscribe }: DeltaRequest): boolean {
   return subscribe.length === 1 && subscribe[0] === '*';
 }
 
-function namesAll(subscribe: readonly string[], { names }: LayerSet): boolean {
+/** By set: the list of names last found to be all of its. Lists are the same for clients that ask alike. */
+const found = new WeakMap<LayerSet, readonly string[]>();
+
+function namesAll(subscribe: readonly string[], set: LayerSet): boolean {
+  const { names } = set;
   if (subscribe.length !== names.size) return false;
-  return subscribe.every((name) => names.has(name)) && new Set(subscribe).size === names.size;
+  if (found.get(set) === subscribe) return true;
+  const isAll = subscribe.every((name) => names.has(name)) && new Set(subscribe).size === names.size;
+  if (isAll) found.set(set, subscribe);
+  return isAll;
 }
