@@ -24,9 +24,11 @@ import { file_envoy_extensions_filters_listener_http_inspector_v3_http_inspector
 import { file_envoy_extensions_filters_listener_original_dst_v3_original_dst as originalDst } from '@hawser/xds/generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
 import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector as tlsInspector } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager as httpManager } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { file_envoy_extensions_filters_network_rbac_v3_rbac as networkRbac } from '@hawser/xds/generated/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts';
 import { file_envoy_extensions_filters_network_sni_dynamic_forward_proxy_v3_sni_dynamic_forward_proxy as sniForwardProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy as tcpProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import { file_envoy_extensions_http_stateful_session_header_v3_header as sessionHeader } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
+import { file_envoy_extensions_matching_common_inputs_ssl_v3_ssl_inputs as tlsInputs } from '@hawser/xds/generated/envoy/extensions/matching/common_inputs/ssl/v3/ssl_inputs_pb.ts';
 import { file_envoy_extensions_request_id_uuid_v3_uuid as requestIds } from '@hawser/xds/generated/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts as previousHosts } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
 import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config as previousPriorities } from '@hawser/xds/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
@@ -41,7 +43,7 @@ import { file_xds_type_v3_typed_struct as typedStruct } from '@hawser/xds/genera
 
 const FILES = [
   ...[cors, grpcWeb, httpInspector, originalDst, forwardCluster, forwardProxy, sniForwardProxy],
-  ...[openTelemetry, zipkin, celFilter, extAuthz, headerMutation, rbac, wasm, requestIds, typedStruct, streamLog],
+  ...[openTelemetry, zipkin, celFilter, extAuthz, headerMutation, rbac, wasm, requestIds, typedStruct, streamLog, networkRbac, tlsInputs],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
   ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];

@@ -17,6 +17,7 @@ import { applicationCluster } from './application-cluster.ts';
 import { inboundHttp } from './inbound-http.ts';
 import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, ingressOf, poolOf, takenAs } from './ingress.ts';
+import { oneIdentity } from './one-identity.ts';
 import { boundListeners, capturedChains, type OutsideContext, outsidePorts } from './outside-ports.ts';
 
 /** A service port that the workload at an address serves. */
@@ -129,9 +130,12 @@ function filterChains(
   const name = nameOf(served);
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
-  const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [inboundTcp(name, cluster, times)] };
+  const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
   if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
-  const http = { transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [filter ?? inboundHttp(name, cluster, served)] };
+  const http = {
+    transportSocket: serverTls(INBOUND_TRUST, ['h2']),
+    filters: [oneIdentity(), filter ?? inboundHttp(name, cluster, served)],
+  };
   if (served.application !== 'auto') return [{ name, filterChainMatch: { serverNames: [name] }, ...http }];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [
