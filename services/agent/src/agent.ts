@@ -247,6 +247,7 @@ class Agent implements RunningAgent {
     const { member, log } = this.#options;
     const { bus, stop } = await joinBus(member, {
       log,
+      onProblem: (problem) => this.#warnings.standing('membership', problem === undefined ? [] : [problem]),
       onRenewed: (membership) => {
         this.#validity = [credentialsValidity(membership), this.#validity[1]];
       },
@@ -352,15 +353,8 @@ class Agent implements RunningAgent {
   #status(server: AdsServer): AgentStatus {
     const { epoch, revision } = this.loop.moment ?? { epoch: 0, revision: 0 };
     return {
-      ...{
-        instance: this.#base.replica,
-        publisher: this.#feed?.publishes ?? false,
-        startedAt: this.#startedAt,
-        version: VERSION,
-        epoch,
-        revision,
-        ready: this.loop.ready,
-      },
+      ...{ instance: this.#base.replica, publisher: this.publishes, startedAt: this.#startedAt, version: VERSION },
+      ...{ epoch, revision, ready: this.loop.ready },
       warnings: this.#warnings.list(),
       ...this.#issues.list(),
       validity: [...this.#validity],

@@ -34,6 +34,8 @@ export interface BusOptions {
   /** PEM of the CA of `tls://` servers; without it the system's roots decide. With a `tls://` URL a server that offers none is refused. */
   readonly ca?: string | undefined;
   readonly log: Logger;
+  /** Called whenever a server does not take the credentials: they are wrong, expired or revoked. */
+  readonly onRefused?: () => void;
   /** Closes the bus when aborted. */
   readonly signal?: AbortSignal;
 }
@@ -249,6 +251,7 @@ class NatsBus implements Bus {
         await this.#follow(connection);
       } catch (error) {
         this.#options.log.warn({ urls: this.#options.urls, error: messageOf(error) }, 'NATS is not reachable, trying again');
+        this.#noteRefusal(messageOf(error));
       }
       await sleep(this.#delay(), signal);
     }
@@ -270,8 +273,16 @@ class NatsBus implements Bus {
     for await (const status of connection.status()) {
       if (status.type === Events.Disconnect) this.#setConnected(false);
       else if (status.type === Events.Reconnect) this.#setConnected(true);
-      else if (status.type === Events.Error) this.#options.log.warn({ error: status.data }, 'NATS reports an error');
+      else if (status.type === Events.Error) {
+        this.#options.log.warn({ error: status.data }, 'NATS reports an error');
+        this.#noteRefusal(String(status.data));
+      }
     }
+  }
+
+  /** As NATS says that it does not take the credentials: wrong, expired or revoked. */
+  #noteRefusal(error: string): void {
+    if (/authorization|authentication/i.test(error)) this.#options.onRefused?.();
   }
 
   #connectOptions(): Parameters<typeof connect>[0] {

@@ -23,6 +23,8 @@ export const RosterMember = Type.Object({
   aliases: Type.Optional(Type.Array(Type.String())),
   /** Namespaces whose services it may export, sorted; absent: all. */
   exportNamespaces: Type.Optional(Type.Array(Type.String())),
+  /** Whether other clusters leave its endpoints alone. */
+  draining: Type.Optional(Type.Boolean()),
 });
 export type RosterMember = Static<typeof RosterMember>;
 

@@ -46,6 +46,11 @@ export const ClusterSpec = Type.Object(
         { ...strict, description: 'What it may export. Default: services of every namespace.' },
       ),
     ),
+    draining: Type.Optional(
+      Type.Boolean({
+        description: 'Whether the other clusters leave its endpoints alone, as before it is removed. Joining again ends it.',
+      }),
+    ),
   },
   { ...strict, description: 'A member of the federation. Its name is its cluster id and does not change.' },
 );

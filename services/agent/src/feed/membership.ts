@@ -11,6 +11,7 @@ import { type Signer, sign } from '@hawser/wire/signing.ts';
 import { fromSeed } from '@nats-io/nkeys';
 import { Compile } from 'typebox/compile';
 import { type HubTrust, postToHub } from './hub-http.ts';
+import type { Hurry } from './hurry.ts';
 import { issuedAtOf, loadKeys, loadMember, type MemberPlace, readMembership, storeMembership } from './member-files.ts';
 
 /** An enrolled cluster: what the hub gave, and the keys that never leave this machine. */
@@ -48,6 +49,7 @@ const USED_UP = 410;
 const SIBLING_MS = 10_000;
 /** A start does not wait longer for a hub that hangs. */
 const REMOVAL_CHECK_MS = 2_000;
+const HURRY_PAUSE_MS = 30_000;
 const RENEW_RETRY = { baseMs: 5_000, maxMs: 600_000 };
 /** `setTimeout` holds no more than 2^31 ms. */
 const MAX_TIMER_MS = 86_400_000;
@@ -145,7 +147,8 @@ export async function keepRenewed(member: Member, parts: RenewalParts): Promise<
   let issuedAt = await issuedAtOf(member.identityDir);
   while (!parts.signal.aborted) {
     const life = Date.parse(membership.natsJwtExpiresAt) - issuedAt;
-    await sleepUntil(issuedAt + life * (0.3 + Math.random() / 30), parts.signal);
+    await sleepUntil(issuedAt + life * (0.3 + Math.random() / 30), hurried(parts));
+    const isHurried = parts.hurry?.signal.aborted === true;
     for (let attempt = 0; !parts.signal.aborted; attempt += 1) {
       try {
         membership = await renew(member, membership);
@@ -155,13 +158,22 @@ export async function keepRenewed(member: Member, parts: RenewalParts): Promise<
           parts.log.warn({ error: messageOf(error) }, 'the renewed credentials were not written'),
         );
         parts.onRenewed(membership);
+        parts.onProblem?.(undefined);
         break;
       } catch (error) {
         parts.log.warn({ error: messageOf(error), expiresAt: membership.natsJwtExpiresAt }, 'credentials were not renewed, trying again');
+        if (error instanceof AppError && error.code === 'join-refused') parts.onProblem?.(messageOf(error));
         await sleep(backoffMs(attempt, RENEW_RETRY), parts.signal);
       }
     }
+    // Credentials that are refused though the hub has just given them are not asked for in a rush.
+    if (isHurried) await sleep(HURRY_PAUSE_MS, parts.signal);
+    parts.hurry?.heeded();
   }
+}
+
+function hurried({ signal, hurry }: RenewalParts): AbortSignal {
+  return hurry === undefined ? signal : AbortSignal.any([signal, hurry.signal]);
 }
 
 /** What a renewal needs around it. */
@@ -169,6 +181,10 @@ export interface RenewalParts {
   readonly log: Logger;
   readonly signal: AbortSignal;
   onRenewed(membership: Membership): void;
+  /** Renews before it is time. */
+  readonly hurry?: Hurry;
+  /** Why the hub refuses; undefined once it does not. */
+  onProblem?(problem: string | undefined): void;
 }
 
 async function renew(member: Member, membership: Membership, timeoutMs = TIMEOUT_MS): Promise<Membership> {

@@ -240,11 +240,12 @@ export class Federation {
 }
 
 function peerOf(member: RosterMember, facts: ClusterFacts = NO_FACTS): PeerCluster {
-  const { name, region, zone, network, trustDomain, federatesWith, aliases } = member;
+  const { name, region, zone, network, trustDomain, federatesWith, aliases, draining } = member;
   return {
     ...{ name, region, zone, network, trustDomain, trustBundle: facts.trustBundle, gateways: facts.gateways },
     ...(federatesWith === undefined ? {} : { federatesWith }),
     ...(aliases === undefined ? {} : { aliases }),
+    ...(draining === true ? { draining } : {}),
   };
 }
 

@@ -14,6 +14,8 @@ export interface PeerCluster {
   readonly trustDomain: string;
   /** Trust domains that its own one believes; absent: all. */
   readonly federatesWith?: readonly string[];
+  /** Whether other clusters leave its endpoints alone. */
+  readonly draining?: boolean;
   /** Names by which policies may mean its trust domain too. */
   readonly aliases?: readonly string[];
   /** PEM certificates of its trust bundle; empty until its facts arrived. */

@@ -8,7 +8,7 @@ import { HubRefusal, refusalOf } from './hub-refusal.ts';
 
 /** One request. */
 export interface HubRequest {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path with its query, from `/`. */
   readonly path: string;
   readonly body?: unknown;
@@ -57,7 +57,7 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
         authorization: `Bearer ${token}`,
         accept: 'application/json',
         traceparent: `00-${trace}-${randomBytes(8).toString('hex')}-01`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal,

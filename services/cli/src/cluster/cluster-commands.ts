@@ -70,10 +70,3 @@ export async function listCommand(flags: ViewFlags): Promise<ExitCode> {
   else for (const line of tableLines(clusterColumns(Date.now()), clusters)) print(line);
   return EXIT.done;
 }
-
-/** Takes a cluster out of the federation: its credentials end and the others forget its endpoints. */
-export async function removeCommand(cluster: string, flags: GlobalFlags): Promise<ExitCode> {
-  await connectHub(flags).send({ method: 'DELETE', path: resourcePath({ kind: kindArgument('clusters'), name: cluster }) });
-  print(`cluster/${cluster} removed`);
-  return EXIT.done;
-}

@@ -1,9 +1,9 @@
 /** Commands that look: status, proxy-status, proxy-config, who-serves, cluster, version. */
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
+import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { WhoServesFlags } from '../views/who-serves-command.ts';
-import type { GlobalFlags } from './connect-hub.ts';
 import type { Run } from './program.ts';
 
 /** Adds them. */
@@ -104,9 +104,30 @@ function addCluster(program: Command, run: Run): void {
     );
   cluster
     .command('remove')
-    .description('take a cluster out: its credentials end, the others forget its endpoints')
+    .description('take a cluster out in peace: callers leave its endpoints alone first, then its credentials end')
     .argument('<name>')
+    .option('--yes', 'do it; without it, what it breaks is shown and nothing is done')
+    .option('--dry-run', 'show what it breaks')
+    .option('--force', 'even if services have no endpoint left')
+    .option('--reason <text>', 'for the history and the audit')
+    .option('--timeout <duration>', 'how long to wait until every proxy has left its endpoints alone', '30s')
+    .addHelpText('after', '\nExamples:\n  hawser cluster remove us-west\n  hawser cluster remove us-west --yes --reason "moved to eu-west"')
     .action((name: string, _flags: unknown, command: Command) =>
-      run(async () => (await import('../cluster/cluster-commands.ts')).removeCommand(name, command.optsWithGlobals<GlobalFlags>())),
+      run(async () => (await import('../cluster/leave-commands.ts')).removeCommand(name, command.optsWithGlobals<RemoveFlags>())),
+    );
+  cluster
+    .command('revoke')
+    .description('cut a cluster off at once, as when its keys have leaked: credentials, trust and endpoints end everywhere')
+    .argument('<name>')
+    .option('--yes', 'do it; without it, what it breaks is shown and nothing is done')
+    .option('--dry-run', 'show what it breaks')
+    .option('--reason <text>', 'for the history and the audit (default: revoked)')
+    .option('--timeout <duration>', 'how long to wait until every proxy has said that it heard', '30s')
+    .addHelpText(
+      'after',
+      '\nTokens that were made for it before are void too; it comes back by "hawser cluster join" alone. With a NATS of your own, print its\nconfiguration anew and reload it: hawser hub nats-config --database-url DSN\n\nExample:\n  hawser cluster revoke us-west --yes --reason "ca.key was copied"',
+    )
+    .action((name: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/leave-commands.ts')).revokeCommand(name, command.optsWithGlobals<LeaveFlags>())),
     );
 }

@@ -4,7 +4,7 @@ import { parseDuration } from '@hawser/model/duration.ts';
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import { encodeJoinToken } from '@hawser/wire/enrolment.ts';
 import type { KindBehaviour } from '../resource/kind-behaviour.ts';
-import { deleteJoinToken, joinTokensNamed, storeJoinToken } from './join-token-store.ts';
+import { deleteJoinToken, expireJoinTokens, joinTokensNamed, storeJoinToken } from './join-token-store.ts';
 import { deleteMember, membersNamed } from './member-store.ts';
 
 /** What goes into every join token. */
@@ -27,7 +27,11 @@ export function secretHash(secret: string): Buffer {
 /** Clusters are made by joining; removing one ends its membership. */
 export const clusterBehaviour: KindBehaviour = {
   createRefused: 'clusters are made by joining: run hawser cluster join NAME --region REGION, and start an agent with the token it prints',
-  deleted: async (tx, { metadata }) => deleteMember(tx, metadata.name),
+  deleted: async (tx, { metadata }) => {
+    await deleteMember(tx, metadata.name);
+    // Whoever had the cluster may have its tokens: only one that is made from now on lets the name in again.
+    await expireJoinTokens(tx, metadata.name);
+  },
   statuses: async (tx, names) => {
     const rows = await membersNamed(tx, names);
     return new Map(rows.map((row) => [row.cluster, { epoch: row.epoch, enrolledAt: row.enrolledAt.toISOString() }]));

@@ -79,7 +79,10 @@ async function renew(tx: Transaction, parts: EnrolmentParts, request: RenewReque
   const member = await findMember(tx, cluster);
   const row = await findRow(tx, { kind: 'Cluster', namespace: '', name: cluster });
   if (member === undefined || row === undefined) {
-    throw new StatusError('Forbidden', 'this cluster is not a member: it was removed or never joined; join it with a new token');
+    throw new StatusError(
+      'Forbidden',
+      'this cluster is not a member: it was revoked, removed, or never joined; join it with a new token: hawser cluster join',
+    );
   }
   requireProof(member.signingKey, renewProof(request), request.proof);
   if (!(age <= CLOCK_SKEW_MS)) throw new StatusError('Unauthorized', 'the clocks of agent and hub differ by more than 5 minutes: set them');

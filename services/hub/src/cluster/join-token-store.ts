@@ -57,6 +57,14 @@ export async function joinTokensNamed(tx: Statements, names: readonly string[]):
     .where(inArray(joinTokens.name, [...names]));
 }
 
+/** Ends every token of a cluster that was not used yet. */
+export async function expireJoinTokens(tx: Statements, cluster: string): Promise<void> {
+  await tx
+    .update(joinTokens)
+    .set({ expiresAt: sql`clock_timestamp()` })
+    .where(and(eq(joinTokens.cluster, cluster), isNull(joinTokens.usedAt), gt(joinTokens.expiresAt, sql`clock_timestamp()`)));
+}
+
 /** Forgets a token, used or not. */
 export async function deleteJoinToken(tx: Statements, name: string): Promise<void> {
   await tx.delete(joinTokens).where(eq(joinTokens.name, name));

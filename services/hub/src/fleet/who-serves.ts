@@ -47,6 +47,10 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
   };
 }
 
+function isCalled(client: RosterMember, member: RosterMember): boolean {
+  return isMutual(client, member) && (member.draining !== true || member.name === client.name);
+}
+
 /** Clusters whose endpoints these clients do not call, though they are there. */
 function excludedFor(client: RosterMember, { clusters, without }: WhoServesInput): Excluded[] {
   return clusters.flatMap(({ member, shard, withheld }) => {
@@ -56,6 +60,7 @@ function excludedFor(client: RosterMember, { clusters, without }: WhoServesInput
       const reason = `${client.trustDomain} and ${member.trustDomain} do not federate with each other`;
       return [{ cluster, endpoints, reason }];
     }
+    if (member.draining === true) return [{ cluster, endpoints, reason: `${cluster} is draining` }];
     const namespace = withheld?.namespace;
     return shard === undefined ? [{ cluster, endpoints, reason: `${cluster} may not export services of namespace ${namespace}` }] : [];
   });
@@ -64,7 +69,7 @@ function excludedFor(client: RosterMember, { clusters, without }: WhoServesInput
 function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
   const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
   const serving = input.clusters.filter(
-    ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0 && isMutual(client, member),
+    ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0 && isCalled(client, member),
   );
   const setting = effectiveLocality(placed, input.service);
   const order = localityPriorities({

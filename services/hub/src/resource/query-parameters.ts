@@ -43,6 +43,7 @@ const WRITE: Readonly<Record<string, QueryParameter>> = {
 const REMOVE = {
   ...WRITE,
   resourceVersion: { schema: { type: 'string' }, description: 'Only if it is at this one; otherwise Conflict (409).' },
+  reason: { schema: { type: 'string' }, description: 'Why, for the history and the audit; at most 500 characters.' },
 } satisfies Readonly<Record<string, QueryParameter>>;
 
 /** By the verbs of `access/permissions.ts`. */

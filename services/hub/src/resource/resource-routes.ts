@@ -93,13 +93,16 @@ function targetOf(kind: KindDescriptor, request: FastifyRequest): Target {
   return { kind, namespace: namespace ?? '', name: name ?? '' };
 }
 
+const MAX_REASON = 500;
+
 function writeOptions(request: FastifyRequest, verb: 'replace' | 'delete' = 'replace'): WriteOptions {
-  const { dryRun, allowUnresolved } = parameters(request, parametersOf(verb));
+  const { dryRun, allowUnresolved, reason } = parameters(request, parametersOf(verb));
   if (dryRun !== undefined && dryRun !== 'All') throw new StatusError('BadRequest', `dryRun is ${dryRun}; it can only be All`);
   if (allowUnresolved !== undefined && !['true', 'false'].includes(allowUnresolved)) {
     throw new StatusError('BadRequest', `allowUnresolved is ${allowUnresolved}; it must be true or false`);
   }
-  return { dryRun: dryRun === 'All', allowUnresolved: allowUnresolved === 'true', actor: request.actor };
+  if ((reason?.length ?? 0) > MAX_REASON) throw new StatusError('BadRequest', `reason is longer than ${MAX_REASON} characters`);
+  return { dryRun: dryRun === 'All', allowUnresolved: allowUnresolved === 'true', actor: request.actor, reason };
 }
 
 type Parameters = Readonly<Record<string, string | undefined>>;

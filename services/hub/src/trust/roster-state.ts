@@ -50,7 +50,7 @@ export function trustDomainsIn(resources: readonly Resource[]): readonly NamedTr
 
 /** A member as agents see it. Without a network of its own name, a cluster is a network by itself. */
 function memberOf({ metadata, spec }: Resource, member: Enrolled, domains: readonly NamedTrustDomain[]): RosterMember {
-  const { region, zone, provider, network, exports } = spec as ClusterSpec;
+  const { region, zone, provider, network, exports, draining } = spec as ClusterSpec;
   const trustDomain = member.trustDomain ?? trustDomainOf(metadata.name);
   const federatesWith = federationOf(trustDomain, domains);
   const { aliases = [] } = domains.find(({ name }) => name === trustDomain)?.spec ?? {};
@@ -60,6 +60,7 @@ function memberOf({ metadata, spec }: Resource, member: Enrolled, domains: reado
     ...(federatesWith === undefined ? {} : { federatesWith: [...federatesWith] }),
     ...(aliases.length === 0 ? {} : { aliases: [...aliases].sort() }),
     ...(exports === undefined ? {} : { exportNamespaces: [...exports.namespaces].sort() }),
+    ...(draining === true ? { draining } : {}),
   };
 }
 

@@ -138,7 +138,8 @@ function placesOf({ parts }: HostView, { policies }: ServiceView): unknown {
 function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {
   return shards.flatMap((shard) => {
     const cluster = fleet.trusted.get(shard.cluster);
-    return cluster === undefined || reachOf(fleet, cluster) === 'unreachable' ? [] : [{ cluster, shard }];
+    if (cluster === undefined || reachOf(fleet, cluster) === 'unreachable') return [];
+    return cluster.draining === true && cluster.name !== fleet.self.name ? [] : [{ cluster, shard }];
   });
 }
 
