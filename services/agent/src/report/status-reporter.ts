@@ -77,6 +77,7 @@ export class StatusReporter {
     this.#changePending = false;
     this.#sentAt = performance.now();
     this.#send(statusSubject(this.#parts.cluster, this.#parts.replica), 'status', this.#parts.status());
+    this.#costMs = performance.now() - this.#sentAt;
     this.#schedule(this.#parts.heartbeatMs ?? HEARTBEAT_MS);
   }
 

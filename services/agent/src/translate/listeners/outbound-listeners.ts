@@ -33,14 +33,16 @@ export function callersAddress(address: string): string {
   return address.includes(':') ? '::1' : '127.0.0.1';
 }
 
-/** The listener that takes every HTTP call of the workload at an address. */
+/** The listener that takes every HTTP call of the workload at an address; the same for all workloads that are called at one. */
 export function outboundListener(address: string): XdsResource {
-  const message = create(ListenerSchema, {
-    name: OUTBOUND,
-    address: socketAddress(callersAddress(address), PORTS.outbound),
-    filterChains: [OUTBOUND_CHAIN],
+  return calledAt(OUTBOUND_CHAIN, address, (called) => {
+    const message = create(ListenerSchema, {
+      name: OUTBOUND,
+      address: socketAddress(called, PORTS.outbound),
+      filterChains: [OUTBOUND_CHAIN],
+    });
+    return encoded('LDS', OUTBOUND, message, ListenerSchema);
   });
-  return encoded('LDS', OUTBOUND, message, ListenerSchema);
 }
 
 /** Takes HTTP calls of the workload, by the named route configuration. */
@@ -70,25 +72,27 @@ const OUTBOUND_CHAIN = create(FilterChainSchema, { filters: [outboundHttp(OUTBOU
 
 /** The listener of a TCP service for the workload at an address; the same for all workloads that are called at one. */
 export function tcpListener(address: string, service: TcpService): XdsResource {
-  const called = callersAddress(address);
-  const at = known.get(service) ?? new Map<string, XdsResource>();
-  known.set(service, at);
-  const listener = at.get(called) ?? madeTcpListener(called, service);
-  at.set(called, listener);
-  return listener;
+  return calledAt(service, address, (called) => {
+    const name = tcpListenerName(service.port, service.host);
+    const message = create(ListenerSchema, {
+      name,
+      address: socketAddress(called, service.listenerPort),
+      ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
+    });
+    return encoded('LDS', name, message, ListenerSchema);
+  });
 }
 
-/** By service and address: beyond loopback addresses there are two. */
-const known = new WeakMap<TcpService, Map<string, XdsResource>>();
+/** By what is called, and where: beyond loopback addresses, of which a machine has few, there are two. */
+const known = new WeakMap<object, Map<string, XdsResource>>();
 
-function madeTcpListener(called: string, service: TcpService): XdsResource {
-  const name = tcpListenerName(service.port, service.host);
-  const message = create(ListenerSchema, {
-    name,
-    address: socketAddress(called, service.listenerPort),
-    ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
-  });
-  return encoded('LDS', name, message, ListenerSchema);
+function calledAt(what: object, address: string, make: (called: string) => XdsResource): XdsResource {
+  const called = callersAddress(address);
+  const listeners = known.get(what) ?? new Map<string, XdsResource>();
+  known.set(what, listeners);
+  const listener = listeners.get(called) ?? make(called);
+  listeners.set(called, listener);
+  return listener;
 }
 
 /**
