@@ -57,7 +57,7 @@ export const frameOf = resourceFrames((writer, field, resource) => {
   return writer.tag(RESOURCE.name, WireType.LengthDelimited).string(resource.name).join();
 });
 
-/** Larger resources are not copied into a frame: theirs is two pieces around their own. */
+/** Larger resources are not copied into a frame: theirs is two pieces around them. */
 const LARGE_BYTES = 64 * 1024;
 
 function piecesOf(resource: XdsResource): readonly Uint8Array[] {
@@ -72,5 +72,19 @@ function piecesOf(resource: XdsResource): readonly Uint8Array[] {
     .raw(any)
     .finish();
   const end = stringField(RESOURCE.name, name);
-  return [elementHead(upToBytes, size + end.length), ...(resource.pieces ?? [resource.bytes]), end];
+  return [elementHead(upToBytes, size + end.length), joined(resource), end];
+}
+
+/** What was joined, as long as it is on its way to anybody: then it is not joined again, and not kept for those who may come. */
+const onTheWay = new WeakMap<XdsResource, WeakRef<Uint8Array>>();
+
+/** A resource in one: every piece would be a write of its own on every stream. */
+function joined(resource: XdsResource): Uint8Array {
+  const { pieces } = resource;
+  if (pieces === undefined) return resource.bytes;
+  const known = onTheWay.get(resource)?.deref();
+  if (known !== undefined) return known;
+  const bytes = Buffer.concat(pieces);
+  onTheWay.set(resource, new WeakRef(bytes));
+  return bytes;
 }
