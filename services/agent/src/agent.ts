@@ -119,6 +119,7 @@ class Agent implements RunningAgent {
     this.#proxies = new ProxyRegistry({
       ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
       policies: () => this.#federation.policies,
+      network: () => this.#federation.member(cluster)?.network,
       onChange: () => {
         this.#replicas?.speak();
         this.#changed();

@@ -42,7 +42,7 @@ it('registers a machine while its group is there and its sidecar is, and a momen
   await local.start();
   const loop = { attach: () => undefined, detach: () => undefined } as unknown as ControlLoop;
   const registry = new ProxyRegistry({
-    ...{ loop, local, saved: [], policies: () => policies, onChange: () => undefined },
+    ...{ loop, local, saved: [], policies: () => policies, network: () => 'east', onChange: () => undefined },
     verify: async () => undefined,
   });
   stops.push(

@@ -24,6 +24,8 @@ export interface ProxyRegistryParts {
   readonly saved: readonly ProxyRef[];
   /** Policies in force, by resource key. */
   readonly policies: () => ReadonlyMap<string, Resource>;
+  /** The own cluster's, while it is known. */
+  readonly network: () => string | undefined;
   /** The proxies to be saved differ. */
   readonly onChange: () => void;
 }
@@ -99,7 +101,8 @@ export class ProxyRegistry implements ProxyGate {
     this.readiness.tell();
     // Most proxies belong to no group, and come by the hundred when an agent starts.
     const proxies = [...[...this.#members.values()].sort(byLayer), ...this.#left.values()];
-    this.#parts.local.setJoined(joinedWorkloads(proxies, this.#parts.policies(), (proxy) => this.#isReady(proxy)));
+    const { local, network, policies } = this.#parts;
+    local.setJoined(joinedWorkloads(proxies, { policies: policies(), network: network(), isReady: (proxy) => this.#isReady(proxy) }));
   }
 
   /** What a machine says of itself; while it says nothing, what is in force: an agent's restart, or a group that gets a probe, ends nobody's service. */

@@ -6,7 +6,7 @@ import type { ProxyRef } from '../state/world.ts';
 import { healthCheckOf } from './health-check.ts';
 import { joinedWorkloads } from './joined-workloads.ts';
 import { localServices } from './local-shards.ts';
-import type { RegistryObject } from './registry-kinds.ts';
+import type { RegistryObject, WorkloadEntryObject } from './registry-kinds.ts';
 
 const GROUP: Resource = {
   apiVersion: 'networking.istio.io/v1',
@@ -32,8 +32,11 @@ const SERVICE: RegistryObject = {
 };
 const healthy = (): undefined => undefined;
 
-function joined(machine: Partial<ProxyRef> = {}): ReturnType<typeof joinedWorkloads> {
-  return joinedWorkloads([{ ...MACHINE, ...machine }], POLICIES, () => true);
+/** Everybody is ready, in network `east`. */
+const context = (policies: ReadonlyMap<string, Resource> = POLICIES) => ({ policies, network: 'east', isReady: () => true });
+
+function joined(machine: Partial<ProxyRef> = {}): readonly WorkloadEntryObject[] {
+  return joinedWorkloads([{ ...MACHINE, ...machine }], context()).entries;
 }
 
 describe('joining', () => {
@@ -59,6 +62,32 @@ describe('joining', () => {
   });
 });
 
+describe('the network of a group', () => {
+  const inNetwork = (network: string): ReadonlyMap<string, Resource> => {
+    const spec = GROUP.spec as { readonly template: object };
+    return new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...spec, template: { ...spec.template, network } } }]]);
+  };
+
+  it.each(['east', ''])('is that of its cluster: %j', (network) => {
+    expect(joinedWorkloads([MACHINE], context(inNetwork(network)))).toMatchObject({
+      entries: [{ spec: { address: '10.0.0.7' } }],
+      problems: [],
+    });
+  });
+
+  it('keeps machines out that are elsewhere, and says so', () => {
+    const { entries, problems } = joinedWorkloads([MACHINE], context(inNetwork('west')));
+    expect(entries).toEqual([]);
+    expect(problems).toEqual([
+      expect.stringContaining('its machines are in network west, this cluster is in east: vm-7 is not registered'),
+    ]);
+  });
+
+  it('is believed while that of the cluster is not known', () => {
+    expect(joinedWorkloads([MACHINE], { ...context(inNetwork('west')), network: undefined }).entries).toHaveLength(1);
+  });
+});
+
 describe('a machine that joined', () => {
   it('serves what selects it, at the port of the template', () => {
     const { shards, targets } = localServices('east', [SERVICE, ...joined()], { healthOf: healthy });
@@ -74,7 +103,7 @@ describe('a machine that joined', () => {
   ])('%s', (_what, spec, ports) => {
     const { probe: _probe, ...rest } = GROUP.spec as Readonly<Record<string, unknown>>;
     const policies = new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...rest, ...spec } }]]);
-    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], policies, () => true)], { healthOf: healthy });
+    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], context(policies)).entries], { healthOf: healthy });
     expect(targets.map(({ port }) => port)).toEqual(ports);
   });
 
@@ -82,8 +111,8 @@ describe('a machine that joined', () => {
     ['a Service', [SERVICE], 'bookinfo/reviews'],
     ['ServiceEntries', [], 'bookinfo/~'],
   ])('is not ready for %s until its probe succeeds, whatever the checks find', (_what, objects, key) => {
-    const notReady = joinedWorkloads([MACHINE], POLICIES, ({ address }) => address !== MACHINE.address);
-    const { shards } = localServices('east', [...objects, ...notReady], { healthOf: healthy });
+    const notReady = joinedWorkloads([MACHINE], { ...context(), isReady: ({ address }) => address !== MACHINE.address });
+    const { shards } = localServices('east', [...objects, ...notReady.entries], { healthOf: healthy });
     expect(shards.get(key)?.endpoints).toMatchObject([{ health: 'UNHEALTHY', ready: false }]);
     const ready = localServices('east', [...objects, ...joined()], { healthOf: healthy });
     expect(ready.shards.get(key)?.endpoints[0]).not.toHaveProperty('ready');

@@ -4,6 +4,7 @@ import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard
 import type { Credentials } from '../state/credential.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
+import type { Joined } from './joined-workloads.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
@@ -36,7 +37,7 @@ export interface LocalSourceOptions {
   readonly onShards: (shards: Shards) => void;
   /** Certificates for edge proxies changed. */
   readonly onCredentials?: (credentials: Credentials) => void;
-  /** What is wrong now, by topic: `registry`, `secrets`, `endpoints` or `brake`. */
+  /** What is wrong now, by topic: `registry`, `secrets`, `endpoints`, `machines` or `brake`. */
   readonly onWarnings: (topic: string, messages: readonly string[]) => void;
   /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
   readonly checkMs?: number;
@@ -147,9 +148,10 @@ export class LocalSource {
   }
 
   /** Workloads that sidecars registered themselves as, beside those of the registry. */
-  setJoined(joined: readonly WorkloadEntryObject[]): void {
-    if (isDeepStrictEqual(joined, this.#joined)) return;
-    this.#joined = joined;
+  setJoined({ entries, problems }: Joined): void {
+    this.#options.onWarnings('machines', problems);
+    if (isDeepStrictEqual(entries, this.#joined)) return;
+    this.#joined = entries;
     // Before the first read nothing is known of the others.
     if (this.#known) this.#judge('live');
   }

@@ -2,5 +2,4 @@
 export const WORKLOAD_GROUP: Readonly<Record<string, string>> = {
   'template.address': 'it is each member’s own, given when it joins',
   'template.labels': 'a template cannot have labels (Istio): write them into metadata.labels',
-  'template.network': 'a machine is in the network of the cluster whose agent its sidecar is connected to',
 };
