@@ -150,3 +150,32 @@ behaviour('EX-021', 'sha256', 'a module that is fetched by HTTP must have the di
   await rig.policies([policy('WasmPlugin', { url: `http://${ADDRESS}:${byHttp}/plugin.wasm`, sha256, match, failStrategy: 'FAIL_OPEN' })]);
   expect((await reply(rig, {}, ({ got }) => got?.headers['x-plugin'] !== undefined)).got?.headers['x-plugin']).toBe('was-here');
 });
+
+const marked = ({ got }: Reply): boolean => got?.headers['x-plugin'] !== undefined;
+const unmarked = (one: Reply): boolean => one.status === 200 && !marked(one);
+
+/** A plugin of a file that is for these requests; what was before it is over. */
+async function pluginFor(rig: Rig, ...match: readonly object[]): Promise<void> {
+  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
+  writeFileSync(file, MODULE);
+  await rig.policies([]);
+  await reply(rig, {}, unmarked);
+  await rig.policies([policy('WasmPlugin', { url: `file://${file}`, match })]);
+}
+
+behaviour(
+  'EX-022',
+  'match.ports',
+  'a plugin sees requests to its ports alone, on the side of the caller those of services',
+  async (rig) => {
+    await pluginFor(rig, { mode: 'CLIENT', ports: [{ number: 8080 }] }, { mode: 'CLIENT', ports: [{ number: 80 }] });
+    await reply(rig, {}, marked);
+    await pluginFor(rig, { mode: 'CLIENT', ports: [{ number: 8080 }] }, { mode: 'SERVER', ports: [{ number: 80 }] });
+    expect(unmarked(await rig.call())).toBe(true);
+  },
+);
+
+behaviour('EX-023', 'match.ports', 'on the side of the server the port is the one at which the application listens', async (rig) => {
+  await pluginFor(rig, { mode: 'SERVER', ports: [{ number: 9080 }] });
+  await reply(rig, {}, marked);
+});

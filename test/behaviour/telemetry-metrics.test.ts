@@ -100,3 +100,13 @@ behaviour('TE-026', 'metrics.overrides.tagOverrides', 'a label is set by a CEL e
   expect(labels).not.toHaveProperty('source_app');
   expect((await seen(rig.client(), 'istio_request_bytes_count', { response_code: '414' })).labels).toHaveProperty('source_app');
 });
+
+behaviour('TE-027', 'metrics.overrides.match.customMetric', "a metric may be named as Istio's own filter names it", async (rig) => {
+  const overrides = [{ match: { customMetric: 'requests_total', mode: 'CLIENT' }, tagOverrides: { source_app: { operation: 'REMOVE' } } }];
+  await rig.policies([policy('Telemetry', { metrics: [{ overrides }] })]);
+  await rig.call({ reply: { status: 413 } });
+  const wanted = { response_code: '413' };
+  expect((await seen(rig.client(), 'istio_requests_total', wanted)).labels).not.toHaveProperty('source_app');
+  expect((await seen(rig.client(), 'istio_request_bytes_count', wanted)).labels).toHaveProperty('source_app');
+  expect((await seen(server(rig, 21), 'istio_requests_total', wanted)).labels).toHaveProperty('source_app');
+});

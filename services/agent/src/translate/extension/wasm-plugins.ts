@@ -6,6 +6,7 @@ import type { Side } from '../telemetry/effective-telemetry.ts';
 import { type ExtensionPolicies, levelFor, type Policy, type Workload } from '../telemetry/extension-policies.ts';
 import { outsideUpstream } from '../telemetry/provider-upstreams.ts';
 import { type extension, structured } from '../wire-values.ts';
+import { type FilterConfig, filterForPorts } from './port-matching.ts';
 
 type Plugin = Policy<WasmPluginSpec>;
 
@@ -26,7 +27,12 @@ export function pluginsFor(workload: Workload, policies: ExtensionPolicies): rea
 /** The filters of plugins that are for a side and a place. */
 export function pluginFilters(plugins: readonly Plugin[], side: Side, place: Place): ReturnType<typeof extension>[] {
   const isHere = ({ spec }: Plugin): boolean => (spec.phase === 'AUTHN' || spec.phase === 'AUTHZ') === (place === 'before');
-  return plugins.filter((plugin) => isHere(plugin) && isFor(plugin, side)).map(filterOf);
+  return plugins.filter(isHere).flatMap((plugin) => {
+    const ports = portsFor(plugin, side);
+    if (ports === undefined) return [];
+    const filter = filterOf(plugin);
+    return [ports === 'all' ? structured(filter.name, filter.type, filter.config) : filterForPorts(filter, ports)];
+  });
 }
 
 /** Where the modules of plugins are fetched from. */
@@ -37,12 +43,15 @@ export function pluginUpstreams(plugins: readonly Plugin[]): XdsResource[] {
   });
 }
 
-function isFor({ spec: { match = [] } }: Plugin, side: Side): boolean {
-  const modes = match.map(({ mode = 'CLIENT_AND_SERVER' }) => mode);
-  return modes.length === 0 || modes.some((mode) => mode === 'CLIENT_AND_SERVER' || mode === 'UNDEFINED' || mode === side);
+/** The ports whose requests of a side are meant; undefined when none are. One condition is enough, and one without ports is for all (Istio). */
+function portsFor({ spec: { match = [] } }: Plugin, side: Side): readonly number[] | 'all' | undefined {
+  const modes: readonly string[] = ['CLIENT_AND_SERVER', 'UNDEFINED', side];
+  const held = match.filter(({ mode = 'CLIENT_AND_SERVER' }) => modes.includes(mode));
+  if (match.length === 0 || held.some(({ ports = [] }) => ports.length === 0)) return 'all';
+  return held.length === 0 ? undefined : held.flatMap(({ ports = [] }) => ports.map(({ number }) => number));
 }
 
-function filterOf(plugin: Plugin): ReturnType<typeof extension> {
+function filterOf(plugin: Plugin): FilterConfig {
   const { namespace, name, spec } = plugin;
   const { pluginName = '', pluginConfig, failStrategy = 'FAIL_CLOSE', vmConfig } = spec;
   const config: JsonObject = {
@@ -54,7 +63,7 @@ function filterOf(plugin: Plugin): ReturnType<typeof extension> {
       ? {}
       : { configuration: { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: JSON.stringify(pluginConfig) } }),
   };
-  return structured(`wasm.${namespace}.${name}`, 'envoy.extensions.filters.http.wasm.v3.Wasm', { config });
+  return { name: `wasm.${namespace}.${name}`, type: 'envoy.extensions.filters.http.wasm.v3.Wasm', config: { config } };
 }
 
 function codeOf(plugin: Plugin): JsonObject {

@@ -1,5 +1,6 @@
 /** What Telemetry policies amount to for one workload, in Istio's order: mesh, namespace, workload; the oldest of each level. Pure. */
 import type { ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
+import { METRIC_NAMES } from '@hawser/model/istio/metric-names.ts';
 import type {
   TelemetryAccessLogging,
   TelemetryCustomTags,
@@ -120,6 +121,8 @@ export function metricOverrides(held: readonly Policy<TelemetrySpec>[], side: Si
 }
 
 function metricsOf({ match }: TelemetryOverrides): readonly string[] {
+  const { customMetric } = match ?? {};
+  if (customMetric !== undefined) return METRICS.filter((metric) => METRIC_NAMES[metric] === customMetric);
   const metric = match?.metric ?? 'ALL_METRICS';
   return metric === 'ALL_METRICS' ? METRICS : [metric];
 }

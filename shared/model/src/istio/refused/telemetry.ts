@@ -1,5 +1,5 @@
 /** Fields of Telemetry that are refused, and why. */
 export const TELEMETRY: Readonly<Record<string, string>> = {
-  'metrics.overrides.match.customMetric': "Envoy's proxies of Hawser count Istio's standard metrics alone",
-  'metrics.reportingInterval': "Envoy's statistics are current whenever they are read, so that there is no interval",
+  'metrics.reportingInterval':
+    'Envoy counts the bytes of a connection when it ends: while it is open, its log knows them in all, not those since it was last written, and a counter would add them again',
 };

@@ -1,5 +1,3 @@
-import { NOT_YET } from './not-yet.ts';
-
 /** Envoy fetches modules by itself, from files and by HTTP: nothing of ours pulls images. */
 const NO_IMAGES = 'Envoy takes modules from files and by HTTP, not from image registries';
 
@@ -7,6 +5,5 @@ const NO_IMAGES = 'Envoy takes modules from files and by HTTP, not from image re
 export const WASM_PLUGIN: Readonly<Record<string, string>> = {
   imagePullPolicy: NO_IMAGES,
   imagePullSecret: NO_IMAGES,
-  'match.ports': NOT_YET,
   verificationKey: NO_IMAGES,
 };

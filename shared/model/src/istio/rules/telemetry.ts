@@ -1,8 +1,9 @@
 /** What Telemetry, WasmPlugin, AuthorizationPolicy and ExtensionProvider must be beyond their shape. Pure. */
 import type { ExtensionProviderSpec } from '../../extension-provider.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
-import type { AuthorizationPolicySpec, TelemetrySpec, TelemetryTargetRef, WasmPluginSpec } from '../specs.ts';
-import { invalid, type Steps } from './checks.ts';
+import { METRIC_NAMES } from '../metric-names.ts';
+import type { AuthorizationPolicySpec, TelemetryOverridesMatch, TelemetrySpec, TelemetryTargetRef, WasmPluginSpec } from '../specs.ts';
+import { invalid, rangeProblems, type Steps } from './checks.ts';
 
 const FORMS = ['envoyFileAccessLog', 'opentelemetry', 'zipkin', 'envoyExtAuthzHttp', 'envoyExtAuthzGrpc'] as const;
 
@@ -33,6 +34,7 @@ export function telemetryProblems(spec: TelemetrySpec, namespace: string): reado
       const steps = ['metrics', index, 'overrides', at];
       if (GRPC_MESSAGES.has(match?.metric ?? ''))
         problems.push(invalid([...steps, 'match', 'metric'], 'Envoy does not count messages of gRPC'));
+      problems.push(...customMetricProblems([...steps, 'match'], match));
       for (const [tag, { operation = 'UPSERT', value }] of Object.entries(tagOverrides)) {
         const place = [...steps, 'tagOverrides', tag];
         if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(tag)) problems.push(invalid(place, 'is no name of a label'));
@@ -42,6 +44,16 @@ export function telemetryProblems(spec: TelemetrySpec, namespace: string): reado
     }
   }
   return problems;
+}
+
+/** Only definitions of metrics, which an EnvoyFilter would bring, could make others than Istio's own: an override of one would do nothing. */
+function customMetricProblems(steps: Steps, match: TelemetryOverridesMatch | undefined): readonly SchemaProblem[] {
+  const { customMetric, metric } = match ?? {};
+  if (customMetric === undefined) return [];
+  if (metric !== undefined) return [invalid([...steps, 'customMetric'], `cannot be beside metric ${metric} (Istio): take one of them out`)];
+  const known = Object.values(METRIC_NAMES);
+  if (known.includes(customMetric)) return [];
+  return [invalid([...steps, 'customMetric'], `is ${customMetric}, which no proxy counts: there are ${known.join(', ')}`)];
 }
 
 /** Every problem of a WasmPlugin; paths are below the spec. */
@@ -54,6 +66,9 @@ export function wasmPluginProblems(spec: WasmPluginSpec, namespace: string): rea
   if (isRemote && !/^[0-9a-f]{64}$/i.test(spec.sha256 ?? ''))
     problems.push(invalid(['sha256'], 'must be the SHA-256 of the module in hex: Envoy fetches nothing that it cannot check'));
   if (!isRemote && spec.sha256 !== undefined) problems.push(invalid(['sha256'], 'is checked for modules by HTTP alone: take it out'));
+  for (const [index, { ports = [] }] of (spec.match ?? []).entries())
+    for (const [at, { number }] of ports.entries())
+      problems.push(...rangeProblems(['match', index, 'ports', at, 'number'], number, [1, 65_535]));
   if (spec.type === 'NETWORK') problems.push(invalid(['type'], 'is NETWORK: only HTTP is served'));
   return problems;
 }
