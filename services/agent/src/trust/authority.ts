@@ -9,6 +9,7 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { WorkloadIdentity } from '../xds/identity-source.ts';
+import type { BroughtAuthority } from './brought-authority.ts';
 import { makeIntermediate, makeRoot, pathLengthOf } from './ca-certificates.ts';
 import type { CaEncryption } from './ca-encryption.ts';
 import { activeOf, bundleOf, fingerprint, type Generation, viewOf } from './generation.ts';
@@ -147,15 +148,32 @@ export class ClusterAuthority implements RotatingAuthority {
     }
   }
 
-  /** Adds a generation that a user brought, as `prepared`; its root is in the bundle from now on. */
-  async bring(brought: Omit<Generation, 'key' | 'state' | 'origin'>, keyPem: string): Promise<void> {
-    const key = this.#parts.encryption.seal(keyPem, { trustDomain: this.trustDomain, generation: brought.id });
+  /** Adds a generation that a user brought, as `prepared`; its root is in the bundle from now on. Throws `import-refused`. */
+  async bring({ generation, key: pem }: BroughtAuthority): Promise<void> {
+    const key = this.#parts.encryption.seal(pem, { trustDomain: this.trustDomain, generation: generation.id });
     for (;;) {
       const current = await this.#read();
       const { generations } = current.stored;
-      if (generations.some(({ id }) => id === brought.id))
-        throw new AppError('import-refused', `the authority has this certificate already (${brought.id.slice(0, 16)})`);
-      if (await this.#replace(current, [...generations, { ...brought, key, state: 'prepared', origin: 'brought' }])) return;
+      const problem = bringingProblem(generations, generation.id);
+      if (problem !== undefined) throw new AppError('import-refused', problem, { status: 409 });
+      if (await this.#replace(current, [...generations, { ...generation, key, state: 'prepared', origin: 'brought' }])) return;
+    }
+  }
+
+  /** Forgets what was brought and no rotation has taken yet. Throws `import-refused` when there is nothing such. */
+  async discardBrought(): Promise<string> {
+    for (;;) {
+      const current = await this.#read();
+      const { generations } = current.stored;
+      const brought = generations.find(isWaiting);
+      if (brought === undefined) throw new AppError('import-refused', 'nothing that was imported waits for a rotation', { status: 409 });
+      if (
+        await this.#replace(
+          current,
+          generations.filter((each) => each !== brought),
+        )
+      )
+        return brought.id;
     }
   }
 
@@ -263,6 +281,19 @@ export class ClusterAuthority implements RotatingAuthority {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** Brought, and taken by no rotation. */
+function isWaiting({ state, rotation }: Generation): boolean {
+  return state === 'prepared' && rotation === undefined;
+}
+
+function bringingProblem(generations: readonly Generation[], id: string): string | undefined {
+  const same = generations.find((each) => each.id === id);
+  if (same !== undefined) return `the authority has this certificate already, and it is ${same.state}`;
+  const waiting = generations.find(isWaiting);
+  if (waiting === undefined) return undefined;
+  return `${waiting.id.slice(0, 16)} was imported before and waits for its rotation: rotate to it, or forget it with hawser trust import --discard`;
 }
 
 function refusal(reason: string): AppError {

@@ -6,6 +6,7 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { readIfThere } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { ClusterAuthority, writeBundle } from './authority.ts';
+import type { BroughtAuthority } from './brought-authority.ts';
 import { type CaPair, makeRoot, selfSigned } from './ca-certificates.ts';
 import { CaEncryption, type CaKeySource, loadCaEncryption } from './ca-encryption.ts';
 import { bundleOf, fingerprint, type Generation } from './generation.ts';
@@ -59,6 +60,35 @@ export async function readTrustBundle(identityDir: string): Promise<readonly str
   if (state !== undefined) return bundleOf(state.stored.generations);
   const plain = await readIfThere(join(identityDir, 'ca.pem'));
   return plain === undefined ? undefined : [plain];
+}
+
+/** The trust domain of the authority in a folder; undefined when there is none that says. */
+export async function trustDomainIn(identityDir: string): Promise<string | undefined> {
+  return (await new GenerationStore(identityDir).read())?.stored.trustDomain;
+}
+
+/**
+ * Adds what a user brought to the authority in the folder, as `prepared`; in a folder that has no authority yet it is the first one, and signs.
+ * Returns which of both. Throws as `openAuthority` does, and `import-refused`.
+ */
+export async function importAuthority(
+  place: { readonly identityDir: string; readonly trustDomain: string },
+  brought: BroughtAuthority,
+  options: OpenAuthorityOptions = {},
+): Promise<'prepared' | 'active'> {
+  const { identityDir, trustDomain } = place;
+  const store = new GenerationStore(identityDir);
+  if ((await readTrustBundle(identityDir)) === undefined) {
+    const encryption = await loadCaEncryption(options.caKey ?? {}, identityDir, true);
+    const key = encryption.seal(brought.key, { trustDomain, generation: brought.generation.id });
+    const first: Generation = { ...brought.generation, key, state: 'active', origin: 'brought' };
+    if (await store.replace(0, { version: 1, trustDomain, generations: [first] })) {
+      await writeBundle(identityDir, bundleOf([first]));
+      return 'active';
+    }
+  }
+  await (await openAuthority(identityDir, trustDomain, options)).bring(brought);
+  return 'prepared';
 }
 
 interface Opening {

@@ -1,5 +1,6 @@
-/** Commands of trust: rotate. */
+/** Commands of trust: rotate, import. */
 import { type Command, Option } from 'commander';
+import type { ImportFlags } from '../trust/import-command.ts';
 import type { RotateFlags } from '../trust/rotate-command.ts';
 import type { Run } from './program.ts';
 
@@ -7,7 +8,37 @@ import type { Run } from './program.ts';
 export function addTrustCommands(program: Command, run: Run): void {
   const trust = program.command('trust').description('whom the clusters trust, and by which roots');
   addRotate(trust, run);
+  addImport(trust, run);
 }
+
+function addImport(trust: Command, run: Run): void {
+  trust
+    .command('import')
+    .description("on the agent's machine: bring a root, or an intermediate with its chain, for a cluster's authority")
+    .requiredOption('--cluster <name>', 'whose authority it will be')
+    .option('--cert <file>', 'the CA certificate, PEM')
+    .option('--key <file>', 'its private key, PEM; it stays on this machine, encrypted')
+    .option('--chain <file>', 'the certificates above an intermediate, up to the root, PEM')
+    .option('--p12 <file>', 'all of these in a PKCS#12 container')
+    .option('--password-file <file>', 'holds the password of the container, or of an encrypted key')
+    .option('--identity-dir <dir>', "folder of the cluster's keys, where its agents share one (default: in the state folder)")
+    .option('--ca-key-file <file>', "what the cluster's signing keys are encrypted with, as given to its agent")
+    .option('--discard', 'forget what was imported and no rotation took yet')
+    .addHelpText('after', IMPORT_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/import-command.ts')).importCommand(command.optsWithGlobals<ImportFlags>())),
+    );
+}
+
+const IMPORT_HELP = `
+It is checked, and its root is given to every cluster that trusts this one; nothing is signed with it until a rotation takes it.
+A cluster whose agent has not started yet begins with it.
+
+Examples:
+  hawser trust import --cluster us-east --cert root.pem --key root.key
+  hawser trust import --cluster us-east --cert intermediate.pem --key intermediate.key --chain chain.pem
+  hawser trust import --cluster us-east --p12 ca.p12 --password-file password
+  hawser trust rotate us-east --kind intermediate --watch`;
 
 function addRotate(trust: Command, run: Run): void {
   trust
