@@ -46,6 +46,7 @@ export interface TestAdsAgentOptions {
   /** Certificates are good for as long as ever, and renewed this often, up to a fifth later. */
   readonly renewEveryMs?: number;
   readonly keepalive?: AdsServerOptions['keepalive'];
+  readonly use?: AdsServerOptions['use'];
 }
 
 /** Starts it on a free port of 127.0.0.1. */
@@ -76,6 +77,7 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
     startAdsServer({
       ...{ address: '127.0.0.1', port, store, gate, identities: certificates, log, registry: createRegistry() },
       ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
+      use: options.use,
     });
   let server = await start(options.store, 0);
   const clients: AdsClient[] = [];

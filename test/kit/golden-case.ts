@@ -96,9 +96,9 @@ function credentialsOf(secrets: NonNullable<GoldenCase['secrets']>): Credentials
 }
 
 /** `captured:ADDRESS` is a sidecar whose workload's traffic is captured. */
-const CAPTURES: Readonly<Record<string, Capture>> = { captured: 'ipv4', 'captured-dual': 'dual' };
+const CAPTURES: Readonly<Record<string, Capture>> = { captured: 'ipv4', 'captured-dual': 'dual', 'captured-fetching': 'ipv4' };
 
-/** `KIND:ADDRESS`, and who it is where that matters: `KIND:ADDRESS@NAMESPACE?app=a,version=v1`. */
+/** `KIND:ADDRESS`, `fetching` for a sidecar that fetches upstreams, and who it is where that matters: `KIND:ADDRESS@NAMESPACE?app=a,version=v1`. */
 export function proxiesOf(input: GoldenCase): ProxyRef[] {
   return input.proxies.map((text) => {
     const colon = text.indexOf(':');
@@ -106,7 +106,8 @@ export function proxiesOf(input: GoldenCase): ProxyRef[] {
     const [address = '', who] = text.slice(colon + 1).split('@');
     const capture = CAPTURES[kind];
     const role = kind === 'gateway' || kind === 'edge' ? kind : 'sidecar';
-    return { role, address, ...(capture === undefined ? {} : { capture }), ...(who === undefined ? {} : identityOf(who)) };
+    const fetching = kind.endsWith('fetching') ? { fetchesUpstreams: true as const } : {};
+    return { role, address, ...fetching, ...(capture === undefined ? {} : { capture }), ...(who === undefined ? {} : identityOf(who)) };
   });
 }
 

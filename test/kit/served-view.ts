@@ -8,6 +8,8 @@ import type { XdsType } from '@hawser/wire/messages.ts';
 export class ServedView implements ResourceView {
   readonly served = new Map<string, XdsResource>();
   generation = 0;
+  /** Clusters that come only when they are asked for by name. */
+  unoffered: ReadonlySet<string> = new Set();
   readonly #common = new Map<XdsType, LayerSet>();
   #commonAt = -1;
 
@@ -15,8 +17,13 @@ export class ServedView implements ResourceView {
     return this.served.get(`${type} ${name}`);
   }
 
+  offers(type: XdsType, name: string): boolean {
+    return type !== 'CDS' || !this.unoffered.has(name);
+  }
+
   /** As the agent's view: the same object until something changes. */
-  common(type: XdsType): LayerSet {
+  common(type: XdsType): LayerSet | undefined {
+    if (type === 'CDS' && this.unoffered.size > 0) return undefined;
     if (this.#commonAt !== this.generation) this.#common.clear();
     this.#commonAt = this.generation;
     const set = this.#common.get(type) ?? new LayerSet([...this.served.values()].filter((resource) => resource.type === type));

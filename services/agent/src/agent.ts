@@ -37,6 +37,7 @@ import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
 import { TrustReport } from './trust/trust-report.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
+import { RecentUse } from './upstream-use.ts';
 import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
 import type { ProxyStream } from './xds/proxy-stream.ts';
 
@@ -72,6 +73,7 @@ class Agent implements RunningAgent {
   readonly #local: LocalSource;
   readonly #proxies: ProxyRegistry;
   readonly #trust: TrustReport;
+  readonly #use: RecentUse;
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
@@ -115,6 +117,10 @@ class Agent implements RunningAgent {
     this.#lastGood = new LastKnownGood({
       ...{ folder: member.agentDir, log, current: () => this.#state(), encode: encodedState },
       onProblem: (problem) => this.#warnings.standing('state', problem === undefined ? [] : [problem]),
+    });
+    this.#use = new RecentUse({
+      ...{ sendsAllUpTo: config.sendAllUpTo, saved: base.saved?.use ?? [], policies: () => this.#federation.policies, now: Date.now },
+      onChange: () => this.#changed(),
     });
     this.#proxies = new ProxyRegistry({
       ...{ verify: base.verify, loop: this.loop, local: this.#local, saved: base.saved?.proxies ?? [] },
@@ -201,7 +207,7 @@ class Agent implements RunningAgent {
     const certificate = config.tls ? await this.#certificate() : undefined;
     const server = await startAdsServer({
       ...{ address: config.address, port: config.xdsPort, store, gate: this.#proxies, identities, log, registry: this.#registry },
-      certificate,
+      ...{ certificate, use: this.#use },
     });
     this.xdsPort = server.port;
     this.#trust.follow(server);
@@ -373,7 +379,7 @@ class Agent implements RunningAgent {
       ...(this.#feed?.encoded() ?? { config: [], fleet: [] }),
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
-      proxies: this.#proxies.refs(),
+      ...{ proxies: this.#proxies.refs(), use: this.#use.saved() },
       probation: this.#probation.saved(),
     };
   }

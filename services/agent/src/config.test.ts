@@ -13,6 +13,7 @@ describe('loadAgentConfig', () => {
       ...{ gateways: ['127.77.2.1:15443'], xdsPort: 15010, adminPort: 15014, identityDir: undefined },
       caKey: { file: undefined, value: undefined },
       virtualRange: { base: 4042260480, prefix: 12 },
+      sendAllUpTo: 100,
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };
     expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
@@ -39,6 +40,7 @@ describe('loadAgentConfig', () => {
     [{ registryDir: '/r', gateway: '10.0.0.1:0' }, '--gateway is "10.0.0.1:0"; expected IP:PORT'],
     [{ registryDir: '/r', xdsPort: '70000' }, '--xds-port is "70000", which is not a port'],
     [{ registryDir: '/r', tokenFile: '/nowhere/token' }, '--token-file: ENOENT'],
+    [{ registryDir: '/r', sendAllUpTo: 'all' }, '--send-all-up-to is "all"; expected a number of upstreams'],
     [{ registryDir: '/r', gatewayPort: '1' }, '--gateway-port is not a setting of the agent'],
   ];
   it.each(faults)('refuses %j', (flags, message) => {

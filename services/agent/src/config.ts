@@ -37,6 +37,8 @@ export interface AgentConfig {
   readonly adminPort: number;
   /** Addresses that stand for names of the mesh; the same for every replica of a cluster. */
   readonly virtualRange: VirtualRange;
+  /** Up to so many upstreams, sidecars are sent them all; of more, those that policy and recent use call for (decision 0017). */
+  readonly sendAllUpTo: number;
 }
 
 /** Settings as flags give them: camel case; those that repeat are lists. */
@@ -54,6 +56,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   xdsPort: 'HAWSER_AGENT_XDS_PORT',
   adminPort: 'HAWSER_AGENT_ADMIN_PORT',
   virtualRange: 'HAWSER_AGENT_VIRTUAL_RANGE',
+  sendAllUpTo: 'HAWSER_AGENT_SEND_ALL_UP_TO',
   adminAddress: 'HAWSER_AGENT_ADMIN_ADDRESS',
   tls: 'HAWSER_AGENT_TLS',
   caFile: 'HAWSER_CA_FILE',
@@ -95,6 +98,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     xdsPort: portOf('xds-port', text('xdsPort') ?? String(PORTS.agentXds)),
     adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
     virtualRange: rangeOf(text('virtualRange')),
+    sendAllUpTo: upTo(text('sendAllUpTo') ?? '100'),
   });
 }
 
@@ -155,6 +159,12 @@ function portOf(flag: string, text: string): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new AppError('config-invalid', `--${flag} is ${JSON.stringify(text)}, which is not a port`);
   return port;
+}
+
+function upTo(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new AppError('config-invalid', `--send-all-up-to is ${JSON.stringify(text)}; expected a number of upstreams, such as 100`);
 }
 
 function rangeOf(text: string | undefined): VirtualRange {

@@ -11,8 +11,13 @@ import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
 
 /** What is remembered of a proxy. */
-function refOf({ role, address, name, namespace, serviceAccount, labels, capture }: ConnectedProxy): ProxyRef {
-  return { role, address, name, namespace, serviceAccount, labels, ...(capture === undefined ? {} : { capture }) };
+function refOf({ capture, fetchesUpstreams, ...known }: ConnectedProxy): ProxyRef {
+  const { role, address, name, namespace, serviceAccount, labels } = known;
+  return {
+    ...{ role, address, name, namespace, serviceAccount, labels },
+    ...(capture === undefined ? {} : { capture }),
+    ...(fetchesUpstreams === undefined ? {} : { fetchesUpstreams }),
+  };
 }
 
 /** What it works with. */

@@ -18,7 +18,7 @@ import { type EchoApp, startEchoApp } from './echo-app.ts';
 import { BOOKINFO, type Layout, portsOf, type Workload } from './layout.ts';
 
 /** What a rig is started with; the rest is `BOOKINFO`. */
-export type RigOptions = { readonly net: number; readonly dns?: DnsServer } & Partial<Layout>;
+export type RigOptions = { readonly net: number; readonly dns?: DnsServer; readonly sendsAllUpTo?: number } & Partial<Layout>;
 
 /** Answers of many calls. */
 export interface Tally {
@@ -38,7 +38,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const mesh = await Mesh.start(
     layout.clusters.map((name) => ({ name, gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`] })),
     undefined,
-    options.dns,
+    { ...(options.dns === undefined ? {} : { dns: options.dns }), sendsAllUpTo: options.sendsAllUpTo },
   );
   const rig = new Rig(mesh, layout, addressOf);
   await rig.start();

@@ -7,6 +7,7 @@ import type { Dirty } from '@hawser/agent/state/federation.ts';
 import type { PeerCluster, ProxyRef } from '@hawser/agent/state/world.ts';
 import { encoded } from '@hawser/agent/translate/encode.ts';
 import { createTranslator, type Translator } from '@hawser/agent/translate/translator.ts';
+import { RecentUse, type RecentUseParts } from '@hawser/agent/upstream-use.ts';
 import { type AdsServer, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, spiffeId, trustDomainOf } from '@hawser/model/fleet.ts';
@@ -24,12 +25,22 @@ export interface ClusterOptions {
   readonly gateways?: readonly string[];
 }
 
+/** How a mesh differs from most. */
+export interface MeshOptions {
+  /** Where the Envoys ask for names. */
+  readonly dns?: EnvoyOptions['dns'];
+  /** Sidecars fetch upstreams by themselves, and are sent all of them unasked only up to so many (decision 0017). */
+  readonly sendsAllUpTo?: number | undefined;
+}
+
 interface Member {
   readonly peer: PeerCluster;
   readonly domain: TrustDomain;
   readonly translator: Translator;
   readonly store: SnapshotStore;
-  readonly ads: AdsServer;
+  ads: AdsServer;
+  /** Starts its server on a port: what it remembers of use, it has saved. */
+  serve(port: number): Promise<AdsServer>;
   /** Certificates that differ from what the account would get, by account. */
   readonly given: Map<string, Identity>;
 }
@@ -47,7 +58,7 @@ type Parts = ReadonlyMap<string, EndpointShard>;
 
 export class Mesh {
   readonly #members = new Map<string, Member>();
-  readonly #dns: EnvoyOptions['dns'];
+  readonly #options: MeshOptions;
   readonly #envoys: TestEnvoy[] = [];
   readonly #byAddress = new Map<string, TestEnvoy>();
   readonly #seen = new Map<string, { readonly parts: Parts; readonly seen: Parts }>();
@@ -57,15 +68,17 @@ export class Mesh {
   #policies: ReadonlyMap<string, Resource> = new Map();
   readonly #credentials = new Map<string, Credentials>();
 
-  private constructor(adsAddress: string, dns: EnvoyOptions['dns']) {
+  private constructor(adsAddress: string, options: MeshOptions) {
     this.#adsAddress = adsAddress;
-    this.#dns = dns;
+    this.#options = options;
   }
 
-  /** The agents listen on loopback, unless their proxies are in network namespaces of their own; the Envoys ask `dns` for names. */
-  static async start(clusters: readonly ClusterOptions[], adsAddress = '127.0.0.1', dns?: EnvoyOptions['dns']): Promise<Mesh> {
-    const mesh = new Mesh(adsAddress, dns);
-    for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster, adsAddress));
+  /** The agents listen on loopback, unless their proxies are in network namespaces of their own. */
+  static async start(clusters: readonly ClusterOptions[], adsAddress = '127.0.0.1', options: MeshOptions = {}): Promise<Mesh> {
+    const mesh = new Mesh(adsAddress, options);
+    const policies = (): ReadonlyMap<string, Resource> => mesh.#policies;
+    const use = options.sendsAllUpTo === undefined ? undefined : { sendsAllUpTo: options.sendsAllUpTo, policies };
+    for (const cluster of clusters) mesh.#members.set(cluster.name, await startMember(cluster, adsAddress, use));
     mesh.#clusters = new Map([...mesh.#members].map(([name, { peer }]) => [name, peer]));
     return mesh;
   }
@@ -91,9 +104,15 @@ export class Mesh {
     return this.#member(cluster).ads.port;
   }
 
-  /** The agent of a cluster goes away for good. */
+  /** The agent of a cluster goes away. */
   stopAgent(cluster: string): Promise<void> {
     return this.#member(cluster).ads.stop();
+  }
+
+  /** It comes back, with what it had saved. */
+  async startAgent(cluster: string): Promise<void> {
+    const member = this.#member(cluster);
+    member.ads = await member.serve(member.ads.port);
   }
 
   /** The newest Envoy that was started at an address. */
@@ -179,9 +198,10 @@ export class Mesh {
     if (as.identity !== undefined) given.set(as.account, as.identity);
     const [namespace = '', serviceAccount = ''] = as.account.split('/');
     const name = `${ref.role}-${ref.address}`;
-    const node = { ...ref, name, namespace, serviceAccount, cluster };
+    const fetching = ref.role === 'sidecar' && this.#options.sendsAllUpTo !== undefined ? { onDemand: 'upstreams' } : {};
+    const node = { ...ref, name, namespace, serviceAccount, cluster, ...fetching };
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
-    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, dns: this.#dns });
+    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, dns: this.#options.dns });
     this.#envoys.push(envoy);
     this.#byAddress.set(ref.address, envoy);
     return envoy;
@@ -215,30 +235,39 @@ function keyOf({ kind, metadata }: Resource): string {
   return resourceKey(kind, metadata.namespace, metadata.name);
 }
 
-async function startMember({ name, network = name, gateways = [] }: ClusterOptions, address: string): Promise<Member> {
+async function startMember(
+  { name, network = name, gateways = [] }: ClusterOptions,
+  address: string,
+  useOf: Pick<RecentUseParts, 'sendsAllUpTo' | 'policies'> | undefined,
+): Promise<Member> {
   const domain = await createTrustDomain(trustDomainOf(name));
   const peer = { name, region: name, zone: `${name}-a`, network, trustDomain: domain.name, trustBundle: [domain.bundle], gateways };
   const [translator, store, given] = [createTranslator(), new SnapshotStore(), new Map<string, Identity>()];
   const identityOf = async (account: string, namespace: string, serviceAccount: string): Promise<Identity> =>
     given.get(account) ?? domain.issue(spiffeId(domain.name, namespace, serviceAccount));
-  const ads = await startAdsServer({
-    ...{ address, port: 0, store, log: pino({ level: 'silent' }), registry: createRegistry() },
-    gate: {
-      authenticate: async (token) => JSON.parse(Buffer.from(token, 'base64').toString()),
-      attach: (proxy) => void store.apply(translator.attach(proxy)),
-      detach: (proxy) => void store.apply(translator.detach(proxy)),
-      ready: true,
-      onReady: (callback) => callback(),
-    },
-    identities: {
-      hold: async ({ namespace, serviceAccount }) => ({
-        current: identitySecret(await identityOf(`${namespace}/${serviceAccount}`, namespace, serviceAccount)),
-        acknowledged: () => undefined,
-        release: () => undefined,
-      }),
-    },
-  });
-  return { peer, domain, translator, store, ads, given };
+  let use: RecentUse | undefined;
+  const serve = (port: number): Promise<AdsServer> => {
+    const saved = use?.saved() ?? [];
+    use = useOf === undefined ? undefined : new RecentUse({ ...useOf, saved, now: Date.now, onChange: () => undefined });
+    return startAdsServer({
+      ...{ address, port, store, log: pino({ level: 'silent' }), registry: createRegistry(), use },
+      gate: {
+        authenticate: async (token) => JSON.parse(Buffer.from(token, 'base64').toString()),
+        attach: (proxy) => void store.apply(translator.attach(proxy)),
+        detach: (proxy) => void store.apply(translator.detach(proxy)),
+        ready: true,
+        onReady: (callback) => callback(),
+      },
+      identities: {
+        hold: async ({ namespace, serviceAccount }) => ({
+          current: identitySecret(await identityOf(`${namespace}/${serviceAccount}`, namespace, serviceAccount)),
+          acknowledged: () => undefined,
+          release: () => undefined,
+        }),
+      },
+    });
+  };
+  return { peer, domain, translator, store, ads: await serve(0), serve, given };
 }
 
 function shardOf(key: string, cluster: string, options: ServiceOptions): EndpointShard {

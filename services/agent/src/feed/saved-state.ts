@@ -67,6 +67,8 @@ export const SavedState = Type.Object({
       }),
     ),
   ),
+  /** Upstreams that proxies asked for, and when, in ms since 1970; absent from files of an earlier release. */
+  use: Type.Optional(Type.Array(Type.Object({ namespace: Type.String(), upstream: Type.String(), askedAt: Type.Number() }))),
   proxies: Type.Array(
     Type.Object({
       role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
@@ -77,6 +79,7 @@ export const SavedState = Type.Object({
       serviceAccount: Type.Optional(Type.String()),
       labels: Type.Optional(Type.Record(Type.String(), Type.String())),
       capture: Type.Optional(Type.Union([Type.Literal('ipv4'), Type.Literal('dual')])),
+      fetchesUpstreams: Type.Optional(Type.Literal(true)),
     }),
   ),
 });

@@ -13,6 +13,8 @@ export interface XdsResource {
   readonly pieces?: readonly Uint8Array[];
   /** A cluster that knows its servers without an assignment: it resolves them, or its callers name them. */
   readonly hasServers?: true;
+  /** Clusters that routes only send copies of requests to. */
+  readonly copiesTo?: readonly string[];
 }
 
 /** Length of the resource message in bytes; nothing is joined for it. */

@@ -44,6 +44,8 @@ export interface ProxyRef {
   readonly labels?: Readonly<Record<string, string>>;
   /** What of its workload's traffic is captured, by its own word; none unless given. */
   readonly capture?: Capture;
+  /** Whether it fetches upstreams that it was not sent (decision 0017), by its own word. */
+  readonly fetchesUpstreams?: true;
 }
 
 /** A workload whose traffic is led to its sidecar by the kernel: IPv4 alone, or IPv6 too. */

@@ -16,7 +16,7 @@ export function encoded<Desc extends DescMessage>(type: XdsType, name: string, m
 }
 
 /** A resource of pieces that others share; they are joined for who asks for all of it in one. The version is the caller's to make. */
-export function inPieces(named: Pick<XdsResource, 'type' | 'name' | 'version'>, pieces: readonly Uint8Array[]): XdsResource {
+export function inPieces(named: Pick<XdsResource, 'type' | 'name' | 'version' | 'copiesTo'>, pieces: readonly Uint8Array[]): XdsResource {
   let joined: Uint8Array | undefined;
   return {
     ...named,

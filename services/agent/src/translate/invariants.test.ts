@@ -12,7 +12,7 @@ function resource(type: XdsResource['type'], name: string): XdsResource {
 }
 
 function host(name: string, domain: string): EncodedHost {
-  return { name, domains: [domain], version: 'v', field: new Uint8Array(), clusters: ['there', 'gone'], opensBlock: false };
+  return { name, domains: [domain], version: 'v', field: new Uint8Array(), clusters: ['there', 'gone'], copiesTo: [], opensBlock: false };
 }
 
 test('a gap in priorities and a weight of 0 are found', () => {

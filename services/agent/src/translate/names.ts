@@ -40,10 +40,12 @@ export function upstreamName(port: number, subset: string, host: string): string
   return `outbound|${port}|${subset}|${host}`;
 }
 
-/** What the name of an upstream cluster is made of; undefined for any other name. */
+/** What the name of an upstream cluster is made of, whatever is spoken there; undefined for any other name. */
 export function parseUpstreamName(name: string): { port: number; subset: string; host: string } | undefined {
   const [kind, port, subset, host] = name.split('|');
-  return kind === 'outbound' && subset !== undefined && host !== undefined ? { port: Number(port), subset, host } : undefined;
+  return (kind === 'outbound' || kind === 'outbound_tcp') && subset !== undefined && host !== undefined
+    ? { port: Number(port), subset, host }
+    : undefined;
 }
 
 /** Listener of a TCP service. */

@@ -26,9 +26,10 @@ export function proxyResources(
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
   const { bounds, secrets, served } = about;
   const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
+  const fetches = proxy.fetchesUpstreams === true;
   const own = [
-    outboundListener(proxy.address),
-    ...about.tcp.map((service) => tcpListener(proxy.address, service)),
+    outboundListener(proxy.address, fetches),
+    ...about.tcp.map((service) => tcpListener(proxy.address, service, fetches)),
     ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, ...endTls }),
     ...about.captured,
   ];

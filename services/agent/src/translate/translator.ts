@@ -305,7 +305,7 @@ class IncrementalTranslator implements Translator {
     return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds, secrets });
   }
 
-  #captured(layer: LayerName, { capture }: ProxyRef, draft: Draft): XdsResource[] {
+  #captured(layer: LayerName, { capture, fetchesUpstreams }: ProxyRef, draft: Draft): XdsResource[] {
     if (capture === undefined) return [];
     const view = this.#views.of(layer, draft.views);
     const common = this.#common(draft);
@@ -315,6 +315,7 @@ class IncrementalTranslator implements Translator {
       ...{ views, hosts: callable.hosts, scope: view?.scope },
       lookup: (key) => this.#serviceIn(draft, key)?.view,
       elsewhere: view?.bounds?.elsewhere ?? 'ALLOW_ANY',
+      fetches: fetchesUpstreams === true,
     });
   }
 

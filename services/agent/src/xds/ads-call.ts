@@ -57,8 +57,15 @@ export function messageIn<Request>(bytes: Buffer, dialect: Dialect<Request>): Di
 }
 
 /** The proxy that a stream's first request describes; refuses claims that the token does not prove. */
-export function proxyOf(node: DialectMessage<unknown>['node'], identity: ProxyIdentity): ConnectedProxy {
+export function proxyOf(
+  node: DialectMessage<unknown>['node'],
+  identity: ProxyIdentity,
+  { name: variant }: Pick<Dialect<unknown>, 'name'>,
+): ConnectedProxy {
   const proxy = checkClaims(node?.metadata ?? {}, identity);
   if (typeof proxy === 'string') throw new StreamRefusal('denied', proxy);
-  return proxy;
+  if (variant === 'delta') return proxy;
+  // State of the world knows no fetching of single upstreams.
+  const { fetchesUpstreams: _fetches, ...rest } = proxy;
+  return rest;
 }

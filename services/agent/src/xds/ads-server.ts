@@ -15,6 +15,7 @@ import type { IdentitySource } from './identity-source.ts';
 import { proxyConfigOf } from './proxy-config.ts';
 import type { ProxyGate } from './proxy-gate.ts';
 import type { AdsCall } from './proxy-stream.ts';
+import type { UpstreamUse } from './unasked-upstreams.ts';
 import { WORKLOAD_HEALTH_SERVICE, workloadHealthHandlers } from './workload-health-service.ts';
 import { xdsCredentials } from './xds-credentials.ts';
 import { createXdsMetrics } from './xds-metrics.ts';
@@ -30,6 +31,8 @@ export interface AdsServerOptions {
   readonly registry: Registry;
   /** TLS; plain text without it. */
   readonly certificate?: LiveCertificate | undefined;
+  /** Which upstreams are called for: of many, proxies that fetch the others by themselves are sent those alone. */
+  readonly use?: UpstreamUse | undefined;
   /** How long a connection may be quiet until it is pinged, and unanswered until it ends; 20 s and 10 s unless given. */
   readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
 }

@@ -17,6 +17,7 @@ import { IDENTITY_SECRET, ownLayer, proxyView, type ResourceView } from './resou
 import { StreamIndex } from './stream-index.ts';
 import { checkNames, FIRST_REQUEST_MS, MAX_STREAMS, onExpiry } from './stream-limits.ts';
 import { typeOfUrl } from './type-urls.ts';
+import { UnaskedUpstreams, type UpstreamUse } from './unasked-upstreams.ts';
 import type { XdsMetrics } from './xds-metrics.ts';
 
 /** Told about streams. */
@@ -34,6 +35,8 @@ interface StreamsOptions {
   readonly identities: IdentitySource;
   readonly log: Logger;
   readonly metrics: XdsMetrics;
+  /** Which upstreams are called for; every proxy is sent all of them without it. */
+  readonly use?: UpstreamUse | undefined;
 }
 
 /** What reads a stream's requests. */
@@ -143,7 +146,7 @@ export class AdsStreams implements StreamEvents {
     const first = await firstMessage(call, ended);
     if (first === undefined) return;
     const message = messageIn(first, dialect);
-    const proxy = proxyOf(message.node, identity);
+    const proxy = proxyOf(message.node, identity, dialect);
     const opened: { stream?: ProxyStream } = {};
     const lease = new IdentityLease(() => this.#hold(proxy, opened));
     if (ended.aborted) return;
@@ -153,10 +156,12 @@ export class AdsStreams implements StreamEvents {
       lease.release();
       if (opened.stream !== undefined) this.#close(opened.stream);
     });
-    const view = this.#viewOf(proxy, lease);
+    this.#options.gate.attach(proxy);
+    const unasked = this.#unaskedBy(proxy);
+    const view = this.#viewOf(proxy, lease, unasked);
     const streamId = `${randomBytes(4).toString('hex')}-`;
     const machine = dialect.open(view, { silent: !this.#options.gate.ready, streamId });
-    const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this, budget: this.#budget });
+    const stream = new ProxyStream({ proxy, view, variant: dialect.name, machine, call, events: this, budget: this.#budget, unasked });
     opened.stream = stream;
     this.#open(stream);
     this.#read(call, { stream, machine, dialect, lease }, message);
@@ -173,10 +178,15 @@ export class AdsStreams implements StreamEvents {
     }
   }
 
-  #viewOf(proxy: ConnectedProxy, lease: IdentityLease): ResourceView {
-    const { gate, store } = this.#options;
-    gate.attach(proxy);
-    return proxyView({ store, sets: this.#sets, own: ownLayer(proxy), identity: () => lease.current });
+  #viewOf(proxy: ConnectedProxy, lease: IdentityLease, unasked: UnaskedUpstreams | undefined): ResourceView {
+    const { store } = this.#options;
+    return proxyView({ store, sets: this.#sets, own: ownLayer(proxy), identity: () => lease.current, unasked });
+  }
+
+  #unaskedBy(proxy: ConnectedProxy): UnaskedUpstreams | undefined {
+    const { store, use } = this.#options;
+    if (use === undefined || proxy.fetchesUpstreams !== true) return undefined;
+    return new UnaskedUpstreams({ store, use, own: ownLayer(proxy), namespace: proxy.namespace });
   }
 
   #open(stream: ProxyStream): void {
@@ -199,7 +209,9 @@ export class AdsStreams implements StreamEvents {
       const type = typeOfUrl(message.typeUrl);
       if (type !== undefined) {
         const answer = machine.request(type, message.request);
-        checkNames(machine.subscription(type).asked.size);
+        const { asked } = machine.subscription(type);
+        checkNames(asked.size);
+        if (type === 'CDS') stream.unasked?.note(asked);
         if (type === 'SDS' && answer === 'ack') lease.acknowledged(machine.subscription(type).ackedVersion(IDENTITY_SECRET));
         stream.asked(type, answer);
       }
@@ -249,7 +261,10 @@ export class AdsStreams implements StreamEvents {
   }
 
   #applied(applied: Applied): void {
-    for (const [stream, keys] of this.#index.affected(applied.changes)) stream.changed(keys);
+    for (const [stream, keys] of this.#index.affected(applied.changes)) {
+      const fresh = stream.unasked?.follow(keys) ?? [];
+      stream.changed(fresh.length === 0 ? keys : [...fresh, ...keys]);
+    }
   }
 
   #changed(): void {

@@ -13,3 +13,9 @@ it('takes an edge proxy with its labels, in the order of their names', () => {
 it('refuses an edge proxy whose token is not for one: it would be given certificates', () => {
   expect(checkClaims(claims, { ...identity, edge: false })).toContain('not for an edge proxy');
 });
+
+it('takes that a proxy fetches upstreams, and no other word for it', () => {
+  expect(checkClaims({ ...claims, onDemand: 'upstreams' }, identity)).toMatchObject({ fetchesUpstreams: true });
+  expect(checkClaims(claims, identity)).not.toHaveProperty('fetchesUpstreams');
+  expect(checkClaims({ ...claims, onDemand: true }, identity)).toContain('node.metadata.onDemand is true, expected upstreams');
+});

@@ -30,11 +30,13 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
   if (role === 'edge' && identity.edge !== true)
     return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
   const labels = labelsIn(metadata['labels']);
-  const { capture } = metadata;
-  if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels };
+  const { capture, onDemand } = metadata;
+  if (onDemand !== undefined && onDemand !== 'upstreams') return `node.metadata.onDemand is ${shown(onDemand)}, expected upstreams`;
+  const fetching = onDemand === undefined ? {} : { fetchesUpstreams: true as const };
+  if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels, ...fetching };
   if (role !== 'sidecar' || (capture !== 'ipv4' && capture !== 'dual'))
     return `node.metadata.capture is ${shown(capture)}, expected ipv4 or dual, and of a sidecar alone`;
-  return { name, role, address, namespace, serviceAccount, labels, capture };
+  return { name, role, address, namespace, serviceAccount, labels, capture, ...fetching };
 }
 
 const MOST_LABELS = 64;

@@ -26,6 +26,8 @@ export interface ConnectedProxy {
   readonly labels: Readonly<Record<string, string>>;
   /** `node.metadata.capture`: what of its workload's traffic the kernel leads to it. */
   readonly capture?: 'ipv4' | 'dual';
+  /** `node.metadata.onDemand`: it fetches upstreams by itself that it was not sent. */
+  readonly fetchesUpstreams?: true;
 }
 
 /** Asked by the ADS server for each stream. */

@@ -11,6 +11,7 @@ import type { ConnectedProxy } from './proxy-gate.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { StreamState } from './stream-machine.ts';
 import { typeStatuses } from './type-status.ts';
+import type { UnaskedUpstreams } from './unasked-upstreams.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -36,6 +37,8 @@ export interface ProxyStreamParts {
   readonly call: AdsCall;
   readonly events: StreamEvents;
   readonly budget: OutboundBudget;
+  /** What it is sent unasked, where that is not everything. */
+  readonly unasked?: UnaskedUpstreams | undefined;
 }
 
 /** The machine, without the requests that its variant speaks. */
@@ -45,6 +48,7 @@ export type StreamWriter = StreamState & Pick<DialectMachine<never>, 'changed' |
 export class ProxyStream {
   readonly proxy: ConnectedProxy;
   readonly view: ResourceView;
+  readonly unasked: UnaskedUpstreams | undefined;
   readonly variant: 'delta' | 'sotw';
   readonly machine: StreamState;
   readonly connectedAt = new Date().toISOString();
@@ -65,6 +69,7 @@ export class ProxyStream {
   constructor(parts: ProxyStreamParts) {
     this.proxy = parts.proxy;
     this.view = parts.view;
+    this.unasked = parts.unasked;
     this.variant = parts.variant;
     this.machine = parts.machine;
     this.#machine = parts.machine;

@@ -4,6 +4,7 @@ import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyRef } from '../state/world.ts';
 import type { LayerSet, LayerSets, WholeSet } from './layer-sets.ts';
+import type { UnaskedUpstreams } from './unasked-upstreams.ts';
 
 /** The resources that a stream may serve at this moment. */
 export interface ResourceView {
@@ -14,6 +15,8 @@ export interface ResourceView {
   awaits?(type: XdsType, name: string): boolean;
   /** Names of everything of a type. */
   names(type: XdsType): Iterable<string>;
+  /** Whether a client that asks for everything is sent this name unasked; all are when this is left out. */
+  offers?(type: XdsType, name: string): boolean;
   /** Everything of a type encoded together, if the view is made of layers that others see too. */
   whole?(type: XdsType): WholeSet | undefined;
   /** Everything of a type, if it is what others see too; another object after every change. */
@@ -34,13 +37,15 @@ export interface ProxyViewOptions {
   readonly sets: LayerSets;
   readonly own: LayerName;
   readonly identity: () => XdsResource | undefined;
+  /** Which upstreams it is sent unasked; all of them without it. */
+  readonly unasked?: UnaskedUpstreams | undefined;
 }
 
 /**
  * A proxy's own layer, which wins, those it reads at the time, and its certificate. `identity` is asked each time, so a renewed
  * certificate is seen at once, and not before it was issued; the name `identity` in a layer is never served.
  */
-export function proxyView({ store, sets, own, identity }: ProxyViewOptions): ResourceView {
+export function proxyView({ store, sets, own, identity, unasked }: ProxyViewOptions): ResourceView {
   return {
     get generation() {
       return store.generation;
@@ -59,7 +64,9 @@ export function proxyView({ store, sets, own, identity }: ProxyViewOptions): Res
       if (type === 'SDS' && identity() !== undefined) names.add(IDENTITY_SECRET);
       return names;
     },
+    offers: (type, name) => type !== 'CDS' || unasked?.offers(name) !== false,
     whole: (type) => (type === 'SDS' ? undefined : sets.whole(type, store.layersOf(own))),
-    common: (type) => (type === 'SDS' ? undefined : sets.common(type, store.layersOf(own))),
+    common: (type) =>
+      type === 'SDS' || (type === 'CDS' && unasked?.isBounded === true) ? undefined : sets.common(type, store.layersOf(own)),
   };
 }

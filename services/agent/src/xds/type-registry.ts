@@ -16,6 +16,7 @@ import { file_envoy_extensions_filters_http_ext_authz_v3_ext_authz as extAuthz }
 import { file_envoy_extensions_filters_http_fault_v3_fault as fault } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import { file_envoy_extensions_filters_http_grpc_web_v3_grpc_web as grpcWeb } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { file_envoy_extensions_filters_http_header_mutation_v3_header_mutation as headerMutation } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
+import { file_envoy_extensions_filters_http_on_demand_v3_on_demand as onDemand } from '@hawser/xds/generated/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.ts';
 import { file_envoy_extensions_filters_http_rbac_v3_rbac as rbac } from '@hawser/xds/generated/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts';
 import { file_envoy_extensions_filters_http_router_v3_router as router } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import { file_envoy_extensions_filters_http_stateful_session_v3_stateful_session as statefulSession } from '@hawser/xds/generated/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts';
@@ -43,7 +44,8 @@ import { file_xds_type_v3_typed_struct as typedStruct } from '@hawser/xds/genera
 
 const FILES = [
   ...[cors, grpcWeb, httpInspector, originalDst, forwardCluster, forwardProxy, sniForwardProxy],
-  ...[openTelemetry, zipkin, celFilter, extAuthz, headerMutation, rbac, wasm, requestIds, typedStruct, streamLog, networkRbac, tlsInputs],
+  ...[openTelemetry, zipkin, celFilter, extAuthz, headerMutation, onDemand, rbac, wasm, requestIds, typedStruct, streamLog],
+  ...[networkRbac, tlsInputs],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
   ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];

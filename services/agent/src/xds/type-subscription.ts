@@ -96,8 +96,13 @@ export class TypeSubscription<Hold> {
     return this.#dirty.names().some((name) => this.#versions.mayLack(name) && this.#view.get(this.type, name) !== undefined);
   }
 
+  /**
+   * Whether the client is told of a name: one that it asked for, and of everything, where it asks for that, what the view offers. What it
+   * was sent or says that it has stays covered: nothing is left behind because it would not be offered any more.
+   */
   covers(name: string): boolean {
-    return this.#asked.covers(name);
+    if (!this.#asked.covers(name)) return false;
+    return this.#asked.names.has(name) || this.#view.offers?.(this.type, name) !== false || this.#versions.has(name);
   }
 
   /** What the client was sent and what it accepted, each as 16 hex digits over names and versions; empty for nothing. */
@@ -157,7 +162,7 @@ export class TypeSubscription<Hold> {
   claim(versions: ReadonlyMap<string, string>): void {
     this.#apart();
     for (const [name, version] of versions) {
-      if (!this.covers(name)) continue;
+      if (!this.#asked.covers(name)) continue;
       this.#claim(name, version);
       this.#dirty.disown(name);
     }
@@ -243,7 +248,7 @@ export class TypeSubscription<Hold> {
     if (answered.whole !== undefined) this.#acceptWhole(answered.whole, answered.generation);
     const puts = answered.whole === undefined ? answered.puts : [];
     for (const { name, version } of puts) {
-      if (!this.covers(name)) continue;
+      if (!this.#asked.covers(name)) continue;
       this.#remember(name, version);
       this.#acceptOne(name, version, answered.generation);
     }
@@ -285,7 +290,7 @@ export class TypeSubscription<Hold> {
   }
 
   #refuse(answered: InFlight, message: string): void {
-    const refused = answered.puts.filter(({ name }) => this.covers(name));
+    const refused = answered.puts.filter(({ name }) => this.#asked.covers(name));
     for (const { name } of refused) {
       this.#remember(name, UNKNOWN);
       this.#versions.send(name, UNKNOWN);
@@ -295,7 +300,7 @@ export class TypeSubscription<Hold> {
       message,
     );
     if (answered.puts.length === 0) return;
-    for (const name of answered.removed.filter((removed) => this.covers(removed))) {
+    for (const name of answered.removed.filter((removed) => this.#asked.covers(removed))) {
       this.#versions.send(name, UNKNOWN);
       this.#dirty.compare(name);
     }
@@ -329,14 +334,14 @@ export class TypeSubscription<Hold> {
   #subscribeAll(): void {
     this.#asked.wildcard = true;
     if (this.#versions.size === 0) this.#owesAnswer = true;
-    for (const name of this.#view.names(this.type)) this.#dirty.compare(name);
+    for (const name of this.#view.names(this.type)) if (this.covers(name)) this.#dirty.compare(name);
     for (const name of this.#forcedEarly) this.#owe(name);
   }
 
   #unsubscribe(name: string): void {
     if (name === '*') {
       this.#asked.wildcard = false;
-      for (const known of new Set([...this.#versions.keys(), ...this.#dirty.names()])) if (!this.covers(known)) this.#forget(known);
+      for (const known of new Set([...this.#versions.keys(), ...this.#dirty.names()])) if (!this.#asked.covers(known)) this.#forget(known);
       return;
     }
     if (!this.#asked.delete(name)) return;
@@ -360,6 +365,7 @@ export class TypeSubscription<Hold> {
     if (set === undefined) return;
     this.#owesAnswer ||= this.#asked.wildcard;
     for (const { name } of set.resources) {
+      if (!this.covers(name)) continue;
       if (this.#asked.wildcard) this.#dirty.compare(name);
       else this.#dirty.owe(name);
     }

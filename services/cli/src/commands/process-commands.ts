@@ -74,6 +74,7 @@ function addAgent(program: Command, run: Run): void {
     .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')
     .option('--admin-address <ip>', 'address of the admin door (default: that of xDS on loopback, else 127.0.0.1)')
     .option('--virtual-range <cidr>', 'addresses that names of the mesh resolve to, for captured workloads (default: 240.240.0.0/12)')
+    .option('--send-all-up-to <upstreams>', 'of more, a sidecar is sent what policy and recent use call for (default: 100)')
     .option('--xds-port <port>', 'default: 15010')
     .option('--admin-port <port>', 'default: 15014')
     .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")

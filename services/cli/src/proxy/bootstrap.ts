@@ -100,6 +100,8 @@ function nodeOf(options: BootstrapOptions): Json {
       ...{ role, address, name, namespace, serviceAccount, cluster },
       ...(labels === undefined ? {} : { labels }),
       ...(capture === undefined ? {} : { capture }),
+      // It speaks delta, so it can fetch an upstream at the first request for it, and need not be sent all of them.
+      ...(role === 'sidecar' ? { onDemand: 'upstreams' } : {}),
     },
   };
 }

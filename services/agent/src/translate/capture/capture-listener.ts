@@ -18,6 +18,7 @@ import type { Capture } from '../../state/world.ts';
 import { encoded } from '../encode.ts';
 import { routedChains } from '../listeners/connection-chains.ts';
 import { outboundHttp, outboundTcp } from '../listeners/outbound-listeners.ts';
+import type { TcpRules } from '../listeners/tcp-ports.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerName, UNAVAILABLE_CLUSTER, upstreamName } from '../names.ts';
 import { UniqueMatches } from '../unique-chains.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from '../wire-values.ts';
@@ -36,6 +37,8 @@ export interface CaptureOptions {
   readonly hosts: readonly AddressedHost[];
   readonly range: VirtualRange;
   readonly elsewhere: Elsewhere;
+  /** Whether the sidecar fetches upstreams that it was not sent. */
+  readonly fetches: boolean;
 }
 
 /**
@@ -106,7 +109,7 @@ function filterChains(options: CaptureOptions): ChainInit[] {
   const own = new Map<number, ChainInit[]>();
   for (const host of options.hosts) {
     for (const port of host.ports) {
-      const chains = servicePort(host, port);
+      const chains = servicePort(host, port, options.fetches);
       if (chains.length > 0) own.set(port.port, [...(own.get(port.port) ?? []), ...chains]);
     }
   }
@@ -144,21 +147,21 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
     {
       name: `virtual${suffix}`,
       filterChainMatch: { ...at, prefixRanges: [cidrRange(rangeText(options.range))] },
-      filters: [outboundHttp(OUTBOUND)],
+      filters: [outboundHttp(OUTBOUND, options.fetches)],
     },
-    { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes)] },
+    { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes, options.fetches)] },
   ];
 }
 
 /** What is called by address and port: TCP, TLS also by the name of its server, and what may be HTTP or not. */
-function servicePort(host: AddressedHost, port: ServicePort): ChainInit[] {
+function servicePort(host: AddressedHost, port: ServicePort, fetches: boolean): ChainInit[] {
   const name = tcpListenerName(port.port, host.host);
   const there: MatchInit = { destinationPort: port.port, prefixRanges: host.addresses.map(cidrRange) };
-  const rules = host.rules?.[port.port];
-  if (port.protocol === 'tcp') return tcpPort(host, port, there);
+  const rules = { ...host.rules?.[port.port], fetches };
+  if (port.protocol === 'tcp') return tcpPort(host, port, { there, rules });
   if (port.application !== 'auto' || host.addresses.length === 0) return [];
   return [
-    { name: `${name}|http`, filterChainMatch: { ...there, ...HTTP_SEEN }, filters: [outboundHttp(OUTBOUND)] },
+    { name: `${name}|http`, filterChainMatch: { ...there, ...HTTP_SEEN }, filters: [outboundHttp(OUTBOUND, fetches)] },
     ...besideHttp({ name, filterChainMatch: there, filters: [outboundTcp(name, plainUpstreamName(port.port, '', host.host), rules)] }),
   ];
 }
@@ -169,14 +172,14 @@ function besideHttp(chain: ChainInit & { readonly name: string }): ChainInit[] {
   return [chain, { ...chain, name: `${chain.name}|plain`, filterChainMatch: plain }];
 }
 
-function tcpPort(host: AddressedHost, port: ServicePort, there: MatchInit): ChainInit[] {
+function tcpPort(host: AddressedHost, port: ServicePort, { there, rules }: { there: MatchInit; rules: TcpRules }): ChainInit[] {
   const name = tcpListenerName(port.port, host.host);
   const cluster = host.forwards ? PASSTHROUGH_CLUSTER : upstreamName(port.port, '', host.host);
-  const filters = [outboundTcp(name, cluster, host.rules?.[port.port])];
+  const filters = [outboundTcp(name, cluster, rules)];
   const isTls = port.application === 'tls';
   const bySni = { destinationPort: port.port, serverNames: [host.host, ...host.aliases], transportProtocol: 'tls' };
   return [
-    ...ruledChains(name, { host, isTls, there }),
+    ...ruledChains(name, { host, isTls, there, rules }),
     // A host whose connections go where they were going is its port, wherever it is called, unless TLS can tell.
     ...(host.addresses.length > 0 || (host.forwards && !isTls) ? besideHttp({ name, filterChainMatch: there, filters }) : []),
     ...(isTls ? [{ name: `${name}|sni`, filterChainMatch: bySni, filters }] : []),
@@ -184,9 +187,11 @@ function tcpPort(host: AddressedHost, port: ServicePort, there: MatchInit): Chai
 }
 
 /** What VirtualServices lead elsewhere, at the host's addresses; by server name wherever the connection was going. */
-function ruledChains(name: string, { host, isTls, there }: { host: AddressedHost; isTls: boolean; there: MatchInit }): ChainInit[] {
+function ruledChains(
+  name: string,
+  { host, isTls, there, rules }: { host: AddressedHost; isTls: boolean; there: MatchInit; rules: TcpRules },
+): ChainInit[] {
   const port = there.destinationPort ?? 0;
-  const rules = host.rules?.[port] ?? {};
   const routes = (rules.routes ?? []).filter(
     ({ destinations }) =>
       destinations === undefined || host.addresses.some((address) => destinations.some((range) => isInRange(address, range))),

@@ -17,6 +17,8 @@ export interface Callable extends TcpCaller {
   /** The virtual hosts of the route configuration `outbound`. */
   readonly hosts: readonly EncodedHost[];
   readonly elsewhere: Elsewhere;
+  /** Whether the sidecar fetches upstreams that it was not sent. */
+  readonly fetches: boolean;
 }
 
 /** Compiles for captured workloads. */
@@ -36,7 +38,7 @@ export class CaptureCompiler {
     this.#refresh(callable);
     this.#names ??= namesRoutes(this.#hosts);
     return [
-      this.#listener(capture, callable.elsewhere),
+      this.#listener(capture, callable),
       namesListener(),
       this.#names,
       PASSTHROUGH,
@@ -55,10 +57,10 @@ export class CaptureCompiler {
     this.#listeners.clear();
   }
 
-  #listener(capture: Capture, elsewhere: Elsewhere): XdsResource {
-    const key = `${capture} ${elsewhere}`;
+  #listener(capture: Capture, { elsewhere, fetches }: Callable): XdsResource {
+    const key = `${capture} ${elsewhere} ${fetches}`;
     const known = this.#listeners.get(key);
-    const listener = known ?? captureListener(capture, { hosts: this.#hosts, range: this.#range, elsewhere });
+    const listener = known ?? captureListener(capture, { hosts: this.#hosts, range: this.#range, elsewhere, fetches });
     this.#listeners.set(key, listener);
     return listener;
   }

@@ -6,11 +6,13 @@ import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/l
 import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 import { FilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
 import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
+import { OnDemandSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import {
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
+  type ResponseMapperSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { FilterConfigSchema as SniFilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
@@ -33,24 +35,41 @@ export function callersAddress(address: string): string {
   return address.includes(':') ? '::1' : '127.0.0.1';
 }
 
-/** The listener that takes every HTTP call of the workload at an address; the same for all workloads that are called at one. */
-export function outboundListener(address: string): XdsResource {
-  return calledAt(OUTBOUND_CHAIN, address, (called) => {
+/** How long a request, or a connection, waits for an upstream that is fetched for it; then it is answered 503, or closed. */
+const FETCH_MS = 5_000;
+
+const FETCHING = extension('envoy.filters.http.on_demand', OnDemandSchema, { odcds: { source: ADS, timeout: millis(FETCH_MS) } });
+
+/** Says why: an upstream that is not there was not given by the agent. */
+const NOT_FETCHED: Init<typeof ResponseMapperSchema> = {
+  filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NC'] } } },
+  body: { specifier: { case: 'inlineString', value: 'hawser: the agent did not give the upstream of this service in time\n' } },
+};
+
+/**
+ * The listener that takes every HTTP call of the workload at an address, and `fetches` the upstreams that its sidecar was not sent; the
+ * same for all workloads that are called at one.
+ */
+export function outboundListener(address: string, fetches = false): XdsResource {
+  const chain = fetches ? FETCHING_CHAIN : OUTBOUND_CHAIN;
+  return calledAt(chain, address, (called) => {
     const message = create(ListenerSchema, {
       name: OUTBOUND,
       address: socketAddress(called, PORTS.outbound),
-      filterChains: [OUTBOUND_CHAIN],
+      filterChains: [chain],
     });
     return encoded('LDS', OUTBOUND, message, ListenerSchema);
   });
 }
 
-/** Takes HTTP calls of the workload, by the named route configuration. */
-export function outboundHttp(routes: string): ReturnType<typeof extension> {
+/** Takes HTTP calls of the workload, by the named route configuration; `fetches` upstreams that are not there. */
+export function outboundHttp(routes: string, fetches = false): ReturnType<typeof extension> {
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix: OUTBOUND,
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
     httpFilters: [
+      // The first of all: the request begins anew when its upstream is there.
+      ...(fetches ? [FETCHING] : []),
       // Idle until a route configures them: adding one later would drain the listener (DATAPATH.md D).
       extension(CORS_FILTER, CorsSchema, {}),
       extension(FAULT_FILTER, HTTPFaultSchema, {}),
@@ -60,6 +79,7 @@ export function outboundHttp(routes: string): ReturnType<typeof extension> {
       }),
       extension('envoy.filters.http.router', RouterSchema, {}),
     ],
+    ...(fetches ? { localReplyConfig: { mappers: [NOT_FETCHED] } } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
     normalizePath: true,
@@ -67,16 +87,27 @@ export function outboundHttp(routes: string): ReturnType<typeof extension> {
   });
 }
 
-/** All callers have the same. */
+/** All callers have the same, but for those that fetch upstreams. */
 const OUTBOUND_CHAIN = create(FilterChainSchema, { filters: [outboundHttp(OUTBOUND)] });
+const FETCHING_CHAIN = create(FilterChainSchema, { filters: [outboundHttp(OUTBOUND, true)] });
+
+/** By the service: the same object each time, because its listener is known by it. */
+const fetching = new WeakMap<TcpService, TcpService>();
+
+function fetched(service: TcpService): TcpService {
+  const known = fetching.get(service) ?? { ...service, fetches: true };
+  fetching.set(service, known);
+  return known;
+}
 
 /** The listener of a TCP service for the workload at an address; the same for all workloads that are called at one. */
-export function tcpListener(address: string, service: TcpService): XdsResource {
-  return calledAt(service, address, (called) => {
+export function tcpListener(address: string, called: TcpService, fetches = false): XdsResource {
+  const service = fetches ? fetched(called) : called;
+  return calledAt(service, address, (at) => {
     const name = tcpListenerName(service.port, service.host);
     const message = create(ListenerSchema, {
       name,
-      address: socketAddress(called, service.listenerPort),
+      address: socketAddress(at, service.listenerPort),
       ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
     });
     return encoded('LDS', name, message, ListenerSchema);
@@ -149,11 +180,12 @@ export function outboundSplit(statPrefix: string, clusters: readonly WeightedUps
   });
 }
 
-/** What a DestinationRule says of the connections. Envoy's own: an hour of idleness, no longest time. */
-function policed({ times = {}, hashesSourceIp = false }: TcpRules): Init<typeof TcpProxySchema> {
+/** What a DestinationRule says of the connections, and whether their upstream is fetched. Envoy's own: an hour of idleness, no longest time. */
+function policed({ times = {}, hashesSourceIp = false, fetches = false }: TcpRules): Init<typeof TcpProxySchema> {
   return {
     ...(times.idleMs === undefined ? {} : { idleTimeout: millis(times.idleMs) }),
     ...(times.longestMs === undefined ? {} : { maxDownstreamConnectionDuration: millis(times.longestMs) }),
+    ...(fetches ? { onDemand: { odcdsConfig: ADS, timeout: millis(FETCH_MS) } } : {}),
     ...(hashesSourceIp ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
   };
 }

@@ -16,6 +16,8 @@ export interface TcpRules {
   readonly routes?: readonly ConnectionRoute[];
   readonly times?: TcpTimes;
   readonly hashesSourceIp?: boolean;
+  /** Whether the proxy fetches the upstreams that it was not sent; that is the proxy's, and no policy's. */
+  readonly fetches?: boolean;
 }
 
 /** A TCP service port under one host name. */

@@ -20,23 +20,27 @@ export interface EncodedHost {
   /** As a field of a route configuration: tag, length and message. */
   readonly field: Uint8Array;
   readonly clusters: readonly string[];
+  /** Those among them that only get copies of requests. */
+  readonly copiesTo: readonly string[];
   /** Whether a block of hosts begins here: by the name alone, so that equal hosts make equal blocks, whatever was there before. */
   readonly opensBlock: boolean;
 }
 
 /** Encodes a virtual host. */
 export function encodedHost(host: VirtualHost): EncodedHost {
+  const copiesTo: string[] = [];
   const clusters = host.routes.flatMap(({ action }) => {
     if (action.case !== 'route') return [];
     const { clusterSpecifier: to, requestMirrorPolicies: mirrors } = action.value;
     const copies = mirrors.map(({ cluster }) => cluster);
+    copiesTo.push(...copies);
     if (to.case === 'cluster') return [to.value, ...copies];
     return to.case === 'weightedClusters' ? [...to.value.clusters.map((cluster) => cluster.name), ...copies] : copies;
   });
   const bytes = toBinary(VirtualHostSchema, host);
   const field = new BinaryWriter().tag(HOSTS_FIELD, WireType.LengthDelimited).bytes(bytes).finish();
   const { name, domains } = host;
-  return { name, domains, version: versionOf(bytes), field, clusters, opensBlock: sha256(name).endsWith(BLOCK_MARK) };
+  return { name, domains, version: versionOf(bytes), field, clusters, copiesTo, opensBlock: sha256(name).endsWith(BLOCK_MARK) };
 }
 
 /** One name in 16 ends so: a change joins the hosts of its block anew, and a large configuration is not too many pieces. */
@@ -59,7 +63,8 @@ export function routeConfiguration(name: string, hosts: readonly EncodedHost[], 
   const head = toBinary(RouteConfigurationSchema, base);
   const blocks = blocksOf(hosts);
   const version = sha256([versionOf(head), ...blocks.map(({ versions }) => versions)].join()).slice(0, 16);
-  return inPieces({ type: 'RDS', name, version }, [head, ...blocks.map(({ bytes }) => bytes)]);
+  const copiesTo = blocks.flatMap((block) => block.copiesTo);
+  return inPieces({ type: 'RDS', name, version, copiesTo }, [head, ...blocks.map(({ bytes }) => bytes)]);
 }
 
 /** Hosts that follow each other, joined once for every configuration that they are in. */
@@ -68,6 +73,7 @@ interface Block {
   /** Of the hosts. */
   readonly versions: string;
   readonly bytes: Uint8Array;
+  readonly copiesTo: readonly string[];
 }
 
 /** By the first host: the block that it opened last. */
@@ -87,7 +93,11 @@ function blockOf(all: readonly EncodedHost[], start: number, end: number): Block
   const known = first === undefined ? undefined : knownBlocks.get(first);
   if (known?.hosts.length === end - start && known.hosts.every((host, index) => host === all[start + index])) return known;
   const hosts = all.slice(start, end);
-  const block = { hosts, versions: hosts.map(({ version }) => version).join(), bytes: Buffer.concat(hosts.map(({ field }) => field)) };
+  const block = {
+    ...{ hosts, versions: hosts.map(({ version }) => version).join() },
+    bytes: Buffer.concat(hosts.map(({ field }) => field)),
+    copiesTo: hosts.flatMap(({ copiesTo }) => copiesTo),
+  };
   if (first !== undefined) knownBlocks.set(first, block);
   return block;
 }
