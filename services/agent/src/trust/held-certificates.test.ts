@@ -6,10 +6,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { acknowledged, given, type HeldCertificates, heldUntil, identityAccount, together, unexpired } from './held-certificates.ts';
 import { IdentityLedger } from './identity-ledger.ts';
 
-const give = (held: HeldCertificates, proxy: string, [generation, version]: readonly [string, string], at = 1): HeldCertificates =>
-  given(held, { proxy, generation, version, at, notAfter: 1_000 + at });
-const ack = (held: HeldCertificates, proxy: string, version: string, at = 2): HeldCertificates =>
-  acknowledged(held, { proxy, version, at });
+const give = (held: HeldCertificates, proxy: string, [generation, version]: readonly [string, string], at = 1): HeldCertificates => ({
+  ...held,
+  [proxy]: [...given(held[proxy] ?? [], { generation, version, at, notAfter: 1_000 + at })],
+});
+const ack = (held: HeldCertificates, proxy: string, version: string, at = 2): HeldCertificates => ({
+  ...held,
+  [proxy]: [...acknowledged(held[proxy] ?? [], { version, at })],
+});
 const account = (held: HeldCertificates): readonly [number, number, readonly string[]] => {
   const { onActive, onOld, missing } = identityAccount(held, 'new', 0);
   return [onActive, onOld, missing];

@@ -18,9 +18,11 @@ export const HeldCertificates = Type.Record(Type.String(), Type.Array(Given));
 export type HeldCertificates = Static<typeof HeldCertificates>;
 type Given = Static<typeof Given>;
 
-/** What was given, and to whom. */
+/** What one proxy may hold, oldest first. */
+export type ProxyCertificates = readonly Given[];
+
+/** A certificate that a proxy is given. */
 export interface GivenTo {
-  readonly proxy: string;
   readonly generation: string;
   readonly version: string;
   readonly notAfter: number;
@@ -30,24 +32,21 @@ export interface GivenTo {
 
 const SHOWN = 20;
 
-/** The proxy was given another certificate, and may use it from now on, or not. */
-export function given(held: HeldCertificates, { proxy, generation, version, notAfter, at }: GivenTo): HeldCertificates {
-  const before = held[proxy] ?? [];
-  // Of several that were never acknowledged and are of one generation, the longest-lived stands for all.
+/** What a proxy may hold once it is given another certificate, which it may use from now on, or not. */
+export function given(before: ProxyCertificates, { generation, version, notAfter, at }: GivenTo): ProxyCertificates {
   const last = before.at(-1);
-  if (last?.acked === true && last.version === version) return held;
+  if (last?.acked === true && last.version === version) return before;
+  // Of several that were never acknowledged and are of one generation, the longest-lived stands for all.
   const merged = last !== undefined && !last.acked && last.generation === generation;
-  const kept = merged ? before.slice(0, -1) : before;
   const until = Math.max(notAfter, merged ? last.notAfter : 0);
-  return { ...held, [proxy]: [...kept, { generation, version, notAfter: until, at, acked: false }] };
+  return [...(merged ? before.slice(0, -1) : before), { generation, version, notAfter: until, at, acked: false }];
 }
 
-/** The proxy acknowledged the certificate of this version: those it was given before are replaced. */
-export function acknowledged(held: HeldCertificates, of: Pick<GivenTo, 'proxy' | 'version' | 'at'>): HeldCertificates {
-  const all = held[of.proxy] ?? [];
-  const index = all.findLastIndex(({ version, acked }) => version === of.version && !acked);
-  if (index < 0) return held;
-  return { ...held, [of.proxy]: all.slice(index).map((each, place) => (place === 0 ? { ...each, at: of.at, acked: true } : each)) };
+/** What it may hold once it acknowledged the certificate of this version: those it was given before are replaced. */
+export function acknowledged(before: ProxyCertificates, of: Pick<GivenTo, 'version' | 'at'>): ProxyCertificates {
+  const index = before.findLastIndex(({ version, acked }) => version === of.version && !acked);
+  if (index < 0) return before;
+  return before.slice(index).map((each, place) => (place === 0 ? { ...each, at: of.at, acked: true } : each));
 }
 
 /** Without what has expired. */

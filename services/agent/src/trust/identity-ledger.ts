@@ -9,9 +9,11 @@ import { messageOf } from '@hawser/runtime/app-error.ts';
 import { readIfThere, writeDurably } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { Compile } from 'typebox/compile';
-import { acknowledged, type GivenTo, given, HeldCertificates, together, unexpired } from './held-certificates.ts';
+import { acknowledged, type GivenTo, given, HeldCertificates, type ProxyCertificates, together, unexpired } from './held-certificates.ts';
 
 const FOLDER = 'issued';
+/** Acknowledgements are written together: many proxies answer at once. */
+const SOON_MS = 1_000;
 const shape = Compile(HeldCertificates);
 
 /** Who writes, and where. */
@@ -24,12 +26,13 @@ export interface LedgerPlace {
 /** One replica's account of what it gave, beside the others'. */
 export class IdentityLedger {
   readonly #place: LedgerPlace;
-  #own: HeldCertificates = {};
+  readonly #own = new Map<string, ProxyCertificates>();
   #others: HeldCertificates = {};
   /** Files of others that cannot be read: nobody knows what is in them. */
   #unreadable: readonly string[] = [];
   #writing: Promise<void> | undefined;
   #dirty = false;
+  #soon: NodeJS.Timeout | undefined;
   #saved = true;
   readonly onChange = new Set<() => void>();
 
@@ -41,14 +44,14 @@ export class IdentityLedger {
   static async open(place: LedgerPlace): Promise<IdentityLedger> {
     const ledger = new IdentityLedger(place);
     const own = await ledger.#read(ledger.#path(place.replica));
-    if (own !== undefined) ledger.#own = unexpired(own, Date.now());
+    for (const [proxy, all] of Object.entries(unexpired(own ?? {}, Date.now()))) ledger.#own.set(proxy, all);
     await ledger.refresh();
     return ledger;
   }
 
   /** Of all replicas. */
   get held(): HeldCertificates {
-    return together([this.#own, this.#others]);
+    return together([this.#noted(), this.#others]);
   }
 
   /** Names of files that cannot be read. */
@@ -59,17 +62,18 @@ export class IdentityLedger {
   /** Resolves when it is on disk that these proxies may use such a certificate from now on; a disk that fails is logged, and holds nobody up. */
   async given(proxies: Iterable<string>, certificate: Pick<GivenTo, 'generation' | 'version' | 'notAfter'>): Promise<void> {
     const at = Date.now();
-    for (const proxy of proxies) this.#own = given(this.#own, { proxy, ...certificate, at });
+    for (const proxy of proxies) this.#own.set(proxy, given(this.#own.get(proxy) ?? [], { ...certificate, at }));
     await this.#save();
     this.#tell();
   }
 
   /** The proxy has taken it up. It is written soon; were it lost, the account would only be too cautious. */
   acknowledged(proxy: string, version: string): void {
-    const next = acknowledged(this.#own, { proxy, version, at: Date.now() });
-    if (next === this.#own) return;
-    this.#own = next;
-    void this.#save();
+    const before = this.#own.get(proxy) ?? [];
+    const next = acknowledged(before, { version, at: Date.now() });
+    if (next === before) return;
+    this.#own.set(proxy, next);
+    this.#soon ??= setTimeout(() => void this.#save(), SOON_MS).unref();
     this.#tell();
   }
 
@@ -87,7 +91,11 @@ export class IdentityLedger {
 
   /** Resolves when everything that was noted is on disk. */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    if (this.#soon !== undefined || this.#writing !== undefined) await this.#save();
+  }
+
+  #noted(): HeldCertificates {
+    return Object.fromEntries([...this.#own].map(([proxy, all]) => [proxy, [...all]]));
   }
 
   async #read(path: string): Promise<HeldCertificates | undefined> {
@@ -112,9 +120,12 @@ export class IdentityLedger {
     // What else is noted in this turn goes along.
     await Promise.resolve();
     this.#dirty = false;
-    this.#own = unexpired(this.#own, Date.now());
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    const now = Date.now();
+    for (const [proxy, all] of this.#own) if (all.every(({ notAfter }) => notAfter <= now)) this.#own.delete(proxy);
     try {
-      await writeDurably(this.#path(this.#place.replica), JSON.stringify(this.#own));
+      await writeDurably(this.#path(this.#place.replica), JSON.stringify(Object.fromEntries(this.#own)));
       this.#saved = true;
     } catch (error) {
       if (this.#saved) this.#place.log.error({ error: messageOf(error) }, 'what proxies were given cannot be noted on disk');
