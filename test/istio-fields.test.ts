@@ -23,6 +23,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   SE: ['ServiceEntry'],
   TE: ['Telemetry'],
   EX: ['AuthorizationPolicy', 'WasmPlugin'],
+  AZ: ['AuthorizationPolicy'],
 };
 
 /** Whether a behaviour names the field: what is behind it says more of its value. */

@@ -190,7 +190,8 @@ function callerOf(rig: Rig): Pick<ExplainRouteRequest, 'proxy' | 'method' | 'hea
 }
 
 function explain(rig: Rig, { path: at = '/', method = 'GET', host = DEFAULT_HOST, headers = {} }: CallOptions): RouteExplanation {
-  return rig.mesh.explain('east', { proxy: `sidecar-${rig.clientAddress()}`, method, url: `http://${host}${at}`, headers: { ...headers } });
+  const single = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+  return rig.mesh.explain('east', { proxy: `sidecar-${rig.clientAddress()}`, method, url: `http://${host}${at}`, headers: single });
 }
 
 function saidOf({ taken }: RouteExplanation): string {

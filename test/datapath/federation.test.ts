@@ -33,6 +33,14 @@ function clientKnows(addresses: readonly string[]): Promise<void> {
   return until(known, () => `the client does not have exactly ${addresses.join(', ')}`);
 }
 
+/** Whether the newest server's sidecar takes calls for ratings. */
+async function servesRatings(): Promise<boolean> {
+  const dump = JSON.parse((await sidecars.at(-1)?.admin('/config_dump?resource=dynamic_listeners')) ?? '{}') as {
+    readonly configs?: readonly { readonly active_state?: unknown }[];
+  };
+  return JSON.stringify(dump.configs?.map((listener) => listener.active_state) ?? []).includes('80.ratings.bookinfo');
+}
+
 beforeAll(async () => {
   mesh = await Mesh.start([
     { name: 'east', gateways: ['127.78.1.1:15443'] },
@@ -79,6 +87,7 @@ describe('a federated request', () => {
     expect(before.failed).toBe(0);
     for (const address of SERVERS.slice(0, 3)) expect((before.by.get(address) ?? 0) / 3_000).toBeCloseTo(1 / 3, 1);
     ratings(SERVERS);
+    await until(servesRatings, () => 'the new sidecar does not serve ratings');
     await clientKnows(SERVERS);
     const after = await burst(to, 4_000);
     expect(after.failed).toBe(0);

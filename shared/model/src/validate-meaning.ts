@@ -1,12 +1,13 @@
 /** Rules of specs that a schema cannot say: sums, duplicates, hosts, expressions. They run on specs that fit their schema. Pure. */
 import { parseDuration } from './duration.ts';
 import { HUB } from './fleet.ts';
+import { authorizationPolicyProblems } from './istio/rules/authorization-policy.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
 import { gatewayProblems } from './istio/rules/gateway.ts';
 import { serviceEntryProblems } from './istio/rules/service-entry.ts';
 import { sidecarProblems } from './istio/rules/sidecar.ts';
-import { authorizationPolicyProblems, extensionProviderProblems, telemetryProblems, wasmPluginProblems } from './istio/rules/telemetry.ts';
+import { extensionProviderProblems, telemetryProblems, wasmPluginProblems } from './istio/rules/telemetry.ts';
 import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
 import { workloadGroupProblems } from './istio/rules/workload-group.ts';

@@ -13,7 +13,8 @@ export interface CallOptions {
   readonly host?: string;
   readonly path?: string;
   readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** A list is a header that comes several times. */
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
   /** How the application shall answer. */
   readonly reply?: WantedReply;
@@ -53,11 +54,12 @@ export async function callHttp(at: At, options: CallOptions): Promise<Reply> {
 
 type Answer = Pick<Reply, 'status' | 'headers' | 'body'>;
 type Headers = Readonly<Record<string, string>>;
+type Sent = NonNullable<CallOptions['headers']>;
 
 /** The host that is called unless another is named. */
 export const DEFAULT_HOST = 'reviews.bookinfo.svc.clusterset.local';
 
-function http1Answer(at: At, options: CallOptions, headers: Headers): Promise<Answer> {
+function http1Answer(at: At, options: CallOptions, headers: Sent): Promise<Answer> {
   const { host = DEFAULT_HOST, path = '/', method = 'GET', body, agent = false } = options;
   return new Promise((resolve) => {
     const failed = (error: Error): void => resolve({ status: 0, headers: {}, body: error.message });
@@ -76,7 +78,7 @@ function http1Answer(at: At, options: CallOptions, headers: Headers): Promise<An
   });
 }
 
-function http2Answer(at: At, options: CallOptions, headers: Headers): Promise<Answer> {
+function http2Answer(at: At, options: CallOptions, headers: Sent): Promise<Answer> {
   const { host = DEFAULT_HOST, path = '/', method = 'GET', body } = options;
   return new Promise((resolve) => {
     const session = connectHttp2(`http://${at.address}:${at.port}`);

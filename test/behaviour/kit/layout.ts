@@ -29,6 +29,8 @@ export type RigPort = ServicePort & { readonly target?: number };
 /** Everything that runs. */
 export interface Layout {
   readonly clusters: readonly string[];
+  /** Other names of a cluster's trust domain, by cluster. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>;
   readonly workloads: readonly Workload[];
   readonly clients: readonly Client[];
   /** Ports by service; `http` 80 for those not named. */

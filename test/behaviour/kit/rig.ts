@@ -36,7 +36,11 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const addressOf = ({ cluster, at }: { cluster: string; at: number }): string =>
     `127.81.${options.net + layout.clusters.indexOf(cluster)}.${at}`;
   const mesh = await Mesh.start(
-    layout.clusters.map((name) => ({ name, gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`] })),
+    layout.clusters.map((name) => ({
+      name,
+      aliases: layout.aliases?.[name] ?? [],
+      gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`],
+    })),
     undefined,
     { ...(options.dns === undefined ? {} : { dns: options.dns }), sendsAllUpTo: options.sendsAllUpTo },
   );

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly name: string;
   readonly network?: string;
   readonly gateways?: readonly string[];
+  /** Other names of its trust domain. */
+  readonly aliases?: readonly string[];
 }
 
 /** How a mesh differs from most. */
@@ -236,12 +238,21 @@ function keyOf({ kind, metadata }: Resource): string {
 }
 
 async function startMember(
-  { name, network = name, gateways = [] }: ClusterOptions,
+  { name, network = name, gateways = [], aliases = [] }: ClusterOptions,
   address: string,
   useOf: Pick<RecentUseParts, 'sendsAllUpTo' | 'policies'> | undefined,
 ): Promise<Member> {
   const domain = await createTrustDomain(trustDomainOf(name));
-  const peer = { name, region: name, zone: `${name}-a`, network, trustDomain: domain.name, trustBundle: [domain.bundle], gateways };
+  const peer = {
+    name,
+    region: name,
+    zone: `${name}-a`,
+    network,
+    trustDomain: domain.name,
+    trustBundle: [domain.bundle],
+    gateways,
+    aliases,
+  };
   const [translator, store, given] = [createTranslator(), new SnapshotStore(), new Map<string, Identity>()];
   const identityOf = async (account: string, namespace: string, serviceAccount: string): Promise<Identity> =>
     given.get(account) ?? domain.issue(spiffeId(domain.name, namespace, serviceAccount));

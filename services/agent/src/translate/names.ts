@@ -88,6 +88,22 @@ export function serverName(port: number, name: ServiceName): string {
   return `${port}.${name.service}.${name.namespace}`;
 }
 
+/** Route configuration of what calls a service port, from its sidecar to the application's port. */
+export function inboundRoutesName(targetPort: number, port: number, name: ServiceName): string {
+  return `inbound|${targetPort}|${serverName(port, name)}`;
+}
+
+/** Route configuration of what sidecars call at a port of an edge proxy. */
+export function edgeMeshRoutesName(port: number): string {
+  return `edge|mesh|${port}`;
+}
+
+/** The application's port in the name of an upstream cluster or of a route configuration; undefined in any other name. */
+export function applicationPort(name: string): number | undefined {
+  const port = /^(?:inbound|edge\|mesh)\|(\d+)(?:\||$)/.exec(name)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
 /** Authority of a CONNECT request, by which a gateway picks the service port. */
 export function tunnelAuthority(port: number, name: ServiceName): string {
   return `${name.service}.${name.namespace}.svc.clusterset.local:${port}`;

@@ -92,6 +92,8 @@ describe('a proxy', () => {
       'LDS inbound',
       'LDS outbound',
       'LDS outbound_tcp|27017|mongodb.bookinfo.svc.clusterset.local',
+      'RDS inbound|9080|80.reviews.bookinfo',
+      'RDS inbound|9090|8080.private.bookinfo',
       'SDS access-log|inbound',
       'SDS access-log|outbound',
     ]);

@@ -252,7 +252,7 @@ class IncrementalTranslator implements Translator {
         draft.world.credentials !== this.#world?.credentials ||
         (draft.views?.units.size !== 0 && this.#credentialsOf(layer, draft).size > 0) ||
         draft.tcp !== this.#tcp ||
-        this.#fleet === undefined ||
+        this.#fleet !== draft.fleet ||
         (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
         (proxy.role === 'edge' && this.#touchesEdges(draft));
       if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));

@@ -8,6 +8,7 @@ import type { Credentials } from '../../state/credential.ts';
 import { encoded } from '../encode.ts';
 import type { Fleet } from '../fleet.ts';
 import { inboundResources, type ServedPort } from '../listeners/inbound.ts';
+import { edgeMeshRoutesName } from '../names.ts';
 import type { RuleProblem } from '../routes/rule-problems.ts';
 import { selects } from '../scope/scope.ts';
 import type { ServiceView } from '../services/service-view.ts';
@@ -102,7 +103,7 @@ class EdgeProxy {
       const port = ports.find((one) => one.port === targetPort && one.bind === address);
       const servers = (port?.servers ?? []).filter(({ kind, spec }) => kind === 'http' || isMesh(spec.tls?.mode, kind));
       if (port === undefined || servers.length === 0) return undefined;
-      const name = `edge|mesh|${targetPort}`;
+      const name = edgeMeshRoutesName(targetPort);
       this.#put(edgeRoutes(name, { servers: servers.map(withoutRedirect), number: port.number }, this.#parts));
       return meshHttp(name);
     };

@@ -2,10 +2,11 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { parseDuration } from '@hawser/model/duration.ts';
 import type { ExtAuthzGrpcProvider, ExtAuthzHttpProvider, ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
+import { rbacPolicy } from '../access/rbac-policy.ts';
+import { ruleContext, type TrustDomains } from '../access/rule-context.ts';
 import { type ExtensionPolicies, levelFor, type Policy, providerNamed, type Workload } from '../telemetry/extension-policies.ts';
 import { providerClusterName } from '../telemetry/provider-upstreams.ts';
 import { type extension, structured } from '../wire-values.ts';
-import { rbacPolicy } from './rule-matching.ts';
 
 /** Who decides, and about what. */
 export interface Decision {
@@ -19,7 +20,11 @@ const RULE = 'hawser-ext-authz';
 const PREFIX = 'hawser_ext_authz_';
 
 /** What is decided about requests to a workload; policies of one provider are one decision, as in Istio. */
-export function decisionsFor(workload: Workload, policies: ExtensionPolicies): readonly Decision[] {
+export function decisionsFor(
+  workload: Workload,
+  policies: ExtensionPolicies,
+  at: { readonly domains: TrustDomains; readonly port: number | undefined },
+): readonly Decision[] {
   const held = policies.authorization.filter((policy) => policy.spec.action === 'CUSTOM' && levelFor(workload, policy) !== undefined);
   const byProvider = Map.groupBy(held, ({ namespace, spec }) => {
     const name = spec.provider?.name ?? '';
@@ -27,9 +32,13 @@ export function decisionsFor(workload: Workload, policies: ExtensionPolicies): r
   });
   return [...byProvider].map(([key, group]) => {
     const provider = policies.providers.find((one) => one.key === key && isDecider(one.spec));
-    const rules = group.flatMap(({ namespace, name, spec }) =>
-      (spec.rules ?? []).map((rule, index) => [`${RULE}-${namespace}/${name}-${index}`, rbacPolicy(rule)] as const),
-    );
+    const rules = group.flatMap((policy) => {
+      const context = ruleContext(policy, { ...at, protocol: 'http' });
+      return (policy.spec.rules ?? []).flatMap((rule, index) => {
+        const rbac = rbacPolicy(rule, context);
+        return rbac === undefined ? [] : [[`${RULE}-${policy.namespace}/${policy.name}-${index}`, rbac] as const];
+      });
+    });
     return { provider, rules: Object.fromEntries(rules) };
   });
 }

@@ -1,5 +1,7 @@
 /** The server sidecar's HTTP side. */
+import { create } from '@bufbuild/protobuf';
 import { VirtualHost_TlsRequirementType } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
+import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { GrpcWebSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 import { RouterSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
 import {
@@ -7,37 +9,30 @@ import {
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import type { XdsResource } from '../../snapshot/resource.ts';
+import { encoded } from '../encode.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
-import { extension, type Init, millis } from '../wire-values.ts';
+import { ADS, extension, type Init, millis } from '../wire-values.ts';
 
 /** What a port's HTTP is like. */
 export interface InboundHttp {
   readonly application?: string | undefined;
-  /** Callers are not of the mesh; given, they may be told to come again by HTTPS. */
-  readonly outside?: { readonly redirects: boolean } | undefined;
+  /** Whether callers are not of the mesh. */
+  readonly isOutside?: boolean;
 }
 
 /**
  * Proxies to the application. When it could not be reached at all (UF), or was not even tried (UO, UH), the sidecar's own
  * answer says so in a header; the caller's sidecar may then repeat any request. An application cannot set that header.
  */
-export function inboundHttp(statPrefix: string, cluster: string, options: InboundHttp = {}): ReturnType<typeof extension> {
-  const { application, outside } = options;
+export function inboundHttp(statPrefix: string, routes: string, options: InboundHttp = {}): ReturnType<typeof extension> {
+  const { application, isOutside = false } = options;
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
-    routeSpecifier: {
-      case: 'routeConfig',
-      value: {
-        name: cluster,
-        responseHeadersToRemove: [UNSENT_HEADER],
-        virtualHosts: [
-          {
-            ...{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] },
-            ...(outside?.redirects === true ? { requireTls: VirtualHost_TlsRequirementType.ALL } : {}),
-          },
-        ],
-      },
-    },
+    routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
+    // What policies say of paths is said of these; escaped slashes stay, for applications that want them.
+    normalizePath: true,
+    mergeSlashes: true,
     httpFilters: [
       // Browsers cannot speak gRPC: theirs is translated, everybody else's passes as it is.
       ...(application === 'grpc-web' ? [extension('envoy.filters.http.grpc_web', GrpcWebSchema, {})] : []),
@@ -49,7 +44,7 @@ export function inboundHttp(statPrefix: string, cluster: string, options: Inboun
     forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
     streamIdleTimeout: millis(300_000),
-    ...(outside === undefined ? unsent() : STRANGERS),
+    ...(isOutside ? STRANGERS : unsent()),
   });
 }
 
@@ -67,6 +62,24 @@ function unsent(): Pick<Init<typeof HttpConnectionManagerSchema>, 'localReplyCon
       ],
     },
   };
+}
+
+/**
+ * The way from a server's sidecar to the application; apart from the listener, for who may take it changes without cutting anybody.
+ * Callers may be told to come again by HTTPS.
+ */
+export function inboundRoutes(name: string, cluster: string, redirects = false): XdsResource {
+  const routes = create(RouteConfigurationSchema, {
+    name,
+    responseHeadersToRemove: [UNSENT_HEADER],
+    virtualHosts: [
+      {
+        ...{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] },
+        ...(redirects ? { requireTls: VirtualHost_TlsRequirementType.ALL } : {}),
+      },
+    ],
+  });
+  return encoded('RDS', name, routes, RouteConfigurationSchema);
 }
 
 const ANY_PATH = { pathSpecifier: { case: 'prefix', value: '/' } } as const;

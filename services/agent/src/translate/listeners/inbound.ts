@@ -9,12 +9,20 @@ import { OriginalDstSchema } from '@hawser/xds/generated/envoy/extensions/filter
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
-import { INBOUND, INBOUND_PASSTHROUGH_CLUSTER, INBOUND_TRUST, inboundClusterName, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
+import {
+  INBOUND,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  INBOUND_TRUST,
+  inboundClusterName,
+  inboundRoutesName,
+  serverName,
+  UNAVAILABLE_CLUSTER,
+} from '../names.ts';
 import { serverTls } from '../tls.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { extension, type Init, socketAddress } from '../wire-values.ts';
 import { applicationCluster } from './application-cluster.ts';
-import { inboundHttp } from './inbound-http.ts';
+import { inboundHttp, inboundRoutes } from './inbound-http.ts';
 import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, ingressOf, poolOf, takenAs } from './ingress.ts';
 import { oneIdentity } from './one-identity.ts';
@@ -43,7 +51,7 @@ export interface InboundOptions {
 
 /** Listeners and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
 export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
-  const { captured: isCaptured = false, bounds, endTls = () => NO_TLS } = options;
+  const { captured: isCaptured = false, bounds, httpFilter = () => undefined, endTls = () => NO_TLS } = options;
   const taken = served.flatMap((port) => {
     const ingress = ingressOf(bounds, port.targetPort);
     return ingress === undefined ? [] : [takenAs(port, ingress)];
@@ -56,10 +64,13 @@ export function inboundResources(address: string, served: readonly ServedPort[],
   const clusters = [...targets.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, port]) => applicationCluster(name, { workload: { address, isCaptured }, port, bounds }));
+  const routes = sorted
+    .filter((port) => port.protocol !== 'tcp' && (isCaptured || httpFilter(port) === undefined))
+    .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol)));
   const context = { address, bounds, endTls };
   const here = isCaptured ? capturedListener(sorted, capturedChains(outside, context), context) : inboundListener(sorted, context, options);
   const listens = isCaptured || sorted.length > 0;
-  return once([...clusters, ...(listens ? here : []), ...boundListeners(outside, context)]);
+  return once([...clusters, ...routes, ...(listens ? here : []), ...boundListeners(outside, context)]);
 }
 
 const NO_TLS = { socket: undefined, secrets: [], problems: [] };
@@ -73,6 +84,10 @@ type HttpFilter = NonNullable<InboundOptions['httpFilter']>;
 
 function nameOf(port: ServedPort): string {
   return serverName(port.port, port.name);
+}
+
+function routesOf({ targetPort, port, name }: ServedPort): string {
+  return inboundRoutesName(targetPort, port, name);
 }
 
 function inboundListener(
@@ -118,7 +133,7 @@ function capturedListener(
     ],
     defaultFilterChain: { name: INBOUND_PASSTHROUGH_CLUSTER, filters: [inboundTcp('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER)] },
   });
-  return [...outside.secrets, encoded('LDS', INBOUND, message, ListenerSchema)];
+  return [...outside.resources, encoded('LDS', INBOUND, message, ListenerSchema)];
 }
 
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
@@ -134,7 +149,7 @@ function filterChains(
   if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
   const http = {
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
-    filters: [oneIdentity(), filter ?? inboundHttp(name, cluster, served)],
+    filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
   };
   if (served.application !== 'auto') return [{ name, filterChainMatch: { serverNames: [name] }, ...http }];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.

@@ -10,11 +10,11 @@ import type { XdsResource } from '../../snapshot/resource.ts';
 import type { TerminatedTls, TlsServer } from '../edge/terminated-tls.ts';
 import { encoded } from '../encode.ts';
 import { protocolOf } from '../istio-protocol.ts';
-import { boundInboundName, inboundClusterName, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
+import { boundInboundName, inboundClusterName, inboundRoutesName, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { cidrRange, type Init, socketAddress } from '../wire-values.ts';
 import type { ServedPort } from './inbound.ts';
-import { inboundHttp } from './inbound-http.ts';
+import { inboundHttp, inboundRoutes } from './inbound-http.ts';
 import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, type OutsideWay, outsideWay, poolOf, takenAs } from './ingress.ts';
 
@@ -59,34 +59,35 @@ export interface OutsideContext {
 export function boundListeners(ports: readonly OutsidePort[], context: OutsideContext): XdsResource[] {
   return ports.flatMap((port) => {
     if (port.way !== 'bound') return [];
-    const { chain, secrets } = outsideChain(port, context);
+    const { chain, resources } = outsideChain(port, context);
     if (chain === undefined) return [];
     const bind = port.ingress.bind || context.address;
     const name = boundInboundName(port.served.targetPort);
     const message = create(ListenerSchema, { name, address: socketAddress(bind, port.served.targetPort), filterChains: [chain] });
-    return [...secrets, encoded('LDS', name, message, ListenerSchema)];
+    return [...resources, encoded('LDS', name, message, ListenerSchema)];
   });
 }
 
 /** Filter chains, within the listener of a captured workload, for what was going to the ports; without its certificate a server refuses. */
-export function capturedChains(ports: readonly OutsidePort[], context: OutsideContext): { chains: ChainInit[]; secrets: XdsResource[] } {
+export function capturedChains(ports: readonly OutsidePort[], context: OutsideContext): { chains: ChainInit[]; resources: XdsResource[] } {
   const made = ports.flatMap((port) => {
     if (port.way !== 'captured') return [];
-    const { chain, secrets } = outsideChain(port, context);
+    const { chain, resources } = outsideChain(port, context);
     const name = `${nameOf(port.served)}|outside`;
     const { bind = '' } = port.ingress;
     const isAny = bind === '' || bind === '0.0.0.0' || bind === '::';
     const filterChainMatch = { destinationPort: port.served.targetPort, ...(isAny ? {} : { prefixRanges: [cidrRange(bind)] }) };
     const refusing = { filters: [inboundTcp(name, UNAVAILABLE_CLUSTER)] };
-    return [{ chain: { ...(chain ?? refusing), name, filterChainMatch }, secrets }];
+    return [{ chain: { ...(chain ?? refusing), name, filterChainMatch }, resources }];
   });
-  return { chains: made.map(({ chain }) => chain), secrets: made.flatMap(({ secrets }) => secrets) };
+  return { chains: made.map(({ chain }) => chain), resources: made.flatMap(({ resources }) => resources) };
 }
 
 interface OutsideChain {
   /** Undefined: its certificate is missing. */
   readonly chain: ChainInit | undefined;
-  readonly secrets: readonly XdsResource[];
+  /** Its secrets, and its routes. */
+  readonly resources: readonly XdsResource[];
 }
 
 function outsideChain({ served, ingress }: OutsidePort, { bounds, endTls }: OutsideContext): OutsideChain {
@@ -95,12 +96,17 @@ function outsideChain({ served, ingress }: OutsidePort, { bounds, endTls }: Outs
   const redirects = tls?.httpsRedirect === true;
   const isHttp = spokenBy(served, ingress) === 'http';
   const cluster = inboundClusterName(served.targetPort, served.protocol);
+  const routes = `${inboundRoutesName(served.targetPort, served.port, served.name)}|outside`;
+  const way = isHttp ? [inboundRoutes(routes, cluster, redirects)] : [];
   const filter = isHttp
-    ? inboundHttp(name, cluster, { application: served.application, outside: { redirects } })
+    ? inboundHttp(name, routes, { application: served.application, isOutside: true })
     : inboundTcp(name, cluster, tcpTimes(poolOf(bounds, ingress)));
-  if (tls === undefined || redirects) return { chain: { name, filters: [filter] }, secrets: [] };
+  if (tls === undefined || redirects) return { chain: { name, filters: [filter] }, resources: way };
   const { socket, secrets } = endTls({ tls, isHttp });
-  return { chain: socket === undefined ? undefined : { name, transportSocket: socket, filters: [filter] }, secrets };
+  return {
+    chain: socket === undefined ? undefined : { name, transportSocket: socket, filters: [filter] },
+    resources: [...secrets, ...way],
+  };
 }
 
 /** HTTPS that ends here is HTTP; a port of which nobody says what it speaks carries bytes. */

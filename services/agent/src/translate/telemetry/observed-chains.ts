@@ -21,6 +21,7 @@ import {
   TcpProxySchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import { versionOf } from '../encode.ts';
+import { applicationPort } from '../names.ts';
 import type { Side } from './effective-telemetry.ts';
 import type { HttpObservers, Observers, TcpObservers } from './proxy-telemetry.ts';
 
@@ -69,8 +70,8 @@ function observeChain(chain: FilterChain, { side, observers }: Observing): void 
   chain.filters = chain.filters.flatMap((filter) => {
     const config = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
     if (config === undefined) return [filter];
-    if (anyIs(config, HttpConnectionManagerSchema)) return [observedHttp(filter, side, observers.http(side, service))];
-    if (anyIs(config, TcpProxySchema)) return observedTcp(filter, observers.tcp(side, service));
+    if (anyIs(config, HttpConnectionManagerSchema)) return [observedHttp(filter, side, (port) => observers.http(side, { service, port }))];
+    if (anyIs(config, TcpProxySchema)) return observedTcp(filter, (port) => observers.tcp(side, { service, port }));
     return [filter];
   });
 }
@@ -81,8 +82,10 @@ function serviceOf(chain: string): ServiceName | undefined {
   return service === undefined || namespace === undefined ? undefined : { service, namespace };
 }
 
-function observedHttp(filter: Filter, side: Side, observers: HttpObservers): Filter {
+function observedHttp(filter: Filter, side: Side, observersAt: (port: number | undefined) => HttpObservers): Filter {
   return changed(filter, HttpConnectionManagerSchema, (manager) => {
+    const routes = manager.routeSpecifier.case === 'rds' ? manager.routeSpecifier.value.routeConfigName : '';
+    const observers = observersAt(applicationPort(routes));
     manager.accessLog.push(...observers.accessLog.map((log) => create(AccessLogSchema, log)));
     manager.httpFilters.unshift(...observers.filters.map((one) => create(HttpFilterSchema, one)));
     manager.httpFilters.splice(-1, 0, ...observers.lastFilters.map((one) => create(HttpFilterSchema, one)));
@@ -94,12 +97,15 @@ function observedHttp(filter: Filter, side: Side, observers: HttpObservers): Fil
   });
 }
 
-function observedTcp(filter: Filter, observers: TcpObservers): Filter[] {
+function observedTcp(filter: Filter, observersAt: (port: number | undefined) => TcpObservers): Filter[] {
+  let before: TcpObservers['filters'] = [];
   const proxy = changed(filter, TcpProxySchema, (tcp) => {
+    const observers = observersAt(applicationPort(tcp.clusterSpecifier.case === 'cluster' ? tcp.clusterSpecifier.value : ''));
+    before = observers.filters;
     tcp.accessLog.push(...observers.accessLog.map((log) => create(AccessLogSchema, log)));
     tcp.accessLogOptions = create(TcpProxy_TcpAccessLogOptionsSchema, { flushAccessLogOnConnected: true });
   });
-  return [...observers.filters.map((one) => create(FilterSchema, one)), proxy];
+  return [...before.map((one) => create(FilterSchema, one)), proxy];
 }
 
 function changed<Desc extends DescMessage>(filter: Filter, schema: Desc, change: (message: MessageShape<Desc>) => void): Filter {

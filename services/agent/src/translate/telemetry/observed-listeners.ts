@@ -20,7 +20,10 @@ const CHAIN_FIELDS: ReadonlySet<number> = new Set([filterChains.number, defaultF
 export function observedAll(resources: readonly XdsResource[], telemetry: ProxyTelemetry): XdsResource[] {
   const metadata = metadataField(telemetry.metadata);
   return [
-    ...resources.map((resource) => (resource.type === 'LDS' ? observed(resource, telemetry, metadata) : resource)),
+    ...resources.map((resource) => {
+      if (resource.type === 'RDS') return telemetry.access.guarded(resource);
+      return resource.type === 'LDS' ? observed(resource, telemetry, metadata) : resource;
+    }),
     ...telemetry.resources,
   ];
 }

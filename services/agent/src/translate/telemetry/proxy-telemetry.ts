@@ -8,7 +8,8 @@ import { HeaderValueOption_HeaderAppendAction } from '@hawser/xds/generated/envo
 import { HeaderMutationSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { HttpConnectionManager_TracingSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
-import { type Decision, decisionFilters, decisionsFor } from '../extension/ext-authz.ts';
+import { type ProxyAccess, proxyAccess } from '../access/proxy-access.ts';
+import { type TrustDomains, trustDomainsOf } from '../access/rule-context.ts';
 import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
 import { extension, type Init } from '../wire-values.ts';
 import { type AccessLogInit, accessLogs, isSwitched } from './access-logs.ts';
@@ -51,14 +52,21 @@ export interface TcpObservers {
 
 /** What is put on the listeners of a proxy: the same object for all proxies that are observed alike, whatever their workloads are called. */
 export interface Observers {
-  /** `service` is what a server's filter chain is for. */
-  http(side: Side, service?: ServiceName): HttpObservers;
-  tcp(side: Side, service?: ServiceName): TcpObservers;
+  http(side: Side, chain: ObservedFor): HttpObservers;
+  tcp(side: Side, chain: ObservedFor): TcpObservers;
+}
+
+/** What a server's filter chain is for. */
+export interface ObservedFor {
+  readonly service: ServiceName | undefined;
+  /** The application's. */
+  readonly port: number | undefined;
 }
 
 /** The telemetry of one proxy. */
 export interface ProxyTelemetry {
   readonly observers: Observers;
+  readonly access: ProxyAccess;
   /** What the observers read of the workload, as metadata of the listener. */
   readonly metadata: JsonObject;
   readonly resources: readonly XdsResource[];
@@ -75,7 +83,6 @@ interface Wanted {
   readonly builtIn: FileAccessLogProvider;
   readonly sides: Readonly<Record<Side, WantedOfSide>>;
   readonly plugins: readonly Policy<WasmPluginSpec>[];
-  readonly decisions: readonly Decision[];
 }
 
 interface WantedOfSide {
@@ -86,12 +93,15 @@ interface WantedOfSide {
 
 /** The telemetry of a workload's proxy. */
 export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
-  const { wanted, observers } = sharedFor(workload, policies, world.isEdge);
-  const { sides, plugins, decisions } = wanted;
+  const { wanted, observers, access } = sharedFor(workload, policies, { isEdge: world.isEdge, domains: trustDomainsOf(world.fleet) });
+  const { sides, plugins } = wanted;
   const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
-  const providers = new Set([...tracers, ...decisions.map(({ provider }) => provider)].filter((one) => one !== undefined));
+  const providers = new Set(
+    [...tracers, ...access.decisions(undefined).map(({ provider }) => provider)].filter((one) => one !== undefined),
+  );
   return {
     observers,
+    access,
     metadata: ownMetadata(workload),
     resources: [
       ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
@@ -104,6 +114,13 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
 interface Shared {
   readonly wanted: Wanted;
   readonly observers: Observers;
+  readonly access: ProxyAccess;
+}
+
+/** How its requests are judged. */
+interface Judged {
+  readonly isEdge: boolean;
+  readonly domains: TrustDomains;
 }
 
 /** While the policies are the same: by those of them that are for a workload. */
@@ -111,17 +128,20 @@ const known = new WeakMap<ExtensionPolicies, Map<string, Shared>>();
 /** Tracers name the workload: then there may be many. */
 const MOST_KNOWN = 1_000;
 
-function sharedFor(workload: Workload, policies: ExtensionPolicies, isEdge: boolean): Shared {
+function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judged): Shared {
   const { telemetry, authorization, plugins, providers } = policies;
   const held = [...telemetry, ...authorization, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
   const mayTrace = providers.some(({ spec }) => spec.opentelemetry !== undefined || spec.zipkin !== undefined);
-  const key = JSON.stringify([workload.namespace, isEdge, held.map((policy) => policy.key), ...(mayTrace ? [peerOf(workload)] : [])]);
+  const { isEdge, domains } = judged;
+  const named = [workload.namespace, isEdge, domains.own, [...domains.aliases]];
+  const key = JSON.stringify([...named, held.map((policy) => policy.key), ...(mayTrace ? [peerOf(workload)] : [])]);
   const all = known.get(policies) ?? new Map<string, Shared>();
   known.set(policies, all);
   const before = all.get(key);
   if (before !== undefined) return before;
   const wanted = wantedFor(workload, policies);
-  const shared = { wanted, observers: observersOf(wanted, workload, isEdge) };
+  const access = proxyAccess(workload, policies, judged);
+  const shared = { wanted, access, observers: observersOf(wanted, workload, access) };
   if (all.size >= MOST_KNOWN) all.clear();
   all.set(key, shared);
   return shared;
@@ -138,7 +158,6 @@ function wantedFor(workload: Workload, policies: ExtensionPolicies): Wanted {
     builtIn: providerNamed(policies, BUILT_IN_LOG, held.at(-1)?.namespace ?? workload.namespace)?.spec.envoyFileAccessLog ?? {},
     sides: { CLIENT: side('CLIENT'), SERVER: side('SERVER') },
     plugins: pluginsFor(workload, policies),
-    decisions: decisionsFor(workload, policies),
   };
 }
 
@@ -157,30 +176,25 @@ const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', Heade
   },
 });
 
-function observersOf({ builtIn, sides, plugins, decisions }: Wanted, workload: Workload, isEdge: boolean): Observers {
+function observersOf({ builtIn, sides, plugins }: Wanted, workload: Workload, access: ProxyAccess): Observers {
   const labels = (of: Side, service: ServiceName | undefined, isHttp: boolean) =>
     of === 'CLIENT' ? sourceLabels() : destinationLabels(service, isHttp);
   return {
-    http: (of, service) => {
+    http: (of, { service, port }) => {
       const { logs, tracing, overrides } = sides[of];
       return {
         accessLog: [...accessLogs(logs, builtIn), ...httpMetrics(labels(of, service, true), overrides)],
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [TELLS_PEER] : [])],
-        lastFilters: [
-          ...pluginFilters(plugins, of, 'before'),
-          // Callers are not judged by their own proxies: a workload can go around its own. Clients of an edge cannot go around that.
-          ...(of === 'SERVER' || isEdge ? decisions.flatMap(decisionFilters) : []),
-          ...pluginFilters(plugins, of, 'behind'),
-        ],
+        lastFilters: [...pluginFilters(plugins, of, 'before'), ...access.httpFilters(of, port), ...pluginFilters(plugins, of, 'behind')],
       };
     },
-    tcp: (of, service) => {
+    tcp: (of, { service, port }) => {
       const { logs, overrides } = sides[of];
       return {
         accessLog: [...accessLogs(logs, builtIn), ...tcpMetrics(labels(of, service, false), overrides)],
-        filters: [tcpSwitch(of)],
+        filters: [tcpSwitch(of), ...access.tcpFilters(of, port)],
       };
     },
   };

@@ -1,9 +1,10 @@
-/** What Telemetry, WasmPlugin, AuthorizationPolicy and ExtensionProvider must be beyond their shape. Pure. */
+/** What Telemetry, WasmPlugin and ExtensionProvider must be beyond their shape. Pure. */
 import type { ExtensionProviderSpec } from '../../extension-provider.ts';
 import type { SchemaProblem } from '../../validate-schema.ts';
 import { METRIC_NAMES } from '../metric-names.ts';
-import type { AuthorizationPolicySpec, TelemetryOverridesMatch, TelemetrySpec, TelemetryTargetRef, WasmPluginSpec } from '../specs.ts';
+import type { TelemetryOverridesMatch, TelemetrySpec, WasmPluginSpec } from '../specs.ts';
 import { invalid, rangeProblems, type Steps } from './checks.ts';
+import { targetProblems } from './targets.ts';
 
 const FORMS = ['envoyFileAccessLog', 'opentelemetry', 'zipkin', 'envoyExtAuthzHttp', 'envoyExtAuthzGrpc'] as const;
 
@@ -70,48 +71,5 @@ export function wasmPluginProblems(spec: WasmPluginSpec, namespace: string): rea
     for (const [at, { number }] of ports.entries())
       problems.push(...rangeProblems(['match', index, 'ports', at, 'number'], number, [1, 65_535]));
   if (spec.type === 'NETWORK') problems.push(invalid(['type'], 'is NETWORK: only HTTP is served'));
-  return problems;
-}
-
-/** Every problem of an AuthorizationPolicy; paths are below the spec. */
-export function authorizationPolicyProblems(spec: AuthorizationPolicySpec, namespace: string): readonly SchemaProblem[] {
-  const problems = [...targetProblems(spec, namespace)];
-  if (spec.action !== 'CUSTOM')
-    problems.push({
-      steps: ['action'],
-      code: 'NotImplemented',
-      message: `is ${spec.action ?? 'ALLOW'}: Hawser serves CUSTOM alone so far`,
-    });
-  if ((spec.provider?.name ?? '') === '')
-    problems.push({ steps: ['provider', 'name'], code: 'FieldValueRequired', message: 'is required: the ExtensionProvider that decides' });
-  for (const [index, rule] of (spec.rules ?? []).entries()) {
-    for (const [at, { key }] of (rule.when ?? []).entries()) {
-      const steps: Steps = ['rules', index, 'when', at, 'key'];
-      if (!/^(request\.headers\[[^\]]+\]|source\.(ip|namespace|principal))$/.test(key))
-        problems.push(invalid(steps, `is ${key}: known are request.headers[NAME], source.ip, source.namespace, source.principal`));
-    }
-  }
-  return problems;
-}
-
-interface Targeting {
-  readonly targetRef?: TelemetryTargetRef | undefined;
-  readonly targetRefs?: readonly TelemetryTargetRef[] | undefined;
-  readonly selector?: object | undefined;
-}
-
-/** Sidecars are chosen by labels or by the service that they serve, which is of the policy's own namespace (Istio); the Gateway API comes later. */
-function targetProblems(spec: Targeting, own: string): readonly SchemaProblem[] {
-  const all: [Steps, TelemetryTargetRef][] = (spec.targetRefs ?? []).map((ref, index) => [['targetRefs', index], ref]);
-  if (spec.targetRef !== undefined) all.push([['targetRef'], spec.targetRef]);
-  const problems = all.flatMap(([steps, { kind, group = '', namespace = '' }]) => {
-    if (namespace !== '' && namespace !== own)
-      return [
-        invalid([...steps, 'namespace'], `is ${namespace}: targets are of the policy's own namespace, ${own}; write the policy there`),
-      ];
-    if (group !== '') return [invalid([...steps, 'group'], `is ${group}: only a Service can be a target, which is of group ""`)];
-    return kind === 'Service' ? [] : [invalid([...steps, 'kind'], `is ${kind}: only a Service can be a target, group ""`)];
-  });
-  if (all.length > 0 && spec.selector !== undefined) problems.push(invalid(['selector'], 'and targetRefs exclude each other'));
   return problems;
 }
