@@ -2,8 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { WorkloadReadiness } from '@hawser/agent/discover/workload-readiness.ts';
 import type { XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
+import { agentCertificate } from '@hawser/agent/trust/agent-certificate.ts';
 import type { Authority, ClusterAuthority } from '@hawser/agent/trust/authority.ts';
 import { openAuthority } from '@hawser/agent/trust/open-authority.ts';
 import { mintProxyToken, proxyTokenVerifier } from '@hawser/agent/trust/proxy-tokens.ts';
@@ -47,6 +49,10 @@ export interface TestAdsAgentOptions {
   readonly renewEveryMs?: number;
   readonly keepalive?: AdsServerOptions['keepalive'];
   readonly use?: AdsServerOptions['use'];
+  /** What machines of WorkloadGroups say is kept there. */
+  readonly readiness?: WorkloadReadiness;
+  /** By TLS, with the agent's own certificate. */
+  readonly tls?: boolean;
 }
 
 /** Starts it on a free port of 127.0.0.1. */
@@ -72,12 +78,15 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
       return ready;
     },
     onReady: (callback) => (ready ? callback() : waiting.push(callback)),
+    ...(options.readiness === undefined ? {} : { readiness: options.readiness }),
   };
+  const certificate = options.tls === true ? await agentCertificate(authority, log) : undefined;
   const start = (store: SnapshotStore, port: number): Promise<AdsServer> =>
     startAdsServer({
       ...{ address: '127.0.0.1', port, store, gate, identities: certificates, log, registry: createRegistry() },
       ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
       use: options.use,
+      certificate,
     });
   let server = await start(options.store, 0);
   const clients: AdsClient[] = [];
@@ -113,6 +122,7 @@ export async function startAdsAgent(options: TestAdsAgentOptions): Promise<TestA
     stop: async () => {
       await Promise.all(clients.map((client) => client.close()));
       await server.stop();
+      certificate?.stop();
       await rm(agentDir, { recursive: true, force: true });
     },
   };
