@@ -13,6 +13,7 @@ import { overhead } from './overhead.ts';
 import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
+import { rotation } from './rotation.ts';
 import { simulation } from './simulation.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   memory,
   overhead,
   issue,
+  rotation,
   simulation,
 ];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
