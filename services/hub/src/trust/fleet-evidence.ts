@@ -1,5 +1,5 @@
 /** What this hub has heard, as evidence for the rotation of one cluster's authority. */
-import type { RosterMember } from '@hawser/model/fleet.ts';
+import { federates } from '@hawser/model/trust-domain.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { Evidence, MemberEvidence } from './rotation-evidence.ts';
 
@@ -11,14 +11,8 @@ export function evidenceFor(context: FleetContext, cluster: string): Evidence {
     now: context.now(),
     busSince: context.bus.connected ? context.busConnectedSince() : undefined,
     trustDomain,
-    members: members.filter((member) => member.name === cluster || trusts(member, trustDomain)).map(({ name }) => memberOf(context, name)),
+    members: members.filter((member) => federates(member, trustDomain)).map(({ name }) => memberOf(context, name)),
   };
-}
-
-/** Without a list of whom it federates with, a member trusts all. */
-function trusts(member: RosterMember, trustDomain: string): boolean {
-  const { federatesWith } = member as RosterMember & { readonly federatesWith?: readonly string[] };
-  return member.trustDomain === trustDomain || federatesWith === undefined || federatesWith.includes(trustDomain);
 }
 
 function memberOf({ accounts }: FleetContext, cluster: string): MemberEvidence {
