@@ -5,11 +5,15 @@ import type { Evidence, MemberEvidence } from './rotation-evidence.ts';
 
 /** The evidence now; its members are those that trust the cluster, itself included. */
 export function evidenceFor(context: FleetContext, cluster: string): Evidence {
-  const members = context.distribution.desired?.members ?? [];
-  const trustDomain = members.find(({ name }) => name === cluster)?.trustDomain ?? '';
+  const { desired } = context.distribution;
+  const members = desired?.members ?? [];
+  const own = members.find(({ name }) => name === cluster);
+  const trustDomain = own?.trustDomain ?? '';
   return {
     now: context.now(),
-    busSince: context.bus.connected ? context.busConnectedSince() : undefined,
+    // Before the members were read, nothing that is heard can be told from silence.
+    busSince: context.bus.connected && desired !== undefined ? context.busConnectedSince() : undefined,
+    epoch: own?.epoch,
     trustDomain,
     members: members.filter((member) => federates(member, trustDomain)).map(({ name }) => memberOf(context, name)),
   };

@@ -23,6 +23,8 @@ export interface Evidence {
   readonly now: number;
   /** Since when this hub hears the bus; undefined while it does not. */
   readonly busSince: number | undefined;
+  /** Of the rotating cluster's enrolment; undefined when it is no member. */
+  readonly epoch: number | undefined;
   readonly trustDomain: string;
   /** The clusters that trust the rotating one, itself included. */
   readonly members: readonly MemberEvidence[];

@@ -38,6 +38,7 @@ describe('rotations', { timeout: 120_000 }, () => {
     dsn = await postgres.database();
     database = openDatabase(dsn, log);
     await querySql(dsn, "UPDATE hub_leader SET term = 2, holder = 'me'");
+    await querySql(dsn, "INSERT INTO members (cluster, signing_key, epoch, nats_user, enrolled_at) VALUES ('east', '', 1, 'u', now())");
     [accounts, term, stopping, loops] = [new AgentAccounts(), 2, new AbortController(), []];
     const desired = { epoch: 1, revision: 0, resources: [], members: [memberOf('east'), memberOf('west')] };
     context = {

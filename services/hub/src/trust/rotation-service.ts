@@ -40,7 +40,7 @@ export class RotationService {
     const { breaks } = emergency ? impactOf(request.cluster, evidence) : { breaks: [] };
     if (request.dryRun === true) return { breaks };
     if (emergency) requireConfirmed(request, breaks);
-    const rotation = newRotation(request, { actor, emergency, now: evidence.now });
+    const rotation = newRotation(request, { actor, emergency, evidence });
     const act = { actor, verb: 'rotate', reason: `${emergency ? 'emergency, ' : ''}${rotation.kind} of ${rotation.cluster}` };
     const { database } = this.#parts;
     const taken = await database.transaction(async (tx) => {
@@ -96,13 +96,14 @@ export class RotationService {
   }
 
   #view(rotation: Rotation): RotationView {
-    const { retireNow, withdrawn, awayAfterMs, phases, ...shown } = rotation;
+    const { retireNow, withdrawn, awayAfterMs, phases, epoch, ...shown } = rotation;
     const waits = waiting(rotation, evidenceFor(this.#parts.context, rotation.cluster));
     return { ...shown, phases: [...phases], awayAfter: `${awayAfterMs / 1_000}s`, waiting: [...waits] };
   }
 }
 
-function newRotation(request: RotationRequest, { actor, emergency, now }: Asked & { readonly now: number }): Rotation {
+function newRotation(request: RotationRequest, { actor, emergency, evidence }: Asked & { readonly evidence: Evidence }): Rotation {
+  const { now, epoch = 0 } = evidence;
   const { cluster, kind = 'root', at, awayAfter = AWAY_AFTER } = request;
   const awayAfterMs = parseDuration(awayAfter);
   if (awayAfterMs === undefined || awayAfterMs === 0)
@@ -115,7 +116,7 @@ function newRotation(request: RotationRequest, { actor, emergency, now }: Asked 
     throw new StatusError('BadRequest', 'kind: an emergency replaces the root, below which a stolen intermediate would be good');
   const id = `${cluster.slice(0, 40)}-${randomBytes(6).toString('hex')}`;
   const when = begin === undefined ? undefined : new Date(begin).toISOString();
-  return started({ id, cluster, kind, emergency, at: when, awayAfterMs, startedBy: actor, now });
+  return started({ id, cluster, epoch, kind, emergency, at: when, awayAfterMs, startedBy: actor, now });
 }
 
 function requireConfirmed({ confirm }: RotationRequest, breaks: readonly RotationWait[]): void {
@@ -133,7 +134,7 @@ function impactOf(cluster: string, evidence: Evidence): RotationImpact {
     const stranded = gone.filter((name) => !names.includes(name));
     const left = stranded.length === 0 ? '' : `; ${stranded.join(', ')} went away and are refused by all until they are back`;
     const reason = isHere
-      ? `${names.length} proxies lose new connections with ${cluster} until they have its new bundle${left}`
+      ? `${names.length === 1 ? '1 proxy loses' : `${names.length} proxies lose`} new connections with ${cluster} until it is told the new bundle${left}`
       : `it is silent: its proxies lose new connections with ${cluster} until it is back`;
     return { cluster: member.cluster, reason, proxies: (isHere ? names : []).slice(0, 10), blocks: !isHere || stranded.length > 0 };
   });

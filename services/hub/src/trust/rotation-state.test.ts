@@ -49,10 +49,25 @@ const member = (cluster: string, told: Told, heardAt: number | undefined = NOW):
   heardAt,
   agents: [agent(told)],
 });
-const seen = (...members: MemberEvidence[]): Evidence => ({ now: NOW, busSince: NOW - 3_600_000, trustDomain: 'east.hawser', members });
+const seen = (...members: MemberEvidence[]): Evidence => ({
+  now: NOW,
+  busSince: NOW - 3_600_000,
+  epoch: 1,
+  trustDomain: 'east.hawser',
+  members,
+});
 
 function at(phase: keyof typeof moved, more: Partial<Rotation> = {}): Rotation {
-  const given = { id: 'r1', cluster: 'east', kind: 'root', emergency: false, awayAfterMs: AWAY_MS, startedBy: 'me', now: NOW } as const;
+  const given = {
+    id: 'r1',
+    cluster: 'east',
+    epoch: 1,
+    kind: 'root',
+    emergency: false,
+    awayAfterMs: AWAY_MS,
+    startedBy: 'me',
+    now: NOW,
+  } as const;
   const phases = [
     { phase: 'Preparing', at: '' },
     ...(phase === 'Preparing' ? [] : [{ phase: 'Activating' as const, at: '' }]),
@@ -130,6 +145,17 @@ describe('a rotation', () => {
     expect(advance(retiring, seen(own, member('west', { roots: [NEW] }))).phase).toBe('Done');
   });
 
+  it('is not gone on with for another cluster of that name', () => {
+    const own = member('east', { step: 'prepare' });
+    expect(advance(at('Preparing'), { ...seen(own), epoch: 2 })).toMatchObject({
+      phase: 'Failed',
+      message: expect.stringContaining('joined it anew'),
+    });
+    expect(advance(at('Preparing', { paused: true }), { ...seen(), epoch: undefined }).phase).toBe('Failed');
+    const unheard = { ...seen(), epoch: undefined, busSince: undefined };
+    expect(advance(at('Preparing'), unheard).phase).toBe('Preparing');
+  });
+
   it('that is refused before anything was signed has failed; paused, it stays', () => {
     const refused = seen(member('east', { step: 'prepare', refusal: 'no' }));
     expect(advance(at('Preparing'), refused)).toMatchObject({ phase: 'Failed', message: 'east refuses to prepare: no' });
@@ -154,7 +180,7 @@ describe('a rotation', () => {
   });
 
   it('starts when its time has come; an emergency retires at once', () => {
-    const given = { id: 'r1', cluster: 'east', kind: 'root', awayAfterMs: AWAY_MS, startedBy: 'me', now: NOW } as const;
+    const given = { id: 'r1', cluster: 'east', epoch: 1, kind: 'root', awayAfterMs: AWAY_MS, startedBy: 'me', now: NOW } as const;
     const later = started({ ...given, emergency: false, at: new Date(NOW + 60_000).toISOString() });
     expect(advance(later, seen())).toBe(later);
     expect(advance(later, { ...seen(), now: NOW + 60_000 }).phase).toBe('Preparing');

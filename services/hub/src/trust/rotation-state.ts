@@ -8,6 +8,8 @@ export interface Rotation {
   readonly id: string;
   /** Whose authority it is. */
   readonly cluster: string;
+  /** Of its enrolment: what was meant for it is not meant for another cluster of that name. */
+  readonly epoch: number;
   readonly kind: GenerationKind;
   readonly emergency: boolean;
   readonly phase: RotationPhase;
@@ -31,6 +33,7 @@ export interface Rotation {
 export interface RotationStart {
   readonly id: string;
   readonly cluster: string;
+  readonly epoch: number;
   readonly kind: GenerationKind;
   readonly emergency: boolean;
   readonly at?: string | undefined;
@@ -85,7 +88,10 @@ export function orderOf(rotation: Rotation, now: number): TrustOrder | undefined
 
 /** As far as the evidence allows it to go by one step; the same object when that is nowhere. */
 export function advance(rotation: Rotation, evidence: Evidence): Rotation {
-  if (isOver(rotation) || rotation.paused) return rotation;
+  if (isOver(rotation)) return rotation;
+  if (evidence.busSince !== undefined && evidence.epoch !== rotation.epoch)
+    return { ...entered(rotation, 'Failed', evidence.now), message: `${rotation.cluster} left the federation, or joined it anew` };
+  if (rotation.paused) return rotation;
   if (rotation.phase === 'Pending') {
     if (rotation.at !== undefined && Date.parse(rotation.at) > evidence.now) return rotation;
     return entered(rotation, rotation.emergency ? 'Retiring' : 'Preparing', evidence.now);

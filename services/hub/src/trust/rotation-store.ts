@@ -1,10 +1,10 @@
 /** Rotations in PostgreSQL. A change of what a cluster is told is a write like any other: it has a revision, a history and an outbox entry. */
 import type { TrustOrder } from '@hawser/wire/trust.ts';
-import { desc, eq, isNotNull, notInArray, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, notInArray, sql } from 'drizzle-orm';
 import { requestContext } from '../access/request-context.ts';
 import { auditRow, insertAudit } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
-import { history, hubMeta, outbox, rotations } from '../db/schema.ts';
+import { history, hubMeta, members, outbox, rotations } from '../db/schema.ts';
 import { OUTBOX_CHANNEL } from '../resource/resource-store.ts';
 import { orderOf, type Rotation } from './rotation-state.ts';
 
@@ -46,11 +46,12 @@ export async function findRotation(tx: Statements, id: string, lock: 'lock' | 'r
   return row?.state;
 }
 
-/** What each cluster was told last. */
+/** What each cluster was told last, of its present enrolment. */
 export async function trustOrders(tx: Statements): Promise<ReadonlyMap<string, TrustOrder>> {
   const rows = await tx
     .selectDistinctOn([rotations.cluster], { cluster: rotations.cluster, order: rotations.order })
     .from(rotations)
+    .innerJoin(members, and(eq(members.cluster, rotations.cluster), sql`${members.epoch} = (${rotations.state} ->> 'epoch')::bigint`))
     .where(isNotNull(rotations.order))
     .orderBy(rotations.cluster, desc(rotations.createdAt));
   return new Map(rows.flatMap(({ cluster, order }) => (order === null ? [] : [[cluster, order]])));
