@@ -118,6 +118,8 @@ async function until(child: ChildProcess, ask: () => Promise<string>, explain: (
   }
 }
 
+const RECONNECTS = { retry_back_off: { base_interval: '0.25s', max_interval: '5s' } };
+
 /** A span goes out when it is there, and not with four others or after 5 s. */
 const SPANS_AT_ONCE = { 'tracing.zipkin.min_flush_spans': 1, 'tracing.opentelemetry.min_flush_spans': 1 };
 
@@ -150,7 +152,13 @@ function bootstrap({
       ads_config: {
         api_type: variant,
         transport_api_version: 'V3',
-        grpc_services: [{ envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }] }],
+        // As soon again as the product's own bootstrap has it.
+        grpc_services: [
+          {
+            envoy_grpc: { cluster_name: 'xds', retry_policy: RECONNECTS },
+            initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }],
+          },
+        ],
       },
       cds_config: ads,
       lds_config: ads,

@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly natsUrl?: string;
   /** Where proxies find it, such as where they found the one before; a free port unless given. */
   readonly xdsPort?: number;
+  /** Up to how many upstreams a proxy is sent them all; the agent's default unless given. */
+  readonly sendAllUpTo?: number;
 }
 
 /** One cluster of it. */
@@ -92,11 +94,12 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, ...options } = {}) => {
+      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, ...options } = {}) => {
         const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
         const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
         const flags = { registryDir, stateDir: folder, xdsPort: String(xdsPort), adminPort: '0', gateway: '127.79.0.1:15443' };
-        const agent = await startAgent({ config: loadAgentConfig(flags, {}), member: own, log, checkMs, ...options });
+        const bound = sendAllUpTo === undefined ? {} : { sendAllUpTo: String(sendAllUpTo) };
+        const agent = await startAgent({ config: loadAgentConfig({ ...flags, ...bound }, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
         return agent;
       },

@@ -15,7 +15,8 @@ test('an encoded state reads back as what it was', () => {
   const state: SavedState = {
     ...{ version: 1, cluster: 'us-east', epoch: 2, config: ['YQ=='], fleet: [], moment: { epoch: 2, revision: 7 } },
     ...{ files: [file, { file: 'empty.yaml', objects: [] }], shards: [shard], failing: ['127.0.0.1|9080'], draining: [] },
-    proxies: [{ role: 'sidecar', address: '127.0.0.1' }],
+    proxies: [{ role: 'sidecar', address: '127.0.0.1', fetchesUpstreams: true }],
+    use: [{ namespace: 'shop', upstream: 'outbound|80||details.bookinfo.svc.clusterset.local', askedAt: 1_795_000_000_000 }],
   };
   for (const _again of [1, 2]) expect(acceptSavedState(JSON.parse(encodedState(state)), 'us-east', 2)).toEqual(state);
 });
