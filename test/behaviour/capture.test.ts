@@ -292,6 +292,35 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     },
   );
 
+  behaviour('DNS-017', 'bare name', 'a service of the own namespace is called by its bare name', async () => {
+    expect((await curl('http://local/')).out).toBe('local\n');
+    expect((await curl('http://nobody/')).code).toBe(6);
+  });
+
+  behaviour(
+    'DNS-018',
+    'Sidecar.egress.captureMode',
+    'what was going to the address of a listener with IPTABLES is taken by it; what has NONE is called explicitly alone',
+    async () => {
+      const port = (number: number): object => ({ number, protocol: 'HTTP', name: 'http' });
+      const hosts = ['./local.bookinfo.svc.cluster.local'];
+      const explicit = { port: port(9200), captureMode: 'NONE', hosts };
+      mesh.replacePolicies([
+        policy('Sidecar', { egress: [explicit, { port: port(9100), bind: '10.78.9.9', captureMode: 'IPTABLES', hosts }] }),
+      ]);
+      const asked = async (url: string): Promise<string> => (await curl(url, '-H', 'host: local.bookinfo')).out;
+      const wanted = async (): Promise<boolean> =>
+        (await asked('http://10.78.9.9:9100/')) === 'local\n' && (await asked('http://127.0.0.1:9200/')) === 'local\n';
+      await until(wanted, () => `the listeners do not answer ${mesh.nacks.join()}`);
+      expect(await asked(`http://${HOST}:80/`)).not.toBe('local\n');
+      mesh.clearPolicies();
+      await until(
+        async () => (await asked(`http://${HOST}:80/`)) === 'local\n' && (await curl(`http://${MESH_HOST}/`)).out.includes('west-'),
+        () => 'what was hidden does not come back',
+      );
+    },
+  );
+
   behaviour('DNS-013', 'agent down', 'names and calls go on without the agent', async () => {
     await mesh.stopAgent('east');
     expect((await curl('http://reviews.bookinfo.svc.clusterset.local/')).out).toContain('west-');

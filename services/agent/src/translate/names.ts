@@ -48,6 +48,16 @@ export function parseUpstreamName(name: string): { port: number; subset: string;
     : undefined;
 }
 
+/** Listener, and route configuration, of calls to an address of their own that a Sidecar gives; `bind` is empty for loopback. */
+export function boundOutboundName(bind: string, port: number): string {
+  return `outbound_bound|${bind}|${port}`;
+}
+
+/** Whether a route configuration is for what a workload calls. */
+export function isOutboundRoutes(name: string): boolean {
+  return name === OUTBOUND || name === CAPTURE || name.startsWith('outbound_bound|');
+}
+
 /** Listener of a TCP service. */
 export function tcpListenerName(port: number, host: string): string {
   return `outbound_tcp|${port}|${host}`;

@@ -2,11 +2,13 @@
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyRef } from '../state/world.ts';
 import { ownTls, type SecretSource, type TlsServer } from './edge/terminated-tls.ts';
+import { boundOutbound } from './listeners/bound-outbound.ts';
 import { gatewayListener } from './listeners/gateway.ts';
 import { inboundResources, type ServedPort } from './listeners/inbound.ts';
 import type { InboundBounds } from './listeners/ingress.ts';
 import { outboundListener, tcpListener } from './listeners/outbound-listeners.ts';
 import type { TcpService } from './listeners/tcp-ports.ts';
+import type { BoundPart } from './scope/bound-parts.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
 import type { ProxyTelemetry } from './telemetry/proxy-telemetry.ts';
 
@@ -19,6 +21,7 @@ export function proxyResources(
     readonly captured: readonly XdsResource[];
     readonly telemetry: ProxyTelemetry;
     readonly bounds: InboundBounds | undefined;
+    readonly bound: readonly BoundPart[];
     /** Where a Sidecar's certificates come from; undefined while nobody knows whose the proxy is. */
     readonly secrets: SecretSource | undefined;
   },
@@ -30,6 +33,7 @@ export function proxyResources(
   const own = [
     outboundListener(proxy.address, fetches),
     ...about.tcp.map((service) => tcpListener(proxy.address, service, fetches)),
+    ...boundOutbound(about.bound, proxy.address, proxy.capture !== undefined),
     ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, ...endTls }),
     ...about.captured,
   ];

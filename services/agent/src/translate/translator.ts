@@ -13,6 +13,7 @@ import { EdgeCompiler } from './edge/edge-compiler.ts';
 import { type Fleet, fleetOf, isSameFleet } from './fleet.ts';
 import { type Indexes, indexesOf, noIndexes } from './indexes.ts';
 import { unpairedClusters } from './invariants.ts';
+import { elsewhereCluster } from './listeners/elsewhere.ts';
 import type { ServedPort } from './listeners/inbound.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './listeners/tcp-ports.ts';
 import { namedProblems } from './named-problems.ts';
@@ -302,19 +303,20 @@ class IncrementalTranslator implements Translator {
     const { namespace } = proxy;
     const credentials = draft.world.credentials ?? NONE;
     const secrets = namespace === undefined ? undefined : { namespace, credentials };
-    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, bounds: view?.bounds, secrets });
+    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets };
+    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, ...about });
   }
 
-  #captured(layer: LayerName, { capture, fetchesUpstreams }: ProxyRef, draft: Draft): XdsResource[] {
+  #captured(layer: LayerName, { capture, namespace, fetchesUpstreams }: ProxyRef, draft: Draft): XdsResource[] {
     if (capture === undefined) return [];
     const view = this.#views.of(layer, draft.views);
+    const { scope, bounds, bound = [] } = view ?? {};
     const common = this.#common(draft);
     const callable = view === undefined ? { services: this.#liveServices(draft), hosts: common.hosts } : callableOf(view, common);
-    const views = callable.services.map(({ view: one }) => one);
+    const lookup: ServiceLookup = (key) => (view?.variants.get(key)?.compiled ?? this.#serviceIn(draft, key))?.view;
     return this.#captureOf(view?.layer).resources(capture, {
-      ...{ views, hosts: callable.hosts, scope: view?.scope },
-      lookup: (key) => this.#serviceIn(draft, key)?.view,
-      elsewhere: view?.bounds?.elsewhere ?? 'ALLOW_ANY',
+      ...{ views: callable.services.map((one) => one.view), hosts: callable.hosts, lookup, scope, bounds, bound, namespace },
+      ...{ elsewhere: bounds?.elsewhere ?? 'ALLOW_ANY', fallback: elsewhereCluster(bounds, lookup) },
       fetches: fetchesUpstreams === true,
     });
   }

@@ -43,9 +43,9 @@ export function socketAddress(address: string, port: number): Address {
   });
 }
 
-/** A Unix domain socket by its path; `@NAME` is an abstract one. */
-export function pipeAddress(path: string): Address {
-  return create(AddressSchema, { address: { case: 'pipe', value: { path } } });
+/** A Unix domain socket by its path, with permissions unless they are to be the system's own; `@NAME` is an abstract one. */
+export function pipeAddress(path: string, mode = 0): Address {
+  return create(AddressSchema, { address: { case: 'pipe', value: { path, mode } } });
 }
 
 /** `IP:PORT`, with brackets around IPv6. */

@@ -16,10 +16,12 @@ import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filte
 import type { XdsResource } from '../../snapshot/resource.ts';
 import type { Capture } from '../../state/world.ts';
 import { encoded } from '../encode.ts';
+import { boundChains } from '../listeners/bound-outbound.ts';
 import { routedChains } from '../listeners/connection-chains.ts';
 import { outboundHttp, outboundTcp } from '../listeners/outbound-listeners.ts';
 import type { TcpRules } from '../listeners/tcp-ports.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerName, UNAVAILABLE_CLUSTER, upstreamName } from '../names.ts';
+import type { BoundPart } from '../scope/bound-parts.ts';
 import { UniqueMatches } from '../unique-chains.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from '../wire-values.ts';
 import type { AddressedHost } from './named-hosts.ts';
@@ -39,6 +41,10 @@ export interface CaptureOptions {
   readonly elsewhere: Elsewhere;
   /** Whether the sidecar fetches upstreams that it was not sent. */
   readonly fetches: boolean;
+  /** What a Sidecar has at addresses of its own. */
+  readonly bound: readonly BoundPart[];
+  /** Whether some services may not be called so: then there are routes for captured requests alone. */
+  readonly isPartial: boolean;
 }
 
 /**
@@ -107,6 +113,7 @@ function anyOf(rules: readonly PredicateInit[]): PredicateInit {
  */
 function filterChains(options: CaptureOptions): ChainInit[] {
   const own = new Map<number, ChainInit[]>();
+  for (const { port, chain } of boundChains(options.bound)) own.set(port, [...(own.get(port) ?? []), chain]);
   for (const host of options.hosts) {
     for (const port of host.ports) {
       const chains = servicePort(host, port, options.fetches);
@@ -142,12 +149,12 @@ function distinct(chains: readonly ChainInit[]): ChainInit[] {
 function common(options: CaptureOptions, port: number | undefined): ChainInit[] {
   const at = port === undefined ? {} : { destinationPort: port };
   const suffix = port === undefined ? '' : `|${port}`;
-  const routes = options.elsewhere === 'ALLOW_ANY' ? CAPTURE : OUTBOUND;
+  const routes = options.elsewhere === 'ALLOW_ANY' || options.isPartial ? CAPTURE : OUTBOUND;
   return [
     {
       name: `virtual${suffix}`,
       filterChainMatch: { ...at, prefixRanges: [cidrRange(rangeText(options.range))] },
-      filters: [outboundHttp(OUTBOUND, options.fetches)],
+      filters: [outboundHttp(options.isPartial ? CAPTURE : OUTBOUND, options.fetches)],
     },
     { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes, options.fetches)] },
   ];

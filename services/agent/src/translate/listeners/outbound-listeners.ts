@@ -1,6 +1,7 @@
 /** Listeners for what a workload calls: one for HTTP, one for each TCP service port. */
 import { create } from '@bufbuild/protobuf';
 import { PORTS } from '@hawser/model/ports.ts';
+import type { Address } from '@hawser/xds/generated/envoy/config/core/v3/address_pb.ts';
 import { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
@@ -24,7 +25,7 @@ import { CORS_FILTER, FAULT_FILTER } from '../routes/route-filters.ts';
 import { FORWARD_CACHE } from '../upstreams/external-upstreams.ts';
 import { ADS, extension, type Init, millis, socketAddress } from '../wire-values.ts';
 import { routedChains, takesAll } from './connection-chains.ts';
-import type { TcpRules, TcpService } from './tcp-ports.ts';
+import type { TcpPort, TcpRules, TcpService } from './tcp-ports.ts';
 
 /**
  * Where the workload at an address calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback
@@ -103,15 +104,15 @@ function fetched(service: TcpService): TcpService {
 /** The listener of a TCP service for the workload at an address; the same for all workloads that are called at one. */
 export function tcpListener(address: string, called: TcpService, fetches = false): XdsResource {
   const service = fetches ? fetched(called) : called;
-  return calledAt(service, address, (at) => {
-    const name = tcpListenerName(service.port, service.host);
-    const message = create(ListenerSchema, {
-      name,
-      address: socketAddress(at, service.listenerPort),
-      ...chains(service, outboundTcp(name, upstreamName(service.port, '', service.host), service)),
-    });
-    return encoded('LDS', name, message, ListenerSchema);
-  });
+  return calledAt(service, address, (at) =>
+    connectionListener(tcpListenerName(service.port, service.host), socketAddress(at, service.listenerPort), service),
+  );
+}
+
+/** A listener that takes connections to a TCP port. */
+export function connectionListener(name: string, address: Address, service: TcpPort): XdsResource {
+  const proxy = outboundTcp(name, upstreamName(service.port, '', service.host), service);
+  return encoded('LDS', name, create(ListenerSchema, { name, address, ...chains(service, proxy) }), ListenerSchema);
 }
 
 /** By what is called, and where: beyond loopback addresses, of which a machine has few, there are two. */
@@ -130,7 +131,7 @@ function calledAt(what: object, address: string, make: (called: string) => XdsRe
  * What VirtualServices lead elsewhere, then the port itself. Where the caller names the server, only TLS that asks for the host, or
  * for one that a wildcard means, is let through, and goes there.
  */
-function chains(service: TcpService, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
+function chains(service: TcpPort, proxy: ReturnType<typeof extension>): Init<typeof ListenerSchema> {
   const { host, port, isNamed, routes = [] } = service;
   const routed = routedChains(tcpListenerName(port, host), service);
   const isTaken = routes.some((route) => takesAll(route) || (isNamed === true && route.serverNames?.includes(host)));

@@ -6,7 +6,7 @@ import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { inPieces, versionOf } from '../encode.ts';
-import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER } from '../names.ts';
+import { CAPTURE, isOutboundRoutes, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { millis } from '../wire-values.ts';
 import { UNSENT_HEADER } from './retries.ts';
 import { MOST_BODY_BYTES } from './route-actions.ts';
@@ -56,15 +56,20 @@ const HOSTS_FIELD = RouteConfigurationSchema.field.virtualHosts.number;
 export function routeConfiguration(name: string, hosts: readonly EncodedHost[], elsewhere?: string): XdsResource {
   const base = create(RouteConfigurationSchema, {
     name,
-    responseHeadersToRemove: name === OUTBOUND || name === CAPTURE ? [UNSENT_HEADER] : [],
-    ...(name === OUTBOUND || name === CAPTURE ? { maxDirectResponseBodySizeBytes: MOST_BODY_BYTES } : {}),
-    virtualHosts: elsewhere !== undefined ? [anybody(elsewhere)] : name === OUTBOUND ? [NOBODY] : name === CAPTURE ? [ANYBODY] : [],
+    responseHeadersToRemove: isOutboundRoutes(name) ? [UNSENT_HEADER] : [],
+    ...(isOutboundRoutes(name) ? { maxDirectResponseBodySizeBytes: MOST_BODY_BYTES } : {}),
+    virtualHosts: elsewhere !== undefined ? [anybody(elsewhere)] : lastHosts(name),
   });
   const head = toBinary(RouteConfigurationSchema, base);
   const blocks = blocksOf(hosts);
   const version = sha256([versionOf(head), ...blocks.map(({ versions }) => versions)].join()).slice(0, 16);
   const copiesTo = blocks.flatMap((block) => block.copiesTo);
   return inPieces({ type: 'RDS', name, version, copiesTo }, [head, ...blocks.map(({ bytes }) => bytes)]);
+}
+
+function lastHosts(name: string): VirtualHost[] {
+  if (name === CAPTURE) return [ANYBODY];
+  return isOutboundRoutes(name) ? [NOBODY] : [];
 }
 
 /** Hosts that follow each other, joined once for every configuration that they are in. */

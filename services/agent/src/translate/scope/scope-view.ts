@@ -14,12 +14,14 @@ import { OUTBOUND } from '../names.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import { type Placed, placed } from '../resource-ledger.ts';
 import { connectionsDependOnScope } from '../routes/connection-routes.ts';
+import { portOfHost } from '../routes/renamed-hosts.ts';
 import { type EncodedHost, routeConfiguration } from '../routes/route-config.ts';
 import { dependOnCaller } from '../routes/routes.ts';
 import { type CompiledService, compiledHosts, compiledService } from '../services/compiled-service.ts';
 import { dependsOnCaller, destinationPolicy, ownerOf } from '../upstreams/destination-rules.ts';
+import { type BoundPart, boundParts } from './bound-parts.ts';
 import { isExportedTo, type ProxyScope } from './scope.ts';
-import { boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
+import { boundedService, boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
 
 /** The state that all share, as it is being compiled. */
 export interface CommonState {
@@ -55,6 +57,8 @@ export interface ScopeView {
   readonly reachable: ReadonlySet<string>;
   /** TCP ports by `HOST:PORT`: all that the scope may call if it is bounded, else those with rules of their own. */
   readonly tcp: ReadonlyMap<string, TcpPort | undefined>;
+  /** Listeners of their own, for some of what may be called. */
+  readonly bound: readonly BoundPart[];
   /** Units of the ledger that hold something. */
   readonly filled: ReadonlySet<string>;
 }
@@ -126,7 +130,7 @@ function hostsIn(
   return all.flatMap((host) => (hidden.has(host) ? [] : [byName.get(host.name) ?? host]));
 }
 
-type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'hosts' | 'reachable' | 'tcp' | 'filled'>;
+type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'hosts' | 'reachable' | 'tcp' | 'bound' | 'filled'>;
 
 class Staging {
   readonly #start: Start;
@@ -137,6 +141,7 @@ class Staging {
   readonly #hidden: Set<string>;
   readonly #hosts: Map<string, readonly EncodedHost[]>;
   readonly #units = new Map<string, readonly Placed[]>();
+  #bound: readonly BoundPart[] = [];
 
   constructor(start: Start, before: ScopeView | undefined, common: CommonState) {
     this.#start = start;
@@ -151,6 +156,7 @@ class Staging {
   done(keys: ReadonlySet<string>): StagedView {
     for (const key of keys) this.#draftVariant(key);
     for (const key of keys) this.#draftHosts(key);
+    this.#bound = this.#boundParts();
     const reachable = isBounded(this.#start.bounds) ? this.#reachable() : new Set(this.#variants.keys());
     const former = this.#before?.reachable ?? new Set<string>();
     for (const key of new Set([...keys, ...reachable.symmetricDifference(former)]))
@@ -174,6 +180,7 @@ class Staging {
       hosts: this.#hosts,
       reachable,
       tcp: this.#tcp(),
+      bound: this.#bound,
       filled,
     };
     return { view, units: this.#units };
@@ -221,7 +228,7 @@ class Staging {
     const depends =
       this.#variants.has(key) || dependOnCaller(compiled.view) || [...compiled.leadsTo].some((other) => this.#variants.has(other));
     const hosts = depends ? compiledHosts(compiled, (other) => this.#compiled(other)?.view, scope) : this.#common.hostsOf(key);
-    return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portIn(name)));
+    return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portOfHost({ name })));
   }
 
   /** Ports of a service that the scope may call; undefined: all of them. */
@@ -230,7 +237,7 @@ class Staging {
     if (!isServiceExported(compiled, scope)) return NO_PORTS;
     if (bounds === undefined || !isBounded(bounds)) return undefined;
     const { view } = compiled;
-    const service = { key: view.key, namespace: view.name.namespace, names: view.hosts.map(({ host }) => host) };
+    const service = boundedService(view);
     const ports = view.hosts.flatMap((host) => host.ports);
     return new Set(ports.filter((port) => imports(bounds, service, port)).map(({ port }) => port));
   }
@@ -239,8 +246,9 @@ class Staging {
   #reachable(): Set<string> {
     const { bounds } = this.#start;
     const proxy = bounds?.egressProxy === undefined ? undefined : hostKey(bounds.egressProxy.host, bounds.namespace);
-    const led = [...this.#callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])]);
-    return new Set([...this.#callable, ...led, ...(proxy === undefined ? [] : [proxy])]);
+    const callable = new Set([...this.#callable, ...this.#bound.flatMap(({ services }) => services)]);
+    const led = [...callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])]);
+    return new Set([...callable, ...led, ...(proxy === undefined ? [] : [proxy])]);
   }
 
   /** All of a service's resources for a bounded scope, else those that are not as everybody has them. */
@@ -294,7 +302,23 @@ class Staging {
     const elsewhere = elsewhereCluster(bounds, (key) => this.#compiled(key)?.view);
     const isOwn = isBounded(bounds) || this.#hosts.size > 0 || elsewhere !== undefined;
     const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts }, this.#common) : [];
+    const bound = this.#bound.filter(({ egress }) => egress.protocol === 'http');
+    const boundRoutes = bound.map(({ egress, hosts }) => routeConfiguration(egress.name, hosts, elsewhere));
+    this.#units.set(this.#unit('bound'), placed(layer, boundRoutes));
     this.#units.set(this.#unit('routes'), isOwn ? placed(layer, [routeConfiguration(OUTBOUND, hosts, elsewhere)]) : []);
+  }
+
+  #boundParts(): readonly BoundPart[] {
+    const { bounds, scope } = this.#start;
+    return boundParts(bounds, {
+      services: () =>
+        [...this.#common.keys()]
+          .map((key) => this.#compiled(key))
+          .filter((compiled) => compiled !== undefined)
+          .filter((compiled) => isServiceExported(compiled, scope)),
+      hostsOf: (compiled, ports) => this.#callableHosts(compiled.input.key, compiled, ports),
+      caller: { lookup: (key) => this.#compiled(key)?.view, scope },
+    });
   }
 
   #compiled(key: string): CompiledService | undefined {
@@ -340,9 +364,4 @@ const NO_PORTS: ReadonlySet<number> = new Set();
 function isServiceExported({ input }: CompiledService, { namespace }: ProxyScope): boolean {
   if (input.external === undefined || input.shards.size > 0) return true;
   return input.external.entries.entries.some((entry) => isExportedTo(entry.spec.exportTo, entry.namespace, namespace));
-}
-
-/** The port in the name of a virtual host, `HOST:PORT`. */
-function portIn(name: string): number {
-  return Number(name.slice(name.lastIndexOf(':') + 1));
 }

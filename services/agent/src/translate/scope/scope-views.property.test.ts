@@ -17,6 +17,7 @@ const PROXIES: readonly ProxyRef[] = [
   { role: 'sidecar', address: '10.0.0.3', namespace: 'b', labels: {} },
   { role: 'sidecar', address: '10.0.0.4' },
   { role: 'edge', address: '10.0.0.5', namespace: 'b', labels: { app: 'one' } },
+  { role: 'sidecar', address: '10.0.0.6', namespace: 'a', labels: { app: 'one' }, capture: 'ipv4' },
 ];
 const KEYS = ['a/one', 'a/two', 'b/one', 'b/db'] as const;
 
@@ -44,11 +45,22 @@ const destinationRule = fc.record({ host, version: fc.constantFrom('v1', 'v2'), 
     ...(one.labels === undefined ? {} : { workloadSelector: { matchLabels: one.labels } }),
   },
 }));
+/** Where a listener of a Sidecar is. */
+const place = fc.constantFrom(
+  ...[{}, {}, { captureMode: 'NONE' }, { port: { protocol: 'HTTP' }, bind: 'unix:///a' }],
+  ...[
+    { port: { number: 80, protocol: 'HTTP' }, bind: '10.9.0.1' },
+    { port: { number: 80, protocol: 'TCP' }, captureMode: 'NONE' },
+  ],
+);
 const sidecar = fc
-  .record({ hosts: fc.subarray(['./*', 'b/*', '*/one.a.svc.cluster.local', '*/*'], { minLength: 1 }), labels })
+  .record({ place, hosts: fc.subarray(['./*', 'b/*', '*/one.a.svc.cluster.local', '*/*'], { minLength: 1 }), labels })
   .map((one) => ({
     kind: 'Sidecar',
-    spec: { egress: [{ hosts: one.hosts }], ...(one.labels === undefined ? {} : { workloadSelector: { labels: one.labels } }) },
+    spec: {
+      egress: [{ ...one.place, hosts: one.hosts }],
+      ...(one.labels === undefined ? {} : { workloadSelector: { labels: one.labels } }),
+    },
   }));
 const policy = fc.tuple(fc.oneof(virtualService, destinationRule, sidecar), namespace, fc.constantFrom('p', 'q'));
 

@@ -99,5 +99,9 @@ function readsFrom(view: ScopeView | undefined): readonly LayerName[] {
 /** A proxy's own listeners depend on its Sidecar and on the TCP services that it may call. */
 function isTouched(before: ScopeView | undefined, after: ScopeView | undefined): boolean {
   if (before === after) return false;
-  return before?.bounds !== after?.bounds || JSON.stringify([...(before?.tcp ?? [])]) !== JSON.stringify([...(after?.tcp ?? [])]);
+  return before?.bounds !== after?.bounds || connectionsOf(before) !== connectionsOf(after);
+}
+
+function connectionsOf(view: ScopeView | undefined): string {
+  return JSON.stringify([[...(view?.tcp ?? [])], (view?.bound ?? []).map(({ tcp }) => tcp)]);
 }

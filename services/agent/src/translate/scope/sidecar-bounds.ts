@@ -6,6 +6,7 @@ import { hostKey } from '@hawser/model/service-host.ts';
 import type { Elsewhere } from '../capture/capture-listener.ts';
 import { protocolOf } from '../istio-protocol.ts';
 import { policyKeyOf } from '../policy-tables.ts';
+import type { ServiceView } from '../services/service-view.ts';
 
 /** The Sidecars of one caller as one. */
 export interface SidecarBounds {
@@ -32,7 +33,7 @@ export interface EgressBounds {
 }
 
 /** `NAMESPACE/HOST` of an egress listener. */
-interface ImportedHost {
+export interface ImportedHost {
   /** `*` for all of them. */
   readonly namespace: string;
   /** `*` for all, `.SUFFIX` for all that end so, else a key of `hostKey`. */
@@ -48,6 +49,11 @@ export interface BoundedService {
   readonly names: readonly string[];
 }
 
+/** A service as bounds look at it. */
+export function boundedService({ key, name, hosts }: ServiceView): BoundedService {
+  return { key, namespace: name.namespace, names: hosts.map(({ host }) => host) };
+}
+
 /** Joins the Sidecars that hold for a caller of `namespace`, the nearest first; undefined without any. */
 export function boundsOf(sidecars: readonly Resource[], namespace: string): SidecarBounds | undefined {
   const [nearest] = sidecars;
@@ -60,7 +66,7 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
     egress === undefined || (egress.length === 1 && egress[0]?.port === undefined && egress[0]?.hosts.some(isEverything) === true);
   return {
     policy: policyKeyOf(nearest),
-    egress: isOpen && egress?.[0]?.listener.bind === undefined ? undefined : egress,
+    egress: isOpen && egress?.[0]?.listener.captureMode !== 'NONE' ? undefined : egress,
     elsewhere: outbound === undefined ? undefined : (outbound.mode ?? 'ALLOW_ANY'),
     egressProxy: outbound?.egressProxy,
     namespace,
@@ -70,7 +76,8 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
 }
 
 function egressBounds(listener: SidecarEgress, namespace: string): EgressBounds {
-  const { number: port, protocol: word = '' } = listener.port ?? {};
+  const { number = 0, protocol: word = '' } = listener.port ?? {};
+  const port = number === 0 ? undefined : number;
   const protocol = word === '' ? undefined : protocolOf({ protocol: word }).protocol === 'tcp' ? 'tcp' : 'http';
   return { port, protocol, hosts: listener.hosts.flatMap((host) => importedHost(host, namespace)), listener };
 }
@@ -91,12 +98,33 @@ function isEverything({ namespace, host }: ImportedHost): boolean {
   return namespace === '*' && host === '*';
 }
 
-/** Whether a caller may call a port of a service. A listener for a port takes that port from the one for all others, and carries its protocol alone. */
-export function imports({ egress }: SidecarBounds, service: BoundedService, port: ServicePort): boolean {
-  if (egress === undefined) return true;
-  const own = egress.filter((listener) => listener.port === port.port);
-  const deciding = own.length > 0 ? own : egress.filter((listener) => listener.port === undefined);
-  return deciding.some((listener) => carries(listener, port) && listener.hosts.some((host) => isMeant(host, service)));
+/**
+ * Whether a caller may call a port of a service. A listener for a port takes that port from the one for all others, and carries its
+ * protocol alone; what comes to a Unix domain socket is nothing that is called by address.
+ */
+export function imports(bounds: SidecarBounds, service: BoundedService, port: ServicePort): boolean {
+  return bounds.egress === undefined || decidingFor(bounds.egress, port).some((listener) => takes(listener, service, port));
+}
+
+/** Whether connections that the kernel led to the sidecar may go to a port of a service: not by a listener of `captureMode` NONE. */
+export function importsCaptured(bounds: SidecarBounds, service: BoundedService, port: ServicePort): boolean {
+  const deciding = decidingFor(bounds.egress ?? [], port).filter(({ listener }) => listener.captureMode !== 'NONE');
+  return bounds.egress === undefined || deciding.some((listener) => takes(listener, service, port));
+}
+
+function decidingFor(egress: readonly EgressBounds[], { port }: ServicePort): readonly EgressBounds[] {
+  const addressed = egress.filter(({ listener }) => !isUnixBind(listener.bind));
+  const own = addressed.filter((listener) => listener.port === port);
+  return own.length > 0 ? own : addressed.filter((listener) => listener.port === undefined);
+}
+
+function takes(listener: EgressBounds, service: BoundedService, port: ServicePort): boolean {
+  return carries(listener, port) && listener.hosts.some((host) => isMeant(host, service));
+}
+
+/** Whether a `bind` is a Unix domain socket. */
+export function isUnixBind(bind: string | undefined): boolean {
+  return bind?.startsWith('unix://') === true;
 }
 
 /** A port of which nobody said what it speaks is for either. */
@@ -104,7 +132,8 @@ function carries({ protocol }: EgressBounds, port: ServicePort): boolean {
   return protocol === undefined || port.application === 'auto' || (protocol === 'tcp') === (port.protocol === 'tcp');
 }
 
-function isMeant({ namespace, host }: ImportedHost, service: BoundedService): boolean {
+/** Whether an entry of `hosts` means a service. */
+export function isMeant({ namespace, host }: ImportedHost, service: BoundedService): boolean {
   if (namespace !== '*' && namespace !== service.namespace) return false;
   if (host === '*' || host === service.key) return true;
   return host.startsWith('.') && service.names.some((name) => name.endsWith(host));

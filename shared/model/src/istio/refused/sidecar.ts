@@ -1,11 +1,4 @@
-import { NOT_YET } from './not-yet.ts';
-
 const TARGET = 'Istio deprecated it, and a Sidecar says nothing by it: number alone counts';
 
 /** Fields of Sidecar that are refused, and why. */
-export const SIDECAR: Readonly<Record<string, string>> = {
-  'egress.bind': NOT_YET,
-  'egress.captureMode': NOT_YET,
-  'egress.port.targetPort': TARGET,
-  'ingress.port.targetPort': TARGET,
-};
+export const SIDECAR: Readonly<Record<string, string>> = { 'egress.port.targetPort': TARGET, 'ingress.port.targetPort': TARGET };
