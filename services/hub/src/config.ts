@@ -39,6 +39,8 @@ export const HubConfig = Type.Object(
     tlsKey: Type.Optional(Type.String({ minLength: 1 })),
     /** PEM file of the CA that signed what agents see at the public URL: join tokens pin it. */
     tlsCa: Type.Optional(Type.String({ minLength: 1 })),
+    /** Whether bundle endpoints of external trust domains may be at addresses that are not of the public Internet; off unless given. */
+    privateBundleEndpoints: Type.Optional(Type.Union([Type.Literal('on'), Type.Literal('off')])),
     /** Writes younger than this are kept in the history (default 90)… */
     historyKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
     /** …unless there are more than this (default 100,000). */
@@ -70,6 +72,7 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   tlsCert: 'HAWSER_HUB_TLS_CERT',
   tlsKey: 'HAWSER_HUB_TLS_KEY',
   tlsCa: 'HAWSER_HUB_TLS_CA',
+  privateBundleEndpoints: 'HAWSER_HUB_PRIVATE_BUNDLE_ENDPOINTS',
   historyKeepDays: 'HAWSER_HUB_HISTORY_KEEP_DAYS',
   historyKeepRevisions: 'HAWSER_HUB_HISTORY_KEEP_REVISIONS',
   auditKeepDays: 'HAWSER_HUB_AUDIT_KEEP_DAYS',

@@ -13,6 +13,7 @@ import { openApiRoutes } from './openapi/openapi-routes.ts';
 import { pageRoutes } from './page/page-routes.ts';
 import { rotationRoutes } from './trust/rotation-routes.ts';
 import { RotationService } from './trust/rotation-service.ts';
+import { trustDomainRoutes } from './trust/trust-domain-routes.ts';
 
 /** What they need. */
 export interface HubRouteParts {
@@ -36,6 +37,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   diffRoutes(app, { context, bus, signer, resources });
   analysisRoutes(app, context);
   rotationRoutes(app, new RotationService({ database, context, onChange: () => parts.onRotation?.() }));
+  trustDomainRoutes(app, { context, database });
   pageRoutes(app, context);
   openApiRoutes(app, context.version);
 }

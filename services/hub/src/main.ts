@@ -30,6 +30,7 @@ import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts'
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 import { issueCertificate } from './serving/issue-certificate.ts';
+import { startBundlePoller } from './trust/start-bundle-poller.ts';
 import { startRotations } from './trust/start-rotations.ts';
 
 const VERSION = '0.1.0';
@@ -146,6 +147,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   const convergence = new Convergence(fleet.context, metrics.convergence);
   group.onStop('convergence', () => convergence.stop());
+  startBundlePoller(core.database, { fleet, log, group, allowPrivate: config.privateBundleEndpoints === 'on' });
   const rotations = startRotations(core.database, { fleet, log, group });
   addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
   group.onStop('core', () => core.stop());

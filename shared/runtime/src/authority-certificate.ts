@@ -48,8 +48,8 @@ function parsed(pem: string): AuthorityCertificate | { readonly problem: string 
 }
 
 function checked(certificate: X509Certificate, details: x509.X509Certificate): AuthorityCertificate | { readonly problem: string } {
-  const uris = (details.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []).filter(({ type }) => type === 'url');
-  const trustDomain = TRUST_DOMAIN_URI.exec(uris[0]?.value ?? '')?.[1];
+  const uris = urisOf(details);
+  const trustDomain = TRUST_DOMAIN_URI.exec(uris[0] ?? '')?.[1];
   const problem = weakness(certificate, details) ?? nameProblem(uris.length, trustDomain);
   if (problem !== undefined) return { problem };
   return {
@@ -83,6 +83,19 @@ function weakness(certificate: X509Certificate, details: x509.X509Certificate): 
       : `has an RSA key of ${key?.modulusLength} bits; at least ${LEAST_RSA_BITS} are needed`;
   }
   return `has a key of type ${type}, which Envoy does not verify with`;
+}
+
+/** The one SPIFFE ID of a leaf (DER); undefined where there are several names of this kind or none, or it is an authority's. */
+export function leafSpiffeId(der: Uint8Array): string | undefined {
+  const details = new x509.X509Certificate(new Uint8Array(der));
+  const uris = urisOf(details);
+  if (details.getExtension(x509.BasicConstraintsExtension)?.ca === true || uris.length !== 1) return undefined;
+  return uris[0]?.startsWith('spiffe://') ? uris[0] : undefined;
+}
+
+function urisOf(details: x509.X509Certificate): string[] {
+  const names = details.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+  return names.filter(({ type }) => type === 'url').map(({ value }) => value);
 }
 
 /** A bundle as it is believed, and what was left out of it, in words. */

@@ -26,6 +26,10 @@ export function addProcessCommands(program: Command, run: Run): void {
     .option('--tls-key <file>', 'its key')
     .option('--tls-ca <file>', 'the CA that signed it, for join tokens to pin (default: agents trust the roots of their system)')
     .option('--nats-address <ip>', 'address of its own NATS (default: 127.0.0.1)')
+    .option(
+      '--private-bundle-endpoints <mode>',
+      'on: bundles of external trust domains may be fetched from private addresses (default: off)',
+    )
     .option('--nats-ca-file <file>', 'the CA of an external NATS (default: the roots of the system)')
     .addHelpText(
       'after',

@@ -1,12 +1,15 @@
-/** Commands of trust: rotate, import. */
+/** Commands of trust: roots, status, verify, export, rotate, import. */
 import { type Command, Option } from 'commander';
+import type { ExportFlags } from '../trust/export-command.ts';
 import type { ImportFlags } from '../trust/import-command.ts';
 import type { RotateFlags } from '../trust/rotate-command.ts';
+import type { ViewFlags } from '../views/status-command.ts';
 import type { Run } from './program.ts';
 
 /** Adds them. */
 export function addTrustCommands(program: Command, run: Run): void {
   const trust = program.command('trust').description('whom the clusters trust, and by which roots');
+  addViews(trust, run);
   addRotate(trust, run);
   addImport(trust, run);
 }
@@ -39,6 +42,65 @@ Examples:
   hawser trust import --cluster us-east --cert intermediate.pem --key intermediate.key --chain chain.pem
   hawser trust import --cluster us-east --p12 ca.p12 --password-file password
   hawser trust rotate us-east --kind intermediate --watch`;
+
+function addViews(trust: Command, run: Run): void {
+  const form = (): Option => new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table');
+  trust
+    .command('roots')
+    .description('every root that is believed: of which trust domain, its state, and until when')
+    .argument('[trust-domain]', 'this one alone')
+    .addOption(form())
+    .addHelpText('after', '\nExamples:\n  hawser trust roots\n  hawser trust roots us-east.hawser -o json      # with the certificates')
+    .action((name: string | undefined, _flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/trust-domains.ts')).rootsCommand(name, command.optsWithGlobals<ViewFlags>())),
+    );
+  trust
+    .command('status')
+    .description('the trust domains: whom each believes, when its first root ends, and which proxies have not its newest bundle')
+    .addOption(form())
+    .addHelpText('after', STATUS_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/trust-domains.ts')).trustStatusCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+  trust
+    .command('verify')
+    .description('which bundle a certificate verifies against, and everything that keeps it from being the SVID of a workload')
+    .argument('<file>', 'PEM: the leaf, then what is between it and a root; - for standard input')
+    .addOption(form())
+    .addHelpText('after', '\nExits 0 when it is good, 1 when it is not.\n\nExample:\n  hawser trust verify svid.pem')
+    .action((file: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/verify-svid.ts')).verifyCommand(file, command.optsWithGlobals<ViewFlags>())),
+    );
+  trust
+    .command('export')
+    .description('write the bundle of a trust domain to a file; certificates alone, there is no key to be had')
+    .argument('<trust-domain>')
+    .requiredOption('--out <file>', 'where to')
+    .addOption(
+      new Option('-o, --output <format>', 'p12: a trust store, as for Java; spiffe: as bundle endpoints give it')
+        .choices(['pem', 'p12', 'spiffe'])
+        .default('pem'),
+    )
+    .option('--password <text>', 'of a p12, which it keeps from being changed (default: changeit, as Java has it)')
+    .addHelpText('after', EXPORT_HELP)
+    .action((name: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/export-command.ts')).exportCommand(name, command.optsWithGlobals<ExportFlags>())),
+    );
+}
+
+const STATUS_HELP = `
+Who trusts whom is written in TrustDomain resources, by both sides: a server believes callers of the trust domains that its own one
+federates with, a client believes servers of those. Without any, all clusters trust each other.
+
+Examples:
+  hawser trust status
+  hawser explain trustdomain.spec.federatesWith`;
+
+const EXPORT_HELP = `
+Examples:
+  hawser trust export us-east.hawser --out us-east.pem
+  hawser trust export us-east.hawser -o p12 --out truststore.p12
+  hawser trust export us-east.hawser -o spiffe --out bundle.json    # the same as GET /spiffe/v1/bundles/us-east.hawser of the hub`;
 
 function addRotate(trust: Command, run: Run): void {
   trust

@@ -81,6 +81,9 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },
+  'GET /hawser/v1/trust/domains': { ...view('TrustDomain', 'open'), verb: 'list' },
+  // Bundles are public: whoever federates fetches them.
+  'GET /spiffe/v1/bundles/:name': open('get', 'TrustBundle'),
   'GET /hawser/v1/trust/rotations': { ...view('TrustRotation', 'closed'), verb: 'list' },
   'GET /hawser/v1/trust/rotations/:name': view('TrustRotation', 'closed'),
   'POST /hawser/v1/trust/rotations': rotates('operator', 'rotate'),

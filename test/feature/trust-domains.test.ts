@@ -1,5 +1,6 @@
-/** Clusters that leave, in peace or cut off: a hub with a NATS of its own, three agents with their own keys, and the commands of `hawser cluster`. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** Trust domains as operators see them, and clusters that leave, in peace or cut off: a hub with a NATS of its own, three agents with their own keys, and the commands of `hawser cluster`. */
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningAgent, startAgent } from '@hawser/agent/agent.ts';
@@ -13,6 +14,7 @@ import { HubProcess, silent } from '@hawser/hub/hub-process-fixture.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { PROTOCOL, seal } from '@hawser/wire/envelope.ts';
 import { FACTS_KEY, FLEET_PREFIX, inboxPrefix, shardKey } from '@hawser/wire/subjects.ts';
+import type { SpiffeBundle } from '@hawser/wire/trust-domains.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serviceFile } from '../kit/federation.ts';
 import { eventually, ready, servedBy } from '../kit/served.ts';
@@ -68,6 +70,64 @@ afterAll(async () => {
   await Promise.all([...agents.values()].map((agent) => agent.stop()));
   await hub?.end('SIGTERM');
   rmSync(folder, { recursive: true, force: true });
+});
+
+describe('bundles', () => {
+  const bundleOf = (name: string) => fetch(`${hub.url}/spiffe/v1/bundles/${name}`);
+
+  it('are served to anybody, each by itself, with a sequence that a restart does not change', async () => {
+    const first = await bundleOf('us-east.hawser');
+    expect(first.status).toBe(200);
+    const bundle = (await first.json()) as SpiffeBundle;
+    const root = new X509Certificate(Buffer.from(bundle.keys[0]?.x5c[0] ?? '', 'base64'));
+    expect(root.subjectAltName).toBe('URI:spiffe://us-east.hawser');
+    expect(bundle).toEqual({
+      spiffe_sequence: expect.any(Number),
+      spiffe_refresh_hint: 300,
+      keys: [expect.objectContaining({ use: 'x509-svid', kty: 'EC' })],
+    });
+    await hub.end('SIGTERM');
+    await hub.start();
+    await eventually(async () => (await bundleOf('us-east.hawser')).status === 200, 'the hub does not hear us-east again');
+    expect(await (await bundleOf('us-east.hawser')).json()).toEqual(bundle);
+  }, 120_000);
+
+  it('of nobody, or of a cluster that has not been heard, are not there, with the reason', async () => {
+    expect(await (await bundleOf('nowhere.test')).json()).toMatchObject({
+      code: 404,
+      message: expect.stringContaining('no trust domain of a cluster'),
+    });
+    expect((await bundleOf('NO%2Fname')).status).toBe(400);
+  });
+
+  it('are shown, verify what their agents issue, and can be taken along', async () => {
+    const roots = await hawser('trust', 'roots');
+    expect(roots.stdout.trim().split('\n')).toHaveLength(4);
+    await eventually(
+      async () => (await hawser('trust', 'roots', 'us-west.hawser')).stdout.includes('active'),
+      'no agent accounts for its root',
+    );
+    expect(await hawser('trust', 'roots', 'nowhere.test')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('there is no trust domain nowhere.test'),
+    });
+    const { stdout } = await hawser('trust', 'status', '-o', 'json');
+    expect(JSON.parse(stdout).items).toMatchObject([
+      { name: 'eu-west.hawser' },
+      { name: 'us-east.hawser', federatesWith: ['*'] },
+      { name: 'us-west.hawser' },
+    ]);
+    const file = join(folder, 'us-east.pem');
+    expect((await hawser('trust', 'export', 'us-east.hawser', '--out', file)).status).toBe(0);
+    expect(new X509Certificate(readFileSync(file)).ca).toBe(true);
+    expect((await hawser('trust', 'export', 'us-east.hawser', '-o', 'spiffe', '--out', join(folder, 'b.json'))).status).toBe(0);
+    expect(JSON.parse(readFileSync(join(folder, 'b.json'), 'utf8')).keys).toHaveLength(1);
+    expect(await hawser('trust', 'verify', file)).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('it is the certificate of an authority'),
+    });
+    for (const { stdout: text } of [roots, await hawser('trust', 'roots', '-o', 'json')]) expect(text).not.toContain('PRIVATE');
+  }, 120_000);
 });
 
 describe('revoke', () => {
