@@ -3,6 +3,7 @@
  * with the active one of its generations, which a rotation replaces. Signing keys never leave the identity folder, and lie there
  * encrypted (docs/decisions/0022-authority.md).
  */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { agentSpiffeId, spiffeId } from '@hawser/model/fleet.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
@@ -12,7 +13,7 @@ import type { WorkloadIdentity } from '../xds/identity-source.ts';
 import type { BroughtAuthority } from './brought-authority.ts';
 import { makeIntermediate, makeRoot, pathLengthOf } from './ca-certificates.ts';
 import type { CaEncryption } from './ca-encryption.ts';
-import { activeOf, bundleOf, fingerprint, type Generation, viewOf } from './generation.ts';
+import { activeOf, bundleOf, doorBundleOf, fingerprint, type Generation, type StoredAuthority, viewOf } from './generation.ts';
 import type { GenerationStore, NumberedState } from './generation-store.ts';
 import { heldUntil, identityAccount } from './held-certificates.ts';
 import type { IdentityLedger } from './identity-ledger.ts';
@@ -24,6 +25,8 @@ import { signingKeyOf } from './signing-key.ts';
 /** A leaf outlives any control-plane outage that must be survived, and is renewed at half its life (R13). */
 export const LEAF_LIFE_MS = 24 * 3_600_000;
 const POLL_MS = 500;
+/** Before its root ends by this much, the door is signed by the active generation, whose root proxies have with their tokens since. */
+const DOOR_MOVES_MS = 60 * 24 * 3_600_000;
 /** The parts of a workload's path, as SPIFFE-ID section 2.2 allows them. */
 const PATH_SEGMENT = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,253}$/;
 
@@ -97,12 +100,9 @@ export class ClusterAuthority implements RotatingAuthority {
     return this.#active.id;
   }
 
-  /**
-   * ID of the generation that the agent's own door is signed by: the old one until it is tainted, because proxies learn of a new
-   * root through the door, and write it into the file that they check the door by.
-   */
+  /** ID of the generation that the agent's own door is signed by; another one after an emergency, or when that one nears its end. */
   get door(): string {
-    return (this.#generations.find(({ state }) => state === 'old') ?? this.#active).id;
+    return this.#door.id;
   }
 
   issue({ namespace, serviceAccount }: WorkloadIdentity, lifeMs = LEAF_LIFE_MS): Promise<IssuedCertificate> {
@@ -113,9 +113,7 @@ export class ClusterAuthority implements RotatingAuthority {
   }
 
   issueAgent(lifeMs = LEAF_LIFE_MS): Promise<IssuedCertificate> {
-    const { door } = this;
-    const generation = this.#generations.find(({ id }) => id === door) ?? this.#active;
-    return this.#issue(generation, agentSpiffeId(this.trustDomain), lifeMs);
+    return this.#issue(this.#door, agentSpiffeId(this.trustDomain), lifeMs);
   }
 
   account(): AuthorityAccount {
@@ -141,7 +139,7 @@ export class ClusterAuthority implements RotatingAuthority {
       if ('refused' in result) throw refusal(result.refused);
       if ('needs' in result) made = await this.#make(order.kind, generations);
       else if (result.generations === generations) return this.#take(current);
-      else if (await this.#replace(current, result.generations)) {
+      else if (await this.#replace(current, result.generations, order.emergency === true)) {
         this.#parts.log.info({ rotation: order.rotation, phase: order.phase, active: this.active.slice(0, 16) }, 'rotation step applied');
         return;
       }
@@ -210,6 +208,12 @@ export class ClusterAuthority implements RotatingAuthority {
     throw new AppError('ca-unusable', `the authority of ${this.trustDomain} has no active generation: restore its folder`);
   }
 
+  get #door(): Generation {
+    const { door } = this.#state.stored;
+    if (door === undefined || new X509Certificate(door.root).validToDate.getTime() - Date.now() < DOOR_MOVES_MS) return this.#active;
+    return door;
+  }
+
   async #issue(generation: Generation, id: string, lifeMs: number): Promise<IssuedCertificate> {
     const signer = this.#signerOf(generation);
     const { certificate, key, notBefore, notAfter } = await signLeaf(signer, id, lifeMs);
@@ -257,11 +261,13 @@ export class ClusterAuthority implements RotatingAuthority {
     return (await this.#parts.store.read()) ?? this.#state;
   }
 
-  async #replace(current: NumberedState, generations: readonly Generation[]): Promise<boolean> {
-    const stored = { ...current.stored, generations: [...generations] };
-    if (!(await this.#parts.store.replace(current.number, stored))) return false;
-    await writeBundle(this.#parts.identityDir, bundleOf(generations));
-    this.#take({ number: current.number + 1, stored });
+  /** An emergency gives the door another signer too: who has the old key could stand at it. */
+  async #replace({ number, stored: before }: NumberedState, generations: readonly Generation[], emergency = false): Promise<boolean> {
+    const door = emergency ? activeOf(generations) : before.door;
+    const stored = { ...before, generations: [...generations], ...(door === undefined ? {} : { door }) };
+    if (!(await this.#parts.store.replace(number, stored))) return false;
+    await writeDoorBundle(this.#parts.identityDir, stored);
+    this.#take({ number: number + 1, stored });
     return true;
   }
 
@@ -271,7 +277,7 @@ export class ClusterAuthority implements RotatingAuthority {
     const active = activeOf(state.stored.generations);
     if (active !== undefined) this.#signerOf(active);
     this.#state = state;
-    const kept = new Set(this.#generations.flatMap(({ id, key }) => (key === undefined ? [] : [id])));
+    const kept = new Set([...this.#generations, this.#door].flatMap(({ id, key }) => (key === undefined ? [] : [id])));
     for (const id of this.#signers.keys()) if (!kept.has(id)) this.#signers.delete(id);
     this.#bundle = bundleOf(this.#generations);
     this.#views = this.#generations.map(viewOf);
@@ -300,7 +306,14 @@ function refusal(reason: string): AppError {
   return new AppError('rotation-refused', reason, { status: 409 });
 }
 
-/** Puts the bundle where proxies of this machine find it: `ca.pem` of the identity folder. */
-export async function writeBundle(identityDir: string, bundle: readonly string[]): Promise<void> {
-  await writeDurably(join(identityDir, 'ca.pem'), bundle.map((pem) => `${pem.trim()}\n`).join(''), 0o644);
+/** Puts what proxies of this machine know the agent's door by where they find it: `ca.pem` of the identity folder. */
+export async function writeDoorBundle(identityDir: string, stored: StoredAuthority): Promise<void> {
+  await writeDurably(join(identityDir, 'ca.pem'), doorBundleText(stored), 0o644);
+}
+
+/** As it lies there. */
+export function doorBundleText(stored: StoredAuthority): string {
+  return doorBundleOf(stored)
+    .map((pem) => `${pem.trim()}\n`)
+    .join('');
 }

@@ -36,7 +36,13 @@ export type Generation = Static<typeof Generation>;
 
 /** Everything that is kept; in the order in which they came. */
 export const StoredAuthority = Type.Object(
-  { version: Type.Literal(1), trustDomain: Type.String(), generations: Type.Array(Generation) },
+  {
+    version: Type.Literal(1),
+    trustDomain: Type.String(),
+    generations: Type.Array(Generation),
+    /** What the agent's own door is signed by: the first generation, kept when it retires, because proxies know the door by a file. */
+    door: Type.Optional(Generation),
+  },
   { additionalProperties: false },
 );
 export type StoredAuthority = Static<typeof StoredAuthority>;
@@ -49,6 +55,12 @@ export function fingerprint(pem: string): string {
 /** The trust bundle: roots of everything that is not retired, PEM, sorted. */
 export function bundleOf(generations: readonly Generation[]): readonly string[] {
   const roots = new Map(generations.filter(({ state }) => state !== 'retired').map(({ root }) => [root.trim(), root]));
+  return [...roots.values()].sort();
+}
+
+/** What proxies know the agent's door by: its root, and the bundle, which it may be signed by next. PEM, sorted. */
+export function doorBundleOf({ generations, door }: StoredAuthority): readonly string[] {
+  const roots = new Map([...bundleOf(generations), ...(door === undefined ? [] : [door.root])].map((root) => [root.trim(), root]));
   return [...roots.values()].sort();
 }
 

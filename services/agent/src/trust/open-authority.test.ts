@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeRoot } from './ca-certificates.ts';
-import { openAuthority, readTrustBundle } from './open-authority.ts';
+import { openAuthority, readDoorBundle } from './open-authority.ts';
 
 const DOMAIN = 'us-east.hawser';
 const reviews = { namespace: 'bookinfo', serviceAccount: 'reviews' };
@@ -55,7 +55,7 @@ describe('at rest', () => {
       /none is not there: make it/,
     );
     await expect(openAuthority(join(dir, 'a'), DOMAIN, { caKey: { value: 'short' } })).rejects.toThrow('holds no key of 32 bytes');
-    expect(await readTrustBundle(join(dir, 'a'))).toEqual(trustBundle);
+    expect(await readDoorBundle(join(dir, 'a'))).toEqual(trustBundle);
   });
 
   test('the key that was made in the folder can be moved away', async () => {
@@ -82,6 +82,41 @@ describe('at rest', () => {
     await expect(openAuthority(dir, DOMAIN)).rejects.toThrow('restore the folder, or run the release that wrote it');
     await writeFile(path, text);
     await expect(openAuthority(dir, 'us-west.hawser')).rejects.toThrow(`holds the authority of ${DOMAIN}, not of us-west.hawser`);
+  });
+});
+
+describe("the agent's own door", () => {
+  const phases = ['prepare', 'activate', 'taint', 'retire'] as const;
+
+  test('is known by the file that proxies have, over rotations; the file names what it may be signed by next', async () => {
+    const authority = await openAuthority(dir, DOMAIN);
+    const [first = ''] = authority.trustBundle;
+    for (const rotation of ['one', 'two']) for (const phase of phases) await authority.apply({ rotation, kind: 'root', phase });
+    const again = await openAuthority(dir, DOMAIN);
+    const [now = ''] = again.trustBundle;
+    expect(now).not.toBe(first);
+    const door = new X509Certificate((await again.issueAgent()).certificateChainPem);
+    const workload = new X509Certificate((await again.issue(reviews)).certificateChainPem);
+    expect([door, workload].map((leaf) => leaf.verify(new X509Certificate(first).publicKey))).toEqual([true, false]);
+    expect([door, workload].map((leaf) => leaf.verify(new X509Certificate(now).publicKey))).toEqual([false, true]);
+    expect(door.subjectAltName).toBe(`URI:spiffe://${DOMAIN}/agent`);
+    expect((await readDoorBundle(dir))?.toSorted()).toEqual([first, now].sort());
+    expect(await readFile(join(dir, 'ca.pem'), 'utf8')).toBe([first, now].sort().join(''));
+  });
+
+  test('is not left to whoever stole the root', async () => {
+    const authority = await openAuthority(dir, DOMAIN);
+    const [stolen = ''] = authority.trustBundle;
+    await authority.apply({ rotation: 'stolen', kind: 'root', phase: 'retire', emergency: true });
+    const [now = ''] = authority.trustBundle;
+    const door = new X509Certificate((await authority.issueAgent()).certificateChainPem);
+    expect([stolen, now].map((root) => door.verify(new X509Certificate(root).publicKey))).toEqual([false, true]);
+    expect(await readDoorBundle(dir)).toEqual([now]);
+    const stored = JSON.parse((await everything()).match(/\{[\s\S]*\}/)?.[0] ?? '{}') as { generations: { state: string; key?: object }[] };
+    expect(stored.generations.map(({ state, key }) => [state, key !== undefined])).toEqual([
+      ['retired', false],
+      ['active', true],
+    ]);
   });
 });
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { readIfThere } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { ClusterAuthority, writeBundle } from './authority.ts';
+import { ClusterAuthority, doorBundleText, writeDoorBundle } from './authority.ts';
 import type { BroughtAuthority } from './brought-authority.ts';
 import { type CaPair, makeRoot, selfSigned } from './ca-certificates.ts';
 import { CaEncryption, type CaKeySource, loadCaEncryption } from './ca-encryption.ts';
-import { bundleOf, fingerprint, type Generation } from './generation.ts';
+import { doorBundleOf, fingerprint, type Generation, type StoredAuthority } from './generation.ts';
 import { GenerationStore, type NumberedState } from './generation-store.ts';
 import { IdentityLedger } from './identity-ledger.ts';
 import { signingKeyOf } from './signing-key.ts';
@@ -50,14 +50,14 @@ export async function openAuthority(
   checkActive(stored.generations, identityDir);
   const ledger = await IdentityLedger.open({ identityDir, replica, log });
   const authority = new ClusterAuthority({ identityDir, store, ledger, log, ...opened });
-  if (opened.state.number > 0) await leaveNothingPlain(identityDir, stored.generations, log);
+  if (opened.state.number > 0) await leaveNothingPlain(identityDir, stored, log);
   return authority;
 }
 
-/** The roots that a cluster's folder holds, without its keys; undefined when there is no authority in it yet. */
-export async function readTrustBundle(identityDir: string): Promise<readonly string[] | undefined> {
+/** By which roots proxies know the agent's door, read without a key; undefined when there is no authority in the folder yet. */
+export async function readDoorBundle(identityDir: string): Promise<readonly string[] | undefined> {
   const state = await new GenerationStore(identityDir).read();
-  if (state !== undefined) return bundleOf(state.stored.generations);
+  if (state !== undefined) return doorBundleOf(state.stored);
   const plain = await readIfThere(join(identityDir, 'ca.pem'));
   return plain === undefined ? undefined : [plain];
 }
@@ -78,12 +78,12 @@ export async function importAuthority(
 ): Promise<'prepared' | 'active'> {
   const { identityDir, trustDomain } = place;
   const store = new GenerationStore(identityDir);
-  if ((await readTrustBundle(identityDir)) === undefined) {
+  if ((await readDoorBundle(identityDir)) === undefined) {
     const encryption = await loadCaEncryption(options.caKey ?? {}, identityDir, true);
     const key = encryption.seal(brought.key, { trustDomain, generation: brought.generation.id });
     const first: Generation = { ...brought.generation, key, state: 'active', origin: 'brought' };
-    if (await store.replace(0, { version: 1, trustDomain, generations: [first] })) {
-      await writeBundle(identityDir, bundleOf([first]));
+    if (await store.replace(0, { version: 1, trustDomain, generations: [first], door: first })) {
+      await writeDoorBundle(identityDir, { version: 1, trustDomain, generations: [first] });
       return 'active';
     }
   }
@@ -126,7 +126,7 @@ function firstState({ certificate, key }: CaPair, trustDomain: string, encryptio
   const id = fingerprint(certificate);
   const sealed = encryption.seal(key, { trustDomain, generation: id });
   const first: Generation = { id, kind: 'root', state: 'active', origin: 'made', certificate, chain: [], root: certificate, key: sealed };
-  return { version: 1, trustDomain, generations: [first] };
+  return { version: 1, trustDomain, generations: [first], door: first };
 }
 
 function isReadOnly(error: unknown): boolean {
@@ -187,15 +187,13 @@ function checkActive(generations: readonly Generation[], identityDir: string): v
 }
 
 /** The plain key is removed once it lies encrypted, and the bundle is shown; both again after a crash in between. */
-async function leaveNothingPlain(identityDir: string, generations: readonly Generation[], log: Log): Promise<void> {
+async function leaveNothingPlain(identityDir: string, stored: StoredAuthority, log: Log): Promise<void> {
   try {
-    const bundle = bundleOf(generations);
-    const shown = bundle.map((pem) => `${pem.trim()}\n`).join('');
-    if ((await readIfThere(join(identityDir, 'ca.pem'))) !== shown) await writeBundle(identityDir, bundle);
+    if ((await readIfThere(join(identityDir, 'ca.pem'))) !== doorBundleText(stored)) await writeDoorBundle(identityDir, stored);
     const plain = await readIfThere(join(identityDir, 'ca.key'));
     if (plain === undefined) return;
     const key = createPrivateKey(plain);
-    if (!generations.some(({ certificate }) => new X509Certificate(certificate).checkPrivateKey(key)))
+    if (!stored.generations.some(({ certificate }) => new X509Certificate(certificate).checkPrivateKey(key)))
       return log.warn({ folder: identityDir }, 'ca.key is of no generation of this authority: it is not used, and should not lie there');
     await rm(join(identityDir, 'ca.key'));
     log.info({ folder: join(identityDir, 'ca') }, 'the signing key of an earlier release was encrypted, and its plain file removed');

@@ -58,8 +58,8 @@ export async function tokenCommand(flags: ProxyTokenFlags): Promise<ExitCode> {
 
 /** The cluster's roots: of its authority, which is made now where no agent has run yet, with the key that the agent's environment names. */
 async function trustBundleOf(agentDir: string, cluster: string): Promise<readonly string[]> {
-  const { openAuthority, readTrustBundle } = await import('@hawser/agent/trust/open-authority.ts');
+  const { openAuthority, readDoorBundle } = await import('@hawser/agent/trust/open-authority.ts');
   const { env } = terminal();
   const caKey = { value: env['HAWSER_CA_KEY'], file: env['HAWSER_CA_KEY_FILE'] };
-  return (await readTrustBundle(agentDir)) ?? (await openAuthority(agentDir, trustDomainOf(cluster), { caKey })).trustBundle;
+  return (await readDoorBundle(agentDir)) ?? (await openAuthority(agentDir, trustDomainOf(cluster), { caKey })).trustBundle;
 }
