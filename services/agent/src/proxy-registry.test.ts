@@ -91,11 +91,12 @@ it('believes what a machine says of its readiness; while it says nothing, what i
   first.heard(report);
   expect(ready()).toEqual([['127.0.0.9', true]]);
   first.heard({ ...report, ready: false });
-  expect(ready()).toEqual([['127.0.0.9', false]]);
+  await expect.poll(ready, { timeout: 10_000 }).toEqual([['127.0.0.9', false]]);
   first.close();
+  registry.rejoin();
   expect(ready()).toEqual([['127.0.0.9', false]]);
   watch().heard({ ...report, ready: true });
-  expect(ready()).toEqual([['127.0.0.9', true]]);
+  await expect.poll(ready, { timeout: 10_000 }).toEqual([['127.0.0.9', true]]);
   registry.attach({ ...MACHINE, name: 'vm-2', address: '127.0.0.10' });
   expect(ready()).toEqual([
     ['127.0.0.10', false],

@@ -6,6 +6,7 @@ import type { ControlLoop } from './control-loop.ts';
 import { joinedWorkloads } from './discover/joined-workloads.ts';
 import type { LocalSource } from './discover/local-source.ts';
 import { WorkloadReadiness } from './discover/workload-readiness.ts';
+import type { Shards } from './state/endpoint-brake.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
@@ -107,17 +108,14 @@ export class ProxyRegistry implements ProxyGate {
     // Most proxies belong to no group, and come by the hundred when an agent starts.
     const proxies = [...[...this.#members.values()].sort(byLayer), ...this.#left.values()];
     const { local, network, policies } = this.#parts;
-    local.setJoined(joinedWorkloads(proxies, { policies: policies(), network: network(), isReady: (proxy) => this.#isReady(proxy) }));
-  }
-
-  /** What a machine says of itself; while it says nothing, what is in force: an agent's restart, or a group that gets a probe, ends nobody's service. */
-  #isReady({ name = '', address, namespace = '', serviceAccount = '' }: ProxyRef): boolean {
-    const said = this.readiness.readyOf({ name, address, namespace, serviceAccount });
-    if (said !== undefined) return said;
-    const shards = [...this.#parts.local.shards.values()].filter((shard) => shard.namespace === namespace);
-    return shards.some(({ endpoints }) =>
-      endpoints.some((endpoint) => endpoint.address === address && endpoint.serviceAccount === serviceAccount && endpoint.ready !== false),
-    );
+    // Looked at only where a machine says nothing: after an agent's start.
+    let inForce: ReadonlySet<string> | undefined;
+    const isReady = ({ name = '', address, namespace = '', serviceAccount = '' }: ProxyRef): boolean => {
+      const said = this.readiness.readyOf({ name, address, namespace, serviceAccount });
+      inForce ??= said === undefined ? readyIn(local.shards) : inForce;
+      return said ?? inForce?.has(`${namespace}/${serviceAccount}/${address}`) === true;
+    };
+    local.setJoined(joinedWorkloads(proxies, { policies: policies(), network: network(), isReady }));
   }
 
   /** A machine that did not say that it leaves keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */
@@ -195,4 +193,16 @@ function layerOf({ role, address }: ProxyRef): string {
 
 function byLayer(a: ProxyRef, b: ProxyRef): number {
   return layerOf(a) < layerOf(b) ? -1 : 1;
+}
+
+/**
+ * `NAMESPACE/ACCOUNT/ADDRESS` of endpoints that are not said to be not ready. What is in force stays while a machine says nothing: an
+ * agent's restart, or a group that gets a probe, ends nobody's service.
+ */
+function readyIn(shards: Shards): ReadonlySet<string> {
+  const ready = new Set<string>();
+  for (const { namespace, endpoints } of shards.values())
+    for (const endpoint of endpoints)
+      if (endpoint.ready !== false) ready.add(`${namespace}/${endpoint.serviceAccount}/${endpoint.address}`);
+  return ready;
 }

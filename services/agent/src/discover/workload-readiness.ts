@@ -31,11 +31,13 @@ interface Watch {
 
 /** Keeps the streams of all machines. */
 export class WorkloadReadiness {
-  readonly #watches = new Set<Watch>();
+  /** By machine, the oldest first. */
+  readonly #watches = new Map<string, Set<Watch>>();
   readonly #policies: () => ReadonlyMap<string, Resource>;
   readonly #onChange: () => void;
+  #scheduled: NodeJS.Immediate | undefined;
 
-  /** `policies` are those in force, by resource key; `onChange` is called when a machine's word differs. */
+  /** `policies` are those in force, by resource key; `onChange` is called when what machines say differs, once for many. */
   constructor(policies: () => ReadonlyMap<string, Resource>, onChange: () => void) {
     this.#policies = policies;
     this.#onChange = onChange;
@@ -44,31 +46,46 @@ export class WorkloadReadiness {
   /** A machine watches: it is given the probe of its group, now and when that changes. */
   watch(machine: Machine, group: string, instruct: Watch['instruct']): ReadinessWatch {
     const watch: Watch = { machine, group, instruct };
-    this.#watches.add(watch);
+    const key = keyOf(machine);
+    this.#watches.set(key, (this.#watches.get(key) ?? new Set()).add(watch));
     this.#tell(watch);
     return {
       heard: ({ ready }) => {
         if (ready === watch.ready) return;
         watch.ready = ready;
-        this.#onChange();
+        this.#soon();
       },
       close: () => {
-        if (this.#watches.delete(watch) && watch.ready !== undefined) this.#onChange();
+        const others = this.#watches.get(key);
+        if (others?.delete(watch) !== true) return;
+        if (others.size === 0) this.#watches.delete(key);
+        if (watch.ready !== undefined) this.#soon();
       },
     };
   }
 
-  /** What the machine says; undefined where it has said nothing on a stream that is there. */
+  /** How many streams a machine has; more than one is an old connection that is not yet known to be dead. */
+  streamsOf(machine: Machine): number {
+    return this.#watches.get(keyOf(machine))?.size ?? 0;
+  }
+
+  /** What the machine says on its newest stream; undefined where it has said nothing on one that is there. */
   readyOf(machine: Machine): boolean | undefined {
     let ready: boolean | undefined;
-    // The last stream counts: an earlier one of the same machine is not yet known to be dead.
-    for (const watch of this.#watches) if (isDeepStrictEqual(watch.machine, machine) && watch.ready !== undefined) ready = watch.ready;
+    for (const watch of this.#watches.get(keyOf(machine)) ?? []) ready = watch.ready ?? ready;
     return ready;
   }
 
   /** Gives changed probes to the machines that make them; to be called when policies may differ. */
   tell(): void {
-    for (const watch of this.#watches) this.#tell(watch);
+    for (const watches of this.#watches.values()) for (const watch of watches) this.#tell(watch);
+  }
+
+  #soon(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#onChange();
+    });
   }
 
   #tell(watch: Watch): void {
@@ -78,4 +95,8 @@ export class WorkloadReadiness {
     watch.told = { probe };
     watch.instruct(probe);
   }
+}
+
+function keyOf({ namespace, serviceAccount, name, address }: Machine): string {
+  return `${namespace}/${serviceAccount}/${name}/${address}`;
 }

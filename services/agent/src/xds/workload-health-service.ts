@@ -6,7 +6,7 @@ import { WORKLOAD_HEALTH_PATH, type WorkloadReport, workloadReportIn } from '@ha
 import type { ReadinessWatch, WorkloadReadiness } from '../discover/workload-readiness.ts';
 import { authenticateCall, StreamRefusal } from './ads-call.ts';
 import type { ProxyGate, ProxyIdentity } from './proxy-gate.ts';
-import { FIRST_REQUEST_MS, onExpiry } from './stream-limits.ts';
+import { FIRST_REQUEST_MS, MAX_STREAMS, onExpiry } from './stream-limits.ts';
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -68,7 +68,9 @@ function begin(
 ): ReadinessWatch {
   const { namespace, serviceAccount } = identity;
   const { name, address, group } = report;
-  return readiness.watch({ name, address, namespace, serviceAccount }, group, (probe) => {
+  const machine = { name, address, namespace, serviceAccount };
+  if (readiness.streamsOf(machine) >= MAX_STREAMS) throw new StreamRefusal('exhausted', `${name} has ${MAX_STREAMS} streams already`);
+  return readiness.watch(machine, group, (probe) => {
     call.write(Buffer.from(JSON.stringify(probe === undefined ? {} : { probe })));
   });
 }

@@ -71,7 +71,7 @@ describe.each([false, true])("a machine's stream, by TLS: %s", (tls) => {
       meeting.stream.say();
       await expect.poll(() => meeting.readiness.readyOf(MACHINE), PATIENCE).toBe(ready);
     }
-    expect(meeting.changes).toBe(2);
+    await expect.poll(() => meeting.changes, PATIENCE).toBe(2);
     meeting.policies = groups(82);
     meeting.readiness.tell();
     meeting.readiness.tell();

@@ -34,7 +34,7 @@ export function telemetryProblems(spec: TelemetrySpec, namespace: string): reado
     for (const [at, { match, tagOverrides = {} }] of overrides.entries()) {
       const steps = ['metrics', index, 'overrides', at];
       if (GRPC_MESSAGES.has(match?.metric ?? ''))
-        problems.push(invalid([...steps, 'match', 'metric'], 'Envoy does not count messages of gRPC'));
+        problems.push(invalid([...steps, 'match', 'metric'], 'Hawser’s proxies do not count messages of gRPC yet'));
       problems.push(...customMetricProblems([...steps, 'match'], match));
       for (const [tag, { operation = 'UPSERT', value }] of Object.entries(tagOverrides)) {
         const place = [...steps, 'tagOverrides', tag];
