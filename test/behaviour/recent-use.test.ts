@@ -60,9 +60,13 @@ behaviour('SC-050', 'without a Sidecar', 'a sidecar that called nothing is sent 
 });
 
 behaviour('SC-051', 'without a Sidecar', 'the first call of a service is answered by it, and its upstream stays', async (rig) => {
+  const request = { proxy: 'sidecar-127.81.108.11', url: `http://${hostOf('first')}/`, method: 'GET', headers: {} };
+  const effects = (): unknown => rig.mesh.explain('east', request).taken[0]?.upstreams[0]?.effects;
+  expect(effects()).toContain('waits until the proxy has fetched this upstream, which it did not use before');
   const first = await call(rig, 'first');
   expect([first.status, first.servedBy]).toEqual([200, 'reviews-v1']);
   expect([...(await upstreamsOf(rig))]).toEqual([upstreamOf('first')]);
+  expect(JSON.stringify(effects())).not.toContain('waits until');
   expect([...(await upstreamsOf(rig, 'buyer'))]).toEqual([]);
 });
 

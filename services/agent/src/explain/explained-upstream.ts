@@ -22,8 +22,9 @@ export function explainedUpstream(
   const named =
     parsed === undefined ? {} : { host: parsed.host, port: parsed.port, ...(parsed.subset === '' ? {} : { subset: parsed.subset }) };
   const missing = config.upstream(cluster) === undefined ? ['the proxy was not sent this upstream'] : [];
+  const fetched = config.isFetched(cluster) ? ['waits until the proxy has fetched this upstream, which it did not use before'] : [];
   return {
-    ...{ cluster, ...named, share, effects: [...effects, ...missing], endpoints: endpoints.slice(0, MOST_ENDPOINTS) },
+    ...{ cluster, ...named, share, effects: [...effects, ...fetched, ...missing], endpoints: endpoints.slice(0, MOST_ENDPOINTS) },
     endpointsOmitted: Math.max(0, endpoints.length - MOST_ENDPOINTS),
   };
 }

@@ -11,6 +11,8 @@ import type { XdsResource } from '../snapshot/resource.ts';
 export interface SentResources {
   get(type: XdsType, name: string): XdsResource | undefined;
   names(type: XdsType): Iterable<string>;
+  /** Whether it has an upstream, and need not fetch it first; it has all of them when this is left out. */
+  hasUpstream?(name: string): boolean;
 }
 
 /** The parts of it that decide over a request. */
@@ -18,6 +20,8 @@ export interface SentConfig {
   readonly listeners: readonly Listener[];
   routes(name: string): RouteConfiguration | undefined;
   upstream(name: string): Cluster | undefined;
+  /** Whether the proxy asks for the upstream when the first request needs it. */
+  isFetched(name: string): boolean;
   /** Of an upstream. */
   assignment(name: string): ClusterLoadAssignment | undefined;
 }
@@ -34,6 +38,7 @@ export function sentConfig(sent: SentResources): SentConfig {
     listeners: names.map((name) => decode(ListenerSchema, 'LDS', name)).filter((listener) => listener !== undefined),
     routes: (name) => decode(RouteConfigurationSchema, 'RDS', name),
     upstream,
+    isFetched: (name) => upstream(name) !== undefined && sent.hasUpstream?.(name) === false,
     assignment: (name) => {
       const cluster = upstream(name);
       const served = cluster?.edsClusterConfig?.serviceName ?? '';

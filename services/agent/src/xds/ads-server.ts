@@ -112,8 +112,8 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
       return stream === undefined ? undefined : proxyConfigOf(stream, section);
     },
     explainRoute: (request) => {
-      const view = streams.find(request.proxy)?.view;
-      return view === undefined ? undefined : explainRoute(request, view);
+      const stream = streams.find(request.proxy);
+      return stream === undefined ? undefined : explainRoute(request, stream);
     },
     stop: () => stop(server, streams),
   };

@@ -4,6 +4,7 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ProxyStatus, XdsType } from '@hawser/wire/messages.ts';
+import type { XdsResource } from '../snapshot/resource.ts';
 import type { DialectMachine } from './dialect.ts';
 import { bytesOf, type FramedMessage } from './framed-messages.ts';
 import type { OutboundBudget } from './outbound-budget.ts';
@@ -108,6 +109,19 @@ export class ProxyStream {
     clearTimeout(this.#wake);
     this.#budget.leave(this.#goOn);
     for (const release of this.#releases) release();
+  }
+
+  get(type: XdsType, name: string): XdsResource | undefined {
+    return this.view.get(type, name);
+  }
+
+  names(type: XdsType): Iterable<string> {
+    return this.view.names(type);
+  }
+
+  /** Whether it is sent an upstream, or was; one that fetches upstreams asks for any other. */
+  hasUpstream(name: string): boolean {
+    return this.unasked === undefined || this.machine.covers('CDS', name);
   }
 
   /** As `proxy-status` shows it; `revision` is the newest hub revision of which everything is acknowledged. */
