@@ -76,6 +76,13 @@ describe('a rotation of the root', () => {
       [prepare, rollback],
     ])
       expect(after(...steps.flatMap((step) => [step, step]))).toEqual(after(...steps));
+    const done = after(prepare, activate, taint, retire) as readonly Generation[];
+    for (const phase of ['prepare', 'activate', 'taint', 'retire'] as const) {
+      const order = { rotation: 'r', kind: 'root' as const, phase };
+      // The very same: nothing is written for it.
+      const result = rotationStep(done, { order, heldUntil: () => undefined });
+      expect('generations' in result && result.generations === done).toBe(true);
+    }
   });
 
   test('is refused out of order, and while another is not finished', () => {

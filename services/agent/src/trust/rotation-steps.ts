@@ -64,6 +64,7 @@ function activate(generations: Generations, target: Generation): StepResult {
 /** Refused while certificates of what would leave are still held: without its root in the bundles nobody would believe them. */
 function retire(generations: Generations, { heldUntil }: StepFacts): StepResult {
   const leaving = generations.filter(({ state }) => isLeaving(state));
+  if (leaving.length === 0) return { generations };
   for (const each of leaving) {
     const until = heldUntil(each.id);
     if (until === undefined) continue;
