@@ -24,6 +24,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   TE: ['Telemetry'],
   EX: ['AuthorizationPolicy', 'WasmPlugin'],
   AZ: ['AuthorizationPolicy'],
+  JWT: ['RequestAuthentication'],
 };
 
 /** Whether a behaviour names the field: what is behind it says more of its value. */

@@ -171,7 +171,7 @@ behaviour(
     await pluginFor(rig, { mode: 'CLIENT', ports: [{ number: 8080 }] }, { mode: 'CLIENT', ports: [{ number: 80 }] });
     await reply(rig, {}, marked);
     await pluginFor(rig, { mode: 'CLIENT', ports: [{ number: 8080 }] }, { mode: 'SERVER', ports: [{ number: 80 }] });
-    expect(unmarked(await rig.call())).toBe(true);
+    await reply(rig, {}, unmarked);
   },
 );
 

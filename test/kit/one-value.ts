@@ -17,7 +17,9 @@ const TARGETS = ['targetRef', 'targetRefs'].flatMap((ref) =>
 /** By `KIND PATH`. */
 export const ONE_VALUE: Readonly<Record<string, OneValue>> = {
   ...Object.fromEntries(
-    ['Telemetry', 'AuthorizationPolicy', 'WasmPlugin'].flatMap((kind) => TARGETS.map(([path, one]) => [`${kind} ${path}`, one])),
+    ['Telemetry', 'AuthorizationPolicy', 'RequestAuthentication', 'WasmPlugin'].flatMap((kind) =>
+      TARGETS.map(([path, one]) => [`${kind} ${path}`, one]),
+    ),
   ),
   'Telemetry metrics.providers.name': { value: 'prometheus', other: 'stackdriver' },
   'WasmPlugin type': { value: 'HTTP', other: 'NETWORK' },
@@ -26,6 +28,7 @@ export const ONE_VALUE: Readonly<Record<string, OneValue>> = {
 const TARGET = { group: '', kind: 'Service', name: 'reviews' };
 const REST: Readonly<Record<string, object>> = {
   Telemetry: { metrics: [{ providers: [{ name: 'prometheus' }] }] },
+  RequestAuthentication: { jwtRules: [] },
   AuthorizationPolicy: { action: 'CUSTOM', provider: { name: 'judge' }, rules: [{}] },
   WasmPlugin: { url: 'file:///module.wasm', type: 'HTTP' },
 };

@@ -73,7 +73,7 @@ function shown(input: GoldenCase, name: string): string {
 }
 
 /** Cases about observers show them. */
-const OBSERVED = /^(telemetry|authorization-policy|wasm-plugin)-/;
+const OBSERVED = /^(telemetry|authorization-policy|request-authentication|wasm-plugin)-/;
 const OBSERVERS = /^(envoy[.]filters[.](http|network)[.](set_filter_state|header_mutation)|hawser[.]access[.]\w+)$/;
 
 /** What every listener has for logs and metrics is long, and the same everywhere. */

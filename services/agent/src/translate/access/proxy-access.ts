@@ -9,7 +9,9 @@ import { type Decision, decisionFilters, decisionsFor } from '../extension/ext-a
 import { applicationPort } from '../names.ts';
 import type { Side } from '../telemetry/effective-telemetry.ts';
 import { type ExtensionPolicies, levelFor, type Policy, type Workload } from '../telemetry/extension-policies.ts';
+import type { ProviderWorld } from '../telemetry/provider-upstreams.ts';
 import { type extension, packed, structured } from '../wire-values.ts';
+import { issuersFor, keyUpstreams, tokenFilters } from './jwt.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 import { type RuleContext, ruleContext, type TrustDomains } from './rule-context.ts';
 
@@ -34,6 +36,10 @@ type Place = Pick<RuleContext, 'protocol' | 'port' | 'domains'>;
 export interface ProxyAccess {
   /** Services that are asked about requests to a port. */
   decisions(port: number | undefined): readonly Decision[];
+  /** Who verifies tokens. */
+  tokenFilters(side: Side): readonly Filter[];
+  /** What these need. */
+  resources(world: ProviderWorld): readonly XdsResource[];
   /** Those who judge requests: what policies say comes with the routes, which change without cutting a connection. */
   httpFilters(side: Side, port: number | undefined): readonly Filter[];
   tcpFilters(side: Side, port: number | undefined): readonly Filter[];
@@ -49,6 +55,7 @@ export function proxyAccess(
 ): ProxyAccess {
   const held = policies.authorization.filter((policy) => levelFor(workload, policy) !== undefined);
   const decisions = (port: number | undefined) => decisionsFor(workload, policies, { domains, port });
+  const issuers = issuersFor(workload, policies);
   const known = new Map<string, Rules>();
   const rulesAt = (protocol: Place['protocol'], port: number | undefined): Rules => {
     const key = `${protocol} ${port}`;
@@ -60,6 +67,8 @@ export function proxyAccess(
   const judges = (side: Side): boolean => side === 'SERVER' || isEdge;
   return {
     decisions,
+    tokenFilters: (side) => (judges(side) ? tokenFilters(issuers) : []),
+    resources: (world) => keyUpstreams(issuers, world),
     httpFilters: (side, port) =>
       judges(side) ? [judge('AUDIT'), ...decisions(port).flatMap(decisionFilters), judge('DENY'), judge('ALLOW')] : [],
     tcpFilters: (side, port) => (judges(side) ? connectionJudges(rulesAt('tcp', port)) : []),

@@ -10,8 +10,8 @@ import { type FilterConfig, filterForPorts } from './port-matching.ts';
 
 type Plugin = Policy<WasmPluginSpec>;
 
-/** Where a plugin stands: before or behind what decides about requests. */
-export type Place = 'before' | 'behind';
+/** Where a plugin stands: before tokens are verified, before requests are judged, or behind both. */
+export type Place = 'authn' | 'authz' | 'behind';
 
 const PHASES: readonly (WasmPluginSpec['phase'] | undefined)[] = ['AUTHN', 'AUTHZ', 'STATS', 'UNSPECIFIED_PHASE'];
 const FAILURE = { FAIL_CLOSE: 'FAIL_CLOSED', FAIL_OPEN: 'FAIL_OPEN', FAIL_RELOAD: 'FAIL_RELOAD' } as const;
@@ -26,13 +26,17 @@ export function pluginsFor(workload: Workload, policies: ExtensionPolicies): rea
 
 /** The filters of plugins that are for a side and a place. */
 export function pluginFilters(plugins: readonly Plugin[], side: Side, place: Place): ReturnType<typeof extension>[] {
-  const isHere = ({ spec }: Plugin): boolean => (spec.phase === 'AUTHN' || spec.phase === 'AUTHZ') === (place === 'before');
+  const isHere = ({ spec }: Plugin): boolean => placeOf(spec.phase) === place;
   return plugins.filter(isHere).flatMap((plugin) => {
     const ports = portsFor(plugin, side);
     if (ports === undefined) return [];
     const filter = filterOf(plugin);
     return [ports === 'all' ? structured(filter.name, filter.type, filter.config) : filterForPorts(filter, ports)];
   });
+}
+
+function placeOf(phase: WasmPluginSpec['phase']): Place {
+  return phase === 'AUTHN' ? 'authn' : phase === 'AUTHZ' ? 'authz' : 'behind';
 }
 
 /** Where the modules of plugins are fetched from. */

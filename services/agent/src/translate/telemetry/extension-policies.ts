@@ -1,9 +1,10 @@
 /** The policies about what proxies log, trace, count and run beside routing; kept apart, for they change seldom. Pure. */
 import type { ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
-import type { AuthorizationPolicySpec, TelemetrySpec, WasmPluginSpec } from '@hawser/model/istio/specs.ts';
+import type { AuthorizationPolicySpec, RequestAuthenticationSpec, TelemetrySpec, WasmPluginSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, serviceKey } from '@hawser/model/service-host.ts';
 import type { ProxyRef } from '../../state/world.ts';
+import { keysAt } from '../access/jwks.ts';
 import type { ServedPort } from '../listeners/inbound.ts';
 import { compareText, policyKeyOf } from '../policy-tables.ts';
 import { ROOT_NAMESPACE, selects } from '../scope/scope.ts';
@@ -21,6 +22,7 @@ export interface ExtensionPolicies {
   readonly sources: readonly Resource[];
   readonly telemetry: readonly Policy<TelemetrySpec>[];
   readonly authorization: readonly Policy<AuthorizationPolicySpec>[];
+  readonly authentication: readonly Policy<RequestAuthenticationSpec>[];
   readonly plugins: readonly Policy<WasmPluginSpec>[];
   readonly providers: readonly Policy<ExtensionProviderSpec>[];
 }
@@ -36,7 +38,13 @@ export interface Workload {
 }
 
 /** Kinds that are picked out. */
-export const EXTENSION_KINDS: ReadonlySet<string> = new Set(['Telemetry', 'AuthorizationPolicy', 'WasmPlugin', 'ExtensionProvider']);
+export const EXTENSION_KINDS: ReadonlySet<string> = new Set([
+  'Telemetry',
+  'AuthorizationPolicy',
+  'RequestAuthentication',
+  'WasmPlugin',
+  'ExtensionProvider',
+]);
 
 /** Picks them out; `before` itself when none of them differs. */
 export function extensionPolicies(policies: ReadonlyMap<string, Resource>, before?: ExtensionPolicies): ExtensionPolicies {
@@ -47,6 +55,7 @@ export function extensionPolicies(policies: ReadonlyMap<string, Resource>, befor
     sources,
     telemetry: ofKind<TelemetrySpec>(sources, 'Telemetry'),
     authorization: ofKind<AuthorizationPolicySpec>(sources, 'AuthorizationPolicy'),
+    authentication: ofKind<RequestAuthenticationSpec>(sources, 'RequestAuthentication'),
     plugins: ofKind<WasmPluginSpec>(sources, 'WasmPlugin'),
     providers: ofKind<ExtensionProviderSpec>(sources, 'ExtensionProvider'),
   };
@@ -89,9 +98,12 @@ function byAge(a: Resource, b: Resource): number {
   return compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compareText(policyKeyOf(a), policyKeyOf(b));
 }
 
-/** Keys of the services that providers name. */
-export function providerServices({ providers }: ExtensionPolicies): ReadonlySet<string> {
-  return new Set(providers.flatMap((provider) => providerService(provider) ?? []));
+/** Keys of the services that providers name, and of those that have the keys of tokens. */
+export function providerServices({ providers, authentication }: ExtensionPolicies): ReadonlySet<string> {
+  const issuers = authentication.flatMap(({ namespace, spec }) =>
+    (spec.jwtRules ?? []).flatMap((rule) => keysAt(rule, namespace)?.key ?? []),
+  );
+  return new Set([...providers.flatMap((provider) => providerService(provider) ?? []), ...issuers]);
 }
 
 /** The service of a provider and its port; undefined for one that has none. */

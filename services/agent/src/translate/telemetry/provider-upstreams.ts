@@ -8,10 +8,12 @@ import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, tiedTo } from '../encode.ts';
 import type { Fleet } from '../fleet.ts';
 import type { ServiceView } from '../services/service-view.ts';
+import type { TransportSocketInit } from '../tls.ts';
 import { serviceTrust } from '../trust.ts';
 import { upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
 import { assignment } from '../upstreams/endpoints.ts';
 import { hasAssignment } from '../upstreams/external-upstreams.ts';
+import { originatedSocket } from '../upstreams/originated-tls.ts';
 import { circuitBreakers, protocolOptions } from '../upstreams/upstream-defaults.ts';
 import { extension, millis, socketAddress } from '../wire-values.ts';
 import { type Policy, providerAddress, providerService } from './extension-policies.ts';
@@ -33,11 +35,21 @@ export function providerClusterName({ namespace, name }: Provider): string {
 export function providerUpstream(provider: Provider, world: ProviderWorld): readonly XdsResource[] {
   const address = providerAddress(provider.spec);
   if (address === undefined) return [];
-  const view = world.lookup(providerService(provider) ?? '');
-  const found = view && upstreamsOf(view).find(({ port, labels, plain }) => port.port === address.port && labels.length === 0 && !plain);
-  if (view === undefined || found === undefined)
-    return [outsideUpstream(providerClusterName(provider), address, { isGrpc: isGrpc(provider.spec), isTls: false })];
-  const upstream = { ...found, name: providerClusterName(provider) };
+  const name = providerClusterName(provider);
+  const ofMesh = meshUpstream(name, { service: providerService(provider) ?? '', port: address.port }, world);
+  return ofMesh ?? [outsideUpstream(name, address, { isGrpc: isGrpc(provider.spec), isTls: false })];
+}
+
+/** The way to a port of a service of the mesh, by its key; undefined when it has none. */
+export function meshUpstream(
+  name: string,
+  { service, port: wanted }: { readonly service: string; readonly port: number },
+  world: ProviderWorld,
+): readonly XdsResource[] | undefined {
+  const view = world.lookup(service);
+  const found = view && upstreamsOf(view).find(({ port, labels, plain }) => port.port === wanted && labels.length === 0 && !plain);
+  if (view === undefined || found === undefined) return undefined;
+  const upstream = { ...found, name };
   const assigned = assignment(upstream, view, world.fleet);
   const cluster = upstreamCluster(upstream, view, assigned);
   if (!hasAssignment(upstream.host)) return [cluster];
@@ -49,7 +61,7 @@ export function providerUpstream(provider: Provider, world: ProviderWorld): read
 export function outsideUpstream(
   name: string,
   { service, port }: { readonly service: string; readonly port: number },
-  { isGrpc, isTls }: { readonly isGrpc: boolean; readonly isTls: boolean },
+  { isGrpc, isTls, isVerified = false }: { readonly isGrpc: boolean; readonly isTls: boolean; readonly isVerified?: boolean },
 ): XdsResource {
   const type = isIpAddress(service) ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.STRICT_DNS;
   const endpoint = { address: socketAddress(service, port) };
@@ -61,9 +73,14 @@ export function outsideUpstream(
     circuitBreakers: circuitBreakers(),
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
     typedExtensionProtocolOptions: isGrpc ? protocolOptions({ upstreamProtocolOptions: http2 }) : {},
-    ...(isTls ? { transportSocket: unchecked(service) } : {}),
+    ...(isTls ? { transportSocket: isVerified ? verified(service) : unchecked(service) } : {}),
   });
   return encoded('CDS', name, message, ClusterSchema);
+}
+
+/** The host is checked by the authorities of the proxy's system. */
+function verified(host: string): TransportSocketInit {
+  return originatedSocket({ tls: { mode: 'SIMPLE' } }, { host, isHttp: false, alpn: [], subjectAltNames: [] });
 }
 
 /** The host is not checked: what is fetched has a digest that is. */

@@ -106,6 +106,7 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
     resources: [
       ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
       ...[...providers].flatMap((provider) => providerUpstream(provider, world)),
+      ...access.resources(world),
       ...pluginUpstreams(plugins),
     ],
   };
@@ -129,8 +130,8 @@ const known = new WeakMap<ExtensionPolicies, Map<string, Shared>>();
 const MOST_KNOWN = 1_000;
 
 function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judged): Shared {
-  const { telemetry, authorization, plugins, providers } = policies;
-  const held = [...telemetry, ...authorization, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
+  const { telemetry, authorization, authentication, plugins, providers } = policies;
+  const held = [...telemetry, ...authorization, ...authentication, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
   const mayTrace = providers.some(({ spec }) => spec.opentelemetry !== undefined || spec.zipkin !== undefined);
   const { isEdge, domains } = judged;
   const named = [workload.namespace, isEdge, domains.own, [...domains.aliases]];
@@ -187,7 +188,13 @@ function observersOf({ builtIn, sides, plugins }: Wanted, workload: Workload, ac
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [TELLS_PEER] : [])],
-        lastFilters: [...pluginFilters(plugins, of, 'before'), ...access.httpFilters(of, port), ...pluginFilters(plugins, of, 'behind')],
+        lastFilters: [
+          ...pluginFilters(plugins, of, 'authn'),
+          ...access.tokenFilters(of),
+          ...pluginFilters(plugins, of, 'authz'),
+          ...access.httpFilters(of, port),
+          ...pluginFilters(plugins, of, 'behind'),
+        ],
       };
     },
     tcp: (of, { service, port }) => {
