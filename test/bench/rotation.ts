@@ -9,7 +9,7 @@ import { stringify } from 'yaml';
 import { mustRun } from '../../deploy/demo/cli.ts';
 import type { FigureBook } from '../../deploy/demo/figures.ts';
 import type { Fleet } from '../../deploy/demo/fleet.ts';
-import { failed, type LoadEntry } from '../../deploy/demo/load-log.ts';
+import { DEADLINE_MS, failed, type LoadEntry } from '../../deploy/demo/load-log.ts';
 import { startLoad } from '../../deploy/demo/load-run.ts';
 import { clusterFiles } from '../../deploy/demo/specs.ts';
 import { hostOf, NAMESPACE } from '../../deploy/demo/topology.ts';
@@ -92,7 +92,8 @@ async function amongMany(federation: Federation, book: FigureBook): Promise<void
 function noteFailed(book: FigureBook, key: string, entries: readonly LoadEntry[], { say }: Federation): void {
   const lost = entries.filter(failed);
   for (const entry of lost.slice(0, 5)) say.warn(`failed: ${JSON.stringify(entry)}`);
-  say.done(`${lost.length} of ${entries.length} requests failed`);
+  const late = lost.filter(({ ms }) => ms > DEADLINE_MS).length;
+  say.done(`${lost.length} of ${entries.length} requests failed, ${late} of them by being late`);
   book.note(key, { value: lost.length, unit: 'requests', samples: entries.length }, lost);
 }
 

@@ -121,6 +121,27 @@ describe('the rotation of a root', { timeout: DEADLINE_MS }, () => {
     expect(await rotate('--rollback')).toMatchObject({ status: 0, stdout: expect.stringContaining('RolledBack') });
   });
 
+  it('does not wait for ever for a cluster that is away, nor end without it; it comes back by itself', async () => {
+    const [before] = await roots();
+    east.agent.kill('SIGSTOP');
+    expect(await rotate('--away-after', '1s')).toMatchObject({ status: 0 });
+    await eventually(
+      async () => {
+        const { phase, waiting } = await newest();
+        return phase === 'Tainting' && waiting.some(({ cluster, blocks }) => cluster === EAST && blocks);
+      },
+      'it does not go on without who is away, or does not wait for it in the end',
+      DEADLINE_MS / 2,
+    );
+    east.agent.kill('SIGCONT');
+    expect(await ends()).toMatchObject({ status: 0, stdout: expect.stringContaining('Done') });
+    await eventually(async () => {
+      const after = await roots();
+      return after.length === 1 && after[0] !== before;
+    }, 'who was away does not believe in the new root alone');
+    await eventually(async () => (await call({ via: CLIENT, host: HOST })).status === 200, 'who was away does not call any more');
+  });
+
   it('in an emergency refuses the old root at once, and everybody who is there goes on with the new one', async () => {
     const before = await roots();
     expect(await rotate('--emergency', '--yes')).toMatchObject({ status: 0, stderr: expect.stringContaining('us-west: 1 proxy loses') });

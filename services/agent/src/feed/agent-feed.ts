@@ -31,8 +31,8 @@ export interface AgentFeedParts {
   readonly replica: string;
   readonly process: string;
   readonly revisions: (above: number) => number;
-  /** The hub's word on the rotation of the own authority. */
-  readonly onTrustOrder: (order: TrustOrder) => void;
+  /** The hub's word on the rotation of the own authority; undefined when it has none. */
+  readonly onTrustOrder: (order: TrustOrder | undefined) => void;
   /** What would be saved, or what an operator sees, differs. */
   readonly onChange: () => void;
 }

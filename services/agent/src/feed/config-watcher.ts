@@ -25,8 +25,8 @@ export interface ConfigWatcherParts {
   readonly log: Logger;
   /** Sealed messages of the last good state. */
   readonly seed: readonly Uint8Array[];
-  /** The hub's word on the rotation of the own authority, as it is now. */
-  readonly onTrustOrder: (order: TrustOrder) => void;
+  /** The hub's word on the rotation of the own authority, as it is now; undefined when it has none. */
+  readonly onTrustOrder: (order: TrustOrder | undefined) => void;
   /** What would be saved differs. */
   readonly onChange: () => void;
 }
@@ -88,9 +88,8 @@ export class ConfigWatcher {
 
   /** It acts at once: each step is whole by itself, whatever else of the hub's is on its way. */
   #takeOrder(body: unknown): string | undefined {
-    if (body === null) return undefined;
-    if (!trustOrder.Check(body)) return 'has not the shape of a trust order; nothing is done';
-    this.#parts.onTrustOrder(body);
+    if (body !== null && !trustOrder.Check(body)) return 'has not the shape of a trust order; nothing is done';
+    this.#parts.onTrustOrder(body ?? undefined);
     return undefined;
   }
 
@@ -132,6 +131,7 @@ export class ConfigWatcher {
   #absent(keys: readonly string[]): void {
     for (const key of keys) {
       if (key === ROSTER_KEY) continue;
+      if (key === TRUST_KEY) this.#parts.onTrustOrder(undefined);
       this.#policies.delete(key);
       this.#raw.forget(key);
       this.#parts.warnings.standing(`policy ${key}`, []);

@@ -46,4 +46,21 @@ describe('orders of the hub', () => {
     isRefused = false;
     await vi.waitFor(() => expect(followed.account().order?.refusal).toBeUndefined());
   });
+
+  it('that are withdrawn are not tried again', async () => {
+    const tries = { withdrawn: 0, standing: 0 };
+    const refusing = (which: keyof typeof tries): TrustOrders =>
+      following(() => {
+        tries[which] += 1;
+        return Promise.reject(new Error('not yet'));
+      });
+    const withdrawn = refusing('withdrawn');
+    withdrawn.take(order('prepare'));
+    await vi.waitFor(() => expect(withdrawn.account().order?.refusal).toBe('not yet'));
+    withdrawn.take(undefined);
+    const before = tries.withdrawn;
+    refusing('standing').take(order('prepare'));
+    await vi.waitFor(() => expect(tries.standing).toBeGreaterThan(3));
+    expect(tries.withdrawn).toBe(before);
+  });
 });

@@ -21,6 +21,7 @@ export class TrustOrders {
   readonly #parts: TrustOrdersParts;
   #wanted: TrustOrder | undefined;
   #taken: TrustAccount['order'];
+  #isBusy = false;
   #running: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -29,8 +30,13 @@ export class TrustOrders {
     this.#parts = parts;
   }
 
-  /** The hub's word, as it is now; the same again changes nothing. */
-  take(order: TrustOrder): void {
+  /** The hub's word, as it is now; the same again changes nothing. Without one, what was refused is not tried again. */
+  take(order: TrustOrder | undefined): void {
+    if (order === undefined) {
+      this.#wanted = undefined;
+      clearTimeout(this.#retry);
+      return;
+    }
     const { rotation, phase, emergency } = order;
     if (this.#wanted?.rotation === rotation && this.#wanted.phase === phase && this.#wanted.emergency === emergency) return;
     this.#wanted = order;
@@ -52,9 +58,9 @@ export class TrustOrders {
 
   #begin(): void {
     clearTimeout(this.#retry);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
@@ -62,6 +68,7 @@ export class TrustOrders {
       done = this.#wanted;
       if (done !== undefined) await this.#apply(done);
     }
+    this.#isBusy = false;
   }
 
   async #apply(order: TrustOrder): Promise<void> {
@@ -75,7 +82,7 @@ export class TrustOrders {
       const refusal = messageOf(error);
       if (this.#taken?.refusal !== refusal) log.warn({ rotation, kind, phase, error: refusal }, 'a step of a rotation is refused');
       this.#taken = { rotation, phase, emergency, refusal };
-      if (!this.#stopped) this.#retry = setTimeout(() => this.#begin(), retryMs).unref();
+      if (!this.#stopped && this.#wanted === order) this.#retry = setTimeout(() => this.#begin(), retryMs).unref();
     }
     onChange();
   }

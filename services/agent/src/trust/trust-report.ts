@@ -48,8 +48,8 @@ export class TrustReport {
     this.#parts.onChange();
   }
 
-  /** The hub's word on the rotation of the own authority. */
-  take(order: TrustOrder): void {
+  /** The hub's word on the rotation of the own authority; undefined when it has none. */
+  take(order: TrustOrder | undefined): void {
     this.#orders.take(order);
   }
 
