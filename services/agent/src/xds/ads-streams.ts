@@ -275,8 +275,8 @@ export class AdsStreams implements StreamEvents {
 /** The first message of a call, with the rest left unread; undefined when the call ends before. It must come in time. */
 function firstMessage(call: AdsCall, ended: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    const late = new StreamRefusal('malformed', `no request within ${FIRST_REQUEST_MS / 1_000} s`);
-    const deadline = setTimeout(() => reject(late), FIRST_REQUEST_MS);
+    const refuse = (): void => reject(new StreamRefusal('malformed', `no request within ${FIRST_REQUEST_MS / 1_000} s`));
+    const deadline = setTimeout(refuse, FIRST_REQUEST_MS);
     const done = (bytes: Buffer | undefined): void => {
       clearTimeout(deadline);
       call.off('data', take);

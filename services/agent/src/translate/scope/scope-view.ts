@@ -51,6 +51,8 @@ export interface ScopeView {
   readonly callable: ReadonlySet<string>;
   /** What an unbounded scope may not call: ServiceEntries that are not exported to it. */
   readonly hidden: ReadonlySet<string>;
+  /** Services whose connections go elsewhere for some callers. */
+  readonly connected: ReadonlySet<string>;
   /** Virtual hosts of services: all that the scope may call if it is bounded, else those that differ. */
   readonly hosts: ReadonlyMap<string, readonly EncodedHost[]>;
   /** Services whose resources are in the layer, with those their rules lead to. */
@@ -130,7 +132,7 @@ function hostsIn(
   return all.flatMap((host) => (hidden.has(host) ? [] : [byName.get(host.name) ?? host]));
 }
 
-type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'hosts' | 'reachable' | 'tcp' | 'bound' | 'filled'>;
+type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'connected' | 'hosts' | 'reachable' | 'tcp' | 'bound' | 'filled'>;
 
 class Staging {
   readonly #start: Start;
@@ -139,6 +141,7 @@ class Staging {
   readonly #variants: Map<string, Variant>;
   readonly #callable: Set<string>;
   readonly #hidden: Set<string>;
+  readonly #connected: Set<string>;
   readonly #hosts: Map<string, readonly EncodedHost[]>;
   readonly #units = new Map<string, readonly Placed[]>();
   #bound: readonly BoundPart[] = [];
@@ -150,6 +153,7 @@ class Staging {
     this.#variants = new Map(before?.variants);
     this.#callable = new Set(before?.callable);
     this.#hidden = new Set(before?.hidden);
+    this.#connected = new Set(before?.connected);
     this.#hosts = new Map(before?.hosts);
   }
 
@@ -177,6 +181,7 @@ class Staging {
       variants: this.#variants,
       callable: this.#callable,
       hidden: this.#hidden,
+      connected: this.#connected,
       hosts: this.#hosts,
       reachable,
       tcp: this.#tcp(),
@@ -214,6 +219,8 @@ class Staging {
   }
 
   #note(key: string, ports: ReadonlySet<number> | undefined): void {
+    if (connectionsDependOnScope(this.#compiled(key)?.view.policies.connections ?? [])) this.#connected.add(key);
+    else this.#connected.delete(key);
     const may = ports === undefined || ports.size > 0;
     const bounded = isBounded(this.#start.bounds);
     if (!bounded && !may) this.#hidden.add(key);
@@ -267,15 +274,10 @@ class Staging {
     );
   }
 
-  /** Services whose connections go elsewhere for some callers. */
-  #connectedOtherwise(): string[] {
-    return [...this.#common.keys()].filter((key) => connectionsDependOnScope(this.#compiled(key)?.view.policies.connections ?? []));
-  }
-
   #tcp(): Map<string, TcpPort | undefined> {
     const isOwn = isBounded(this.#start.bounds);
     const caller = { lookup: (key: string) => this.#compiled(key)?.view, scope: this.#start.scope };
-    const keys = isOwn ? this.#callable : new Set([...this.#variants.keys(), ...this.#connectedOtherwise()]);
+    const keys = isOwn ? this.#callable : new Set([...this.#variants.keys(), ...this.#connected]);
     const ports = [...keys].flatMap((key) => {
       const compiled = this.#compiled(key);
       const allowed = compiled === undefined ? NO_PORTS : this.#allowedPorts(compiled);

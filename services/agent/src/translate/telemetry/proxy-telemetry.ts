@@ -83,6 +83,7 @@ interface Wanted {
   readonly builtIn: FileAccessLogProvider;
   readonly sides: Readonly<Record<Side, WantedOfSide>>;
   readonly plugins: readonly Policy<WasmPluginSpec>[];
+  readonly access: ProxyAccess;
 }
 
 interface WantedOfSide {
@@ -93,8 +94,8 @@ interface WantedOfSide {
 
 /** The telemetry of a workload's proxy. */
 export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
-  const { wanted, observers, access } = sharedFor(workload, policies, { isEdge: world.isEdge, domains: trustDomainsOf(world.fleet) });
-  const { sides, plugins } = wanted;
+  const { wanted, observers } = sharedFor(workload, policies, { isEdge: world.isEdge, domains: trustDomainsOf(world.fleet) });
+  const { sides, plugins, access } = wanted;
   const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
   const providers = new Set(
     [...tracers, ...access.decisions(undefined).map(({ provider }) => provider)].filter((one) => one !== undefined),
@@ -113,9 +114,8 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
 }
 
 interface Shared {
-  readonly wanted: Wanted;
-  readonly observers: Observers;
-  readonly access: ProxyAccess;
+  readonly wanted: Map<string, Wanted>;
+  readonly observers: Map<string, Observers>;
 }
 
 /** How its requests are judged. */
@@ -125,30 +125,33 @@ interface Judged {
 }
 
 /** While the policies are the same: by those of them that are for a workload. */
-const known = new WeakMap<ExtensionPolicies, Map<string, Shared>>();
+const known = new WeakMap<ExtensionPolicies, Shared>();
 /** Tracers name the workload: then there may be many. */
 const MOST_KNOWN = 1_000;
 
-function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judged): Shared {
-  const { telemetry, authorization, authentication, plugins, providers } = policies;
+function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judged): { wanted: Wanted; observers: Observers } {
+  const { telemetry, authorization, authentication, plugins } = policies;
+  const shared: Shared = known.get(policies) ?? { wanted: new Map(), observers: new Map() };
+  known.set(policies, shared);
   const held = [...telemetry, ...authorization, ...authentication, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
-  const mayTrace = providers.some(({ spec }) => spec.opentelemetry !== undefined || spec.zipkin !== undefined);
   const { isEdge, domains } = judged;
-  const named = [workload.namespace, isEdge, domains.own, [...domains.aliases]];
-  const key = JSON.stringify([...named, held.map((policy) => policy.key), ...(mayTrace ? [peerOf(workload)] : [])]);
-  const all = known.get(policies) ?? new Map<string, Shared>();
-  known.set(policies, all);
-  const before = all.get(key);
-  if (before !== undefined) return before;
-  const wanted = wantedFor(workload, policies);
-  const access = proxyAccess(workload, policies, judged);
-  const shared = { wanted, access, observers: observersOf(wanted, workload, access) };
-  if (all.size >= MOST_KNOWN) all.clear();
-  all.set(key, shared);
-  return shared;
+  const key = JSON.stringify([workload.namespace, isEdge, domains.own, [...domains.aliases], held.map((policy) => policy.key)]);
+  const wanted = kept(shared.wanted, key, () => wantedFor(workload, policies, judged));
+  const isTraced = Object.values(wanted.sides).some(({ tracing }) => tracing !== undefined);
+  const named = isTraced ? `${key} ${JSON.stringify(peerOf(workload))}` : key;
+  return { wanted, observers: kept(shared.observers, named, () => observersOf(wanted, workload)) };
 }
 
-function wantedFor(workload: Workload, policies: ExtensionPolicies): Wanted {
+function kept<Value>(all: Map<string, Value>, key: string, make: () => Value): Value {
+  const before = all.get(key);
+  if (before !== undefined) return before;
+  if (all.size >= MOST_KNOWN) all.clear();
+  const made = make();
+  all.set(key, made);
+  return made;
+}
+
+function wantedFor(workload: Workload, policies: ExtensionPolicies, judged: Judged): Wanted {
   const held = telemetryFor(workload, policies);
   const side = (of: Side): WantedOfSide => ({
     logs: wantedLogs(held, policies, of),
@@ -159,6 +162,7 @@ function wantedFor(workload: Workload, policies: ExtensionPolicies): Wanted {
     builtIn: providerNamed(policies, BUILT_IN_LOG, held.at(-1)?.namespace ?? workload.namespace)?.spec.envoyFileAccessLog ?? {},
     sides: { CLIENT: side('CLIENT'), SERVER: side('SERVER') },
     plugins: pluginsFor(workload, policies),
+    access: proxyAccess(workload, policies, judged),
   };
 }
 
@@ -177,7 +181,7 @@ const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', Heade
   },
 });
 
-function observersOf({ builtIn, sides, plugins }: Wanted, workload: Workload, access: ProxyAccess): Observers {
+function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload): Observers {
   const labels = (of: Side, service: ServiceName | undefined, isHttp: boolean) =>
     of === 'CLIENT' ? sourceLabels() : destinationLabels(service, isHttp);
   return {
