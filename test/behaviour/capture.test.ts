@@ -77,7 +77,8 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
       { name: 'east', gateways: [`${EAST_GATEWAY}:15443`] },
       { name: 'west', gateways: [`${WEST_GATEWAY}:15443`] },
     ];
-    mesh = await Mesh.start(clusters, HOST);
+    // Nothing is sent unasked: first requests and connections wait for their upstreams.
+    mesh = await Mesh.start(clusters, HOST, { sendsAllUpTo: 0 });
     const identity = await (await createTrustDomain('echo')).issue('spiffe://echo/app');
     for (const address of WEST_SERVERS) apps.push(await startEchoApp(`west-${address.split('.')[3]}`, address, identity));
     mesh.service('bookinfo/reviews', 'west', {
