@@ -139,7 +139,7 @@ export class ClusterAuthority implements RotatingAuthority {
       if ('refused' in result) throw refusal(result.refused);
       if ('needs' in result) made = await this.#make(order.kind, generations);
       else if (result.generations === generations) return this.#take(current);
-      else if (await this.#replace(current, result.generations, order.emergency === true)) {
+      else if (await this.#replace(current, result.generations, result.atOnce)) {
         this.#parts.log.info({ rotation: order.rotation, phase: order.phase, active: this.active.slice(0, 16) }, 'rotation step applied');
         return;
       }
@@ -261,9 +261,9 @@ export class ClusterAuthority implements RotatingAuthority {
     return (await this.#parts.store.read()) ?? this.#state;
   }
 
-  /** An emergency gives the door another signer too: who has the old key could stand at it. */
-  async #replace({ number, stored: before }: NumberedState, generations: readonly Generation[], emergency = false): Promise<boolean> {
-    const door = emergency ? activeOf(generations) : before.door;
+  /** Where the active one is replaced at once, the door gets another signer too: who has the old key could stand at it. */
+  async #replace({ number, stored: before }: NumberedState, generations: readonly Generation[], atOnce = false): Promise<boolean> {
+    const door = atOnce ? activeOf(generations) : before.door;
     const stored = { ...before, generations: [...generations], ...(door === undefined ? {} : { door }) };
     if (!(await this.#parts.store.replace(number, stored))) return false;
     await writeDoorBundle(this.#parts.identityDir, stored);

@@ -122,6 +122,14 @@ describe('a rotation of the root', () => {
     );
     expect(after({ ...now, kind: 'intermediate' })).toContain('an emergency replaces the root');
   });
+
+  test('that shall wait no longer retires what is held, of either kind and after a rollback, and nothing else', () => {
+    const now = { ...retire, emergency: true, held: [first.id, second.id] };
+    const kind = 'intermediate' as const;
+    expect(shown(after(prepare, activate, taint, now))).toBe('first retired without key, second active');
+    expect(shown(after(prepare, activate, rollback, now))).toBe('first active, second retired without key');
+    expect(shown(after({ ...prepare, kind }, { ...activate, kind }, { ...now, kind }))).toBe('first retired, below active');
+  });
 });
 
 describe('a rotation of the intermediate', () => {

@@ -11,8 +11,14 @@ export interface StepFacts {
   readonly heldUntil: (generation: string) => number | undefined;
 }
 
-/** The generations after the step (the same object when nothing changes), the wish for a new one, or the reason why not. */
-export type StepResult = { readonly generations: readonly Generation[] } | { readonly needs: 'generation' } | { readonly refused: string };
+/**
+ * The generations after the step (the same object when nothing changes), the wish for a new one, or the reason why not. `atOnce`: the
+ * active one was replaced without a word before, because its key may be somebody else's.
+ */
+export type StepResult =
+  | { readonly generations: readonly Generation[]; readonly atOnce?: true }
+  | { readonly needs: 'generation' }
+  | { readonly refused: string };
 
 type Generations = readonly Generation[];
 
@@ -23,10 +29,9 @@ const MOST_RETIRED = 16;
 export function rotationStep(generations: Generations, facts: StepFacts): StepResult {
   const { order } = facts;
   const target = generations.find(({ rotation }) => rotation === order.rotation);
-  if (order.emergency === true && order.kind !== 'root')
-    return { refused: 'an emergency replaces the root: another intermediate below the same root would leave the stolen one believed' };
   if (order.phase === 'prepare') return target === undefined ? prepare(generations, facts) : { generations };
-  if (order.phase === 'retire' && order.emergency === true) return replaceAtOnce(generations, facts, target);
+  const begun = target !== undefined && target.state !== 'prepared';
+  if (order.phase === 'retire' && order.emergency === true && !begun) return replaceAtOnce(generations, facts, target);
   if (target === undefined) return { refused: `rotation ${order.rotation} is not prepared here: order its prepare first` };
   if (order.phase === 'activate') return activate(generations, target);
   if (order.phase === 'rollback') return rollBack(generations, target);
@@ -62,10 +67,10 @@ function activate(generations: Generations, target: Generation): StepResult {
 }
 
 /** Refused while certificates of what would leave are still held: without its root in the bundles nobody would believe them. */
-function retire(generations: Generations, { heldUntil }: StepFacts): StepResult {
+function retire(generations: Generations, { order, heldUntil }: StepFacts): StepResult {
   const leaving = generations.filter(({ state }) => isLeaving(state));
   if (leaving.length === 0) return { generations };
-  for (const each of leaving) {
+  for (const each of order.emergency === true ? [] : leaving) {
     const until = heldUntil(each.id);
     if (until === undefined) continue;
     const end = new Date(until).toISOString();
@@ -86,12 +91,13 @@ function rollBack(generations: Generations, target: Generation): StepResult {
 }
 
 function replaceAtOnce(generations: Generations, { order, made }: StepFacts, target: Generation | undefined): StepResult {
+  if (order.kind !== 'root')
+    return { refused: 'an emergency replaces the root: another intermediate below the same root would leave the stolen one believed' };
   const next = target ?? (made === undefined ? undefined : { ...made, rotation: order.rotation });
   if (next === undefined) return { needs: 'generation' };
-  if (next.state === 'retired' || isLeaving(next.state)) return { refused: `${nameOf(next)} is ${next.state}: begin another rotation` };
   const others = generations.filter((each) => each !== target);
-  if (next.state === 'active' && others.every(({ state }) => state === 'retired')) return { generations };
-  return { generations: tidied([...others.map((each) => ({ ...each, state: 'retired' as const })), { ...next, state: 'active' }]) };
+  const retired = others.map((each) => ({ ...each, state: 'retired' as const }));
+  return { generations: tidied([...retired, { ...next, state: 'active' }]), atOnce: true };
 }
 
 function moved(generations: Generations, states: Partial<Record<GenerationState, GenerationState>>): Generations {

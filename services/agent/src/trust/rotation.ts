@@ -36,8 +36,8 @@ export interface RotationOrder {
   readonly kind: GenerationKind;
   readonly phase: 'prepare' | 'activate' | 'taint' | 'retire' | 'rollback';
   /**
-   * The old key is not the cluster's any more: `retire` does what is missing of the earlier phases and does not wait for
-   * certificates that are still valid.
+   * `retire` waits for no certificates that are still valid. Of a rotation that is not active yet: the old key is not the cluster's
+   * any more, and `retire` does what is missing of the earlier phases (a root's alone).
    */
   readonly emergency?: boolean;
 }
