@@ -33,8 +33,8 @@ export interface Evidence {
 /** Whether a cluster speaks (`present`), fell silent a moment ago, or is gone for longer than it is waited for. */
 export type Presence = 'present' | 'silent' | 'away';
 
-/** Agents speak every 5 s. */
-export const SILENT_AFTER_MS = 20_000;
+/** Agents speak every 5 s. Too short a time holds a rotation up, and harms nobody. */
+const SILENT_AFTER_MS = 12_000;
 
 /** How a cluster is there. What this hub could not hear, because it or the bus was not there, is held against nobody. */
 export function presenceOf(member: MemberEvidence, evidence: Evidence, awayAfterMs: number): Presence {
