@@ -105,7 +105,7 @@ function conditionProblems(steps: Steps, { key, values, notValues }: Authorizati
 }
 
 function judgeOf(key: string): Judge | undefined {
-  if (/^request\.headers\[[^\][\s]+\]$/.test(key)) return starProblem;
+  if (/^request\.headers\[[^\][\s]+\]$/.test(key)) return headerProblem;
   if (/^request\.auth\.claims(\[[^\][]+\])+$/.test(key)) return starProblem;
   return Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
 }
@@ -131,6 +131,11 @@ function starProblem(value: string): string | undefined {
   const stars = value.split('*').length - 1;
   if (stars === 0 || value === '*' || (stars === 1 && (value.startsWith('*') || value.endsWith('*')))) return undefined;
   return 'a star can stand alone, at the beginning or at the end, once';
+}
+
+/** Every letter of a value is a step into the expression that says what else must not be there, and RE2 goes a thousand deep. */
+function headerProblem(value: string): string | undefined {
+  return value.length > 256 ? 'at most 256 characters of a header are compared' : starProblem(value);
 }
 
 function principalProblem(value: string): string | undefined {
