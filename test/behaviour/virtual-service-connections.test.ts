@@ -190,3 +190,34 @@ behaviour('VS-111', 'tls.match.destinationSubnets', 'server name and address mus
     () => 'the rule of another address was not left',
   );
 });
+
+/** Subset, or host, of the only upstream that `explain-route` names for a connection of productpage. */
+function explained(rig: Rig, url: string): string {
+  const { taken } = rig.mesh.explain('east', { proxy: 'sidecar-127.81.16.11', method: 'GET', url, headers: {} });
+  expect(taken[0]?.upstreams.length).toBe(1);
+  const [upstream] = taken[0]?.upstreams ?? [];
+  expect(upstream?.endpoints.length).toBeGreaterThan(0);
+  return upstream?.subset ?? upstream?.host ?? '';
+}
+
+behaviour('VS-130', 'tcp.route (explain-route)', 'what is said of a connection is where it goes', async (rig) => {
+  const { address } = await at(rig, 5000);
+  await rig.policies(
+    rules({
+      tcp: [
+        { match: [{ port: 5000, destinationSubnets: ['10.0.0.0/8'] }], route: to('v1') },
+        { match: [{ port: 5000, destinationSubnets: [`${address}/24`] }], route: to('v2') },
+      ],
+      tls: [{ match: [{ port: 443, sniHosts: [HOST] }], route: to('v1') }],
+    }),
+  );
+  await comesTo(rig, 5000, 'echo-v2');
+  expect(explained(rig, `tcp://${HOST}:5000`)).toBe('v2');
+  expect(explained(rig, 'tcp://echo.bookinfo:5000')).toBe('v2');
+  await until(
+    async () => (await answersTls(rig, HOST)) === 'echo-v1',
+    () => 'TLS never came to echo-v1',
+  );
+  expect(explained(rig, `tls://${HOST}:443`)).toBe('v1');
+  expect(explained(rig, 'tcp://other.bookinfo.svc.clusterset.local:5001')).toBe('other.bookinfo.svc.clusterset.local');
+});

@@ -214,6 +214,8 @@ export type ExplainedUpstream = Static<typeof ExplainedUpstream>;
 export const RouteExplanation = Type.Object({
   request: Type.Object({ method: Type.String(), scheme: Type.String(), authority: Type.String(), path: Type.String() }),
   listener: Type.String(),
+  /** Of a connection that is no HTTP: it has no routes, and what follows is empty. */
+  filterChain: Type.Optional(Type.String()),
   routeConfiguration: Type.String(),
   /** And the domain of it that the host met. */
   virtualHost: Type.Object({ name: Type.String(), domain: Type.String() }),

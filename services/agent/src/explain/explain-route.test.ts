@@ -1,5 +1,6 @@
 /** The decisions of Envoy's route table, one by one; `test/behaviour/explain-route.test.ts` holds them against a real Envoy. */
 import { create, toBinary } from '@bufbuild/protobuf';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { RouteMatchSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { FractionalPercent_DenominatorType as Denominator } from '@hawser/xds/generated/envoy/type/v3/percent_pb.ts';
@@ -9,6 +10,7 @@ import { outboundListener, tcpListener } from '../translate/listeners/outbound-l
 import { OUTBOUND, upstreamName } from '../translate/names.ts';
 import type { Init } from '../translate/wire-values.ts';
 import { explainRoute } from './explain-route.ts';
+import { chainOfConnection } from './filter-chain-matching.ts';
 import { regexTest } from './re2.ts';
 import { type ExplainedRequest, judgeRoute } from './route-matching.ts';
 import { virtualHostFor } from './virtual-host-matching.ts';
@@ -148,16 +150,44 @@ describe('explainRoute', () => {
     expect(explain('http://b/', nobody)).toEqual({ error: expect.stringMatching(/no virtual host .* takes b/) });
     expect(explain('http://a/', nobody)).toMatchObject({ taken: [], passed: [] });
     expect(explain('https://a/', nobody)).toEqual({ error: expect.stringMatching(/does not read TLS/) });
-    expect(explain('tcp://a:80', nobody)).toEqual({ error: expect.stringMatching(/is a connection; .*follows requests alone/) });
+    expect(explain('tcp://a:80', nobody)).toEqual({ error: expect.stringMatching(/no listener for connections to a:80/) });
+    expect(explain('tcp://a', nobody)).toEqual({ error: expect.stringMatching(/has no port/) });
     const mongo = tcpListener('127.0.0.1', { host: 'db.b.svc.clusterset.local', port: 5000, listenerPort: 16_000 });
     for (const host of ['db.b', 'db.b.svc.clusterset.local'])
       expect(explain(`http://${host}:5000/`, [...nobody, mongo])).toEqual({
-        error: expect.stringMatching(/takes TCP; .*follows requests alone/),
+        error: expect.stringMatching(/takes TCP: ask for tcp:/),
       });
     expect(explain('http://db.b:5001/', [...nobody, mongo])).toEqual({
       error: expect.stringMatching(/no virtual host .* takes db.b:5001/),
     });
     expect(explain('ftp://a/', nobody)).toEqual({ error: expect.stringMatching(/is no URL/) });
     expect(explain('http://a/', [])).toEqual({ error: expect.stringMatching(/listens for nothing at port 80/) });
+  });
+});
+
+describe('a connection', () => {
+  const HERE = { destinationPort: 5000, prefixRanges: [{ addressPrefix: '240.0.0.1', prefixLen: 32 }] };
+  const listener = create(ListenerSchema, {
+    filterChains: [
+      { name: 'address', filterChainMatch: HERE },
+      { name: 'server', filterChainMatch: { ...HERE, serverNames: ['a.example.com'], transportProtocol: 'tls' } },
+      { name: 'suffix', filterChainMatch: { ...HERE, serverNames: ['*.example.com'], transportProtocol: 'tls' } },
+      { name: 'range', filterChainMatch: { destinationPort: 5000, prefixRanges: [{ addressPrefix: '240.0.0.0', prefixLen: 8 }] } },
+      { name: 'http', filterChainMatch: { applicationProtocols: ['http/1.1'], transportProtocol: 'raw_buffer' } },
+      { name: 'caller', filterChainMatch: { sourcePrefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] } },
+    ],
+    defaultFilterChain: { name: 'default' },
+  });
+
+  it.each([
+    ['240.0.0.1', 5000, undefined, 'address'],
+    ['240.0.0.1', 5000, 'a.example.com', 'server'],
+    ['240.0.0.1', 5000, 'b.example.com', 'suffix'],
+    ['240.0.0.1', 5000, 'c.example.org', 'address'],
+    ['240.0.0.2', 5000, 'a.example.com', 'range'],
+    ['10.0.0.1', 5000, undefined, 'default'],
+    ['240.0.0.1', 5001, undefined, 'default'],
+  ])('to %s:%i, server name %s, is of the chain %s', (address, port, serverName, name) => {
+    expect(chainOfConnection(listener, { address, port, serverName })?.name).toBe(name);
   });
 });

@@ -7,8 +7,9 @@ import {
   VirtualHost_TlsRequirementType,
 } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { ORIGIN_METADATA } from '../translate/routes/route-origin.ts';
+import { explainConnection } from './explain-connection.ts';
 import { explainedUpstream } from './explained-upstream.ts';
-import { connectionsText, type FoundListener, listenerFor } from './listener-for.ts';
+import { type FoundListener, listenerFor } from './listener-for.ts';
 import { regexTest } from './re2.ts';
 import { effectsOf, headerEffects } from './route-effects.ts';
 import { type ExplainedRequest, judgeRoute } from './route-matching.ts';
@@ -21,7 +22,7 @@ type Taken = RouteExplanation['taken'][number];
 /** Explains one request; never throws. */
 export function explainRoute(request: Omit<ExplainRouteRequest, 'proxy'>, sent: SentResources): ExplainRouteResponse {
   const url = URL.parse(request.url);
-  if (url !== null && ['tcp:', 'tls:'].includes(url.protocol)) return { error: connectionsText(`${request.url} is a connection`) };
+  if (url !== null && ['tcp:', 'tls:'].includes(url.protocol)) return explainConnection(url, sentConfig(sent));
   if (url === null || !['http:', 'https:'].includes(url.protocol)) return { error: `${request.url} is no URL such as http://HOST/PATH` };
   const config = sentConfig(sent);
   const found = listenerFor(url, config);

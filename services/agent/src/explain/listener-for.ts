@@ -38,13 +38,13 @@ export function listenerFor(url: URL, config: SentConfig): FoundListener | strin
   return found(listener, chainFor(listener, url), config);
 }
 
-/** What is said of connections that are not looked into. */
-export function connectionsText(why: string): string {
-  return `${why}; filter chains decide where connections go, by address, server name and weight, and explain-route follows requests alone: hawser proxy-config shows the listeners`;
+/** What is said of connections that are asked for as if they were requests. */
+function connectionsText(why: string): string {
+  return `${why}: ask for tcp://HOST:PORT, or for tls://HOST:PORT by its server name`;
 }
 
 /** The TCP listener of a host and port, if the proxy has one; a name such as `SERVICE.NAMESPACE` is the beginning of it. */
-function tcpListenerOf({ hostname, port }: URL, { listeners }: SentConfig): string | undefined {
+export function tcpListenerOf({ hostname, port }: URL, { listeners }: SentConfig): string | undefined {
   const prefix = tcpListenerName(Number(port) || 80, hostname);
   const isBeginning = hostname.includes('.');
   return listeners.find(({ name }) => name === prefix || (isBeginning && name.startsWith(`${prefix}.`)))?.name;
@@ -77,7 +77,8 @@ function chainFor(listener: Listener, url: URL): FilterChain | undefined {
   return bySni ?? chains.find(({ filterChainMatch }) => (filterChainMatch?.serverNames ?? []).length === 0) ?? listener.defaultFilterChain;
 }
 
-function portOf({ address }: Listener): number {
+/** The port that a listener is bound to; 0 for a Unix domain socket. */
+export function portOf({ address }: Listener): number {
   const at = address?.address;
   return at?.case === 'socketAddress' && at.value.portSpecifier.case === 'portValue' ? at.value.portSpecifier.value : 0;
 }

@@ -5,8 +5,25 @@ import { type Column, tableLines } from '../output/table.ts';
 type Taken = RouteExplanation['taken'][number];
 
 /** From the listener to the endpoints, in the order in which Envoy decides. */
-export function explanationLines({ request, listener, routeConfiguration, virtualHost, passed, taken }: RouteExplanation): string[] {
+export function explanationLines({
+  request,
+  listener,
+  filterChain,
+  routeConfiguration,
+  virtualHost,
+  passed,
+  taken,
+}: RouteExplanation): string[] {
   const { method, scheme, authority, path } = request;
+  if (filterChain !== undefined) {
+    const upstreams = taken.flatMap((one) => one.upstreams);
+    return [
+      `${scheme}://${authority}`,
+      `listener      ${listener}`,
+      `filter chain  ${filterChain}`,
+      ...upstreams.flatMap((upstream) => upstreamLines(upstream, upstreams.length)),
+    ];
+  }
   return [
     `${method} ${scheme}://${authority}${path}`,
     `listener      ${listener}, routes ${routeConfiguration}`,
