@@ -57,7 +57,7 @@ export const frameOf = resourceFrames((writer, field, resource) => {
   return writer.tag(RESOURCE.name, WireType.LengthDelimited).string(resource.name).join();
 });
 
-/** Larger resources are not copied into a frame: theirs is two pieces around them. */
+/** Larger resources are not copied into a frame: theirs is two pieces around their own. */
 const LARGE_BYTES = 64 * 1024;
 
 function piecesOf(resource: XdsResource): readonly Uint8Array[] {
@@ -72,19 +72,31 @@ function piecesOf(resource: XdsResource): readonly Uint8Array[] {
     .raw(any)
     .finish();
   const end = stringField(RESOURCE.name, name);
-  return [elementHead(upToBytes, size + end.length), joined(resource), end];
+  return [elementHead(upToBytes, size + end.length), ...grouped(resource), end];
 }
 
-/** What was joined, as long as it is on its way to anybody: then it is not joined again, and not kept for those who may come. */
-const onTheWay = new WeakMap<XdsResource, WeakRef<Uint8Array>>();
+/** So many pieces go out in one: every piece is a write of its own on every stream, and joining all would cost a change its whole resource. */
+const GROUP = 16;
 
-/** A resource in one: every piece would be a write of its own on every stream. */
-function joined(resource: XdsResource): Uint8Array {
+interface Group {
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
+}
+
+/** By its first piece: a change of another piece joins its own group alone. */
+const groups = new WeakMap<Uint8Array, Group>();
+
+function grouped(resource: XdsResource): readonly Uint8Array[] {
   const { pieces } = resource;
-  if (pieces === undefined) return resource.bytes;
-  const known = onTheWay.get(resource)?.deref();
-  if (known !== undefined) return known;
+  if (pieces === undefined) return [resource.bytes];
+  return Array.from({ length: Math.ceil(pieces.length / GROUP) }, (_, index) => groupOf(pieces.slice(index * GROUP, (index + 1) * GROUP)));
+}
+
+function groupOf(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  const known = first === undefined ? undefined : groups.get(first);
+  if (known?.pieces.length === pieces.length && known.pieces.every((piece, index) => piece === pieces[index])) return known.bytes;
   const bytes = Buffer.concat(pieces);
-  onTheWay.set(resource, new WeakRef(bytes));
+  if (first !== undefined) groups.set(first, { pieces, bytes });
   return bytes;
 }
