@@ -16,6 +16,7 @@ import { PROTOCOL, seal } from '@hawser/wire/envelope.ts';
 import { FACTS_KEY, FLEET_PREFIX, inboxPrefix, shardKey } from '@hawser/wire/subjects.ts';
 import type { SpiffeBundle } from '@hawser/wire/trust-domains.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { authorityCertificate } from '../kit/authority-certificates.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { eventually, ready, servedBy } from '../kit/served.ts';
 
@@ -130,6 +131,73 @@ describe('bundles', () => {
   }, 120_000);
 });
 
+describe('who trusts whom', () => {
+  const ALL = ['us-east', 'us-west', 'eu-west'];
+  const trustDomain = (name: string, spec: object) =>
+    hub.call('POST', '/apis/hawser.dev/v1alpha1/trustdomains', {
+      apiVersion: 'hawser.dev/v1alpha1',
+      kind: 'TrustDomain',
+      metadata: { name },
+      spec,
+    });
+
+  it('is what is written, for callers and for servers, and everybody again when it is taken back', async () => {
+    expect((await trustDomain('us-west.hawser', { federatesWith: ['eu-west.hawser'] })).status).toBe(201);
+    await eventually(() => !trustOf(agentOf('us-west')).includes('us-east.hawser'), 'us-west believes us-east still');
+    await eventually(() => !servedBy(agentOf('us-east')).includes('10.77.2.1'), 'us-east calls us-west, which would refuse it');
+    // Its own word about callers is one direction: us-east said nothing, so it believes all.
+    expect(trustOf(agentOf('us-east'))).toContain('us-west.hawser');
+    expect(servedBy(agentOf('eu-west'))).toContain('10.77.2.1');
+    const { stdout } = await hawser('who-serves', 'bookinfo/reviews', '--from', 'us-east', '-o', 'json');
+    const reason = 'us-east.hawser and us-west.hawser do not federate with each other';
+    expect(JSON.parse(stdout).answers[0].excluded).toEqual([{ cluster: 'us-west', endpoints: 1, reason }]);
+    await eventually(() => JSON.stringify(agentOf('us-east').world().warnings).includes('do not federate'), 'us-east does not say why');
+    await hub.call('DELETE', '/apis/hawser.dev/v1alpha1/trustdomains/us-west.hawser');
+    await eventually(() => servedBy(agentOf('us-east')).includes('10.77.2.1'), 'us-east does not call us-west again');
+    await eventually(() => trustOf(agentOf('us-west')).includes('us-east.hawser'), 'us-west does not believe us-east again');
+  }, 120_000);
+
+  it('has a default for those that do not say it', async () => {
+    await trustDomain('default', { federatesWith: [] });
+    for (const name of ALL) {
+      const others = ALL.filter((other) => other !== name);
+      await eventually(() => others.every((other) => !trustOf(agentOf(name)).includes(`${other}.hawser`)), `${name} believes others`);
+      expect(trustOf(agentOf(name))).toContain(`${name}.hawser`);
+    }
+    await hub.call('DELETE', '/apis/hawser.dev/v1alpha1/trustdomains/default');
+    for (const name of ALL)
+      await eventually(
+        () => ALL.every((other) => trustOf(agentOf(name)).includes(`${other}.hawser`)),
+        `${name} does not believe all again`,
+      );
+  }, 120_000);
+
+  it('an external trust domain is believed by the hub’s word, as long as it gives it', async () => {
+    const bootstrapBundle = await authorityCertificate('out');
+    expect((await trustDomain('out.test', { source: { type: 'external', bootstrapBundle } })).status).toBe(201);
+    await eventually(() => trustOf(agentOf('us-east')).includes('spiffe://out.test/'), 'us-east does not believe out.test');
+    await hub.call('DELETE', '/apis/hawser.dev/v1alpha1/trustdomains/out.test');
+    await eventually(() => !trustOf(agentOf('us-east')).includes('out.test'), 'us-east believes out.test still');
+  }, 120_000);
+
+  it('a namespace that a cluster may not export is not taken from it', async () => {
+    const allow = (exports: object | null) =>
+      fetch(`${hub.url}/apis/hawser.dev/v1alpha1/clusters/us-west`, {
+        method: 'PATCH',
+        headers: { ...hub.headers, 'content-type': 'application/merge-patch+json' },
+        body: JSON.stringify({ spec: { exports } }),
+      });
+    expect((await allow({ namespaces: ['shop'] })).status).toBe(200);
+    await eventually(() => !servedBy(agentOf('us-east')).includes('10.77.2.1'), 'us-east takes bookinfo of us-west still');
+    expect(servedBy(agentOf('us-west'))).toContain('10.77.2.1');
+    const { stdout } = await hawser('who-serves', 'bookinfo/reviews', '--from', 'us-east', '-o', 'json');
+    expect(JSON.parse(stdout).answers[0].excluded[0].reason).toBe('us-west may not export services of namespace bookinfo');
+    await eventually(() => JSON.stringify(agentOf('us-east').world().warnings).includes('may not export'), 'us-east does not say why');
+    await allow(null);
+    await eventually(() => servedBy(agentOf('us-east')).includes('10.77.2.1'), 'us-east does not take it again');
+  }, 120_000);
+});
+
 describe('revoke', () => {
   let rogue: Bus;
 
@@ -203,7 +271,7 @@ describe('revoke', () => {
         [shardKey('bookinfo', 'reviews')]: { ...shard, ports: [{ port: 80, protocol: 'http' }], endpoints: [endpoint] },
       };
       for (const [key, body] of Object.entries(bodies)) {
-        const document = { protocol: PROTOCOL, from, to: '*', key, epoch: claimed, revision: 9_000_000, part: 0, parts: 1, body };
+        const document = { protocol: PROTOCOL, from, to: '*', key, epoch: claimed, revision: 2 ** 45, part: 0, parts: 1, body };
         const stored = await bus.request(`${FLEET_PREFIX}.us-west.${key}`, seal(document, signer), { timeoutMs: 10_000 });
         expect(Buffer.from(stored.bytes).toString()).toContain('"seq"');
       }

@@ -1,6 +1,6 @@
 /** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
 import { PORTS } from '@hawser/model/ports.ts';
-import { agentSpiffeId, trustDomainOf } from '@hawser/model/spiffe-ids.ts';
+import { agentIdentity } from './agent-identity.ts';
 import { metricNames } from './metric-names.ts';
 import { httpListener } from './static-listener.ts';
 
@@ -162,7 +162,7 @@ const AWAY: Json = {
 
 /** By the cluster's own roots alone, and by the agent's exact SPIFFE ID: a workload's certificate of the same root is not it. */
 function agentTls(bundle: string, cluster: string): Json {
-  const id = agentSpiffeId(trustDomainOf(cluster));
+  const id = agentIdentity(bundle, cluster);
   return {
     name: 'envoy.transport_sockets.tls',
     typed_config: {

@@ -1,6 +1,5 @@
 /** A machine's stream to one agent (`shared/wire/workload-health`), opened anew for as long as it is wanted. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { agentSpiffeId, trustDomainOf } from '@hawser/model/spiffe-ids.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import {
@@ -9,6 +8,7 @@ import {
   type WorkloadReport,
   workloadInstructionIn,
 } from '@hawser/wire/workload-health.ts';
+import { agentIdentity } from '../agent-identity.ts';
 import { FrameReader, framed } from './grpc-frames.ts';
 
 /** Whom to speak to, and as whom. */
@@ -117,7 +117,7 @@ function instructionIn(message: Buffer): WorkloadInstruction {
 
 /** By the cluster's own roots alone, and by the agent's exact SPIFFE ID, as Envoy checks it. */
 function tlsOptions(ca: string, cluster: string): Parameters<typeof connect>[1] {
-  const id = `URI:${agentSpiffeId(trustDomainOf(cluster))}`;
+  const id = `URI:${agentIdentity(ca, cluster)}`;
   return {
     ca,
     minVersion: 'TLSv1.2',
