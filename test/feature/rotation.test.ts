@@ -117,7 +117,7 @@ describe('the rotation of a root', { timeout: DEADLINE_MS }, () => {
     const later = new Date(Date.now() + 3_600_000).toISOString();
     expect(await rotate('--kind', 'intermediate', '--at', later)).toMatchObject({ status: 0, stdout: expect.stringContaining('Pending') });
     expect(await rotate('--pause')).toMatchObject({ status: 0, stdout: expect.stringContaining('paused') });
-    expect(await rotate('--retire-now')).toMatchObject({ status: 1, stderr: expect.stringContaining('only a root that is Tainting') });
+    expect(await rotate('--retire-now')).toMatchObject({ status: 1, stderr: expect.stringContaining('only what is Tainting') });
     expect(await rotate('--rollback')).toMatchObject({ status: 0, stdout: expect.stringContaining('RolledBack') });
   });
 

@@ -169,6 +169,10 @@ describe('a rotation', () => {
     expect([back.phase, orderOf(back, NOW)?.phase]).toEqual(['RollingBack', 'rollback']);
     const late: IdentityAccount = { onActive: 1, onOld: 1, missing: ['late'] };
     expect(advance(back, seen(member('east', { step: 'rollback', states: ['active', 'tainted'], identities: late })))).toBe(back);
+    const away = seen(member('east', { step: 'rollback', states: ['active', 'tainted'], identities: { ...late, missing: ['gone'] } }));
+    expect(advance(back, away)).toBe(back);
+    const hurried = commanded(back, 'retire-now', away) as Rotation;
+    expect(orderOf(advance(hurried, away), NOW)).toMatchObject({ phase: 'retire', emergency: true });
     const withdrawn = advance(back, seen(member('east', { step: 'rollback', states: ['active', 'tainted'] })));
     expect([withdrawn.phase, orderOf(withdrawn, NOW)?.phase]).toEqual(['RollingBack', 'retire']);
     const gone = member('east', { step: 'retire', states: ['active', 'retired'], roots: [OLD] });

@@ -144,10 +144,9 @@ function wasActivated({ phases }: Rotation): boolean {
 
 /** What is away is not waited for; what is connected must not be stranded whatever an operator says. */
 function retiredNow(rotation: Rotation, evidence: Evidence): Rotation | string {
-  const { phase, kind } = rotation;
-  if (phase !== 'Tainting') return `it is ${phase}: only a root that is Tainting, replaced everywhere, can be retired at once`;
-  if (kind !== 'root')
-    return 'it is of an intermediate: the root below which the old certificates are good stays, so nothing is won by haste';
+  const { phase } = rotation;
+  const isLast = phase === 'Tainting' || (phase === 'RollingBack' && !rotation.withdrawn);
+  if (!isLast) return `it is ${phase}: only what is Tainting, or rolled back, waits for who is away`;
   const now = { ...rotation, retireNow: true };
   const stranded = waitsOf(now, evidence, stepOf(now)).filter(({ blocks }) => blocks);
   if (stranded.length === 0) return now;
