@@ -76,7 +76,7 @@ function piecesOf(resource: XdsResource): readonly Uint8Array[] {
 }
 
 /** So many pieces go out in one: every piece is a write of its own on every stream, and joining all would cost a change its whole resource. */
-const GROUP = 16;
+const GROUP = 8;
 
 interface Group {
   readonly pieces: readonly Uint8Array[];
@@ -89,7 +89,11 @@ const groups = new WeakMap<Uint8Array, Group>();
 function grouped(resource: XdsResource): readonly Uint8Array[] {
   const { pieces } = resource;
   if (pieces === undefined) return [resource.bytes];
-  return Array.from({ length: Math.ceil(pieces.length / GROUP) }, (_, index) => groupOf(pieces.slice(index * GROUP, (index + 1) * GROUP)));
+  // The first piece is what differs with every change.
+  const [first, ...rest] = pieces;
+  const count = Math.ceil(rest.length / GROUP);
+  const all = Array.from({ length: count }, (_, index) => groupOf(rest.slice(index * GROUP, (index + 1) * GROUP)));
+  return first === undefined ? all : [first, ...all];
 }
 
 function groupOf(pieces: readonly Uint8Array[]): Uint8Array {
