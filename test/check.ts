@@ -1,5 +1,5 @@
 /** `npm run check`: the one gate. Format, lint, import boundaries, types, generated files up to date; then the largest files. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -31,6 +31,13 @@ async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise
   return code === 0;
 }
 
+/** `FILE:LINE` of what a merge left behind, in any text: nothing else reads documents. */
+function mergeMarks(): string[] {
+  const marks = ['-e', '^<<<<<<< ', '-e', '^>>>>>>> '];
+  const found = spawnSync('git', ['grep', '-nIE', ...marks], { cwd: root, encoding: 'utf8' });
+  return found.stdout.split('\n').filter((line) => line !== '');
+}
+
 /** Hand-written sources by their lines, the longest first. */
 function sourcesByLength(): { file: string; lines: number }[] {
   const listed = execFileSync('git', ['ls-files', '-z', '*.ts', '*.tsx', '*.mjs'], { cwd: root, encoding: 'utf8' });
@@ -58,4 +65,6 @@ console.log(
     .join(', ')}`,
 );
 for (const { file, lines } of long) console.log(`FAILED ${file} has ${lines} lines, ${MOST_LINES} are the most: make it two`);
-process.exitCode = results.every(Boolean) && long.length === 0 ? 0 : 1;
+const marks = mergeMarks();
+for (const mark of marks) console.log(`FAILED ${mark}: a merge was not finished`);
+process.exitCode = results.every(Boolean) && long.length === 0 && marks.length === 0 ? 0 : 1;
