@@ -12,7 +12,7 @@ const LISTENER = 'outbound_tcp|9000|reviews.bookinfo.svc.clusterset.local';
 const CALLERS = ['productpage', 'cart', 'details'] as const;
 let edge: Edge;
 
-const behaviour = behavioursOf({ net: NET, ...ACCESS }, async (rig) => {
+const behaviour = behavioursOf({ net: NET, drainsAtOnce: true, ...ACCESS }, async (rig) => {
   edge = await startEdge(rig, { address: `127.81.${NET}.40`, name: 'front' });
 });
 

@@ -29,7 +29,7 @@ afterAll(() => {
   server.closeAllConnections();
 });
 
-const behaviour = behavioursOf({ net: 128, ...ACCESS, clusters: ['east'], clients: ACCESS.clients.slice(0, 1) });
+const behaviour = behavioursOf({ net: 128, drainsAtOnce: true, ...ACCESS, clusters: ['east'], clients: ACCESS.clients.slice(0, 1) });
 
 /** A token of the issuer for `ann`, valid for an hour unless told otherwise. */
 async function token(

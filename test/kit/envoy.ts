@@ -41,6 +41,8 @@ export interface EnvoyOptions {
   readonly address?: string;
   /** Where names are asked for; what the system has unless given. */
   readonly dns?: { readonly address: string; readonly port: number } | undefined;
+  /** Connections of a filter chain that is gone end with their next answer, as `hawser proxy run` has it; else one after the other. */
+  readonly drainsAtOnce?: boolean | undefined;
 }
 
 const DEADLINE_MS = 40_000;
@@ -60,6 +62,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<TestEnvoy> {
     '50',
     '--admin-address-path',
     adminFile,
+    ...(options.drainsAtOnce === true ? ['--drain-strategy', 'immediate', '--drain-time-s', '5'] : []),
   ];
   const child = spawn(envoyBinary(), ['-c', config, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [log, output] = ['', ''];

@@ -1,7 +1,6 @@
 /** A mesh of two clusters, each a trust domain of its own, and how its policies about access are asked for their judgement. */
 import type { Resource } from '@hawser/model/resource.ts';
-import { expect } from 'vitest';
-import { eventually } from './edge.ts';
+import { expect, vi } from 'vitest';
 import { eastern, type Layout } from './layout.ts';
 import { policy, type Rig, type RigCall } from './rig.ts';
 
@@ -36,8 +35,10 @@ export function only(action: 'ALLOW' | 'DENY' | 'AUDIT', rule: object): Resource
 /** Makes these the only policies, and waits until every call is answered as it shall be, all in one round. */
 export async function judged(rig: Rig, policies: readonly Resource[], calls: readonly (readonly [RigCall, number])[]): Promise<void> {
   await rig.policies(policies);
-  await eventually(async () => {
+  const judgement = async (): Promise<void> => {
     const seen = await Promise.all(calls.map(async ([call]) => (await rig.call(call)).status));
     expect(seen, JSON.stringify(calls.map(([call]) => call))).toEqual(calls.map(([, status]) => status));
-  });
+  };
+  // Connections that are judged by their filter chain end some time after it is gone.
+  await vi.waitFor(judgement, { timeout: 40_000, interval: 20 });
 }

@@ -18,7 +18,12 @@ import { type EchoApp, startEchoApp } from './echo-app.ts';
 import { BOOKINFO, type Layout, portsOf, type Workload } from './layout.ts';
 
 /** What a rig is started with; the rest is `BOOKINFO`. */
-export type RigOptions = { readonly net: number; readonly dns?: DnsServer; readonly sendsAllUpTo?: number } & Partial<Layout>;
+export type RigOptions = {
+  readonly net: number;
+  readonly dns?: DnsServer;
+  readonly sendsAllUpTo?: number;
+  readonly drainsAtOnce?: boolean;
+} & Partial<Layout>;
 
 /** Answers of many calls. */
 export interface Tally {
@@ -42,7 +47,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`],
     })),
     undefined,
-    { ...(options.dns === undefined ? {} : { dns: options.dns }), sendsAllUpTo: options.sendsAllUpTo },
+    { ...(options.dns === undefined ? {} : { dns: options.dns }), sendsAllUpTo: options.sendsAllUpTo, drainsAtOnce: options.drainsAtOnce },
   );
   const rig = new Rig(mesh, layout, addressOf);
   await rig.start();

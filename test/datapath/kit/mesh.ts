@@ -33,6 +33,7 @@ export interface MeshOptions {
   readonly dns?: EnvoyOptions['dns'];
   /** Sidecars fetch upstreams by themselves, and are sent all of them unasked only up to so many (decision 0017). */
   readonly sendsAllUpTo?: number | undefined;
+  readonly drainsAtOnce?: EnvoyOptions['drainsAtOnce'];
 }
 
 interface Member {
@@ -191,6 +192,11 @@ export class Mesh {
     await Promise.all([...this.#members.values()].map(({ ads }) => ads.stop()));
   }
 
+  #envoyOptions(): Pick<EnvoyOptions, 'dns' | 'drainsAtOnce'> {
+    const { dns, drainsAtOnce } = this.#options;
+    return { dns, drainsAtOnce };
+  }
+
   async #proxy(
     cluster: string,
     ref: Pick<ProxyRef, 'role' | 'address' | 'labels'>,
@@ -203,7 +209,7 @@ export class Mesh {
     const fetching = ref.role === 'sidecar' && this.#options.sendsAllUpTo !== undefined ? { onDemand: 'upstreams' } : {};
     const node = { ...ref, name, namespace, serviceAccount, cluster, ...fetching };
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');
-    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, dns: this.#options.dns });
+    const envoy = await startEnvoy({ xdsPort: ads.port, xdsAddress: this.#adsAddress, token, node, ...this.#envoyOptions() });
     this.#envoys.push(envoy);
     this.#byAddress.set(ref.address, envoy);
     return envoy;
