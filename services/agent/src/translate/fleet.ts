@@ -40,6 +40,24 @@ export function isSameFleet(a: World, b: World): boolean {
   return a.clusters === b.clusters && a.self === b.self && a.external === b.external;
 }
 
+/** Whether two fleets differ in the certificates of bundles at most: in whom to believe, not in whom to call, or how. */
+export function samePlaces(a: Fleet, b: Fleet): boolean {
+  return a === b || placesOf(a) === placesOf(b);
+}
+
+/** By fleet: all of it but its certificates, as text. */
+const places = new WeakMap<Fleet, string>();
+
+function placesOf(fleet: Fleet): string {
+  const known = places.get(fleet);
+  if (known !== undefined) return known;
+  const withoutBundle = (name: string, value: unknown): unknown => (name === 'trustBundle' ? undefined : value);
+  const { self, members, known: clusters, trusted } = fleet;
+  const text = JSON.stringify([self.name, [...members].sort(), [...clusters.values()], [...trusted.keys()]], withoutBundle);
+  places.set(fleet, text);
+  return text;
+}
+
 function asSource({ name, trustBundle }: ExternalTrustDomain): TrustSource {
   return { trustDomain: name, trustBundle: [...new Set(trustBundle.filter(isCertificate))].sort() };
 }

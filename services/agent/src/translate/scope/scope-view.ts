@@ -17,7 +17,7 @@ import { connectionsDependOnScope } from '../routes/connection-routes.ts';
 import { portOfHost } from '../routes/renamed-hosts.ts';
 import { type EncodedHost, routeConfiguration } from '../routes/route-config.ts';
 import { dependOnCaller } from '../routes/routes.ts';
-import { type CompiledService, compiledHosts, compiledService } from '../services/compiled-service.ts';
+import { type CompiledService, compiledHosts, compiledService, sidecarResources } from '../services/compiled-service.ts';
 import { dependsOnCaller, destinationPolicy, ownerOf } from '../upstreams/destination-rules.ts';
 import { type BoundPart, boundParts } from './bound-parts.ts';
 import { isExportedTo, type ProxyScope } from './scope.ts';
@@ -263,10 +263,10 @@ class Staging {
     const common = this.#common.service(key);
     const own = this.#compiled(key);
     if (own === undefined) return [];
-    const resources = sharedResources(own);
+    const resources = sidecarResources(own);
     if (isBounded(this.#start.bounds)) return placed(this.#start.layer, resources);
     const versions = new Map(
-      (common === undefined ? [] : sharedResources(common)).map(({ type, name, version }) => [`${type} ${name}`, version]),
+      (common === undefined ? [] : sidecarResources(common)).map(({ type, name, version }) => [`${type} ${name}`, version]),
     );
     return placed(
       this.#start.layer,
@@ -330,10 +330,6 @@ class Staging {
   #unit(name: string): string {
     return `${this.#start.layer} ${name}`;
   }
-}
-
-function sharedResources({ shape, endpoints }: CompiledService): readonly XdsResource[] {
-  return [...shape.sidecar, ...endpoints.sidecar];
 }
 
 /** The policies of a service as the scope sees them; undefined when that is as everybody does. */

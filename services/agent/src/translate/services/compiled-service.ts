@@ -1,6 +1,7 @@
 /** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
-import type { Fleet } from '../fleet.ts';
+import type { XdsResource } from '../../snapshot/resource.ts';
+import { type Fleet, samePlaces } from '../fleet.ts';
 import type { ServedPort } from '../listeners/inbound.ts';
 import { type Placed, placed } from '../resource-ledger.ts';
 import type { ServiceLookup } from '../routes/destinations.ts';
@@ -8,7 +9,7 @@ import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
 import { virtualHosts } from '../routes/routes.ts';
 import { destinationKeys } from '../routes/rule-destinations.ts';
 import type { ProxyScope } from '../scope/scope.ts';
-import { type ServiceEndpoints, type ServiceShape, serviceEndpoints, serviceShape } from './service-resources.ts';
+import { type ServiceEndpoints, type ServiceShape, serversTrust, serviceEndpoints, serviceShape } from './service-resources.ts';
 import { type ServiceInput, type ServiceView, serviceView, shapeOf } from './service-view.ts';
 
 export interface CompiledService {
@@ -17,6 +18,7 @@ export interface CompiledService {
   readonly view: ServiceView;
   readonly shapeKey: string;
   readonly shape: ServiceShape;
+  readonly trust: readonly XdsResource[];
   readonly endpoints: ServiceEndpoints;
   /** Services its rules lead to: their shape decides about its routes. */
   readonly leadsTo: ReadonlySet<string>;
@@ -28,8 +30,9 @@ export interface CompiledService {
 
 /** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
 export function compiledService(input: ServiceInput, fleet: Fleet, before: CompiledService | undefined): CompiledService {
-  const isSame = before !== undefined && before.fleet === fleet;
-  if (isSame && before.input.policies === input.policies && serversAlike(before.input, input)) return before;
+  const isSameTrust = before !== undefined && before.fleet === fleet;
+  if (isSameTrust && before.input.policies === input.policies && serversAlike(before.input, input)) return before;
+  const isSame = before !== undefined && samePlaces(before.fleet, fleet);
   const view = serviceView(input, fleet);
   const shapeKey = `${shapeOf(view)}${JSON.stringify(input.policies.destination)}`;
   const shape = isSame && before.shapeKey === shapeKey ? before.shape : serviceShape(view, fleet);
@@ -39,6 +42,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
     view,
     shapeKey,
     shape,
+    trust: isSameTrust && before.shapeKey === shapeKey ? before.trust : serversTrust(view, fleet),
     endpoints:
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
     leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies, input.key),
@@ -59,7 +63,12 @@ function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
 /** The resources of a compiled service in the shared layers. */
 export function compiledResources(compiled: CompiledService): Placed[] {
   const { shape, endpoints } = compiled;
-  return [...placed('sidecar', [...shape.sidecar, ...endpoints.sidecar]), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
+  return [...placed('sidecar', sidecarResources(compiled)), ...placed('gateway', [...shape.gateway, ...endpoints.gateway])];
+}
+
+/** Those of sidecars. */
+export function sidecarResources({ shape, trust, endpoints }: CompiledService): readonly XdsResource[] {
+  return [...shape.sidecar, ...trust, ...endpoints.sidecar];
 }
 
 /** The virtual hosts of a compiled service, given the other services its rules may lead to, as a caller sees them. */

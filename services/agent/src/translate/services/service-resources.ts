@@ -22,19 +22,23 @@ export interface Shared {
   readonly gateway: readonly XdsResource[];
 }
 
-/** Clusters and trust, and the virtual hosts of gateways: while the service keeps its shape, so do these. */
+/** Clusters, and the virtual hosts of gateways: while the service keeps its shape, so do these. */
 export interface ServiceShape extends Shared {
   readonly gatewayHosts: readonly EncodedHost[];
 }
 
 /** What changes with a service's shape alone. */
 export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
-  const trust = view.hosts.some(isMutual) ? [serviceTrust(view, fleet)] : [];
   return {
-    sidecar: [...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))), ...trust],
+    sidecar: upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))),
     gateway: exportedPorts(view).map((port) => gatewayCluster(port, view.name)),
     gatewayHosts: gatewayHosts(view).map(encodedHost),
   };
+}
+
+/** Trust in the servers: what changes with bundles, and with nothing else of the clusters. */
+export function serversTrust(view: ServiceView, fleet: Fleet): readonly XdsResource[] {
+  return view.hosts.some(isMutual) ? [serviceTrust(view, fleet)] : [];
 }
 
 /** Whether the host's servers are called by mTLS. */
