@@ -1,4 +1,7 @@
 /** A machine's stream to the agent's real xDS door: who may speak there, what is said both ways, and coming back after an agent's restart. */
+import { once } from 'node:events';
+import { createSecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { WorkloadReadiness } from '@hawser/agent/discover/workload-readiness.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -112,18 +115,25 @@ it.each<[string, Partial<AgentStreamOptions>, string]>([
   second.abort();
 });
 
-it('says nothing to who does not prove to be the agent of its cluster', async () => {
+it('says nothing to who does not prove to be the agent of its cluster: another authority, or a workload of its own', async () => {
   meeting = new Meeting();
-  await meeting.start({ tls: true }, { cluster: 'us-west' });
-  await expect.poll(() => meeting.problems, PATIENCE).toEqual([expect.stringContaining('it is not the agent of us-west')]);
-  const stranger = new AbortController();
-  const problems: string[] = [];
-  openAgentStream({
-    ...{ agent: `127.0.0.1:${meeting.agent.server().port}`, cluster: 'us-east', token: await meeting.agent.token() },
-    ...{ ca: (await createTrustDomain('stranger')).bundle, report: () => meeting.report, signal: stranger.signal },
-    ...{ onInstruction: () => undefined, onProblem: (text: string) => problems.push(text) },
-  });
-  await expect.poll(() => problems.length, PATIENCE).toBeGreaterThan(0);
-  stranger.abort();
-  expect(meeting.given).toEqual([]);
+  await meeting.start({ tls: true });
+  const { authority } = meeting.agent;
+  const workload = await authority.issue({ namespace: 'bookinfo', serviceAccount: 'reviews' });
+  const heard: string[] = [];
+  const impostor = createSecureServer({ cert: workload.certificateChainPem, key: workload.privateKeyPem });
+  impostor.on('stream', (_stream, headers) => heard.push(String(headers[':path'])));
+  await once(impostor.listen(0, '127.0.0.1'), 'listening');
+  const { port } = impostor.address() as AddressInfo;
+  const [over, problems] = [new AbortController(), [] as string[]];
+  const opened = { cluster: 'us-east', token: await meeting.agent.token(), report: () => meeting.report, signal: over.signal };
+  const hears = { onInstruction: () => undefined, onProblem: (text: string) => problems.push(text) };
+  openAgentStream({ ...opened, ...hears, agent: `127.0.0.1:${port}`, ca: authority.trustBundle.join('') });
+  await expect.poll(() => problems, PATIENCE).toEqual([expect.stringContaining('it is not the agent of us-east: URI:spiffe://')]);
+  const door = `127.0.0.1:${meeting.agent.server().port}`;
+  openAgentStream({ ...opened, ...hears, agent: door, ca: (await createTrustDomain('stranger')).bundle });
+  await expect.poll(() => problems.length, PATIENCE).toBe(2);
+  over.abort();
+  expect(heard).toEqual([]);
+  impostor.close();
 });
