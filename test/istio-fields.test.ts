@@ -25,6 +25,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   EX: ['AuthorizationPolicy', 'WasmPlugin'],
   AZ: ['AuthorizationPolicy'],
   JWT: ['RequestAuthentication'],
+  PA: ['PeerAuthentication'],
 };
 
 /** Whether a behaviour names the field: what is behind it says more of its value. */

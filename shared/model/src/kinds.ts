@@ -89,6 +89,7 @@ export const KINDS: readonly KindDescriptor[] = [
   istioPolicy('Sidecar', 'sidecars', [], 'What the sidecars of workloads take in and may call.'),
   { ...istioPolicy('Telemetry', 'telemetries', [], 'Access logs, traces and metrics of proxies.'), ...TELEMETRY },
   { ...istioPolicy('AuthorizationPolicy', 'authorizationpolicies', ['ap'], 'Who may call workloads, and for what.'), ...SECURITY },
+  { ...istioPolicy('PeerAuthentication', 'peerauthentications', ['pa'], 'Whether callers must prove who they are.'), ...SECURITY },
   { ...istioPolicy('RequestAuthentication', 'requestauthentications', ['ra'], 'Whose tokens requests may bear.'), ...SECURITY },
   { ...istioPolicy('WasmPlugin', 'wasmplugins', [], 'A module that proxies run requests through.'), ...EXTENSIONS },
   {

@@ -5,6 +5,7 @@ import { authorizationPolicyProblems } from './istio/rules/authorization-policy.
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
 import { gatewayProblems } from './istio/rules/gateway.ts';
+import { peerAuthenticationProblems } from './istio/rules/peer-authentication.ts';
 import { requestAuthenticationProblems } from './istio/rules/request-authentication.ts';
 import { serviceEntryProblems } from './istio/rules/service-entry.ts';
 import { sidecarProblems } from './istio/rules/sidecar.ts';
@@ -32,6 +33,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   ExtensionProvider: extensionProviderProblems as Rule,
   Telemetry: telemetryProblems as Rule,
   AuthorizationPolicy: authorizationPolicyProblems as Rule,
+  PeerAuthentication: peerAuthenticationProblems as Rule,
   RequestAuthentication: requestAuthenticationProblems as Rule,
   WasmPlugin: wasmPluginProblems as Rule,
   Gateway: gatewayProblems as Rule,

@@ -30,15 +30,18 @@ export class Network {
   readonly #links: string[] = [];
   readonly #children: ChildProcess[] = [];
 
-  private constructor() {
+  readonly #gateway: string;
+
+  private constructor(gateway: string) {
+    this.#gateway = gateway;
     this.#id = `hw${process.pid}`;
     this.#bridge = this.#id.slice(0, 15);
   }
 
-  /** A bridge with these addresses of 10.78.0.0/16 on this side. */
-  static async create(addresses: readonly string[]): Promise<Network> {
+  /** A bridge with these addresses of one /16 on this side, the first of which is the way out for namespaces; a net of each test file's own. */
+  static async create(addresses: readonly [string, ...string[]]): Promise<Network> {
     await removeStale();
-    const network = new Network();
+    const network = new Network(addresses[0]);
     // An address of its own: that of its newest member would make everybody's neighbours wrong.
     await run('ip', ['link', 'add', network.#bridge, 'address', '02:00:0a:4e:00:01', 'type', 'bridge']);
     for (const address of addresses) await run('ip', ['addr', 'add', `${address}/16`, 'dev', network.#bridge]);
@@ -60,7 +63,7 @@ export class Network {
     await inside('addr', 'add', `${address}/16`, 'dev', 'eth0');
     await inside('link', 'set', 'eth0', 'up');
     await inside('link', 'set', 'lo', 'up');
-    await inside('route', 'add', 'default', 'via', '10.78.0.1');
+    await inside('route', 'add', 'default', 'via', this.#gateway);
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--'];
     return {
       ...{ name, address },

@@ -29,12 +29,13 @@ export function proxyResources(
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
   const { bounds, secrets, served } = about;
   const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
+  const { peers } = about.telemetry;
   const fetches = proxy.fetchesUpstreams === true;
   const own = [
     outboundListener(proxy.address, fetches),
     ...about.tcp.map((service) => tcpListener(proxy.address, service, fetches)),
     ...boundOutbound(about.bound, proxy.address, proxy.capture !== undefined),
-    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, ...endTls }),
+    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, peers, ...endTls }),
     ...about.captured,
   ];
   return observedAll(own, about.telemetry);

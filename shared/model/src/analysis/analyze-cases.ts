@@ -203,7 +203,7 @@ export const CASES: Readonly<Record<Code, Case>> = {
   HW0303: {
     finds: [policy({ tls: { mode: 'DISABLE' } })],
     field: 'spec.trafficPolicy.tls.mode',
-    not: [policy({ tls: { mode: 'DISABLE' } }), written('PeerAuthentication', 'p', { mtls: { mode: 'PERMISSIVE' } })],
+    not: [policy({ tls: { mode: 'ISTIO_MUTUAL' } })],
   },
   HW0304: {
     finds: [outside(), policy({ tls: { mode: 'ISTIO_MUTUAL' } }, 'api.example.com')],

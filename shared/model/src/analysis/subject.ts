@@ -22,9 +22,6 @@ export interface Subject<Spec = unknown> {
   readonly createdAt: string;
 }
 
-/** Security policy that the hub may not serve, but that says what servers of the mesh take. */
-const OTHERS: ReadonlySet<string> = new Set(['PeerAuthentication']);
-
 /** Newer than any time. */
 const NOT_STORED = '9999';
 
@@ -50,8 +47,8 @@ export function readSubject(content: unknown): Subject | undefined {
 function subjectOf({ kind, metadata, spec }: Partial<Resource>): Subject | undefined {
   if (typeof kind !== 'string' || !isObject(metadata) || typeof metadata.name !== 'string') return undefined;
   const descriptor = KINDS.find((one) => one.kind === kind);
-  if (descriptor === undefined && !OTHERS.has(kind)) return undefined;
-  const shape = descriptor === undefined ? {} : (ISTIO_KINDS.get(kind)?.whole ?? descriptor.spec);
+  if (descriptor === undefined) return undefined;
+  const shape = ISTIO_KINDS.get(kind)?.whole ?? descriptor.spec;
   const fit = shaped(shape, spec ?? {});
   if (fit === undefined) return undefined;
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : '';

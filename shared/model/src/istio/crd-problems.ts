@@ -8,6 +8,7 @@ import { VirtualService } from '@kubernetes-models/istio/networking.istio.io/v1/
 import { WorkloadEntry } from '@kubernetes-models/istio/networking.istio.io/v1/WorkloadEntry';
 import { WorkloadGroup } from '@kubernetes-models/istio/networking.istio.io/v1/WorkloadGroup';
 import { AuthorizationPolicy } from '@kubernetes-models/istio/security.istio.io/v1/AuthorizationPolicy';
+import { PeerAuthentication } from '@kubernetes-models/istio/security.istio.io/v1/PeerAuthentication';
 import { RequestAuthentication } from '@kubernetes-models/istio/security.istio.io/v1/RequestAuthentication';
 import { Telemetry } from '@kubernetes-models/istio/telemetry.istio.io/v1/Telemetry';
 import type { SchemaProblem } from '../validate-schema.ts';
@@ -23,6 +24,7 @@ const MODELS: ReadonlyMap<string, () => { validate(): void }> = new Map<string, 
   ['WorkloadGroup', () => new WorkloadGroup()],
   ['Telemetry', () => new Telemetry()],
   ['AuthorizationPolicy', () => new AuthorizationPolicy()],
+  ['PeerAuthentication', () => new PeerAuthentication()],
   ['RequestAuthentication', () => new RequestAuthentication()],
   ['WasmPlugin', () => new WasmPlugin()],
 ]);

@@ -2,6 +2,7 @@
 import { authorizationPolicySchema } from '../generated/istio/authorization-policy.ts';
 import { destinationRuleSchema } from '../generated/istio/destination-rule.ts';
 import { gatewaySchema } from '../generated/istio/gateway.ts';
+import { peerAuthenticationSchema } from '../generated/istio/peer-authentication.ts';
 import { requestAuthenticationSchema } from '../generated/istio/request-authentication.ts';
 import { serviceEntrySchema } from '../generated/istio/service-entry.ts';
 import { sidecarSchema } from '../generated/istio/sidecar.ts';
@@ -68,6 +69,7 @@ export const ISTIO_KINDS: ReadonlyMap<string, IstioKind> = new Map([
   ['Sidecar', istioKind(sidecarSchema, SIDECAR)],
   ['Telemetry', istioKind(telemetrySchema, TELEMETRY)],
   ['AuthorizationPolicy', istioKind(authorizationPolicySchema, AUTHORIZATION_POLICY)],
+  ['PeerAuthentication', istioKind(peerAuthenticationSchema, {})],
   ['RequestAuthentication', istioKind(requestAuthenticationSchema, {})],
   ['WasmPlugin', istioKind(withField(wasmPluginSchema, 'pluginConfig', ANYTHING), WASM_PLUGIN)],
 ]);

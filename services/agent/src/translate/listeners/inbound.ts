@@ -8,16 +8,9 @@ import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/l
 import { OriginalDstSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
+import { NO_MODES, type PeerModes } from '../access/peer-modes.ts';
 import { encoded } from '../encode.ts';
-import {
-  INBOUND,
-  INBOUND_PASSTHROUGH_CLUSTER,
-  INBOUND_TRUST,
-  inboundClusterName,
-  inboundRoutesName,
-  serverName,
-  UNAVAILABLE_CLUSTER,
-} from '../names.ts';
+import { INBOUND, INBOUND_TRUST, inboundClusterName, inboundRoutesName, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
 import { serverTls } from '../tls.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { extension, type Init, socketAddress } from '../wire-values.ts';
@@ -27,6 +20,7 @@ import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, ingressOf, poolOf, takenAs } from './ingress.ts';
 import { oneIdentity } from './one-identity.ts';
 import { boundListeners, capturedChains, type OutsideContext, outsidePorts } from './outside-ports.ts';
+import { elsewhere as elsewhereChain, openPorts, otherPorts } from './plain-ports.ts';
 
 /** A service port that the workload at an address serves. */
 export interface ServedPort {
@@ -43,6 +37,8 @@ export interface InboundOptions {
   readonly captured?: boolean;
   /** What a Sidecar says of it. */
   readonly bounds?: InboundBounds | undefined;
+  /** What is asked of its callers. */
+  readonly peers?: PeerModes;
   /** What takes the HTTP of a port in place of the way to the application. */
   readonly httpFilter?: (served: ServedPort) => ReturnType<typeof inboundHttp> | undefined;
   /** The TLS of servers for callers outside of the mesh; without it there are none. */
@@ -51,12 +47,12 @@ export interface InboundOptions {
 
 /** Listeners and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
 export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
-  const { captured: isCaptured = false, bounds, httpFilter = () => undefined, endTls = () => NO_TLS } = options;
+  const { captured: isCaptured = false, bounds, peers = NO_MODES, httpFilter = () => undefined, endTls = () => NO_TLS } = options;
   const taken = served.flatMap((port) => {
     const ingress = ingressOf(bounds, port.targetPort);
     return ingress === undefined ? [] : [takenAs(port, ingress)];
   });
-  const outside = outsidePorts(bounds, served, isCaptured);
+  const outside = openPorts(outsidePorts(bounds, served, isCaptured), { served, isCaptured, peers });
   if (taken.length === 0 && outside.length === 0 && !isCaptured) return [];
   const sorted = [...taken].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const all = [...outside.map((one) => one.served), ...sorted];
@@ -68,7 +64,9 @@ export function inboundResources(address: string, served: readonly ServedPort[],
     .filter((port) => port.protocol !== 'tcp' && (isCaptured || httpFilter(port) === undefined))
     .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol)));
   const context = { address, bounds, endTls };
-  const here = isCaptured ? capturedListener(sorted, capturedChains(outside, context), context) : inboundListener(sorted, context, options);
+  const here = isCaptured
+    ? capturedListener(sorted, capturedWays(outside, peers, context), context)
+    : inboundListener(sorted, context, options);
   const listens = isCaptured || sorted.length > 0;
   return once([...clusters, ...routes, ...(listens ? here : []), ...boundListeners(outside, context)]);
 }
@@ -104,15 +102,21 @@ function inboundListener(
   return [encoded('LDS', INBOUND, message, ListenerSchema)];
 }
 
+interface CapturedWays extends ReturnType<typeof capturedChains> {
+  /** For ports without a chain of their own. */
+  readonly elsewhere: Init<typeof FilterChainSchema>;
+}
+
+function capturedWays(outside: ReturnType<typeof openPorts>, peers: PeerModes, context: OutsideContext): CapturedWays {
+  const { chains, resources } = capturedChains(outside, context);
+  return { resources, chains: [...chains, ...otherPorts(outside, peers)], elsewhere: elsewhereChain(peers) };
+}
+
 /**
  * Calls of other sidecars come to 15006 itself, and are served as always. What was led here on its way to another port, by callers
- * outside the mesh or by probes, is taken as a Sidecar says, else let through in plain: as if it had not been captured.
+ * outside the mesh or by probes, is taken as a Sidecar and a PeerAuthentication say, else let through in plain: as if it had not been captured.
  */
-function capturedListener(
-  served: readonly ServedPort[],
-  outside: ReturnType<typeof capturedChains>,
-  { address, bounds }: OutsideContext,
-): XdsResource[] {
+function capturedListener(served: readonly ServedPort[], outside: CapturedWays, { address, bounds }: OutsideContext): XdsResource[] {
   const here = { destinationPort: PORTS.inbound };
   const elsewhere = { case: 'destinationPortRange', value: { start: PORTS.inbound, end: PORTS.inbound + 1 } } as const;
   const inspector = extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {});
@@ -131,7 +135,7 @@ function capturedListener(
       // Let through, it would come back for ever.
       { name: 'itself', filterChainMatch: here, filters: [inboundTcp('itself', UNAVAILABLE_CLUSTER)] },
     ],
-    defaultFilterChain: { name: INBOUND_PASSTHROUGH_CLUSTER, filters: [inboundTcp('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER)] },
+    defaultFilterChain: outside.elsewhere,
   });
   return [...outside.resources, encoded('LDS', INBOUND, message, ListenerSchema)];
 }

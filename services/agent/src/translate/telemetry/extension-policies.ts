@@ -1,6 +1,12 @@
 /** The policies about what proxies log, trace, count and run beside routing; kept apart, for they change seldom. Pure. */
 import type { ExtensionProviderSpec } from '@hawser/model/extension-provider.ts';
-import type { AuthorizationPolicySpec, RequestAuthenticationSpec, TelemetrySpec, WasmPluginSpec } from '@hawser/model/istio/specs.ts';
+import type {
+  AuthorizationPolicySpec,
+  PeerAuthenticationSpec,
+  RequestAuthenticationSpec,
+  TelemetrySpec,
+  WasmPluginSpec,
+} from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, serviceKey } from '@hawser/model/service-host.ts';
 import type { ProxyRef } from '../../state/world.ts';
@@ -23,6 +29,7 @@ export interface ExtensionPolicies {
   readonly telemetry: readonly Policy<TelemetrySpec>[];
   readonly authorization: readonly Policy<AuthorizationPolicySpec>[];
   readonly authentication: readonly Policy<RequestAuthenticationSpec>[];
+  readonly peers: readonly Policy<PeerAuthenticationSpec>[];
   readonly plugins: readonly Policy<WasmPluginSpec>[];
   readonly providers: readonly Policy<ExtensionProviderSpec>[];
 }
@@ -42,6 +49,7 @@ export const EXTENSION_KINDS: ReadonlySet<string> = new Set([
   'Telemetry',
   'AuthorizationPolicy',
   'RequestAuthentication',
+  'PeerAuthentication',
   'WasmPlugin',
   'ExtensionProvider',
 ]);
@@ -56,6 +64,7 @@ export function extensionPolicies(policies: ReadonlyMap<string, Resource>, befor
     telemetry: ofKind<TelemetrySpec>(sources, 'Telemetry'),
     authorization: ofKind<AuthorizationPolicySpec>(sources, 'AuthorizationPolicy'),
     authentication: ofKind<RequestAuthenticationSpec>(sources, 'RequestAuthentication'),
+    peers: ofKind<PeerAuthenticationSpec>(sources, 'PeerAuthentication'),
     plugins: ofKind<WasmPluginSpec>(sources, 'WasmPlugin'),
     providers: ofKind<ExtensionProviderSpec>(sources, 'ExtensionProvider'),
   };

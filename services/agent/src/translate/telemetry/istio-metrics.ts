@@ -58,8 +58,9 @@ const HTTP_LABELS: Labels = {
   response_flags: '%RESPONSE_FLAGS%',
 };
 
-function lastOf({ reporter }: Labels): Labels {
-  return { connection_security_policy: reporter === 'destination' ? 'mutual_tls' : 'unknown' };
+/** Servers take mutual TLS alone, unless a chain says otherwise. */
+function lastOf({ reporter, connection_security_policy: policy = reporter === 'destination' ? 'mutual_tls' : 'unknown' }: Labels): Labels {
+  return { connection_security_policy: policy };
 }
 
 function counted(metrics: readonly Metric[], labels: Labels, overrides: MetricOverrides): AccessLogInit[] {

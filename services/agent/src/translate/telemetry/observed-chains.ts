@@ -67,11 +67,13 @@ export function observedChain(number: number, content: Uint8Array, { side, obser
 
 function observeChain(chain: FilterChain, { side, observers }: Observing): void {
   const service = side === 'SERVER' ? serviceOf(chain.name) : undefined;
+  const isPlain = chain.transportSocket === undefined;
   chain.filters = chain.filters.flatMap((filter) => {
     const config = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
     if (config === undefined) return [filter];
-    if (anyIs(config, HttpConnectionManagerSchema)) return [observedHttp(filter, side, (port) => observers.http(side, { service, port }))];
-    if (anyIs(config, TcpProxySchema)) return observedTcp(filter, (port) => observers.tcp(side, { service, port }));
+    if (anyIs(config, HttpConnectionManagerSchema))
+      return [observedHttp(filter, side, (port) => observers.http(side, { service, port, isPlain }))];
+    if (anyIs(config, TcpProxySchema)) return observedTcp(filter, (port) => observers.tcp(side, { service, port, isPlain }));
     return [filter];
   });
 }

@@ -8,6 +8,7 @@ import { HeaderValueOption_HeaderAppendAction } from '@hawser/xds/generated/envo
 import { HeaderMutationSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { HttpConnectionManager_TracingSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
+import { type PeerModes, peerModes } from '../access/peer-modes.ts';
 import { type ProxyAccess, proxyAccess } from '../access/proxy-access.ts';
 import { type TrustDomains, trustDomainsOf } from '../access/rule-context.ts';
 import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
@@ -61,12 +62,15 @@ export interface ObservedFor {
   readonly service: ServiceName | undefined;
   /** The application's. */
   readonly port: number | undefined;
+  /** Whether its callers prove nothing: it ends no TLS. */
+  readonly isPlain: boolean;
 }
 
 /** The telemetry of one proxy. */
 export interface ProxyTelemetry {
   readonly observers: Observers;
   readonly access: ProxyAccess;
+  readonly peers: PeerModes;
   /** What the observers read of the workload, as metadata of the listener. */
   readonly metadata: JsonObject;
   readonly resources: readonly XdsResource[];
@@ -103,6 +107,7 @@ export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, 
   return {
     observers,
     access,
+    peers: peerModes(workload, policies),
     metadata: ownMetadata(workload),
     resources: [
       ...(['CLIENT', 'SERVER'] as const).map((of) => logSwitch(of, sides[of].logs.some(isSwitched))),
@@ -181,14 +186,16 @@ const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', Heade
   },
 });
 
+const PLAIN = { connection_security_policy: 'none' } as const;
+
 function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload): Observers {
-  const labels = (of: Side, service: ServiceName | undefined, isHttp: boolean) =>
-    of === 'CLIENT' ? sourceLabels() : destinationLabels(service, isHttp);
+  const labels = (of: Side, { service, isPlain }: Pick<ObservedFor, 'service' | 'isPlain'>, isHttp: boolean) =>
+    of === 'CLIENT' ? sourceLabels() : { ...destinationLabels(service, isHttp), ...(isPlain ? PLAIN : {}) };
   return {
-    http: (of, { service, port }) => {
+    http: (of, { port, ...chain }) => {
       const { logs, tracing, overrides } = sides[of];
       return {
-        accessLog: [...accessLogs(logs, builtIn), ...httpMetrics(labels(of, service, true), overrides)],
+        accessLog: [...accessLogs(logs, builtIn), ...httpMetrics(labels(of, chain, true), overrides)],
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [TELLS_PEER] : [])],
@@ -201,10 +208,10 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
         ],
       };
     },
-    tcp: (of, { service, port }) => {
+    tcp: (of, { port, ...chain }) => {
       const { logs, overrides } = sides[of];
       return {
-        accessLog: [...accessLogs(logs, builtIn), ...tcpMetrics(labels(of, service, false), overrides)],
+        accessLog: [...accessLogs(logs, builtIn), ...tcpMetrics(labels(of, chain, false), overrides)],
         filters: [tcpSwitch(of), ...access.tcpFilters(of, port)],
       };
     },

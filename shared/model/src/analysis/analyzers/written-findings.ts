@@ -56,9 +56,7 @@ export function unservedKind(content: Readonly<Record<string, unknown>>): Findin
 }
 
 /** Kinds that Istio has beside those of `KINDS`. */
-const ISTIO_OTHERS: ReadonlySet<string> = new Set([
-  ...['EnvoyFilter', 'ProxyConfig', 'PeerAuthentication', 'AuthorizationPolicy', 'RequestAuthentication', 'Telemetry', 'WasmPlugin'],
-]);
+const ISTIO_OTHERS: ReadonlySet<string> = new Set([...['EnvoyFilter', 'ProxyConfig']]);
 
 function refusal(at: WrittenResource, { path, code, message }: Issue): Finding {
   return finding(code === 'NotImplemented' ? 'HW0002' : 'HW0001', { at: named(at), field: path }, message);
