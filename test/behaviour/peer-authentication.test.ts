@@ -223,7 +223,8 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
     const rules = [{ from: [{ source: { principals: ['*'] } }] }, { to: [{ operation: { paths: ['/open'] } }] }];
     const access = policy('AuthorizationPolicy', { ...ofReviews, rules }, { name: 'access' });
     await seen([peers(mode('PERMISSIVE')), access], { mesh: 200, plain: 403, meshTcp: true, plainTcp: false });
-    expect((await plainly('/open')).status).toBe(200);
+    const headers = { 'x-forwarded-client-cert': 'URI=spiffe://east.hawser/ns/bookinfo/sa/productpage' };
+    expect((await callHttp({ address: SERVER, port: HTTP }, { host: 'reviews', path: '/open', headers })).body).toBe('by nobody');
   });
 
   behaviour('PA-013', 'mtls.mode', 'a change leaves the connections of the mesh alone', async () => {
@@ -233,6 +234,21 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
     await seen([peers(mode('STRICT'))], CLOSED);
     expect(await echoed(socket, 'after')).toBe('after');
     socket.destroy();
+  });
+
+  behaviour('PA-015', 'mtls.mode', 'connections in plain end when STRICT comes', async () => {
+    await seen([peers(mode('PERMISSIVE'))], OPEN);
+    const socket = connect({ host: SERVER, port: TCP });
+    expect(await echoed(socket, 'before')).toBe('before');
+    let hasEnded = false;
+    socket.once('close', () => {
+      hasEnded = true;
+    });
+    await seen([peers(mode('STRICT'))], CLOSED);
+    await until(
+      () => hasEnded,
+      () => 'the connection lasts',
+    );
   });
 
   behaviour('PA-014', 'mtls.mode', 'who still speaks plain to a service is counted, as Istio counts it, before it is refused', async () => {
