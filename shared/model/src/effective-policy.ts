@@ -1,9 +1,10 @@
 /** Which of several policies decides for a service: the same choice in every agent and in the hub's `who-serves`. Pure. */
+import type { FailoverPolicySpec } from './failover-policy.ts';
 import type { DestinationRuleSpec } from './istio/specs.ts';
-import type { FailoverPolicySpec, TrafficShiftSpec } from './kind-specs.ts';
 import type { LocalitySetting } from './locality-setting.ts';
 import type { Resource } from './resource.ts';
 import { clusterLocalHost, clustersetHost, hostKey, type ServiceName, serviceKey } from './service-host.ts';
+import type { TrafficShiftSpec } from './traffic-shift.ts';
 
 /** Namespace whose DestinationRules and Sidecars hold where no nearer one does (Istio's root namespace). */
 export const ROOT_NAMESPACE = 'hawser-system';

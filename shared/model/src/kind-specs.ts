@@ -7,7 +7,7 @@ const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
 /** RFC 1123 label, as Kubernetes names namespaces and clusters. */
 export const DnsLabel = Type.String({ pattern: LABEL });
 /** A service's name, or the host of a ServiceEntry. */
-const ServiceOrHost = Type.String({
+export const ServiceOrHost = Type.String({
   pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$',
   maxLength: 253,
 });
@@ -15,7 +15,6 @@ const ServiceOrHost = Type.String({
 export const GoDuration = Type.String({ pattern: DURATION });
 
 const strict = { additionalProperties: false } as const;
-const list = { minItems: 1, uniqueItems: true } as const;
 
 const label = (description: string) => Type.String({ pattern: LABEL, description });
 const duration = (description: string) => Type.String({ pattern: DURATION, description });
@@ -70,45 +69,6 @@ export const JoinTokenSpec = Type.Object(
   { ...strict, description: 'A permission for one agent to join, once. Its secret is shown when it is made, and never again.' },
 );
 export type JoinTokenSpec = Static<typeof JoinTokenSpec>;
-
-/** Where requests go when the nearer endpoints are not healthy. */
-export const FailoverPolicySpec = Type.Object(
-  {
-    services: Type.Optional(
-      Type.Array(ServiceOrHost, {
-        ...list,
-        description: 'Services of this namespace that it is for, and hosts of its ServiceEntries. Default: all of them.',
-      }),
-    ),
-    order: Type.Array(DnsLabel, {
-      ...list,
-      description: 'Regions in the order in which they are tried once nothing in the own region can answer; regions not named come last.',
-    }),
-    spillover: Type.Optional(
-      Type.Union([Type.Literal('gradual'), Type.Literal('strict')], {
-        description:
-          'gradual: a share of the requests moves on as soon as fewer than 72 % of the endpoints are healthy; strict: only when none is. Default: gradual.',
-      }),
-    ),
-  },
-  { ...strict, description: 'Where requests go when the nearer endpoints are not healthy.' },
-);
-export type FailoverPolicySpec = Static<typeof FailoverPolicySpec>;
-
-/** Static region weights, parts of 100; regions not listed are failover only. */
-export const TrafficShiftSpec = Type.Object(
-  {
-    services: Type.Array(ServiceOrHost, {
-      ...list,
-      description: 'Services of this namespace, and hosts of its ServiceEntries, whose requests are divided.',
-    }),
-    regions: Type.Record(Type.String({ pattern: LABEL }), Type.Integer({ minimum: 0, maximum: 100 }), {
-      description: 'Share of each region in parts of 100, which they add up to; regions not named are for failover only.',
-    }),
-  },
-  { ...strict, description: 'Divides the requests to services among regions by fixed shares.' },
-);
-export type TrafficShiftSpec = Static<typeof TrafficShiftSpec>;
 
 const ServicePort = Type.Object(
   {

@@ -1,8 +1,11 @@
 /** One descriptor per kind drives the API, the CLI, validation and placement. */
 import type { TSchema } from 'typebox';
+import { DrainSpec } from './drain.ts';
 import { ExtensionProviderSpec } from './extension-provider.ts';
+import { FailoverPolicySpec } from './failover-policy.ts';
 import { ISTIO_KINDS } from './istio/schemas.ts';
-import { ClusterSpec, FailoverPolicySpec, JoinTokenSpec, ServiceImportSpec, TrafficShiftSpec } from './kind-specs.ts';
+import { ClusterSpec, JoinTokenSpec, ServiceImportSpec } from './kind-specs.ts';
+import { TrafficShiftSpec } from './traffic-shift.ts';
 import { TrustDomainSpec } from './trust-domain.ts';
 
 /** Everything generic code needs to know of a kind. */
@@ -70,6 +73,7 @@ export const KINDS: readonly KindDescriptor[] = [
     policy: true,
     spec: TrafficShiftSpec,
   },
+  { ...HAWSER, kind: 'Drain', plural: 'drains', shortNames: [], namespaced: false, readOnly: false, policy: true, spec: DrainSpec },
   {
     ...HAWSER,
     kind: 'ExtensionProvider',

@@ -1,6 +1,7 @@
 /** Which clusters answer for a service, in which order: shared by agents (EDS) and the hub (`who-serves`). Pure. */
-import type { FailoverPolicySpec, TrafficShiftSpec } from './kind-specs.ts';
+import type { FailoverPolicySpec } from './failover-policy.ts';
 import { failoverFrom, type LocalitySetting, matchesLocality, priorityLabels, sharesFrom } from './locality-setting.ts';
+import type { TrafficShiftSpec } from './traffic-shift.ts';
 
 /** Where a cluster is. */
 export interface ClusterPlace {
@@ -78,7 +79,7 @@ interface Plan {
 
 function planOf({ from, shift, setting, failover }: LocalityInput): Plan {
   if (shift !== undefined) {
-    const partOf = ({ region }: ClusterPlace): Part => ({ name: region, share: shift.regions[region] ?? 0 });
+    const partOf = ({ region }: ClusterPlace): Part => ({ name: region, share: shift.regions?.[region] ?? 0 });
     return { partOf: (place) => positive(partOf(place)), isExclusive: false };
   }
   const shares = sharesFrom(setting, from);

@@ -1,5 +1,7 @@
 /** Rules of specs that a schema cannot say: sums, duplicates, hosts, expressions. They run on specs that fit their schema. Pure. */
+import { drainProblems } from './drain.ts';
 import { parseDuration } from './duration.ts';
+import { failoverPolicyProblems } from './failover-policy.ts';
 import { HUB } from './fleet.ts';
 import { authorizationPolicyProblems } from './istio/rules/authorization-policy.ts';
 import { labelProblems } from './istio/rules/checks.ts';
@@ -13,7 +15,8 @@ import { extensionProviderProblems, telemetryProblems, wasmPluginProblems } from
 import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
 import { workloadGroupProblems } from './istio/rules/workload-group.ts';
-import type { JoinTokenSpec, TrafficShiftSpec } from './kind-specs.ts';
+import type { JoinTokenSpec } from './kind-specs.ts';
+import { trafficShiftProblems } from './traffic-shift.ts';
 import { trustDomainProblems } from './trust-domain.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
@@ -23,7 +26,9 @@ type Rule = (spec: never, namespace: string) => readonly SchemaProblem[];
 
 const RULES: Readonly<Record<string, Rule>> = {
   JoinToken: joinToken as Rule,
-  TrafficShift: trafficShift as Rule,
+  FailoverPolicy: failoverPolicyProblems as Rule,
+  TrafficShift: trafficShiftProblems as Rule,
+  Drain: drainProblems as Rule,
   TrustDomain: trustDomainProblems as Rule,
   VirtualService: virtualServiceProblems as Rule,
   DestinationRule: destinationRuleProblems as Rule,
@@ -52,11 +57,6 @@ function joinToken(spec: JoinTokenSpec): readonly SchemaProblem[] {
   if (spec.cluster === HUB) problems.push(invalid(['cluster'], `is ${HUB}, the hub's own name on the bus: choose another`));
   if (ttl <= 0 || ttl > DAY_MS) problems.push(invalid(['ttl'], `is ${spec.ttl}; it must be more than nothing and at most 24h`));
   return [...problems, ...labelProblems(['labels'], spec.labels)];
-}
-
-function trafficShift(spec: TrafficShiftSpec): readonly SchemaProblem[] {
-  const sum = Object.values(spec.regions).reduce((total, share) => total + share, 0);
-  return sum === 100 ? [] : [invalid(['regions'], `add up to ${sum}; the shares of all regions must add up to 100`)];
 }
 
 function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {

@@ -56,7 +56,7 @@ function walk(schema: Schema, value: unknown, steps: Steps): readonly SchemaProb
   if (schema.type === 'array') return Array.isArray(value) ? walkArray(schema, value, steps) : [wrongType(steps, 'a list', value)];
   if (schema.type === 'string') return typeof value === 'string' ? walkString(schema, value, steps) : [wrongType(steps, 'text', value)];
   if (schema.type === 'integer') return walkInteger(schema, value, steps);
-  if (schema.type === 'number') return typeof value === 'number' ? [] : [wrongType(steps, 'a number', value)];
+  if (schema.type === 'number') return typeof value === 'number' ? walkBounds(schema, value, steps) : [wrongType(steps, 'a number', value)];
   if (schema.type === 'boolean') return typeof value === 'boolean' ? [] : [wrongType(steps, 'true or false', value)];
   return [];
 }
@@ -108,6 +108,10 @@ function walkString(schema: Schema, value: string, steps: Steps): readonly Schem
 
 function walkInteger(schema: Schema, value: unknown, steps: Steps): readonly SchemaProblem[] {
   if (typeof value !== 'number' || !Number.isInteger(value)) return [wrongType(steps, 'a whole number', value)];
+  return walkBounds(schema, value, steps);
+}
+
+function walkBounds(schema: Schema, value: number, steps: Steps): readonly SchemaProblem[] {
   const [least, most] = [schema.minimum ?? Number.NEGATIVE_INFINITY, schema.maximum ?? Number.POSITIVE_INFINITY];
   if (value >= least && value <= most) return [];
   return [invalid(steps, `is ${value}; it must be ${schema.maximum === undefined ? `at least ${least}` : `from ${least} to ${most}`}`)];

@@ -146,6 +146,16 @@ describe('a VirtualService', () => {
   });
 });
 
+/** Everything that a shift may say of requests. */
+const OF_REQUESTS = {
+  services: ['a'],
+  match: [{ headers: { 'x-a': { exact: '1' } }, uri: { prefix: '/a' }, method: { exact: 'GET' } }],
+  headerRoute: { name: 'testers', match: { 'x-test': { exact: 'v2' } }, destination: 'v2' },
+  mirror: { destination: 'v2', percent: 0.5 },
+  stickiness: { cookie: { name: 'side', maxAge: '1h' } },
+};
+const SUBSETS = { ...OF_REQUESTS, subsets: { v1: 90, v2: 10 } };
+
 describe('other kinds', () => {
   it.each<[string, string, object, readonly string[]]>([
     ['dr', 'a subset twice', destinationRule({ subsets: [{ name: 'v1' }, { name: 'v1' }] }), ['spec.subsets[1].name FieldValueDuplicate']],
@@ -155,6 +165,96 @@ describe('other kinds', () => {
     ['ts', 'shares below 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 49 } }), ['spec.regions FieldValueInvalid']],
     ['ts', 'a bad region', hawser('TrafficShift', { services: ['a'], regions: { 'X Y': 100 } }), ['spec.regions["X Y"] FieldValueInvalid']],
     ['ts', 'shares of 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 50 } }), []],
+    ['ts', 'shares of nothing', hawser('TrafficShift', { services: ['a'] }), ['spec FieldValueInvalid']],
+    [
+      'ts',
+      'shares of two sorts',
+      hawser('TrafficShift', { services: ['a'], regions: { x: 100 }, clusters: { x: 100 } }),
+      ['spec FieldValueInvalid'],
+    ],
+    ['ts', 'parts of 0.01 %', hawser('TrafficShift', { services: ['a'], subsets: { v1: 9999, v2: 1 }, totalWeight: 10_000 }), []],
+    [
+      'ts',
+      'parts of 1000 that are 100',
+      hawser('TrafficShift', { services: ['a'], clusters: { x: 100 }, totalWeight: 1_000 }),
+      ['spec.clusters FieldValueInvalid'],
+    ],
+    ['ts', 'all that subsets may have', hawser('TrafficShift', SUBSETS), []],
+    [
+      'ts',
+      'a mirror of regions',
+      hawser('TrafficShift', { ...OF_REQUESTS, regions: { x: 100 } }),
+      ['match', 'headerRoute', 'mirror', 'stickiness'].map((field) => `spec.${field} FieldValueInvalid`),
+    ],
+    [
+      'ts',
+      'two sorts of stickiness',
+      hawser('TrafficShift', { ...SUBSETS, stickiness: { header: 'x-user', cookie: { name: 'c' } } }),
+      ['spec.stickiness FieldValueInvalid'],
+    ],
+    [
+      'ts',
+      'a header in capitals',
+      hawser('TrafficShift', { ...SUBSETS, headerRoute: { name: 't', match: { 'X-A': {} }, destination: 'v2' } }),
+      ['spec.headerRoute.match.X-A FieldValueInvalid'],
+    ],
+    [
+      'ts',
+      'a bad expression',
+      hawser('TrafficShift', { ...SUBSETS, match: [{ uri: { regex: '(' } }] }),
+      ['spec.match[0].uri.regex FieldValueInvalid'],
+    ],
+    [
+      'ts',
+      'a mirror of 101 %',
+      hawser('TrafficShift', { ...SUBSETS, mirror: { destination: 'v2', percent: 101 } }),
+      ['spec.mirror.percent FieldValueInvalid'],
+    ],
+    [
+      'fp',
+      'spill of two places',
+      hawser('FailoverPolicy', { order: ['x'], spill: [{ service: 'a', from: { region: 'x', cluster: 'y' }, percent: 1 }] }),
+      ['spec.spill[0].from FieldValueInvalid'],
+    ],
+    [
+      'fp',
+      'overflow of what is not known',
+      hawser('FailoverPolicy', { order: ['x'], overflow: { at: 0.8 } }),
+      ['spec.overflow FieldValueInvalid'],
+    ],
+    [
+      'fp',
+      'overflow that returns above',
+      hawser('FailoverPolicy', { order: ['x'], capacity: { regions: { x: 100 } }, overflow: { at: 0.5, returnBelow: 0.6 } }),
+      ['spec.overflow.returnBelow FieldValueInvalid'],
+    ],
+    ['fp', 'overflow', hawser('FailoverPolicy', { order: ['x'], capacity: { regions: { x: 100 }, learned: true }, overflow: {} }), []],
+    ['drain', 'a region', hawser('Drain', { scope: { region: 'x' }, percent: 12.5 }, { name: 'x' }), []],
+    [
+      'drain',
+      'a zone, services and destinations',
+      hawser(
+        'Drain',
+        { scope: { zone: 'x/a' }, services: { names: ['a/b'] }, destinations: [{ region: 'y', weight: 3 }, { cluster: 'z' }] },
+        { name: 'x' },
+      ),
+      [],
+    ],
+    ['drain', 'two scopes', hawser('Drain', { scope: { region: 'x', cluster: 'y' } }, { name: 'x' }), ['spec.scope FieldValueInvalid']],
+    ['drain', 'no scope', hawser('Drain', {}, { name: 'x' }), ['spec.scope FieldValueRequired']],
+    [
+      'drain',
+      'services of no name',
+      hawser('Drain', { scope: { region: 'x' }, services: {} }, { name: 'x' }),
+      ['spec.services FieldValueInvalid'],
+    ],
+    [
+      'drain',
+      'a destination twice',
+      hawser('Drain', { scope: { region: 'x' }, destinations: [{ region: 'y' }, { region: 'y', weight: 2 }] }, { name: 'x' }),
+      ['spec.destinations[1] FieldValueDuplicate'],
+    ],
+    ['drain', 'a namespace', hawser('Drain', { scope: { region: 'x' } }), ['metadata.namespace FieldValueForbidden']],
     ['fp', 'a region twice', hawser('FailoverPolicy', { order: ['x', 'x'] }), ['spec.order[1] FieldValueDuplicate']],
     ['fp', 'a foreign spillover', hawser('FailoverPolicy', { order: ['x'], spillover: 'fast' }), ['spec.spillover FieldValueNotSupported']],
     ['cluster', 'a namespace', hawser('Cluster', { region: 'x' }), ['metadata.namespace FieldValueForbidden']],

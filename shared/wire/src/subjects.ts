@@ -76,7 +76,7 @@ export function shardKey(namespace: string, service: string): string {
   return `shard.${namespace}.${service}`;
 }
 
-/** Key of a policy resource. */
+/** Key of a policy resource; `_` stands where one of the whole federation has no namespace. */
 export function policyKey(plural: string, namespace: string, name: string): string {
-  return `policy.${plural}.${namespace}.${name.replaceAll('.', '/')}`;
+  return `policy.${plural}.${namespace === '' ? '_' : namespace}.${name.replaceAll('.', '/')}`;
 }

@@ -1,8 +1,9 @@
 /** Policies by the service they are for. */
 import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
-import type { FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
+import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
+import type { TrafficShiftSpec } from '@hawser/model/traffic-shift.ts';
 import { changedTable, changesBetween, type PolicyChanges, type PolicyTable } from './policy-tables.ts';
 import {
   type ConnectionRule,

@@ -83,7 +83,17 @@ const OWN_COLUMNS: Readonly<Record<string, readonly ResourceColumn[]>> = {
     spec('SPILLOVER', ({ spillover }) => spillover ?? 'gradual'),
     condition('Programmed'),
   ],
-  TrafficShift: [SERVICES, spec('REGIONS', ({ regions }) => pairs(regions)), condition('Programmed')],
+  TrafficShift: [
+    SERVICES,
+    spec('WEIGHTS', ({ regions, clusters, subsets }) => pairs(regions ?? clusters ?? subsets)),
+    condition('Programmed'),
+  ],
+  Drain: [
+    spec('SCOPE', ({ scope }) => pairs(scope)),
+    spec('SERVICES', ({ services }) => drainedServices(services)),
+    spec('PERCENT', ({ percent }) => percent),
+    condition('Programmed'),
+  ],
   VirtualService: [
     spec('HOSTS', ({ hosts }) => hosts),
     spec('ROUTES', ({ http }) => (Array.isArray(http) ? http.length : '')),
@@ -109,6 +119,11 @@ const WIDE_COLUMNS: readonly ResourceColumn[] = [
   { title: 'REVISION', cell: ({ metadata }) => metadata.resourceVersion ?? '', wide: true },
   { title: 'LABELS', cell: ({ metadata }) => pairs(metadata.labels), wide: true },
 ];
+
+function drainedServices(services: unknown): string {
+  const { namespaces = [], names = [] } = (services ?? {}) as { namespaces?: readonly string[]; names?: readonly string[] };
+  return services === undefined ? '*' : textOf([...namespaces.map((namespace) => `${namespace}/*`), ...names]);
+}
 
 function pairs(record: unknown): string {
   return Object.entries((record ?? {}) as Record<string, unknown>)

@@ -1,8 +1,9 @@
 /** What a policy refers to: services, subsets and regions, and whether they exist. Pure. */
+import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
 import type { Destination, DestinationRuleSpec, VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
-import type { FailoverPolicySpec, TrafficShiftSpec } from '@hawser/model/kind-specs.ts';
 import type { Issue, Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import type { TrafficShiftSpec } from '@hawser/model/traffic-shift.ts';
 import type { Condition } from '../hub-core.ts';
 
 /** Ports of the services of the fleet, by `NAMESPACE/SERVICE`. */
@@ -138,7 +139,7 @@ function regionIssues(resource: Resource, world: ReferenceWorld): readonly Issue
     resource.kind === 'FailoverPolicy'
       ? (resource.spec as FailoverPolicySpec).order.map((region, index) => [`spec.order[${index}]`, region] as const)
       : resource.kind === 'TrafficShift'
-        ? Object.keys((resource.spec as TrafficShiftSpec).regions).map((region) => [`spec.regions.${region}`, region] as const)
+        ? Object.keys((resource.spec as TrafficShiftSpec).regions ?? {}).map((region) => [`spec.regions.${region}`, region] as const)
         : [];
   const regions = [...world.regions].sort().join(', ');
   return named

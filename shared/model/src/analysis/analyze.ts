@@ -1,4 +1,6 @@
 /** The analysis of policy: what is probably not meant, found in resources as they were written and in what is known around them. Pure. */
+
+import type { FailoverPolicySpec } from '../failover-policy.ts';
 import type {
   AuthorizationPolicySpec,
   DestinationRuleSpec,
@@ -8,8 +10,8 @@ import type {
   TelemetrySpec,
   VirtualServiceSpec,
 } from '../istio/specs.ts';
-import type { FailoverPolicySpec, TrafficShiftSpec } from '../kind-specs.ts';
 import type { Resource } from '../resource.ts';
+import type { TrafficShiftSpec } from '../traffic-shift.ts';
 import { conditions } from './analyzers/condition-findings.ts';
 import { competingRules, localityShares, ruleElsewhere } from './analyzers/destination-rule-findings.ts';
 import { exportTargets, hiddenFromRoutes } from './analyzers/export-findings.ts';

@@ -1,5 +1,5 @@
 /** Which services policies of a namespace name: what its workloads are expected to call (decision 0017). Pure. */
-import type { FailoverPolicySpec } from '@hawser/model/kind-specs.ts';
+import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
 import { parseUpstreamName } from '../names.ts';

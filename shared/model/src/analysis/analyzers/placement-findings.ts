@@ -1,7 +1,8 @@
 /** Policy that is placed nowhere, names places that are not, or is overridden. */
+import type { FailoverPolicySpec } from '../../failover-policy.ts';
 import type { DestinationRuleSpec } from '../../istio/specs.ts';
-import type { FailoverPolicySpec, TrafficShiftSpec } from '../../kind-specs.ts';
 import { CLUSTERS_ANNOTATION } from '../../kinds.ts';
+import type { TrafficShiftSpec } from '../../traffic-shift.ts';
 import { type Finding, finding } from '../finding.ts';
 import type { Subject } from '../subject.ts';
 import { byAge, type World } from '../world.ts';
@@ -24,7 +25,7 @@ export function failoverPolicy(subject: Subject<FailoverPolicySpec>, world: Worl
 
 /** HW0503, HW0504, HW0505 of a TrafficShift. */
 export function trafficShift(subject: Subject<TrafficShiftSpec>, world: World): Finding[] {
-  const regions = Object.keys(subject.spec.regions).map((region) => ({ field: `spec.regions.${region}`, region }));
+  const regions = Object.keys(subject.spec.regions ?? {}).map((region) => ({ field: `spec.regions.${region}`, region }));
   return [...unknownRegions(subject, regions, world), ...unknownServices(subject, world), ...overridden(subject, world)];
 }
 
