@@ -6,8 +6,8 @@ import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { ExtendedKeyUsage, Extension, type JsonGeneralName, KeyUsageFlags, PemConverter } from '@peculiar/x509';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Forgery, forge, forgeIssuer, forgeRoot, type Issuer, uri, uriHosts } from '../kit/forge.ts';
 import { type App, startApp } from './kit/app.ts';
-import { type Forgery, forge, forgeIssuer, forgeRoot, type Issuer, onlyUriHosts, uri } from './kit/forge.ts';
 import { Mesh } from './kit/mesh.ts';
 import { ask, askTunnel } from './kit/peer.ts';
 import { createTrustDomain, type Identity } from './kit/pki.ts';
@@ -124,7 +124,7 @@ const FOREIGN: readonly (readonly [string, () => Promise<Identity | undefined>])
       return forge(await forgeIssuer(last, { ca: true }), { names: [uri(EAST)] });
     },
   ],
-  ['issued by an authority for other names', () => below({ extra: [onlyUriHosts('west.hawser')] })],
+  ['issued by an authority for other names', () => below({ extra: [uriHosts({ permitted: ['west.hawser'] })] })],
   ['issued by an authority whose own time is over', () => below({ from: -2, until: -1 })],
   [
     'issued by an authority that is not sent along',
@@ -182,7 +182,7 @@ test('what SPIFFE allows is let in', async () => {
     await ofEast({ names: [uri(EAST), dns('y.x.svc')] }),
     await ofEast({ names: [uri(EAST)], extendedKeyUsage: null }),
     await ofEast({ names: [uri('spiffe://east.hawser/any.path/.of_it/...')] }),
-    await below({ pathLength: 0, extra: [onlyUriHosts('east.hawser')] }),
+    await below({ pathLength: 0, extra: [uriHosts({ permitted: ['east.hawser'] })] }),
   ];
   for (const identity of allowed) expect(await tries(identity)).toEqual([200, 200]);
 });

@@ -1,18 +1,12 @@
 /** Certificates of authorities of any shape, good and bad, for tests of who is believed. */
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import type { webcrypto } from 'node:crypto';
+import type { KeyUsageFlags } from '@peculiar/x509';
+import { forgeRoot, newKeys, P256, rsa, uri } from './forge.ts';
 
 /** What is unusual about it. */
 export interface AuthorityShape {
   readonly ca?: boolean;
-  readonly usages?: number;
+  readonly usages?: KeyUsageFlags;
   /** URIs that it bears; none unless given. */
   readonly uris?: readonly string[];
   readonly hash?: 'SHA-1' | 'SHA-256';
@@ -23,29 +17,25 @@ export interface AuthorityShape {
   readonly keys?: webcrypto.CryptoKeyPair;
 }
 
+const HOUR_MS = 3_600_000;
+
 /** A key pair for several certificates. */
-export function authorityKeys({
-  rsaBits,
-  hash = 'SHA-256',
-}: Pick<AuthorityShape, 'rsaBits' | 'hash'> = {}): Promise<webcrypto.CryptoKeyPair> {
-  const rsa = { name: 'RSASSA-PKCS1-v1_5', hash, publicExponent: new Uint8Array([1, 0, 1]), modulusLength: rsaBits ?? 2048 };
-  const algorithm = rsaBits === undefined ? { name: 'ECDSA', namedCurve: 'P-256' } : rsa;
-  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+export function authorityKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return newKeys(P256);
 }
 
 /** PEM of a self-signed certificate of an authority. */
 export async function authorityCertificate(name: string, shape: AuthorityShape = {}): Promise<string> {
-  const { ca = true, usages = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, uris = [], hash = 'SHA-256', rsaBits } = shape;
-  const keys = shape.keys ?? (await authorityKeys(shape));
-  const made = await X509CertificateGenerator.createSelfSigned({
-    ...{ name: `CN=${name}`, keys, signingAlgorithm: { name: rsaBits === undefined ? 'ECDSA' : 'RSASSA-PKCS1-v1_5', hash } },
-    notBefore: shape.notBefore ?? new Date(Date.now() - 60_000),
-    notAfter: shape.notAfter ?? new Date(Date.now() + 3_600_000),
-    extensions: [
-      new BasicConstraintsExtension(ca, undefined, true),
-      new KeyUsagesExtension(usages, true),
-      ...(uris.length === 0 ? [] : [new SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url' as const, value })))]),
-    ],
+  const { ca = true, usages, uris = [], hash = 'SHA-256', rsaBits, keys, notBefore, notAfter } = shape;
+  const { certificate } = await forgeRoot(name, {
+    ...{ ca, keys, names: uris.map(uri), algorithm: rsaBits === undefined ? { ...P256, hash } : rsa(rsaBits, hash) },
+    ...(usages === undefined ? {} : { keyUsage: usages }),
+    ...(notBefore === undefined ? {} : { from: hoursTo(notBefore) }),
+    ...(notAfter === undefined ? {} : { until: hoursTo(notAfter) }),
   });
-  return `${made.toString('pem')}\n`;
+  return `${certificate.toString('pem')}\n`;
+}
+
+function hoursTo(date: Date): number {
+  return (date.getTime() - Date.now()) / HOUR_MS;
 }

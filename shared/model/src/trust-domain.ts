@@ -1,10 +1,10 @@
 /** Trust domains, and who trusts whom: explicit, one direction at a time (SPIFFE Federation 5; RELIABILITY.md 5.1). Pure. */
 import Type, { type Static } from 'typebox';
-import { trustDomainOf } from './spiffe-ids.ts';
+import { TRUST_DOMAIN_PATTERN, trustDomainOf } from './spiffe-ids.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 /** A trust domain's name (SPIFFE-ID 2.1). */
-export const TRUST_DOMAIN_NAME = '^[a-z0-9._-]{1,255}$';
+export const TRUST_DOMAIN_NAME = `^${TRUST_DOMAIN_PATTERN}$`;
 /** The TrustDomain that says whom the others federate with where they do not say it themselves. */
 export const DEFAULT_TRUST_DOMAIN = 'default';
 /** In `federatesWith`: every trust domain of the federation. */
@@ -26,7 +26,7 @@ const Endpoint = Type.Object(
     }),
     endpointSpiffeId: Type.Optional(
       Type.String({
-        pattern: '^spiffe://[a-z0-9._-]{1,255}/[A-Za-z0-9._/-]+$',
+        pattern: `^spiffe://${TRUST_DOMAIN_PATTERN}/[A-Za-z0-9._/-]+$`,
         maxLength: 2048,
         description: 'Of https_spiffe: the SPIFFE ID that the server must have.',
       }),

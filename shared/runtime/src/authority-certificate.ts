@@ -3,9 +3,11 @@
  * OpenSSL let pass is refused where it is read.
  */
 import 'reflect-metadata';
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { trustDomainOfAuthority } from '@hawser/model/spiffe-ids.ts';
 import * as x509 from '@peculiar/x509';
 import { messageOf } from './app-error.ts';
+import { fewRsaBits, isOnKnownCurve, LEAST_RSA_BITS, uriNamesOf, weakHashOf } from './certificate-checks.ts';
 
 /** A certificate that may sign those of workloads. */
 export interface AuthorityCertificate {
@@ -21,10 +23,6 @@ export interface AuthorityCertificate {
   readonly trustDomain: string | undefined;
 }
 
-const WEAK_HASHES: ReadonlySet<string> = new Set(['SHA-1', 'MD5', 'MD2']);
-const LEAST_RSA_BITS = 2048;
-const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
-const TRUST_DOMAIN_URI = /^spiffe:\/\/([a-z0-9._-]{1,255})$/;
 /** Bounded by forgetting all: what is asked for is mostly what was asked for before. */
 const MOST_REMEMBERED = 2_000;
 const remembered = new Map<string, AuthorityCertificate | { readonly problem: string }>();
@@ -48,8 +46,8 @@ function parsed(pem: string): AuthorityCertificate | { readonly problem: string 
 }
 
 function checked(certificate: X509Certificate, details: x509.X509Certificate): AuthorityCertificate | { readonly problem: string } {
-  const uris = urisOf(details);
-  const trustDomain = TRUST_DOMAIN_URI.exec(uris[0] ?? '')?.[1];
+  const uris = uriNamesOf(details);
+  const trustDomain = trustDomainOfAuthority(uris[0] ?? '');
   const problem = weakness(certificate, details) ?? nameProblem(uris.length, trustDomain);
   if (problem !== undefined) return { problem };
   return {
@@ -73,29 +71,16 @@ function weakness(certificate: X509Certificate, details: x509.X509Certificate): 
   const usages = details.getExtension(x509.KeyUsagesExtension)?.usages ?? 0;
   if (isAuthority && (usages & x509.KeyUsageFlags.keyCertSign) === 0) return 'may not sign certificates (no keyCertSign)';
   if (!isAuthority || !certificate.ca) return 'is not the certificate of an authority (CA:FALSE)';
-  const { hash } = details.signatureAlgorithm as { readonly hash?: { readonly name?: string } };
-  if (WEAK_HASHES.has(hash?.name ?? '')) return `is signed with ${hash?.name}`;
-  const { asymmetricKeyType: type, asymmetricKeyDetails: key } = certificate.publicKey;
-  if (type === 'ec') return CURVES.has(key?.namedCurve ?? '') ? undefined : `has a key on the curve ${key?.namedCurve}`;
-  if (type === 'rsa' || type === 'rsa-pss') {
-    return (key?.modulusLength ?? 0) >= LEAST_RSA_BITS
-      ? undefined
-      : `has an RSA key of ${key?.modulusLength} bits; at least ${LEAST_RSA_BITS} are needed`;
-  }
-  return `has a key of type ${type}, which Envoy does not verify with`;
+  const hash = weakHashOf(details);
+  return hash === undefined ? keyWeakness(certificate.publicKey) : `is signed with ${hash}`;
 }
 
-/** The one SPIFFE ID of a leaf (DER); undefined where there are several names of this kind or none, or it is an authority's. */
-export function leafSpiffeId(der: Uint8Array): string | undefined {
-  const details = new x509.X509Certificate(new Uint8Array(der));
-  const uris = urisOf(details);
-  if (details.getExtension(x509.BasicConstraintsExtension)?.ca === true || uris.length !== 1) return undefined;
-  return uris[0]?.startsWith('spiffe://') ? uris[0] : undefined;
-}
-
-function urisOf(details: x509.X509Certificate): string[] {
-  const names = details.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
-  return names.filter(({ type }) => type === 'url').map(({ value }) => value);
+function keyWeakness(key: KeyObject): string | undefined {
+  const { asymmetricKeyType: type, asymmetricKeyDetails } = key;
+  if (type === 'ec') return isOnKnownCurve(key) ? undefined : `has a key on the curve ${asymmetricKeyDetails?.namedCurve}`;
+  if (type !== 'rsa' && type !== 'rsa-pss') return `has a key of type ${type}, which Envoy does not verify with`;
+  const bits = fewRsaBits(key);
+  return bits === undefined ? undefined : `has an RSA key of ${bits} bits; at least ${LEAST_RSA_BITS} are needed`;
 }
 
 /** A bundle as it is believed, and what was left out of it, in words. */

@@ -1,10 +1,7 @@
 /** Trust domains for tests: a root each, and certificates for any URI. */
-import { forge, forgeRoot, type Issuer, uri } from './forge.ts';
+import { forge, forgeRoot, type Identity, type Issuer, uri } from '../../kit/forge.ts';
 
-export interface Identity {
-  readonly certificate: string;
-  readonly key: string;
-}
+export type { Identity } from '../../kit/forge.ts';
 
 export interface TrustDomain {
   readonly name: string;

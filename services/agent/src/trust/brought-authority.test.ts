@@ -172,7 +172,7 @@ describe('is refused', () => {
     );
     await expect(brought({ ...alone, ...written({ chain: other.certificate }) })).rejects.toThrow(/nothing that was given signed/);
     // The right name, and another key.
-    const impostor = { ...other, name: root.name };
+    const impostor = { ...other, issuer: { ...other.issuer, subject: root.issuer.subject } };
     const forged = await testCa({ issuer: impostor });
     const chained = written({ cert: forged.certificate, key: forged.key, chain: root.certificate });
     await expect(brought(chained)).rejects.toThrow(/nothing that was given signed/);

@@ -5,12 +5,13 @@
 import 'reflect-metadata';
 import { type createPublicKey, X509Certificate } from 'node:crypto';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { fewRsaBits, LEAST_RSA_BITS, weakHashOf } from '@hawser/runtime/certificate-checks.ts';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { type GeneralSubtree, id_ce_nameConstraints, NameConstraints } from '@peculiar/asn1-x509';
 import * as x509 from '@peculiar/x509';
 import type { BroughtPems } from './brought-files.ts';
 import { fingerprint, type Generation } from './generation.ts';
-import { LEAST_RSA_BITS, signingKeyOf } from './signing-key.ts';
+import { signingKeyOf } from './signing-key.ts';
 
 /** What it is for, and what else is known. */
 export interface BroughtFor {
@@ -102,12 +103,11 @@ function dateProblem({ validFromDate, validToDate }: X509Certificate, now: numbe
   return undefined;
 }
 
-function strengthProblem({ publicKey }: X509Certificate, { signatureAlgorithm }: x509.X509Certificate): string | undefined {
-  const hash = (signatureAlgorithm as { readonly hash?: { readonly name?: string } }).hash?.name;
-  if (hash === 'SHA-1' || hash === 'MD5') return `is signed with ${hash}, which can be forged: have it signed with SHA-256 or better`;
-  const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? LEAST_RSA_BITS;
-  if (publicKey.asymmetricKeyType === 'rsa' && bits < LEAST_RSA_BITS)
-    return `has an RSA key of ${bits} bits: bring one of at least ${LEAST_RSA_BITS}, or ECDSA P-256 or P-384`;
+function strengthProblem({ publicKey }: X509Certificate, parsed: x509.X509Certificate): string | undefined {
+  const hash = weakHashOf(parsed);
+  if (hash !== undefined) return `is signed with ${hash}, which can be forged: have it signed with SHA-256 or better`;
+  const bits = fewRsaBits(publicKey);
+  if (bits !== undefined) return `has an RSA key of ${bits} bits: bring one of at least ${LEAST_RSA_BITS}, or ECDSA P-256 or P-384`;
   return undefined;
 }
 

@@ -1,18 +1,23 @@
 /** Certificates of authorities as users bring them, proper and not, for tests. */
-import 'reflect-metadata';
-import { generateKeyPairSync, type KeyObject, webcrypto } from 'node:crypto';
-import { AsnConvert } from '@peculiar/asn1-schema';
-import { GeneralName, GeneralSubtree, GeneralSubtrees, id_ce_nameConstraints, NameConstraints } from '@peculiar/asn1-x509';
-import * as x509 from '@peculiar/x509';
+import { KeyUsageFlags } from '@peculiar/x509';
+import {
+  type AnyAlgorithm,
+  type Forgery,
+  forgeIssuer,
+  forgeRoot,
+  type Issuer,
+  keyPem,
+  rsa,
+  uri,
+  uriHosts,
+} from '../../../../test/kit/forge.ts';
 
 /** A CA, with what made it. */
 export interface TestCa {
   /** PEM. */
   readonly certificate: string;
   readonly key: string;
-  readonly name: string;
-  readonly pair: { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
-  readonly algorithm: TestAlgorithm;
+  readonly issuer: Issuer;
 }
 
 /** What differs from a proper P-256 root that is valid now. */
@@ -20,7 +25,7 @@ export interface TestCaOptions {
   readonly issuer?: TestCa;
   readonly algorithm?: TestAlgorithm;
   readonly ca?: boolean;
-  readonly usage?: x509.KeyUsageFlags | undefined;
+  readonly usage?: KeyUsageFlags | undefined;
   readonly pathLength?: number;
   readonly uris?: readonly string[];
   readonly permitted?: readonly string[];
@@ -34,83 +39,40 @@ export interface TestCaOptions {
 }
 
 /** Kinds of keys and signatures. */
-export type TestAlgorithm = 'P-256' | 'P-384' | 'P-521' | 'RSA-2048' | 'RSA-1024' | 'RSA-2048-SHA-1';
+export type TestAlgorithm = keyof typeof ALGORITHMS;
 
-const DAY_MS = 24 * 3_600_000;
+const ALGORITHMS = {
+  'P-256': ecdsa('P-256', 'SHA-256'),
+  'P-384': ecdsa('P-384', 'SHA-384'),
+  'P-521': ecdsa('P-521', 'SHA-256'),
+  'RSA-2048': rsa(2048),
+  'RSA-1024': rsa(1024),
+  'RSA-2048-SHA-1': rsa(2048, 'SHA-1'),
+} as const satisfies Record<string, AnyAlgorithm>;
+const HOUR_MS = 3_600_000;
+const MONTH_MS = 30 * 24 * HOUR_MS;
 let made = 0;
 
 /** Makes one. */
 export async function testCa(options: TestCaOptions = {}): Promise<TestCa> {
-  const algorithm = options.algorithm ?? 'P-256';
   made += 1;
-  const name = `CN=Test CA ${made}`;
-  const pair = options.keyOf?.pair ?? newPair(algorithm);
-  const issuer = options.issuer ?? { name, pair, algorithm };
-  const signing = webAlgorithm(issuer.algorithm);
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...{ serialNumber: made.toString(16).padStart(4, '0'), subject: name, issuer: issuer.name },
-      notBefore: new Date(Date.now() + (options.from ?? -60_000)),
-      notAfter: new Date(Date.now() + (options.until ?? 30 * DAY_MS)),
-      publicKey: await imported(pair.publicKey, { algorithm: webAlgorithm(algorithm), use: 'verify' }),
-      signingKey: await imported(issuer.pair.privateKey, { algorithm: signing, use: 'sign' }),
-      signingAlgorithm: signing,
-      extensions: extensionsOf(options),
-    },
-    webcrypto,
-  );
-  const key = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return { certificate: `${certificate.toString('pem')}\n`, key, name, pair, algorithm };
+  const commonName = `Test CA ${made}`;
+  const forgery = { commonName, ...forgeryOf(options) };
+  const issuer = await (options.issuer === undefined ? forgeRoot(commonName, forgery) : forgeIssuer(options.issuer.issuer, forgery));
+  return { certificate: `${issuer.certificate.toString('pem')}\n`, key: await keyPem(issuer.keys), issuer };
 }
 
-function extensionsOf({
-  ca = true,
-  pathLength,
-  uris = [],
-  permitted = [],
-  excluded = [],
-  extended,
-  ...more
-}: TestCaOptions): x509.Extension[] {
-  const usage = 'usage' in more ? more.usage : x509.KeyUsageFlags.keyCertSign;
-  const subtrees = (hosts: readonly string[]): { subtrees?: GeneralSubtrees } =>
-    hosts.length === 0
-      ? {}
-      : {
-          subtrees: new GeneralSubtrees(
-            hosts.map((host) => new GeneralSubtree({ base: new GeneralName({ uniformResourceIdentifier: host }) })),
-          ),
-        };
-  const [allow, deny] = [subtrees(permitted).subtrees, subtrees(excluded).subtrees];
-  const constraints = {
-    ...(allow === undefined ? {} : { permittedSubtrees: allow }),
-    ...(deny === undefined ? {} : { excludedSubtrees: deny }),
+function forgeryOf(options: TestCaOptions): Forgery {
+  const { algorithm = 'P-256', uris = [], permitted, excluded, ca = true, pathLength } = options;
+  const { usage = null } = 'usage' in options ? options : { usage: KeyUsageFlags.keyCertSign };
+  return {
+    ...{ algorithm: ALGORITHMS[algorithm], keys: options.keyOf?.issuer.keys, ca, pathLength, keyUsage: usage },
+    ...{ names: uris.map(uri), extendedKeyUsage: options.extended ?? null },
+    ...{ from: (options.from ?? -60_000) / HOUR_MS, until: (options.until ?? MONTH_MS) / HOUR_MS },
+    extra: permitted === undefined && excluded === undefined ? [] : [uriHosts({ permitted, excluded })],
   };
-  return [
-    new x509.BasicConstraintsExtension(ca, pathLength, true),
-    ...(usage === undefined ? [] : [new x509.KeyUsagesExtension(usage, true)]),
-    ...(uris.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url' as const, value })))]),
-    ...(extended === undefined ? [] : [new x509.ExtendedKeyUsageExtension([...extended])]),
-    ...(allow === undefined && deny === undefined
-      ? []
-      : [new x509.Extension(id_ce_nameConstraints, true, AsnConvert.serialize(new NameConstraints(constraints)))]),
-  ];
 }
 
-function newPair(algorithm: TestAlgorithm): { privateKey: KeyObject; publicKey: KeyObject } {
-  if (algorithm.startsWith('P-')) return generateKeyPairSync('ec', { namedCurve: algorithm });
-  return generateKeyPairSync('rsa', { modulusLength: algorithm === 'RSA-1024' ? 1024 : 2048 });
-}
-
-type WebAlgorithm = { readonly name: string; readonly hash: string; readonly namedCurve?: string };
-
-function webAlgorithm(algorithm: TestAlgorithm): WebAlgorithm {
-  if (algorithm.startsWith('P-')) return { name: 'ECDSA', namedCurve: algorithm, hash: algorithm === 'P-384' ? 'SHA-384' : 'SHA-256' };
-  return { name: 'RSASSA-PKCS1-v1_5', hash: algorithm === 'RSA-2048-SHA-1' ? 'SHA-1' : 'SHA-256' };
-}
-
-function imported(key: KeyObject, { algorithm, use }: { algorithm: WebAlgorithm; use: 'sign' | 'verify' }): Promise<webcrypto.CryptoKey> {
-  const format = use === 'sign' ? 'pkcs8' : 'spki';
-  const der = key.export({ type: format as 'pkcs8', format: 'der' });
-  return webcrypto.subtle.importKey(format, new Uint8Array(der), algorithm as never, true, [use]);
+function ecdsa(namedCurve: string, hash: string): AnyAlgorithm {
+  return { name: 'ECDSA', namedCurve, hash };
 }

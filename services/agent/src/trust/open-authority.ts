@@ -2,6 +2,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isTrustDomainName } from '@hawser/model/spiffe-ids.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { readIfThere } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
@@ -13,9 +14,6 @@ import { doorBundleOf, fingerprint, type Generation, type StoredAuthority } from
 import { GenerationStore, type NumberedState } from './generation-store.ts';
 import { IdentityLedger } from './identity-ledger.ts';
 import { signingKeyOf } from './signing-key.ts';
-
-/** SPIFFE-ID section 2.1. */
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
 /** What may be said beside the folder. */
 export interface OpenAuthorityOptions {
@@ -38,7 +36,7 @@ export async function openAuthority(
   trustDomain: string,
   { caKey = {}, replica = 'agent', log = SILENT }: OpenAuthorityOptions = {},
 ): Promise<ClusterAuthority> {
-  if (!TRUST_DOMAIN.test(trustDomain)) throw new AppError('ca-unusable', `${JSON.stringify(trustDomain)} cannot be a trust domain`);
+  if (!isTrustDomainName(trustDomain)) throw new AppError('ca-unusable', `${JSON.stringify(trustDomain)} cannot be a trust domain`);
   const store = new GenerationStore(identityDir);
   const opened = await openState({ identityDir, trustDomain, store, caKey, log });
   const { stored } = opened.state;

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomBytes, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { fewRsaBits, LEAST_RSA_BITS } from '@hawser/runtime/certificate-checks.ts';
 
 /** A signing key and how it signs. */
 export interface SigningKey {
@@ -17,9 +18,6 @@ export interface SigningKey {
 type SigningAlgorithm =
   | { readonly name: 'ECDSA'; readonly namedCurve: 'P-256' | 'P-384'; readonly hash: 'SHA-256' | 'SHA-384' }
   | { readonly name: 'RSASSA-PKCS1-v1_5'; readonly hash: 'SHA-256' };
-
-/** Smaller RSA keys sign for nobody (NIST SP 800-131A). */
-export const LEAST_RSA_BITS = 2048;
 
 /** A new ECDSA P-256 key, PKCS#8 in PEM. */
 export async function newKeyPem(): Promise<string> {
@@ -40,7 +38,7 @@ export function signingKeyOf(pem: string): SigningKey {
     return { key, publicKey, digest: 'sha256', algorithm: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } };
   if (key.asymmetricKeyType === 'ec' && namedCurve === 'secp384r1')
     return { key, publicKey, digest: 'sha384', algorithm: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' } };
-  if (key.asymmetricKeyType === 'rsa' && modulusLength >= LEAST_RSA_BITS)
+  if (key.asymmetricKeyType === 'rsa' && fewRsaBits(key) === undefined)
     return { key, publicKey, digest: 'sha256', algorithm: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } };
   const what =
     key.asymmetricKeyType === 'rsa' ? `RSA of ${modulusLength} bits` : `${key.asymmetricKeyType ?? 'unknown'} ${namedCurve ?? ''}`.trim();

@@ -1,12 +1,13 @@
 /** Certificates that are no SVIDs, each for one reason; made by @peculiar/x509, read as they come. */
 import 'reflect-metadata';
 import { webcrypto, X509Certificate } from 'node:crypto';
+import { spiffeIdOf } from '@hawser/runtime/certificate-checks.ts';
 import * as x509 from '@peculiar/x509';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeRoot } from './ca-certificates.ts';
 import { leafBody, leafSigner, signLeaf } from './leaf-certificates.ts';
 import { signingKeyOf, webPublicKey } from './signing-key.ts';
-import { spiffeIdOf, spiffeIdProblems, svidProblems } from './svid.ts';
+import { spiffeIdProblems, svidProblems } from './svid.ts';
 
 const ID = 'spiffe://a.test/ns/bookinfo/sa/reviews';
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;

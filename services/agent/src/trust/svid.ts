@@ -4,7 +4,9 @@
  */
 import 'reflect-metadata';
 import { X509Certificate } from 'node:crypto';
+import { isTrustDomainName } from '@hawser/model/spiffe-ids.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
+import { fewRsaBits, isOnKnownCurve, uriNamesOf, weakHashOf } from '@hawser/runtime/certificate-checks.ts';
 import * as x509 from '@peculiar/x509';
 
 /** What is expected of a certificate; what is not named is not checked. */
@@ -18,11 +20,8 @@ export interface SvidExpectations {
 const OID = { subjectAltName: '2.5.29.17', keyUsage: '2.5.29.15', basicConstraints: '2.5.29.19', extKeyUsage: '2.5.29.37' } as const;
 /** Extensions that a verifier of SVIDs knows; another one that is critical must not be passed over (RFC 5280 section 4.2). */
 const KNOWN = new Set<string>([...Object.values(OID), '2.5.29.14', '2.5.29.35', '2.5.29.32', '2.5.29.31', '1.3.6.1.5.5.7.1.1']);
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const SEGMENT = /^(?!\.{1,2}$)[a-zA-Z0-9._-]+$/;
 const MAX_ID_BYTES = 2048;
-const LEAST_RSA_BITS = 2048;
-const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
 /** Why a certificate (PEM or DER) is not the SVID of a workload; empty when it is one. Never throws. */
 export function svidProblems(certificate: string | Uint8Array, expected: SvidExpectations = {}): readonly string[] {
@@ -47,30 +46,13 @@ export function spiffeIdProblems(id: string): readonly string[] {
   const shown = JSON.stringify(id);
   if (!id.startsWith('spiffe://')) return [`${shown} does not begin with spiffe://`];
   const [trustDomain = '', ...segments] = id.slice('spiffe://'.length).split('/');
-  if (!TRUST_DOMAIN.test(trustDomain)) return [`the trust domain of ${shown} has other characters than a-z, 0-9, ".", "-" and "_"`];
+  if (!isTrustDomainName(trustDomain)) return [`the trust domain of ${shown} has other characters than a-z, 0-9, ".", "-" and "_"`];
   if (segments.length === 0) return [`${shown} has no path: it names a trust domain, not a workload`];
   return segments.every((segment) => SEGMENT.test(segment)) ? [] : [`the path of ${shown} has an empty, relative or ill-formed segment`];
 }
 
-/** The SPIFFE ID in a certificate's URI SAN, if it has exactly one. */
-export function spiffeIdOf(certificate: string | Uint8Array): string | undefined {
-  try {
-    const uris = urisOf(new x509.X509Certificate(new Uint8Array(new X509Certificate(certificate).raw)));
-    return uris.length === 1 ? uris[0] : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function urisOf(parsed: x509.X509Certificate): string[] {
-  const names = parsed.extensions.filter(({ type }) => type === OID.subjectAltName);
-  return names.flatMap((name) =>
-    new x509.SubjectAlternativeNameExtension(name.rawData).names.items.filter(({ type }) => type === 'url').map(({ value }) => value),
-  );
-}
-
 function nameProblems(parsed: x509.X509Certificate, trustDomain: string | undefined): string[] {
-  const uris = urisOf(parsed);
+  const uris = uriNamesOf(parsed);
   const [id = ''] = uris;
   if (uris.length !== 1) return [`${uris.length} URI SANs where there must be exactly one`];
   const problems = spiffeIdProblems(id);
@@ -110,13 +92,13 @@ function validityProblems(read: X509Certificate, now: number): string[] {
   return [];
 }
 
-function keyProblems({ publicKey }: X509Certificate, { signatureAlgorithm }: x509.X509Certificate): string[] {
+function keyProblems({ publicKey }: X509Certificate, parsed: x509.X509Certificate): string[] {
   const problems: string[] = [];
   const { modulusLength = 0, namedCurve = '' } = publicKey.asymmetricKeyDetails ?? {};
   const type = publicKey.asymmetricKeyType;
-  const strong = type === 'rsa' ? modulusLength >= LEAST_RSA_BITS : type === 'ec' ? CURVES.has(namedCurve) : type === 'ed25519';
+  const strong = type === 'rsa' ? fewRsaBits(publicKey) === undefined : type === 'ed25519' || isOnKnownCurve(publicKey);
   if (!strong) problems.push(`its key is too weak or of an unknown kind (${type ?? 'unknown'} ${namedCurve || modulusLength})`);
-  const hash = (signatureAlgorithm as { readonly hash?: { readonly name?: string } }).hash?.name;
-  if (hash === 'SHA-1' || hash === 'MD5') problems.push(`it is signed with ${hash}`);
+  const hash = weakHashOf(parsed);
+  if (hash !== undefined) problems.push(`it is signed with ${hash}`);
   return problems;
 }

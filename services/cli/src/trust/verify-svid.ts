@@ -1,9 +1,11 @@
 /** `hawser trust verify`: which trust domain's bundle an X.509-SVID verifies against, and everything that is wrong with it. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { spiffeIdOf, svidProblems } from '@hawser/agent/trust/svid.ts';
+import { svidProblems } from '@hawser/agent/trust/svid.ts';
+import { trustDomainOfId } from '@hawser/model/spiffe-ids.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { pemCertificates } from '@hawser/runtime/authority-certificate.ts';
+import { spiffeIdOf } from '@hawser/runtime/certificate-checks.ts';
 import type { TrustDomainView } from '@hawser/wire/trust-domains.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { print, printJson } from '../output/print.ts';
@@ -53,7 +55,7 @@ async function textOf(file: string): Promise<string> {
 export function verifySvid(chain: readonly string[], domains: readonly TrustDomainView[], now: number): SvidVerdict {
   const [leaf = '', ...between] = chain;
   const spiffeId = spiffeIdOf(leaf);
-  const trustDomain = spiffeId === undefined ? undefined : /^spiffe:\/\/([^/]+)/.exec(spiffeId)?.[1];
+  const trustDomain = trustDomainOfId(spiffeId ?? '');
   const problems = [...svidProblems(leaf, { now })];
   const found = rootFor({ leaf, between, now }, domains);
   if (found === undefined) problems.push('no bundle of this federation verifies its signature');
@@ -88,7 +90,7 @@ interface Found {
 
 /** Of the trust domain in the leaf's own ID first: there the answer is, if it is right. */
 function rootFor(chain: Chain, domains: readonly TrustDomainView[]): Found | undefined {
-  const own = /^spiffe:\/\/([^/]+)/.exec(spiffeIdOf(chain.leaf) ?? '')?.[1];
+  const own = trustDomainOfId(spiffeIdOf(chain.leaf) ?? '');
   const ordered = [...domains.filter(({ name }) => name === own), ...domains.filter(({ name }) => name !== own)];
   for (const domain of ordered) {
     for (const { pem, fingerprint } of domain.roots) if (leadsTo(chain, pem)) return { domain, root: fingerprint };

@@ -1,4 +1,5 @@
 /** Asks the bundle endpoints of external trust domains while this replica leads; what it takes is in the database, and in the roster, at once. */
+import { trustDomainOfId } from '@hawser/model/spiffe-ids.ts';
 import type { BundleEndpoint, NamedTrustDomain } from '@hawser/model/trust-domain.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { pemCertificates } from '@hawser/runtime/authority-certificate.ts';
@@ -121,7 +122,7 @@ export class BundlePoller {
     row: ExternalBundleRow | undefined,
   ): readonly string[] {
     const { desired, memberBundle } = this.#parts;
-    const [, ofDomain = ''] = /^spiffe:\/\/([^/]+)\//.exec(endpointSpiffeId) ?? [];
+    const ofDomain = trustDomainOfId(endpointSpiffeId) ?? '';
     // An obeyed distrust leaves nothing to verify by: then an operator begins anew with another first bundle.
     if (ofDomain === domain.name) return row?.certificates ?? pemCertificates(domain.spec.source?.bootstrapBundle ?? '');
     return desired()?.external?.find(({ name }) => name === ofDomain)?.trustBundle ?? memberBundle(ofDomain);

@@ -5,7 +5,7 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import type { BundleEndpoint } from '@hawser/model/trust-domain.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
-import { leafSpiffeId } from '@hawser/runtime/authority-certificate.ts';
+import { leafSpiffeId } from '@hawser/runtime/certificate-checks.ts';
 
 const TIMEOUT_MS = 10_000;
 const MOST_BYTES = 1024 * 1024;

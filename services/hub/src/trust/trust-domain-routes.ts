@@ -1,5 +1,6 @@
 /** Trust domains for operators, and their bundles for whoever federates with them: SPIFFE bundle endpoints, which need no token. */
 
+import { TRUST_DOMAIN_NAME } from '@hawser/model/trust-domain.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { SpiffeBundle, TrustDomainsAnswer } from '@hawser/wire/trust-domains.ts';
@@ -10,7 +11,7 @@ import type { FleetContext } from '../fleet/fleet-context.ts';
 import { servedSequence } from './served-bundle-store.ts';
 import { memberBundle, spiffeBundle, trustDomainsView } from './trust-domains-view.ts';
 
-const Params = Type.Object({ name: Type.String({ pattern: '^[a-z0-9._-]{1,255}$' }) });
+const Params = Type.Object({ name: Type.String({ pattern: TRUST_DOMAIN_NAME }) });
 /** RELIABILITY.md 5.1: a new key is published several of these before it is used. */
 const REFRESH_HINT_S = 300;
 
