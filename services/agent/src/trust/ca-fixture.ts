@@ -1,4 +1,5 @@
 /** Certificates of authorities as users bring them, proper and not, for tests. */
+import 'reflect-metadata';
 import { KeyUsageFlags } from '@peculiar/x509';
 import {
   type AnyAlgorithm,
