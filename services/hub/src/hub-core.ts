@@ -26,8 +26,11 @@ import { auditRefusal } from './http/authorize-requests.ts';
 import { closeGracefully } from './http/graceful-close.ts';
 import type { RequestBounds } from './http/request-limit.ts';
 import { createHttpServer, listen, type ReadinessCheck } from './http/server.ts';
+import { operationRoutes } from './operations/operation-routes.ts';
+import type { Operations } from './operations/operations.ts';
 import { type ApplyRouteParts, applyRoutes } from './resource/apply-routes.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
+import type { KindBehaviours } from './resource/kind-behaviour.ts';
 import type { ListPage, ListQuery } from './resource/resource-listing.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
 import { registerResourceRoutes } from './resource/resource-routes.ts';
@@ -96,6 +99,8 @@ export interface HubCoreParts {
   readonly registry: Registry;
   /** How long to wait for a database that is not up yet, milliseconds; default 60 s. */
   readonly databaseDeadlineMs?: number;
+  /** What moves traffic in steps; without it specs are in force as they are written. */
+  readonly operations?: Operations;
   /** Further parts that `/readyz` looks at. */
   readonly readiness?: readonly ReadinessCheck[];
   /** Other bounds of watches than the usual ones. */
@@ -181,11 +186,12 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   });
   const listenOutbox: ListenOutbox = (hint) => listenChannel({ dsn, channel: OUTBOX_CHANNEL, log, hint });
   let publicUrl = config.publicUrl;
-  const behaviours = {
+  const own: KindBehaviours = {
     Cluster: clusterBehaviour,
     TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
+  const behaviours = parts.operations?.behaviours(own) ?? own;
   const resources = createResourceService({ database, fleet, behaviours });
   const source = new WatchSource({ database, fleet, behaviours, listenOutbox, log });
   const stopHints = fleet.onChange?.(() => source.hint());
@@ -197,7 +203,8 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   warnOfWrites(app, fleet, log);
   registerResourceRoutes(app, resources, watches);
   const onRefused: ApplyRouteParts['onRefused'] = (request, resource, status) => auditRefusal(trail, request, { resource, status });
-  applyRoutes(app, { database, fleet, onRefused });
+  applyRoutes(app, { database, fleet, behaviours, onRefused });
+  if (parts.operations !== undefined) operationRoutes(app, { operations: parts.operations, database, resources });
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   tokenRoutes(app, { database, access });
   auditRoutes(app, database);

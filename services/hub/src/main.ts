@@ -26,6 +26,10 @@ import type { Distribution } from './fleet/fleet-context.ts';
 import type { ReadinessCheck } from './http/server.ts';
 import { createHubCore, type HubCore } from './hub-core.ts';
 import { addHubRoutes } from './hub-routes.ts';
+import { operationKinds } from './operations/operation-kinds.ts';
+import type { OperationLoop } from './operations/operation-loop.ts';
+import { Operations } from './operations/operations.ts';
+import { startOperations } from './operations/start-operations.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
@@ -125,9 +129,10 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
   late.fleet = fleet;
+  const operations = new Operations({ context: fleet.context, kinds: operationKinds(), onChange: () => late.operations?.hint() });
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({
-    ...{ config, log, registry, dsn: servers.dsn, signingKeyPublic: keys.signer.publicKey, doors },
+    ...{ config, log, registry, dsn: servers.dsn, signingKeyPublic: keys.signer.publicKey, doors, operations },
     fleet: { ...coreView(fleet.context), onChange: fleet.onChange },
     issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
     readiness: hubParts(late, { bus, signal: group.signal }),
@@ -149,6 +154,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   group.onStop('convergence', () => convergence.stop());
   startBundlePoller(core.database, { fleet, log, group, allowPrivate: config.privateBundleEndpoints === 'on' });
   const rotations = startRotations(core.database, { fleet, log, group });
+  late.operations = startOperations(core.database, { operations, fleet, log, group });
   addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
   group.onStop('core', () => core.stop());
   return core;
@@ -159,6 +165,7 @@ interface Late {
   distribution?: RunningDistribution;
   core?: HubCore;
   fleet?: Fleet;
+  operations?: OperationLoop;
 }
 
 /** What `/readyz` tells of, beside the database. */

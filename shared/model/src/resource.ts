@@ -21,6 +21,10 @@ export interface Resource<Spec = unknown, Status = unknown> {
   readonly metadata: Metadata;
   readonly spec: Spec;
   readonly status?: Status;
+  /** In the hub alone, where an operation moves it: the spec that is in force, which agents get in place of `spec`. */
+  readonly inForce?: unknown;
+  /** The write with which `inForce` became what it is. */
+  readonly inForceRevision?: number;
 }
 
 /** What is wrong, and where: `path` is a field path such as `spec.http[0].route[1].weight`. */

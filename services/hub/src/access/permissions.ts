@@ -49,6 +49,12 @@ const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Ac
   'GET history': ['history', 'read'],
   'POST rollback': ['rollback', 'write'],
   'POST approve': ['approve', 'approve'],
+  // What operators say to operations.
+  'POST promote': ['promote', 'write'],
+  'POST pause': ['pause', 'write'],
+  'POST resume': ['resume', 'write'],
+  'POST abort': ['abort', 'write'],
+  'POST retry': ['retry', 'write'],
 };
 
 const open = (verb: string, kind: string): Permission => ({ role: undefined, verb, kind, limited: 'open' });

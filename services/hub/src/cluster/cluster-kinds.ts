@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { parseDuration } from '@hawser/model/duration.ts';
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import { encodeJoinToken } from '@hawser/wire/enrolment.ts';
-import type { KindBehaviour } from '../resource/kind-behaviour.ts';
+import { byUid, type KindBehaviour, namesOf } from '../resource/kind-behaviour.ts';
 import { deleteJoinToken, expireJoinTokens, joinTokensNamed, storeJoinToken } from './join-token-store.ts';
 import { deleteMember, membersNamed } from './member-store.ts';
 
@@ -32,9 +32,10 @@ export const clusterBehaviour: KindBehaviour = {
     // Whoever had the cluster may have its tokens: only one that is made from now on lets the name in again.
     await expireJoinTokens(tx, metadata.name);
   },
-  statuses: async (tx, names) => {
-    const rows = await membersNamed(tx, names);
-    return new Map(rows.map((row) => [row.cluster, { epoch: row.epoch, enrolledAt: row.enrolledAt.toISOString() }]));
+  statuses: async (tx, resources) => {
+    const rows = await membersNamed(tx, namesOf(resources));
+    const fields = new Map(rows.map((row) => [row.cluster, { epoch: row.epoch, enrolledAt: row.enrolledAt.toISOString() }]));
+    return byUid(resources, (name) => fields.get(name));
   },
 };
 
@@ -56,14 +57,15 @@ export function joinTokenBehaviour(parts: JoinTokenParts): KindBehaviour {
       return { token, expiresAt: expiresAt.toISOString() };
     },
     deleted: async (tx, { metadata }) => deleteJoinToken(tx, metadata.name),
-    statuses: async (tx, names) => {
-      const rows = await joinTokensNamed(tx, names);
-      return new Map(
+    statuses: async (tx, resources) => {
+      const rows = await joinTokensNamed(tx, namesOf(resources));
+      const fields = new Map(
         rows.map((row) => [
           row.name,
           { expiresAt: row.expiresAt.toISOString(), ...(row.usedAt === null ? {} : { usedAt: row.usedAt.toISOString() }) },
         ]),
       );
+      return byUid(resources, (name) => fields.get(name));
     },
   };
 }

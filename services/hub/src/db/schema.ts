@@ -5,6 +5,7 @@ import type { Role } from '@hawser/wire/access.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, customType, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import type { OperationState } from '../operations/operation-kind.ts';
 import type { Rotation } from '../trust/rotation-state.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -185,4 +186,22 @@ export const rotations = pgTable('rotations', {
   state: jsonb('state').$type<Rotation>().notNull(),
   order: jsonb('trust_order').$type<TrustOrder>(),
   createdAt: instant('created_at').notNull(),
+});
+
+/** Operations: the lives of resources that move traffic in steps. */
+export const operations = pgTable('operations', {
+  id: whole('id').primaryKey().generatedAlwaysAsIdentity(),
+  kind: text('kind').notNull(),
+  namespace: text('namespace').notNull(),
+  name: text('name').notNull(),
+  uid: uuid('uid').notNull(),
+  generation: whole('generation').notNull(),
+  phase: text('phase').notNull(),
+  state: jsonb('state').$type<OperationState>().notNull(),
+  inForce: jsonb('in_force').$type<unknown>(),
+  inForceRevision: whole('in_force_revision'),
+  clockMs: whole('clock_ms').notNull().default(0),
+  clockAt: instant('clock_at').notNull().default(sql`clock_timestamp()`),
+  createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+  endedAt: instant('ended_at'),
 });

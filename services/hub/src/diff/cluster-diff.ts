@@ -36,7 +36,10 @@ function changesFor(planned: readonly Planned[], member: RosterMember): DiffRequ
     if (kind?.policy !== true || difference.fields.length === 0) return [];
     const { namespace, name } = difference;
     const place = { kind: kind.kind, namespace, name };
-    if (after !== undefined && isPlacedOn(after, member)) return [{ ...place, policy: policyBody(after) }];
+    // What an operation moves in steps changes nothing yet when it is written.
+    const policy = after === undefined ? null : policyBody(after);
+    if (policy === undefined) return [];
+    if (after !== undefined && isPlacedOn(after, member)) return [{ ...place, policy }];
     return before !== undefined && isPlacedOn(before, member) ? [place] : [];
   });
 }

@@ -1,7 +1,8 @@
 /** The desired state as this replica knows it, moved forward by what was written instead of read anew. No I/O. */
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+import { resourceOfOperation } from '../operations/operation-name.ts';
 import type { ResourceChange } from '../placement/place.ts';
-import type { Changes, DesiredState } from '../resource/resource-read-model.ts';
+import type { Changes, DesiredState, OutboxEntry } from '../resource/resource-read-model.ts';
 
 /** What a step did to the state; without `resources` anything may have changed. */
 export interface StateStep {
@@ -31,14 +32,16 @@ export class KnownState {
     const before = this.#resources;
     const after = new Map(before);
     const written = new Map(changes.written.map((resource) => [keyOf(resource), resource]));
-    const touched = new Set(changes.entries.map(({ kind, namespace, name }) => resourceKey(kind, namespace, name)));
+    const touched = new Set(changes.entries.map(touchedBy));
     for (const key of touched) {
       const resource = written.get(key);
       if (resource === undefined) after.delete(key);
-      else after.set(key, resource);
+      else after.set(key, keptObject(before.get(key), resource));
     }
     this.#resources = after;
-    const steps = [...touched].map((key) => ({ before: before.get(key), after: after.get(key) }));
+    const steps = [...touched]
+      .map((key) => ({ before: before.get(key), after: after.get(key) }))
+      .filter((step) => step.before !== step.after);
     const isPlacedAnew = changes.roster !== undefined || changes.orders !== undefined;
     const { members, external } = changes.roster ?? this.#desired ?? { members: [] };
     const orders = changes.orders ?? this.#desired?.orders ?? new Map();
@@ -68,8 +71,17 @@ function desiredState(head: Omit<DesiredState, 'resources'>, resources: Readonly
 }
 
 function keptObject(known: Resource | undefined, read: Resource): Resource {
-  const { uid, resourceVersion } = read.metadata;
-  return known !== undefined && known.metadata.uid === uid && known.metadata.resourceVersion === resourceVersion ? known : read;
+  return known !== undefined && versionOf(known) === versionOf(read) ? known : read;
+}
+
+function versionOf({ metadata: { uid, resourceVersion }, inForceRevision }: Resource): string {
+  return `${uid} ${resourceVersion} ${inForceRevision ?? ''}`;
+}
+
+/** A write of an operation may have changed what is in force of its resource. */
+function touchedBy(entry: OutboxEntry): string {
+  const { kind, namespace, name } = resourceOfOperation(entry) ?? entry;
+  return resourceKey(kind, namespace, name);
 }
 
 function keyOf({ kind, metadata }: Resource): string {

@@ -47,7 +47,9 @@ export function currentRollout(context: FleetContext, revision: number): Rollout
     account: (cluster) => context.accounts.get(cluster),
     replicas: (cluster) => context.accounts.replicas(cluster),
     policy: () => {
-      const written = desired?.resources.find(({ metadata }) => metadata.resourceVersion === String(revision));
+      const written = desired?.resources.find(
+        ({ metadata, inForceRevision }) => inForceRevision === revision || metadata.resourceVersion === String(revision),
+      );
       return written === undefined ? undefined : resourceKey(written.kind, written.metadata.namespace, written.metadata.name);
     },
     now: context.now(),

@@ -7,6 +7,7 @@ import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import type { PolicyIssue } from '@hawser/wire/messages.ts';
 import type { Condition } from '../hub-core.ts';
 import { isPlacedOn } from '../placement/place.ts';
+import { placedRevision } from '../placement/spec-in-force.ts';
 import { currentRollout, type FleetContext } from './fleet-context.ts';
 import { connectionOf, DISCONNECTED_AFTER_MS, type Rollout } from './rollout.ts';
 
@@ -36,7 +37,7 @@ interface Evidence {
 function evidenceOf(resource: Resource, context: FleetContext): Evidence {
   const { kind, metadata } = resource;
   const { desired } = context.distribution;
-  const revision = Number(metadata.resourceVersion);
+  const revision = placedRevision(resource);
   const placed = (desired?.members ?? []).filter((member) => isPlacedOn(resource, member));
   const input = {
     account: (name: string) => context.accounts.get(name),

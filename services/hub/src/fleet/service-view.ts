@@ -1,6 +1,7 @@
 /** Services as the views show them: who serves, from memory. */
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { FleetAnswer, WhoServesAnswer } from '@hawser/wire/hub-api.ts';
+import { resourcesInForce } from '../placement/spec-in-force.ts';
 import type { FleetContext } from './fleet-context.ts';
 import { statusView } from './status-view.ts';
 import { type WhoServesInput, whoServes } from './who-serves.ts';
@@ -29,7 +30,7 @@ export function serviceAnswers(
     clusters: clusters.map(({ member, shards, withheld }) => ({
       ...{ member, shard: shards.get(key), withheld: withheld.get(key), state: context.fleet.freshness(member.name) },
     })),
-    policies: context.distribution.desired?.resources ?? [],
+    policies: resourcesInForce(context.distribution.desired?.resources ?? []),
     ...options,
   });
 }

@@ -67,6 +67,22 @@ describe('place', () => {
     });
   });
 
+  it('gives what is in force in place of the spec, and nothing while an operation has not said it', () => {
+    const specOf = (policy: Resource): unknown =>
+      (
+        place({ resources: [policy], members: MEMBERS })
+          .get('a1')
+          ?.get('policy.trafficshifts.bookinfo.x') as Resource | undefined
+      )?.spec;
+    const moved = policyOf('TrafficShift', 'x', { services: ['reviews'], steps: [] });
+    expect(specOf(shift('x'))).toEqual({ services: ['reviews'], regions: { a: 1 } });
+    expect(specOf(moved)).toBeUndefined();
+    expect(specOf({ ...moved, inForce: { services: ['reviews'], regions: { b: 1 } } })).toEqual({
+      services: ['reviews'],
+      regions: { b: 1 },
+    });
+  });
+
   it('gives the same bytes for the same input in any order', () => {
     const resource = fc
       .tuple(fc.constantFrom('TrafficShift', 'FailoverPolicy'), fc.stringMatching(/^[a-z]{1,6}$/), fc.constantFrom('region=a', '', 'tier'))
@@ -90,9 +106,13 @@ describe('placementChanges', () => {
         kind: fc.constantFrom('TrafficShift', 'FailoverPolicy', 'JoinToken'),
         name: fc.constantFrom('a', 'b', 'c', 'd'),
         clusters: fc.constantFrom('region=a', 'tier=gold', '', 'region=('),
-        spec: fc.constantFrom(1, 2),
+        spec: fc.constantFrom<object>({ spec: 1 }, { spec: 2 }, { steps: [] }),
+        inForce: fc.constantFrom(undefined, { form: 1 }, { form: 2 }),
       })
-      .map(({ kind, name, clusters, spec }) => policyOf(kind, name, { spec }, { 'hawser.dev/clusters': clusters }));
+      .map(({ kind, name, clusters, spec, inForce }) => {
+        const policy = policyOf(kind, name, spec, { 'hawser.dev/clusters': clusters });
+        return inForce === undefined ? policy : { ...policy, inForce };
+      });
     const state = fc.uniqueArray(resource, { selector: (one) => `${one.kind}/${one.metadata.name}` });
     fc.assert(
       fc.property(state, state, ([...before], [...after]) => {

@@ -5,6 +5,7 @@ import { matchesSelector, parseLabelSelector } from '@hawser/model/label-selecto
 import type { Resource } from '@hawser/model/resource.ts';
 import { policyKey, ROSTER_KEY, TRUST_KEY } from '@hawser/wire/subjects.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
+import { specInForce } from './spec-in-force.ts';
 
 /** The part of the desired state that decides placement. */
 export interface PlacementInput {
@@ -28,8 +29,9 @@ export function place(input: PlacementInput): ReadonlyMap<string, Documents> {
   for (const resource of input.resources) {
     const kind = POLICY_KINDS.get(resource.kind);
     if (kind === undefined) continue;
-    const key = policyKey(kind.plural, resource.metadata.namespace ?? '', resource.metadata.name);
     const body = policyBody(resource);
+    if (body === undefined) continue;
+    const key = policyKey(kind.plural, resource.metadata.namespace ?? '', resource.metadata.name);
     const selects = selectorOf(resource);
     for (const member of members) if (selects(member)) placed.get(member.name)?.set(key, body);
   }
@@ -59,8 +61,8 @@ export function placementChanges(
     const kind = resource === undefined ? undefined : POLICY_KINDS.get(resource.kind);
     if (resource === undefined || kind === undefined) continue;
     const key = policyKey(kind.plural, resource.metadata.namespace ?? '', resource.metadata.name);
-    const was = before === undefined ? nowhere : selectorOf(before);
-    const is = after === undefined ? nowhere : selectorOf(after);
+    const was = isPlaced(before) ? selectorOf(before) : nowhere;
+    const is = isPlaced(after) ? selectorOf(after) : nowhere;
     for (const member of members) {
       const body = after !== undefined && is(member) ? policyBody(after) : null;
       if (body === null && !was(member)) continue;
@@ -88,24 +90,30 @@ const POLICY_KINDS: ReadonlyMap<string, KindDescriptor> = new Map(KINDS.filter((
 /** A resource that is placed again is the same document: whoever compares two placements need not look inside. */
 const bodies = new WeakMap<Resource, unknown>();
 
-/** The document of a policy: what agents get of it. */
+/** The document of a policy: what agents get of it; undefined when they get nothing yet. */
 export function policyBody(resource: Resource): unknown {
   const known = bodies.get(resource);
   if (known !== undefined) return known;
-  const body = Object.freeze(makeBody(resource));
+  const spec = specInForce(resource);
+  if (spec === undefined) return undefined;
+  const body = Object.freeze(makeBody(resource, spec));
   bodies.set(resource, body);
   return body;
 }
 
 /** The policy without what changes though its meaning does not: equal policies give equal bytes. */
-function makeBody(resource: Resource): unknown {
+function makeBody(resource: Resource, spec: unknown): unknown {
   const { name, namespace, creationTimestamp, labels, annotations } = resource.metadata;
   return {
     apiVersion: resource.apiVersion,
     kind: resource.kind,
     metadata: { name, namespace, creationTimestamp, labels, annotations },
-    spec: resource.spec,
+    spec,
   };
+}
+
+function isPlaced(resource: Resource | undefined): resource is Resource {
+  return resource !== undefined && specInForce(resource) !== undefined;
 }
 
 const nowhere = (): boolean => false;

@@ -5,8 +5,9 @@ import type { Database, Transaction } from '../db/database.ts';
 import type { ResourceRow } from '../db/schema.ts';
 import { invalid, type Status, StatusError, statusOf } from '../http/status.ts';
 import type { FleetView } from '../hub-core.ts';
+import type { KindBehaviours } from './kind-behaviour.ts';
 import { checkReferences, type ReferenceWorld, subsetsOf } from './references.ts';
-import { desiredOf, newRow, updatedRow } from './resource-row.ts';
+import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
 import { requireVersion, rowKey, type Target, validated, type WriteOptions } from './resource-service.ts';
 import { loadReferenceWorld, readable } from './resource-status.ts';
 import { lockRows, recordWrites, type Write } from './resource-store.ts';
@@ -22,6 +23,7 @@ export interface AppliedOne {
 export interface ApplyAllParts {
   readonly database: Database;
   readonly fleet: FleetView;
+  readonly behaviours: KindBehaviours;
 }
 
 /** Another writer may create the same between our look and our write; then everything is looked at again. */
@@ -55,14 +57,18 @@ type Outcome = AppliedOne | { readonly action: 'created' | 'configured'; readonl
 class Bulk {
   readonly #tx: Transaction;
   readonly #fleet: FleetView;
+  readonly #behaviours: KindBehaviours;
   readonly #options: WriteOptions;
   readonly #worlds = new Map<string, ReferenceWorld>();
   /** What VirtualServices find here: stored, or accepted before them. */
   readonly #rules = new Map<string, Resource>();
+  /** Of kinds that are checked beside what else is stored. */
+  readonly #alongside: Resource[] = [];
 
-  constructor(tx: Transaction, { fleet }: ApplyAllParts, options: WriteOptions) {
+  constructor(tx: Transaction, { fleet, behaviours }: ApplyAllParts, options: WriteOptions) {
     this.#tx = tx;
     this.#fleet = fleet;
+    this.#behaviours = behaviours;
     this.#options = options;
   }
 
@@ -76,7 +82,11 @@ class Bulk {
     );
     const stored = new Map(rows.map((row) => [resourceKey(row.kind, row.namespace, row.name), row]));
     await this.#lookAround(new Set(sound.map(({ target }) => target.kind.kind)));
-    const outcomes = wanted.map((one) => ('target' in one ? orRefused(() => this.#judge(one, stored)) : one));
+    const outcomes: Outcome[] = [];
+    for (const one of wanted) {
+      const outcome = 'target' in one ? orRefused(() => this.#judge(one, stored)) : one;
+      outcomes.push('target' in one && 'write' in outcome ? await this.#checked(one, outcome, stored) : outcome);
+    }
     return this.#write(outcomes);
   }
 
@@ -101,6 +111,27 @@ class Bulk {
     if (updated.generation !== row.generation) this.#requireReferences(target, resource);
     this.#accept(resource);
     return { action: 'configured', write: { action: 'update', row: updated, actor, verb: 'replace' } };
+  }
+
+  /** What its kind has to say beside the rules of all kinds. */
+  async #checked(
+    { target, resource }: Wanted,
+    outcome: Extract<Outcome, { readonly write: Write }>,
+    stored: ReadonlyMap<string, ResourceRow>,
+  ): Promise<Outcome> {
+    const behaviour = this.#behaviours[resource.kind];
+    const { row } = outcome.write;
+    const isNewSpec = row.generation !== stored.get(keyOf(resource))?.generation;
+    if (behaviour === undefined || !isNewSpec) return outcome;
+    try {
+      const issues = (await behaviour.check?.(this.#tx, resource, this.#alongside)) ?? [];
+      if (issues.length > 0) throw invalid(target, issues);
+      if (!this.#options.dryRun) await behaviour.writing?.(this.#tx, resourceOf(row), this.#options.actor);
+      this.#alongside.push(resource);
+      return outcome;
+    } catch (error) {
+      return refusedBy(error);
+    }
   }
 
   #requireReferences(target: Target, resource: Resource): void {
@@ -130,9 +161,13 @@ function orRefused<T>(work: () => T): T | AppliedOne {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof StatusError)) throw error;
-    return { action: 'refused', revision: 0, error: statusOf(error) };
+    return refusedBy(error);
   }
+}
+
+function refusedBy(error: unknown): AppliedOne {
+  if (!(error instanceof StatusError)) throw error;
+  return { action: 'refused', revision: 0, error: statusOf(error) };
 }
 
 function wantedOf(body: unknown, seen: Set<string>): Wanted {

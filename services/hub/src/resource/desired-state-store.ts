@@ -5,10 +5,12 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 import { asc, gt, inArray, lte, sql } from 'drizzle-orm';
 import type { Database, Statements } from '../db/database.ts';
 import { externalBundles, history, hubLeader, hubMeta, members, outbox, outboxProgress, resources } from '../db/schema.ts';
+import { resourceOfOperation } from '../operations/operation-name.ts';
+import { withForms } from '../operations/operation-store.ts';
 import { type RosterState, rosterState } from '../trust/roster-state.ts';
 import { ROTATION_KIND, trustOrders } from '../trust/rotation-store.ts';
 import type { Changes, DesiredState, ResourceReadModel } from './resource-read-model.ts';
-import { OUTBOX_CHANNEL } from './resource-store.ts';
+import { listNamed, OUTBOX_CHANNEL } from './resource-store.ts';
 import { type UsableRows, usableRows } from './usable-rows.ts';
 
 /** Beyond this the whole state is read instead. */
@@ -56,7 +58,7 @@ export function createReadModel(database: Database, log?: Logger): ResourceReadM
 async function snapshot(tx: Statements, usable: UsableRows): Promise<DesiredState> {
   const { epoch, revision } = await readMeta(tx);
   const rows = await tx.select().from(resources).orderBy(asc(resources.kind), asc(resources.namespace), asc(resources.name));
-  const all = await usable(tx, rows);
+  const all = await withForms(tx, await usable(tx, rows));
   return { epoch, revision, resources: all, ...(await rosterOf(tx, all)), orders: await trustOrders(tx) };
 }
 
@@ -70,13 +72,17 @@ async function changesAfter(tx: Statements, after: number, usable: UsableRows): 
   const columns = { revision: history.revision, kind, namespace, name, action, at };
   const writes = await tx.select(columns).from(history).where(gt(history.revision, after)).orderBy(asc(history.revision));
   if (writes.length !== revision - after) return undefined;
-  const rows = await tx.select().from(resources).where(gt(resources.revision, after));
+  const moved = new Map(writes.flatMap((write) => resourceOfOperation(write) ?? []).map((one) => [JSON.stringify(one), one]));
+  const rows = [
+    ...(await tx.select().from(resources).where(gt(resources.revision, after))),
+    ...(await listNamed(tx, [...moved.values()], lte(resources.revision, after))),
+  ];
   const touchesRoster = writes.some((write) => ROSTER_KINDS.includes(write.kind));
   const vouched = touchesRoster ? await tx.select().from(resources).where(inArray(resources.kind, ROSTER_KINDS)) : [];
   return {
     ...{ epoch, revision, published },
     entries: writes.map((write) => ({ ...write, at: write.at.toISOString() })),
-    written: await usable(tx, rows),
+    written: await withForms(tx, await usable(tx, rows)),
     roster: touchesRoster ? await rosterOf(tx, await usable(tx, vouched)) : undefined,
     orders: writes.some((write) => write.kind === ROTATION_KIND) ? await trustOrders(tx) : undefined,
   };

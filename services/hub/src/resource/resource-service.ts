@@ -96,6 +96,7 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   await requireSound(writing, key, resource);
   const row = newRow(resource, new Date());
   if (options.dryRun) return present(writing, key, row);
+  await behaviour?.writing?.(tx, resourceOf(row), options.actor);
   const written = await recordWrite(tx, { action: 'create', row, actor: options.actor, reason: options.reason });
   if (written === undefined) throw alreadyExists(key);
   const once = await behaviour?.created?.(tx, resourceOf(written));
@@ -156,6 +157,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
     await requireSound(writing, target, resource);
   }
   if (options.dryRun) return present(writing, target, updated);
+  if (updated.generation !== row.generation) await parts.behaviours[target.kind.kind]?.writing?.(tx, resourceOf(updated), options.actor);
   const written = await recordWrite(tx, { action: 'update', row: updated, actor: options.actor, reason: options.reason });
   if (written === undefined) throw overtaken(target);
   return present(writing, target, written);
@@ -214,7 +216,7 @@ function requireReferences(writing: Writing, target: Target, resource: Resource)
 }
 
 async function requireSound({ tx, parts }: Writing, target: Target, resource: Resource): Promise<void> {
-  const issues = (await parts.behaviours[target.kind.kind]?.check?.(tx, resource)) ?? [];
+  const issues = (await parts.behaviours[target.kind.kind]?.check?.(tx, resource, [])) ?? [];
   if (issues.length > 0) throw invalid(target, issues);
 }
 

@@ -45,15 +45,16 @@ export async function withStatuses(
 ): Promise<readonly Resource[]> {
   if (resources.length === 0) return [];
   const world = kind.policy ? (parts.world ?? (await loadReferenceWorld(tx, parts.fleet, kind.kind))) : undefined;
-  const names = resources.map(({ metadata }) => metadata.name);
-  const special = await parts.behaviours[kind.kind]?.statuses?.(tx, names);
+  const special = await parts.behaviours[kind.kind]?.statuses?.(tx, resources);
   // A write holds the lock on revisions while it is answered: it does without the question.
   const writtenAt = parts.isWriting === true ? undefined : await writeTimes(tx, resources);
   return resources.map((resource) => {
     const problem = unreadable(resource);
     if (problem !== undefined) return { ...resource, status: { conditions: [notAccepted(problem)] } };
     const own = ownConditions(resource, { world, writtenAt: sinceOf(resource, writtenAt) });
-    const { conditions: further = [], ...fields } = (special?.get(resource.metadata.name) ?? {}) as { conditions?: readonly Condition[] };
+    const { conditions: further = [], ...fields } = (special?.get(resource.metadata.uid ?? '') ?? {}) as {
+      conditions?: readonly Condition[];
+    };
     const conditions = [...own, ...further, ...parts.fleet.conditionsOf(resource, own)];
     const observedGeneration = resource.metadata.generation ?? 1;
     return { ...resource, status: { observedGeneration, ...fields, conditions } };

@@ -53,10 +53,22 @@ export async function findRow(tx: Statements, key: RowKey, lock: 'lock' | 'read'
 export async function lockRows(tx: Statements, keys: readonly RowKey[]): Promise<readonly ResourceRow[]> {
   if (keys.length === 0) return [];
   const { kind, namespace, name } = resources;
-  const wanted = JSON.stringify(keys);
-  const isWanted = sql`(${kind}, ${namespace}, ${name}) IN (
-    SELECT wanted.kind, wanted.namespace, wanted.name FROM jsonb_to_recordset(${wanted}::jsonb) AS wanted(kind text, namespace text, name text))`;
-  return tx.select().from(resources).where(isWanted).orderBy(asc(kind), asc(namespace), asc(name)).for('update', { of: resources });
+  return tx.select().from(resources).where(isAmong(keys)).orderBy(asc(kind), asc(namespace), asc(name)).for('update', { of: resources });
+}
+
+/** Reads rows by their names, those alone that also meet a condition. */
+export async function listNamed(tx: Statements, keys: readonly RowKey[], condition?: SQL): Promise<readonly ResourceRow[]> {
+  if (keys.length === 0) return [];
+  return tx
+    .select()
+    .from(resources)
+    .where(and(isAmong(keys), condition));
+}
+
+function isAmong(keys: readonly RowKey[]): SQL {
+  const { kind, namespace, name } = resources;
+  return sql`(${kind}, ${namespace}, ${name}) IN (SELECT wanted.kind, wanted.namespace, wanted.name
+    FROM jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) AS wanted(kind text, namespace text, name text))`;
 }
 
 /** Lists rows. */

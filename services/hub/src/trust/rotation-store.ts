@@ -1,11 +1,9 @@
 /** Rotations in PostgreSQL. A change of what a cluster is told is a write like any other: it has a revision, a history and an outbox entry. */
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { and, desc, eq, isNotNull, notInArray, sql } from 'drizzle-orm';
-import { requestContext } from '../access/request-context.ts';
-import { auditRow, insertAudit } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
-import { history, hubMeta, members, outbox, rotations } from '../db/schema.ts';
-import { OUTBOX_CHANNEL } from '../resource/resource-store.ts';
+import { members, rotations } from '../db/schema.ts';
+import { recordAct } from '../resource/act-store.ts';
 import { orderOf, type Rotation } from './rotation-state.ts';
 
 /** The kind under which the history and the audit show rotations; it is no resource kind. */
@@ -89,27 +87,10 @@ export async function updateRotation(tx: Statements, before: Rotation, after: Ro
 
 /** Takes a revision, which locks its row until commit: nothing is done after it. */
 async function note(tx: Statements, rotation: Rotation, act: RotationAct & { readonly action: 'create' | 'update' }): Promise<void> {
-  const { id, cluster, phase } = rotation;
+  const { id, cluster, phase, paused, createdAt } = rotation;
   const { action, actor, verb, reason } = act;
-  const said = { kind: ROTATION_KIND, namespace: '', name: id, actor, verb, reason, outcome: 'allowed', code: 200 } as const;
-  await insertAudit(tx, [auditRow(said, verb)]);
-  const [meta] = await tx
-    .update(hubMeta)
-    .set({ revision: sql`${hubMeta.revision} + 1` })
-    .returning({ revision: hubMeta.revision });
-  if (meta === undefined) throw new Error('hub_meta has lost its row');
-  const { revision } = meta;
-  const at = new Date();
-  const traceId = requestContext()?.traceId ?? '';
-  const metadata = {
-    name: id,
-    resourceVersion: String(revision),
-    creationTimestamp: rotation.createdAt,
-    generation: rotation.phases.length,
-  };
-  const resource = { apiVersion: 'hawser.dev/v1alpha1', kind: ROTATION_KIND, metadata, spec: { cluster, phase, paused: rotation.paused } };
-  const write = { revision, kind: ROTATION_KIND, namespace: '', name: id, action, at, traceId };
-  await tx.insert(history).values({ ...write, actor, reason, resource });
-  await tx.insert(outbox).values(write);
-  await tx.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, ${String(revision)})`);
+  await recordAct(tx, {
+    ...{ kind: ROTATION_KIND, namespace: '', name: id, action, actor, verb, reason, createdAt },
+    ...{ generation: rotation.phases.length, spec: { cluster, phase, paused } },
+  });
 }

@@ -7,7 +7,7 @@ import { allMembers, type MemberRow } from '../cluster/member-store.ts';
 import type { Statements } from '../db/database.ts';
 import { StatusError } from '../http/status.ts';
 import type { Condition } from '../hub-core.ts';
-import type { KindBehaviour } from '../resource/kind-behaviour.ts';
+import { byUid, type KindBehaviour, namesOf } from '../resource/kind-behaviour.ts';
 import { readable } from '../resource/resource-status.ts';
 import { deleteExternalBundle, type ExternalBundleRow, externalBundlesOf } from './external-bundle-store.ts';
 import { trustDomainsIn } from './roster-state.ts';
@@ -36,11 +36,13 @@ export function trustDomainBehaviour(keyOwner: KeyOwner): KindBehaviour {
       return trustDomainIssues(resource, { others, members: await allMembers(tx), keyOwner, now: Date.now() });
     },
     deleted: async (tx, { metadata }) => deleteExternalBundle(tx, metadata.name),
-    statuses: async (tx, names) => {
+    statuses: async (tx, resources) => {
+      const names = namesOf(resources);
       const domains = trustDomainsIn(await readable(tx, 'TrustDomain')).filter(({ name }) => names.includes(name));
       const rows = new Map((await externalBundlesOf(tx, names)).map((row) => [row.trustDomain, row]));
       const members = await allMembers(tx);
-      return new Map(domains.map((domain) => [domain.name, statusOf(domain, { row: rows.get(domain.name), members })]));
+      const fields = new Map(domains.map((domain) => [domain.name, statusOf(domain, { row: rows.get(domain.name), members })]));
+      return byUid(resources, (name) => fields.get(name));
     },
   };
 }

@@ -1,0 +1,62 @@
+/** What the loop needs of a kind whose resources move traffic in steps (decision 27). */
+import type { Resource } from '@hawser/model/resource.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import type { KindBehaviour } from '../resource/kind-behaviour.ts';
+
+/** What every state says of itself. */
+export interface OperationState {
+  readonly phase: string;
+  /** Why it is where it is, for people. */
+  readonly message?: string | undefined;
+}
+
+/** Who says something, and why. */
+export interface OperationActor {
+  readonly actor: string;
+  readonly reason?: string | undefined;
+}
+
+/** What evidence is made from. */
+export interface OperationContext {
+  readonly fleet: FleetContext;
+  /** Unix milliseconds by the wall clock, which may jump: for times of day alone. */
+  readonly now: number;
+  /**
+   * Milliseconds that a leader has attended to the operation, from 0: for durations and deadlines. It goes by a monotonic clock, stands
+   * still while no hub leads, and goes on by a few seconds at most when another takes over: no jump of a clock skips or ends anything.
+   */
+  readonly clock: number;
+}
+
+/** An operation that is under way, with its resource as it is in force. */
+export interface UnderWay<State = unknown> {
+  readonly resource: Resource;
+  readonly state: State;
+}
+
+/** A kind. All of it is pure but `check`, `evidence`, `attend` and `changed`; states and forms are JSON. */
+export interface OperationKind<State extends OperationState = OperationState, Evidence = unknown> {
+  readonly kind: string;
+  /** The commands that operators may give, each a route `POST …/NAME/COMMAND` with a line in `access/permissions.ts`. */
+  readonly commands: readonly string[];
+  /** What is wrong with a resource that is to be stored, as `KindBehaviour.check`: name the rule that refuses it. */
+  readonly check?: KindBehaviour['check'];
+  /** The state in which an operation begins; undefined when the resource needs none. */
+  start(resource: Resource, evidence: Evidence, by: OperationActor): State | undefined;
+  /** Everything that it is judged by; `state` is undefined before the start. `resource` has `inForce` and its revision. */
+  evidence(context: OperationContext, resource: Resource, state: State | undefined): Evidence;
+  /** As far as the evidence allows by one step; the same object when that is nowhere. It sees a changed spec by its generation. */
+  advance(state: State, resource: Resource, evidence: Evidence): State;
+  /** What becomes of it by an operator's word, also when it has ended; a text says why that cannot be, and what can. */
+  command(state: State, command: string, by: OperationActor, evidence: Evidence): State | string;
+  /** The spec that agents get; undefined: the resource's own. */
+  inForce(resource: Resource, state: State): unknown;
+  /** What `.status` shows beside the conditions of every resource; `conditions` among it stand beside those. */
+  statusOf(state: State, resource: Resource, evidence: Evidence): Readonly<Record<string, unknown>>;
+  /** Whether nothing but a command or a new spec moves it any more. */
+  isEnded(state: State): boolean;
+  /** Told of all that are under way whenever the leader looks (an empty list when this replica does not lead): for what runs beside them. */
+  attend?(underWay: readonly UnderWay<State>[]): void;
+  /** Told of each change that the leader or a command made, once it is stored. */
+  changed?(before: State | undefined, after: State, resource: Resource): void;
+}
