@@ -3,18 +3,25 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js';
 
 /** Where it listens. */
 export const STREAM_PORTS = { grpc: 9084, webSocket: 9085 } as const;
 
 const bytes = (value: Buffer): Buffer => value;
-const method = (path: string, responseStream: boolean) => ({
-  ...{ path, requestStream: false, responseStream },
+const method = (path: string, responseStream: boolean, requestStream = false) => ({
+  ...{ path, requestStream, responseStream },
   ...{ requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes },
 });
-/** `Say` answers once, `Watch` says the name of the application and then keeps silent until somebody leaves. */
-const ECHO = { say: method('/echo.Echo/Say', false), watch: method('/echo.Echo/Watch', true) } satisfies ServiceDefinition;
+/**
+ * `Say` answers once, `Watch` says the name of the application and then keeps silent until somebody leaves, `Tell` says its name once
+ * the first message came, and how many came once that was the last.
+ */
+const ECHO = {
+  say: method('/echo.Echo/Say', false),
+  watch: method('/echo.Echo/Watch', true),
+  tell: method('/echo.Echo/Tell', true, true),
+} satisfies ServiceDefinition;
 
 /** A running application. */
 export interface StreamApp {
@@ -28,6 +35,17 @@ export async function startStreamApp(name: string, address: string): Promise<Str
     say: (call: { request: Buffer; metadata: Metadata }, done: (error: null, value: Buffer) => void) =>
       done(null, Buffer.from(`${name}:${call.request}`)),
     watch: (call: { write(value: Buffer): void }) => call.write(Buffer.from(name)),
+    tell: (call: ServerDuplexStream<Buffer, Buffer>) => {
+      let told = 0;
+      call.on('data', () => {
+        told += 1;
+        if (told === 1) call.write(Buffer.from(name));
+      });
+      call.on('end', () => {
+        call.write(Buffer.from(String(told)));
+        call.end();
+      });
+    },
   });
   await new Promise<void>((resolve, reject) =>
     grpc.bindAsync(`${address}:${STREAM_PORTS.grpc}`, ServerCredentials.createInsecure(), (error) =>
@@ -106,6 +124,16 @@ export function watch(client: Client): Promise<Lasting> {
     call.once('data', (value: Buffer) => resolve({ servedBy: String(value), ended, close: () => call.cancel() }));
     call.once('error', reject);
   });
+}
+
+/** A gRPC stream of both sides: sends all, and returns all that was answered. */
+export async function tell(client: Client, messages: readonly string[]): Promise<string[]> {
+  const call = client.makeBidiStreamRequest(ECHO.tell.path, bytes, bytes, { deadline: Date.now() + 20_000 });
+  for (const message of messages) call.write(Buffer.from(message));
+  call.end();
+  const answers: string[] = [];
+  for await (const answer of call) answers.push(String(answer));
+  return answers;
 }
 
 /** A WebSocket through a sidecar. */

@@ -65,16 +65,21 @@ function shown(input: GoldenCase, name: string): string {
     (all, root) => all.replaceAll(JSON.stringify(rootOf(root)).slice(1, -1), `(roots/${root}.pem)`),
     text,
   );
-  const isWhole = OBSERVED.test(name);
-  return stringify(
-    JSON.parse(short, (key, value) => (isWhole ? value : unobserved(key, value))),
-    { lineWidth: 160, aliasDuplicateObjects: false },
-  );
+  const reviver = MEASURED.test(name) ? undefined : OBSERVED.test(name) ? uncounted : unobserved;
+  return stringify(JSON.parse(short, reviver), { lineWidth: 160, aliasDuplicateObjects: false });
 }
 
 /** Cases about observers show them. */
 const OBSERVED = /^(telemetry|authorization-policy|request-authentication|wasm-plugin)-/;
-const OBSERVERS = /^(envoy[.]filters[.](http|network)[.](set_filter_state|header_mutation)|hawser[.]access[.]\w+)$/;
+const OBSERVERS = /^(envoy[.]filters[.](http|network)[.](set_filter_state|header_mutation|lua)|hawser[.]access[.]\w+)$/;
+
+/** Cases about metrics show those of gRPC too, which every listener for HTTP has. */
+const MEASURED = /^telemetry-(metrics|custom-metric|grpc-messages)$/;
+
+function uncounted(key: string, value: unknown): unknown {
+  if (key === 'access_log') return (value as { filter?: object }[]).filter(({ filter = {} }) => !('metadata_filter' in filter));
+  return key === 'http_filters' ? (value as { name?: string }[]).filter(({ name }) => name !== 'envoy.filters.http.lua') : value;
+}
 
 /** What every listener has for logs and metrics is long, and the same everywhere. */
 function unobserved(key: string, value: unknown): unknown {

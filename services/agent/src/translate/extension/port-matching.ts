@@ -1,41 +1,23 @@
 /** A filter for requests to some ports alone, by the upstream that Envoy chose for a request: its name has the port. Pure. */
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type extension, structured } from '../wire-values.ts';
-
-/** A filter before it is put into a chain. */
-export interface FilterConfig {
-  readonly name: string;
-  /** Message of its configuration, without the URL. */
-  readonly type: string;
-  readonly config: JsonObject;
-}
+import { type FilterConfig, filterWhere, url } from '../matched-filter.ts';
+import type { extension } from '../wire-values.ts';
 
 /**
  * The filter, skipped by requests to other ports: those of the services that are called, on the server's side those of the
  * application. What goes nowhere (a redirect, an answer of the route) has no port.
  */
-export function filterForPorts({ name, type, config }: FilterConfig, ports: readonly number[]): ReturnType<typeof extension> {
-  const isMeant: JsonObject = {
+export function filterForPorts(filter: FilterConfig, ports: readonly number[]): ReturnType<typeof extension> {
+  const expr = anyOf([...new Set(ports)].sort((a, b) => a - b).flatMap(upstreamsOf));
+  return filterWhere(filter, {
     single_predicate: {
       input: { name: 'request', typed_config: { '@type': url('xds.type.matcher.v3.HttpAttributesCelMatchInput') } },
       custom_match: {
         name: 'envoy.matching.matchers.cel_matcher',
-        typed_config: {
-          '@type': url('xds.type.matcher.v3.CelMatcher'),
-          expr_match: { cel_expr_parsed: { expr: anyOf([...new Set(ports)].sort((a, b) => a - b).flatMap(upstreamsOf)) } },
-        },
+        typed_config: { '@type': url('xds.type.matcher.v3.CelMatcher'), expr_match: { cel_expr_parsed: { expr } } },
       },
     },
-  };
-  const skip = { name: 'skip', typed_config: { '@type': url('envoy.extensions.filters.common.matcher.action.v3.SkipFilter') } };
-  return structured(name, 'envoy.extensions.common.matching.v3.ExtensionWithMatcher', {
-    extension_config: { name, typed_config: { '@type': url(type), ...config } },
-    xds_matcher: { matcher_list: { matchers: [{ predicate: { not_matcher: isMeant }, on_match: { action: skip } }] } },
   });
-}
-
-function url(type: string): string {
-  return `type.googleapis.com/${type}`;
 }
 
 /** Names of upstreams as `translate/names.ts` makes them. */

@@ -2,11 +2,12 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { WasmPluginSpec } from '@hawser/model/istio/specs.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
+import type { FilterConfig } from '../matched-filter.ts';
 import type { Side } from '../telemetry/effective-telemetry.ts';
 import { type ExtensionPolicies, levelFor, type Policy, type Workload } from '../telemetry/extension-policies.ts';
 import { outsideUpstream } from '../telemetry/provider-upstreams.ts';
 import { type extension, structured } from '../wire-values.ts';
-import { type FilterConfig, filterForPorts } from './port-matching.ts';
+import { filterForPorts } from './port-matching.ts';
 
 type Plugin = Policy<WasmPluginSpec>;
 

@@ -4,9 +4,10 @@
  */
 import type { JsonObject } from '@bufbuild/protobuf';
 import { AccessLogType } from '@hawser/xds/generated/envoy/data/accesslog/v3/accesslog_pb.ts';
-import { structured } from '../wire-values.ts';
+import { type extension, structured } from '../wire-values.ts';
 import type { AccessLogInit } from './access-logs.ts';
 import type { MetricOverrides } from './effective-telemetry.ts';
+import { COUNTS_MESSAGES, messageCount, WAS_COUNTED } from './grpc-messages.ts';
 
 /** Labels of a metric with their values in Envoy's format. */
 export type Labels = Readonly<Record<string, string>>;
@@ -31,6 +32,11 @@ const HTTP: readonly Metric[] = [
   { id: 'REQUEST_SIZE', name: 'istio_request_bytes', value: '%BYTES_RECEIVED%', unit: 'Bytes' },
   { id: 'RESPONSE_SIZE', name: 'istio_response_bytes', value: '%BYTES_SENT%', unit: 'Bytes' },
 ];
+/** Counted when a request ends, as the others are: what a log knows of an open one would be added again and again. */
+const GRPC: readonly Metric[] = [
+  { id: 'GRPC_REQUEST_MESSAGES', name: 'istio_request_messages_total', value: messageCount('requests') },
+  { id: 'GRPC_RESPONSE_MESSAGES', name: 'istio_response_messages_total', value: messageCount('responses') },
+];
 const TCP_OPENED: readonly Metric[] = [{ id: 'TCP_OPENED_CONNECTIONS', name: 'istio_tcp_connections_opened_total' }];
 const TCP_CLOSED: readonly Metric[] = [
   { id: 'TCP_CLOSED_CONNECTIONS', name: 'istio_tcp_connections_closed_total' },
@@ -38,9 +44,16 @@ const TCP_CLOSED: readonly Metric[] = [
   { id: 'TCP_RECEIVED_BYTES', name: 'istio_tcp_received_bytes_total', value: '%BYTES_RECEIVED%' },
 ];
 
-/** Counts requests. */
+/** Counts requests, and the messages of those that are gRPC. */
 export function httpMetrics(labels: Labels, overrides: MetricOverrides): AccessLogInit[] {
-  return counted(HTTP, { ...labels, ...HTTP_LABELS, ...lastOf(labels) }, overrides);
+  const all = { ...labels, ...HTTP_LABELS, ...lastOf(labels) };
+  const messages = counted(GRPC, all, overrides).map((log) => ({ ...log, filter: WAS_COUNTED }));
+  return [...counted(HTTP, all, overrides), ...messages];
+}
+
+/** The filters that metrics of requests need, after all that may answer a request themselves. */
+export function metricFilters({ disabled }: MetricOverrides): ReturnType<typeof extension>[] {
+  return GRPC.every(({ id }) => disabled.has(id)) ? [] : [COUNTS_MESSAGES];
 }
 
 /** Counts connections, as they begin and as they end. */

@@ -25,7 +25,7 @@ import {
   wantedTracing,
 } from './effective-telemetry.ts';
 import { type ExtensionPolicies, levelFor, type Policy, providerNamed, type Workload } from './extension-policies.ts';
-import { httpMetrics, tcpMetrics } from './istio-metrics.ts';
+import { httpMetrics, metricFilters, tcpMetrics } from './istio-metrics.ts';
 import { destinationLabels, ownMetadata, ownValue, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
 import { httpSwitch, logSwitch, tcpSwitch } from './log-switch.ts';
 import { type ProviderWorld, providerUpstream } from './provider-upstreams.ts';
@@ -205,6 +205,7 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
           ...pluginFilters(plugins, of, 'authz'),
           ...access.httpFilters(of, port),
           ...pluginFilters(plugins, of, 'behind'),
+          ...metricFilters(overrides),
         ],
       };
     },

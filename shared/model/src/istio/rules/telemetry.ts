@@ -22,8 +22,6 @@ export function extensionProviderProblems(spec: ExtensionProviderSpec): readonly
   return problems;
 }
 
-const GRPC_MESSAGES: ReadonlySet<string> = new Set(['GRPC_REQUEST_MESSAGES', 'GRPC_RESPONSE_MESSAGES']);
-
 /** Every problem of a Telemetry; paths are below the spec. */
 export function telemetryProblems(spec: TelemetrySpec, namespace: string): readonly SchemaProblem[] {
   const problems = [...targetProblems(spec, namespace)];
@@ -33,8 +31,6 @@ export function telemetryProblems(spec: TelemetrySpec, namespace: string): reado
         problems.push(invalid(['metrics', index, 'providers', at, 'name'], `is ${name}: only prometheus is served`));
     for (const [at, { match, tagOverrides = {} }] of overrides.entries()) {
       const steps = ['metrics', index, 'overrides', at];
-      if (GRPC_MESSAGES.has(match?.metric ?? ''))
-        problems.push(invalid([...steps, 'match', 'metric'], 'Hawser’s proxies do not count messages of gRPC yet'));
       problems.push(...customMetricProblems([...steps, 'match'], match));
       for (const [tag, { operation = 'UPSERT', value }] of Object.entries(tagOverrides)) {
         const place = [...steps, 'tagOverrides', tag];
