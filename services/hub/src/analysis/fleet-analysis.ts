@@ -42,7 +42,12 @@ function factsOf(context: FleetContext): Facts {
     return edge.map(({ proxy, namespace, labels = {} }) => ({ name: `${member.name}/${proxy}`, namespace, labels }));
   });
   // Before the first has joined there is nothing that policy could be wrong about.
-  return clusters.length === 0 ? {} : { services: servicesOf(context), clusters, edges };
+  return clusters.length === 0 ? {} : { services: servicesOf(context), clusters, edges, trustDomains: trustDomainsOf(context) };
+}
+
+function trustDomainsOf({ distribution }: FleetContext): readonly string[] {
+  const { members = [], external = [] } = distribution.desired ?? {};
+  return [...new Set([...members.map(({ trustDomain }) => trustDomain), ...external.map(({ name }) => name)])];
 }
 
 /** Assembled when asked for: a write asks for a few of many. */

@@ -13,6 +13,7 @@ const GROUPS: readonly (readonly [prefix: string, title: string])[] = [
   ['HW08', 'ServiceEntries'],
   ['HW09', 'Visibility'],
   ['HW10', 'Providers'],
+  ['HW11', 'Who may call'],
 ];
 
 const HEAD = `# Findings of the analysis

@@ -5,6 +5,8 @@ import type {
   AuthorizationPolicySpec,
   DestinationRuleSpec,
   GatewaySpec,
+  PeerAuthenticationSpec,
+  RequestAuthenticationSpec,
   ServiceEntrySpec,
   SidecarSpec,
   TelemetrySpec,
@@ -12,6 +14,8 @@ import type {
 } from '../istio/specs.ts';
 import type { Resource } from '../resource.ts';
 import type { TrafficShiftSpec } from '../traffic-shift.ts';
+import type { TrustDomainSpec } from '../trust-domain.ts';
+import { authorizationCallers, competingModes, federationFindings, optionalTokens } from './analyzers/access-findings.ts';
 import { conditions } from './analyzers/condition-findings.ts';
 import { competingRules, localityShares, ruleElsewhere } from './analyzers/destination-rule-findings.ts';
 import { exportTargets, hiddenFromRoutes } from './analyzers/export-findings.ts';
@@ -58,7 +62,10 @@ const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
   Sidecar: [sidecarFindings] satisfies readonly Analyzer<SidecarSpec>[],
   ServiceEntry: [serviceEntryFindings, entryPorts] satisfies readonly Analyzer<ServiceEntrySpec>[],
   Telemetry: [telemetryFindings] satisfies readonly Analyzer<TelemetrySpec>[],
-  AuthorizationPolicy: [authorizationFindings] satisfies readonly Analyzer<AuthorizationPolicySpec>[],
+  AuthorizationPolicy: [authorizationFindings, authorizationCallers] satisfies readonly Analyzer<AuthorizationPolicySpec>[],
+  PeerAuthentication: [competingModes] satisfies readonly Analyzer<PeerAuthenticationSpec>[],
+  RequestAuthentication: [optionalTokens] satisfies readonly Analyzer<RequestAuthenticationSpec>[],
+  TrustDomain: [federationFindings] satisfies readonly Analyzer<TrustDomainSpec>[],
   FailoverPolicy: [failoverPolicy] satisfies readonly Analyzer<FailoverPolicySpec>[],
   TrafficShift: [trafficShift] satisfies readonly Analyzer<TrafficShiftSpec>[],
 };

@@ -95,6 +95,21 @@ export const CODES = {
     'a provider that does not exist, or is for something else',
     'name an ExtensionProvider of the namespace or of hawser-system',
   ),
+
+  HW1101: warning('a principal of a trust domain that nobody has', 'name a trust domain of the fleet: hawser trust roots shows them'),
+  HW1102: info(
+    'a grant by namespace or account: it reaches callers of the own trust domain alone',
+    'name callers of other clusters as principals, TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT',
+  ),
+  HW1103: info('an ALLOW policy without rules: it lets nobody in', 'leave it so to deny by default, or add rules'),
+  HW1104: warning('a rule about tokens that nothing verifies', 'add a RequestAuthentication for the same workloads'),
+  HW1105: info(
+    'a RequestAuthentication that requests without a token pass',
+    'ask for one: an AuthorizationPolicy with source.requestPrincipals ["*"]',
+  ),
+  HW1106: warning('several PeerAuthentications for the same workloads', 'keep one of them'),
+  HW1107: warning('a federation with a trust domain that nobody has', 'correct its name, or write its TrustDomain'),
+  HW1108: warning('a federation that is not returned: no calls succeed', "name this trust domain in the other's federatesWith too"),
 } as const satisfies Readonly<Record<string, CodeDescription>>;
 
 export type Code = keyof typeof CODES;

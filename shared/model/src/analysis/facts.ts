@@ -44,4 +44,6 @@ export interface Facts {
   readonly services?: readonly KnownService[] | KnownServices | undefined;
   readonly clusters?: readonly KnownCluster[] | undefined;
   readonly edges?: readonly KnownEdge[] | undefined;
+  /** Of the clusters, each once, and of what is federated with outside of them. */
+  readonly trustDomains?: readonly string[] | undefined;
 }

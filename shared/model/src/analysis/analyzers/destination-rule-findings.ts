@@ -1,12 +1,10 @@
 /** DestinationRules that compete, and what they say of localities. */
+import { ROOT_NAMESPACE } from '../../effective-policy.ts';
 import type { DestinationRuleSpec, DestinationRuleTrafficPolicy } from '../../istio/specs.ts';
 import { type Finding, finding } from '../finding.ts';
 import { hostText, keyOf } from '../hosts.ts';
 import type { Subject } from '../subject.ts';
 import { byAge, type World } from '../world.ts';
-
-/** Whose policy holds where a namespace has none (Istio's root namespace). */
-export const ROOT_NAMESPACE = 'hawser-system';
 
 type DestinationRule = Subject<DestinationRuleSpec>;
 

@@ -1,11 +1,11 @@
 /** Providers that policy names and nothing is. */
+import { ROOT_NAMESPACE } from '../../effective-policy.ts';
 import type { ExtensionProviderSpec } from '../../extension-provider.ts';
 import type { AuthorizationPolicySpec, TelemetrySpec } from '../../istio/specs.ts';
 import { authorizationProviders, type ProviderReference, providerProblem, telemetryProviders } from '../../provider-references.ts';
 import { type Finding, finding } from '../finding.ts';
 import type { Subject } from '../subject.ts';
 import type { World } from '../world.ts';
-import { ROOT_NAMESPACE } from './destination-rule-findings.ts';
 
 /** HW1001 of a Telemetry. */
 export function telemetryFindings(subject: Subject<TelemetrySpec>, world: World): Finding[] {
