@@ -3,8 +3,10 @@ import type { TSchema } from 'typebox';
 import { DrainSpec } from './drain.ts';
 import { ExtensionProviderSpec } from './extension-provider.ts';
 import { FailoverPolicySpec } from './failover-policy.ts';
+import { FreezeSpec } from './freeze.ts';
 import { ISTIO_KINDS } from './istio/schemas.ts';
 import { ClusterSpec, JoinTokenSpec, ServiceImportSpec } from './kind-specs.ts';
+import { SafetyRuleSpec } from './safety-rule.ts';
 import { TrafficShiftSpec } from './traffic-shift.ts';
 import { TrustDomainSpec } from './trust-domain.ts';
 
@@ -74,6 +76,8 @@ export const KINDS: readonly KindDescriptor[] = [
     spec: TrafficShiftSpec,
   },
   { ...HAWSER, kind: 'Drain', plural: 'drains', shortNames: [], namespaced: false, readOnly: false, policy: true, spec: DrainSpec },
+  guard('Freeze', 'freezes', FreezeSpec),
+  guard('SafetyRule', 'safetyrules', SafetyRuleSpec),
   {
     ...HAWSER,
     kind: 'ExtensionProvider',
@@ -121,4 +125,9 @@ export function kindNamed(word: string): KindDescriptor | undefined {
 function istioPolicy(kind: string, plural: string, shortNames: readonly string[], description: string): KindDescriptor {
   const spec = { ...ISTIO_KINDS.get(kind)?.served, description } as TSchema;
   return { ...ISTIO, kind, plural, shortNames, namespaced: true, readOnly: false, policy: true, spec };
+}
+
+/** What the hub asks before it moves traffic; agents never see it. */
+function guard(kind: string, plural: string, spec: TSchema): KindDescriptor {
+  return { ...HAWSER, kind, plural, shortNames: [], namespaced: false, readOnly: false, policy: false, spec };
 }

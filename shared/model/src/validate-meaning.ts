@@ -3,6 +3,7 @@ import { drainProblems } from './drain.ts';
 import { parseDuration } from './duration.ts';
 import { failoverPolicyProblems } from './failover-policy.ts';
 import { HUB } from './fleet.ts';
+import { freezeProblems } from './freeze.ts';
 import { authorizationPolicyProblems } from './istio/rules/authorization-policy.ts';
 import { labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
@@ -16,6 +17,7 @@ import { virtualServiceProblems } from './istio/rules/virtual-service.ts';
 import { workloadEntryProblems } from './istio/rules/workload-entry.ts';
 import { workloadGroupProblems } from './istio/rules/workload-group.ts';
 import type { JoinTokenSpec } from './kind-specs.ts';
+import { safetyRuleProblems } from './safety-rule.ts';
 import { trafficShiftProblems } from './traffic-shift.ts';
 import { trustDomainProblems } from './trust-domain.ts';
 import type { SchemaProblem } from './validate-schema.ts';
@@ -30,6 +32,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   TrafficShift: trafficShiftProblems as Rule,
   Drain: drainProblems as Rule,
   TrustDomain: trustDomainProblems as Rule,
+  Freeze: freezeProblems as Rule,
+  SafetyRule: safetyRuleProblems as Rule,
   VirtualService: virtualServiceProblems as Rule,
   DestinationRule: destinationRuleProblems as Rule,
   ServiceEntry: serviceEntryProblems as Rule,

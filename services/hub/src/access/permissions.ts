@@ -25,6 +25,9 @@ interface KindRoles {
 }
 
 const POLICY: KindRoles = { read: 'viewer', write: 'operator', approve: 'approver' };
+/** Whoever is bound by a rule does not loosen it: an operator names it and goes on, which is audited, and the rule stays. */
+const RULES: KindRoles = { read: 'viewer', write: 'admin', approve: 'admin' };
+const FREEZES: KindRoles = { read: 'viewer', write: 'approver', approve: 'approver' };
 const MEMBERSHIP: KindRoles = { read: 'viewer', write: 'admin', approve: 'admin' };
 
 /** Roles by resource kind: of policies, whatever kinds there are, and of what has roles of its own. */
@@ -33,6 +36,8 @@ export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
   Cluster: MEMBERSHIP,
   JoinToken: MEMBERSHIP,
   TrustDomain: MEMBERSHIP,
+  Freeze: FREEZES,
+  SafetyRule: RULES,
   ServiceImport: POLICY,
 };
 
