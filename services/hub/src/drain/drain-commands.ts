@@ -1,0 +1,49 @@
+/** PURE: what operators may do with a drain that is under way. */
+import type { ResolvedCourse } from '@hawser/model/drain-course.ts';
+import type { DrainEvidence } from './drain-evidence.ts';
+import { type DrainState, entered, isOver, turned } from './drain-state.ts';
+
+/** Commands of a drain. */
+export const DRAIN_COMMANDS = ['renew', 'restore', 'return', 'redrain'] as const;
+/** `restore` waits for readiness, `return` does not; `redrain` turns a restore around. */
+export type DrainCommand = (typeof DRAIN_COMMANDS)[number];
+
+/** What becomes of it; a text says why that cannot be, and what can. */
+export function commanded(
+  state: DrainState,
+  command: DrainCommand,
+  { course, evidence }: { readonly course: ResolvedCourse; readonly evidence: DrainEvidence },
+): DrainState | string {
+  if (isOver(state)) return `it is over: ${state.phase}; start another`;
+  if (command === 'renew') return renewed(state, course, evidence);
+  if (command === 'redrain') return redrained(state, course, evidence);
+  if (state.phase === 'Pending') return { ...entered(state, 'Restored', evidence), message: 'it was taken back before anything was moved' };
+  const unready = command === 'return';
+  if (state.phase !== 'Restoring') return restoredBy(state, { course, evidence, unready });
+  return unready && state.unready !== true ? { ...state, unready } : 'it is being restored already';
+}
+
+/** Its time begins anew; what was held because that was over goes on where it was. */
+function renewed(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState | string {
+  if (state.phase === 'Restoring') return 'it is being restored: redrain turns that around';
+  const longer = { ...state, expiresClock: evidence.clock + course.expiresInMs, renewals: state.renewals + 1 };
+  return state.phase === 'Held' ? entered(longer, 'Draining', evidence) : longer;
+}
+
+function restoredBy(
+  state: DrainState,
+  { course, evidence, unready }: { readonly course: ResolvedCourse; readonly evidence: DrainEvidence; readonly unready: boolean },
+): DrainState | string {
+  const { returning } = evidence;
+  if (course.requireReadiness && !unready && returning !== undefined)
+    return `it is not ready to come back: ${returning.rule}: ${returning.message}; with --force it comes back all the same`;
+  return turned(state, evidence, unready);
+}
+
+/** What has come back goes away again, at once: it did so before. The proxies and the traffic have yet to show it. */
+function redrained(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState | string {
+  if (state.phase !== 'Restoring') return `it is ${state.phase}: only what is being restored is turned around`;
+  const { unready: _unready, ackedClock: _acked, reached = 0, ...rest } = state;
+  const expiresClock = Math.max(state.expiresClock, evidence.clock + course.expiresInMs);
+  return { ...entered({ ...rest, expiresClock }, 'Draining', evidence), step: reached, percent: course.steps[reached]?.percent ?? 100 };
+}
