@@ -53,7 +53,7 @@ export const DRAIN_COURSE = {
         'graceful: in steps, each after the proxies have the one before and the traffic was seen to move; emergency: all at once, before scheduled and manual shifts. Default: graceful.',
     }),
   ),
-  reason: Type.String({ minLength: 1, maxLength: 512, description: 'Why, for whoever sees it later.' }),
+  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'Why, for whoever sees it later. Required.' })),
   ticket: Type.Optional(Type.String({ maxLength: 512, pattern: '^https?://[^\\s]+$', description: 'URL of what this belongs to.' })),
   expiresIn: duration('How long it lasts from its beginning, and from every renewal; at most 72h. Default: 4h.'),
   onExpire: Type.Optional(

@@ -1,5 +1,6 @@
 /** Drain: takes the traffic of a region, cluster, zone or gateway elsewhere. */
 import Type, { type Static } from 'typebox';
+import { courseProblems, DRAIN_COURSE } from './drain-course.ts';
 import { DnsLabel } from './kind-specs.ts';
 import { MoveTargets, targetProblems } from './move-target.ts';
 import type { SchemaProblem } from './validate-schema.ts';
@@ -34,9 +35,10 @@ const Services = Type.Object(
   { ...strict, description: 'Services whose requests are moved: those of namespaces, and those named. Default: all.' },
 );
 
-/** What agents obey of a Drain; the hub makes it from the steps. */
+/** A Drain. Agents obey scope, services, percent, destinations, panicMode and closeLongLived; percent is the hub's, of the steps. */
 export const DrainSpec = Type.Object(
   {
+    ...DRAIN_COURSE,
     scope: Scope,
     services: Type.Optional(Services),
     percent: Type.Optional(
@@ -66,13 +68,15 @@ export type DrainSpec = Static<typeof DrainSpec>;
 export type DrainScope = DrainSpec['scope'];
 
 /** Rules of a drain that its schema cannot say. */
-export function drainProblems({ scope, services, destinations = [] }: DrainSpec): readonly SchemaProblem[] {
+export function drainProblems(spec: DrainSpec): readonly SchemaProblem[] {
+  const { scope, services, destinations = [] } = spec;
   const isWhole = Object.keys(scope).length === 1;
   const isEmpty = services !== undefined && services.namespaces === undefined && services.names === undefined;
   return [
     ...(isWhole ? [] : [invalid(['scope'], 'must have exactly one of region, cluster, zone, gateway')]),
     ...(isEmpty ? [invalid(['services'], 'names nothing: leave it out for all services, or name namespaces or services')] : []),
     ...targetProblems(['destinations'], destinations),
+    ...courseProblems(spec),
   ];
 }
 

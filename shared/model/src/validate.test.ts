@@ -146,6 +146,8 @@ describe('a VirtualService', () => {
   });
 });
 
+const drain = (course: object): object => hawser('Drain', { scope: { region: 'x' }, ...course }, { name: 'x' });
+
 /** Everything that a shift may say of requests. */
 const OF_REQUESTS = {
   services: ['a'],
@@ -253,6 +255,17 @@ describe('other kinds', () => {
       'a destination twice',
       hawser('Drain', { scope: { region: 'x' }, destinations: [{ region: 'y' }, { region: 'y', weight: 2 }] }, { name: 'x' }),
       ['spec.destinations[1] FieldValueDuplicate'],
+    ],
+    ['drain', 'steps that fall', drain({ steps: [{ percent: 50 }, { percent: 50 }] }), ['spec.steps[1].percent FieldValueInvalid']],
+    ['drain', 'steps of an emergency', drain({ urgency: 'emergency', steps: [{ percent: 100 }] }), ['spec.steps FieldValueInvalid']],
+    ['drain', 'more than three days', drain({ expiresIn: '73h' }), ['spec.expiresIn FieldValueInvalid']],
+    ['drain', 'a way back to half', drain({ restore: { steps: [{ percent: 50 }] } }), ['spec.restore.steps FieldValueInvalid']],
+    ['drain', 'a ticket that is none', drain({ ticket: 'OPS-1' }), ['spec.ticket FieldValueInvalid']],
+    [
+      'drain',
+      'a course',
+      drain({ reason: 'a drill', expiresIn: '8h', restore: { steps: [{ percent: 20, hold: '1m' }, { percent: 100 }] } }),
+      [],
     ],
     ['drain', 'a namespace', hawser('Drain', { scope: { region: 'x' } }), ['metadata.namespace FieldValueForbidden']],
     ['fp', 'a region twice', hawser('FailoverPolicy', { order: ['x', 'x'] }), ['spec.order[1] FieldValueDuplicate']],

@@ -54,8 +54,8 @@ export function sharesOf(localities: WhoServesAnswer['answers'][number]['localit
   return shares;
 }
 
-function forService({ service, demand, before, after, capacityOf }: ServiceLoad): Headroom[] {
-  const [before, after] = [loads(before, demand), loads(after, demand)];
+function forService({ service, demand, capacityOf, ...answers }: ServiceLoad): Headroom[] {
+  const [before, after] = [loads(answers.before, demand), loads(answers.after, demand)];
   return [...after.keys()].sort().flatMap((cluster): Headroom[] => {
     const [was, would] = [before.get(cluster) ?? 0, after.get(cluster) ?? 0];
     if (would <= was * 1.000_001) return [];
