@@ -1,50 +1,9 @@
 /** For every code: resources in which it is found, and the nearest ones in which it is not. */
+import { ACCESS_CASES } from './access-cases.ts';
+import { aged, type Case, written } from './case.ts';
 import type { Code } from './codes.ts';
 import type { Facts } from './facts.ts';
 
-/** Two sets of resources, alike but for what the code is about. */
-export interface Case {
-  readonly finds: readonly unknown[];
-  /** Field of the finding. */
-  readonly field: string;
-  readonly not: readonly unknown[];
-  /** Instead of `FLEET`. */
-  readonly facts?: Facts;
-  /** Instead of `facts`, for what is not to be found. */
-  readonly notFacts?: Facts;
-}
-
-const port = (name: string, number: number, protocol = 'http') => ({ name, port: number, protocol });
-const service = (name: string, versions: readonly string[], ports = [port('http', 80)]) => ({
-  namespace: 'bookinfo',
-  service: name,
-  shards: [{ cluster: 'us-east', ports, endpoints: versions.length, labels: versions.map((version) => ({ app: name, version })) }],
-});
-
-/** What the cases know around them. */
-export const FLEET = {
-  services: [service('reviews', ['v1', 'v2']), service('ratings', ['v1']), service('mysql', ['v1'], [port('tcp-mysql', 3306, 'tcp')])],
-  clusters: [
-    { name: 'us-east', region: 'us-east', labels: { region: 'us-east', tier: 'prod' } },
-    { name: 'us-west', region: 'us-west', labels: { region: 'us-west', tier: 'test' } },
-  ],
-  edges: [{ name: 'us-east/ingress-1', namespace: 'edge', labels: { istio: 'ingressgateway' } }],
-  trustDomains: ['us-east.hawser', 'us-west.hawser'],
-} satisfies Facts;
-
-const GROUPS: Readonly<Record<string, string>> = {
-  ...{ FailoverPolicy: 'hawser.dev/v1alpha1', TrafficShift: 'hawser.dev/v1alpha1', ExtensionProvider: 'hawser.dev/v1alpha1' },
-  ...{ PeerAuthentication: 'security.istio.io/v1', AuthorizationPolicy: 'security.istio.io/v1', Telemetry: 'telemetry.istio.io/v1' },
-  ...{ RequestAuthentication: 'security.istio.io/v1', TrustDomain: 'hawser.dev/v1alpha1' },
-};
-
-/** One resource of `bookinfo`; the age is the second of its creation. */
-export function written(kind: string, name: string, spec: unknown, metadata: object = {}): unknown {
-  const apiVersion = GROUPS[kind] ?? 'networking.istio.io/v1';
-  return { apiVersion, kind, metadata: { namespace: 'bookinfo', name, ...metadata }, spec };
-}
-
-const aged = (second: number) => ({ creationTimestamp: `2026-01-01T00:00:0${second}Z` });
 const to = (host: string, more: object = {}) => ({ destination: { host, ...more } });
 const all = (host = 'reviews', more: object = {}) => ({ route: [to(host, more)] });
 const vs = (spec: object, metadata: object = {}, name = 'vs') =>
@@ -89,13 +48,6 @@ const ported = (name: string | undefined, number: number, protocol: string, othe
     },
   ],
 });
-const from = (source: object, spec: object = {}) => written('AuthorizationPolicy', 'ap', { rules: [{ from: [{ source }] }], ...spec });
-const jwt = (metadata: object = {}) =>
-  written('RequestAuthentication', 'ra', { jwtRules: [{ issuer: 'a', jwksUri: 'https://a.example.com/keys' }] }, metadata);
-const modes = (mode: string, second: number, spec: object = {}) =>
-  written('PeerAuthentication', `pa${second}`, { mtls: { mode }, ...spec }, aged(second));
-const domain = (name: string, federatesWith: readonly string[]) =>
-  written('TrustDomain', name, { federatesWith }, { namespace: undefined });
 const second = (protocol: string) => [{ cluster: 'd', ports: [{ name: 'http', port: 80, protocol }], endpoints: 1 }];
 
 /** By code. */
@@ -361,43 +313,5 @@ export const CASES: Readonly<Record<Code, Case>> = {
     ],
   },
 
-  HW1101: {
-    finds: [from({ principals: ['us-east.hawser/ns/a/sa/b', 'us-eest.hawser/ns/a/sa/b'] })],
-    field: 'spec.rules[0].from[0].source.principals[1]',
-    not: [
-      from({ principals: ['us-east.hawser/*', 'cluster.local/ns/a/sa/b', '*/sa/b', 'spiffe://vendor.test/pay', 'old.hawser/ns/a/sa/b'] }),
-      written('TrustDomain', 'vendor.test', { aliases: ['old.hawser'] }, { namespace: undefined }),
-    ],
-  },
-  HW1102: {
-    finds: [from({ namespaces: ['shop'] })],
-    field: 'spec.rules[0].from[0].source.namespaces',
-    not: [from({ namespaces: ['shop'] }, { action: 'DENY' })],
-  },
-  HW1103: {
-    finds: [written('AuthorizationPolicy', 'ap', {})],
-    field: 'spec',
-    not: [written('AuthorizationPolicy', 'ap', { rules: [{}] })],
-  },
-  HW1104: {
-    finds: [from({ requestPrincipals: ['*'] }), jwt({ namespace: 'shop' })],
-    field: 'spec.rules[0].from[0].source.requestPrincipals',
-    not: [from({ requestPrincipals: ['*'] }), jwt({ namespace: 'hawser-system' })],
-  },
-  HW1105: { finds: [jwt(), from({ namespaces: ['a'] })], field: 'spec.jwtRules', not: [jwt(), from({ requestPrincipals: ['*'] })] },
-  HW1106: {
-    finds: [modes('STRICT', 1), modes('PERMISSIVE', 2)],
-    field: 'spec',
-    not: [modes('STRICT', 1), modes('PERMISSIVE', 2, { selector: { matchLabels: { app: 'reviews' } } })],
-  },
-  HW1107: {
-    finds: [domain('us-east.hawser', ['us-west.hawser', 'vendor.test'])],
-    field: 'spec.federatesWith[1]',
-    not: [domain('us-east.hawser', ['us-west.hawser', '*'])],
-  },
-  HW1108: {
-    finds: [domain('us-east.hawser', ['us-west.hawser']), domain('us-west.hawser', [])],
-    field: 'spec.federatesWith[0]',
-    not: [domain('us-east.hawser', ['us-west.hawser']), domain('us-west.hawser', ['us-east.hawser'])],
-  },
+  ...ACCESS_CASES,
 };
