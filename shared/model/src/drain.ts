@@ -57,7 +57,7 @@ export const DrainSpec = Type.Object(
     ),
     closeLongLived: Type.Optional(
       Type.Boolean({
-        description: 'Whether connections to what is wholly drained that do not end by themselves are ended. Default: true.',
+        description: 'Whether connections to what is wholly drained that are left are ended now; the hub says when. Default: false.',
       }),
     ),
   },

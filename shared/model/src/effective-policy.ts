@@ -11,12 +11,26 @@ export const ROOT_NAMESPACE = 'hawser-system';
 
 /** The failover order of a service: a policy of its namespace that names it, else one for the whole namespace; else undefined. */
 export function effectiveFailover(policies: Iterable<Resource>, service: ServiceName): FailoverPolicySpec | undefined {
-  return chosen(policies, 'FailoverPolicy', service) as FailoverPolicySpec | undefined;
+  return chosen(policies, 'FailoverPolicy', service)?.spec as FailoverPolicySpec | undefined;
 }
 
-/** The static region weights of a service, or undefined when no TrafficShift of its namespace names it. */
+/** The shares of regions or clusters of a service, or undefined when no TrafficShift of its namespace that has any names it. */
 export function effectiveShift(policies: Iterable<Resource>, service: ServiceName): TrafficShiftSpec | undefined {
-  return chosen(policies, 'TrafficShift', service) as TrafficShiftSpec | undefined;
+  return chosenShift(policies, service, ({ regions, clusters }) => regions !== undefined || clusters !== undefined)?.spec;
+}
+
+/** The TrafficShift that divides the requests of a service among its subsets: beside one among places, both are obeyed. */
+export function effectiveSplit(policies: Iterable<Resource>, service: ServiceName): Resource<TrafficShiftSpec> | undefined {
+  return chosenShift(policies, service, ({ subsets }) => subsets !== undefined);
+}
+
+function chosenShift(
+  policies: Iterable<Resource>,
+  service: ServiceName,
+  isMeant: (spec: TrafficShiftSpec) => boolean,
+): Resource<TrafficShiftSpec> | undefined {
+  const shifts = [...policies].filter(({ kind, spec }) => kind === 'TrafficShift' && isMeant(spec as TrafficShiftSpec));
+  return chosen(shifts, 'TrafficShift', service) as Resource<TrafficShiftSpec> | undefined;
 }
 
 /**
@@ -53,7 +67,7 @@ function hostReach({ spec, metadata }: Resource, service: ServiceName): number |
 }
 
 /** Among policies of the same reach the oldest wins, then the first by name: a newcomer cannot take over what is in force. */
-function chosen(policies: Iterable<Resource>, kind: string, service: ServiceName): unknown {
+function chosen(policies: Iterable<Resource>, kind: string, service: ServiceName): Resource | undefined {
   let best: { readonly policy: Resource; readonly reach: number } | undefined;
   for (const policy of policies) {
     if (policy.kind !== kind || policy.metadata.namespace !== service.namespace) continue;
@@ -61,7 +75,7 @@ function chosen(policies: Iterable<Resource>, kind: string, service: ServiceName
     if (reach === undefined) continue;
     if (best === undefined || reach < best.reach || (reach === best.reach && precedes(policy, best.policy))) best = { policy, reach };
   }
-  return best?.policy.spec;
+  return best?.policy;
 }
 
 /** 0 when the policy names the service, 1 when it is for the whole namespace. */

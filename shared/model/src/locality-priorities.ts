@@ -1,4 +1,6 @@
 /** Which clusters answer for a service, in which order: shared by agents (EDS) and the hub (`who-serves`). Pure. */
+import type { Diversion } from './diversion.ts';
+import { divertedLevels } from './diverted-levels.ts';
 import type { FailoverPolicySpec } from './failover-policy.ts';
 import { failoverFrom, type LocalitySetting, matchesLocality, priorityLabels, sharesFrom } from './locality-setting.ts';
 import type { TrafficShiftSpec } from './traffic-shift.ts';
@@ -13,6 +15,8 @@ export interface ClusterPlace {
 /** A cluster that serves, or those of its endpoints that are equally far from the caller. */
 export interface ServingPlace extends ClusterPlace {
   readonly endpoints: number;
+  /** Whether the caller reaches it through the gateway of its cluster. */
+  readonly throughGateway?: boolean | undefined;
   /** By the labels of `failoverPriority`; 0 is nearest. */
   readonly distance?: number | undefined;
 }
@@ -27,6 +31,8 @@ export interface LocalityInput {
   readonly shift?: TrafficShiftSpec | undefined;
   /** Of the DestinationRule in force; a FailoverPolicy goes before its order, a TrafficShift before its shares. */
   readonly setting?: LocalitySetting | undefined;
+  /** What is taken from places (`diversionsOf`). */
+  readonly diversions?: readonly Diversion[] | undefined;
 }
 
 /** One cluster's place in the order. Without `weight` it takes no planned share, but stands in when the weighted ones fail. */
@@ -47,21 +53,25 @@ const WEIGHT_SCALE = 10_000;
 /**
  * Orders the serving clusters: own cluster, own zone, own region, regions by the policy's order, then any other in one level.
  * Planned shares (a shift's, else those of `distribute`) come together at priority 0, and the rest below in that same order;
- * `distribute` alone leaves the rest out, as Istio does: with an order for failover beside it, the rest stands in.
+ * `distribute` alone leaves the rest out, as Istio does: with an order for failover beside it, the rest stands in. Diversions
+ * (`divertedLevels`) are taken from that.
  */
 export function localityPriorities(input: LocalityInput): readonly LocalityPriority[] {
   const plan = planOf(input);
-  const planned = input.serving.filter((place) => plan.partOf(place) !== undefined);
-  const rest = plan.isExclusive ? [] : input.serving.filter((place) => !planned.includes(place));
-  const levels = [planned, ...tiers(input, rest)].filter((level) => level.length > 0);
-  return levels.flatMap((level, priority) =>
-    [...level].sort(byCluster).map((place) => ({
-      cluster: place.cluster,
-      region: place.region,
-      ...(place.distance === undefined ? {} : { distance: place.distance }),
-      priority,
-      weight: level === planned ? plannedWeight(place, planned, plan) : place.endpoints,
-    })),
+  const planned = input.serving.filter((place) => plan.partOf(place) !== undefined).sort(byCluster);
+  const rest = plan.isExclusive ? [] : input.serving.filter((place) => plan.partOf(place) === undefined);
+  const standing = tiers(input, rest).map((level) => [...level].sort(byCluster).map((place) => ({ place, weight: place.endpoints })));
+  const levels = [plannedLevel(planned, plan), ...standing].filter((level) => level.length > 0);
+  return divertedLevels(levels, input.diversions ?? []).flatMap((level, priority) =>
+    [...level]
+      .sort((a, b) => byCluster(a.place, b.place))
+      .map(({ place, weight }) => ({
+        cluster: place.cluster,
+        region: place.region,
+        ...(place.distance === undefined ? {} : { distance: place.distance }),
+        priority,
+        weight,
+      })),
   );
 }
 
@@ -78,8 +88,10 @@ interface Plan {
 }
 
 function planOf({ from, shift, setting, failover }: LocalityInput): Plan {
-  if (shift !== undefined) {
-    const partOf = ({ region }: ClusterPlace): Part => ({ name: region, share: shift.regions?.[region] ?? 0 });
+  const { regions, clusters } = shift ?? {};
+  if (regions !== undefined || clusters !== undefined) {
+    const partOf = ({ region, cluster }: ClusterPlace): Part =>
+      regions === undefined ? { name: cluster, share: clusters?.[cluster] ?? 0 } : { name: region, share: regions[region] ?? 0 };
     return { partOf: (place) => positive(partOf(place)), isExclusive: false };
   }
   const shares = sharesFrom(setting, from);
@@ -121,11 +133,18 @@ function isSameZone(a: ClusterPlace, b: ClusterPlace): boolean {
   return a.zone !== undefined && a.zone !== '' && a.zone === b.zone;
 }
 
-/** A part's share, divided over its places by their endpoints. */
-function plannedWeight(place: ServingPlace, planned: readonly ServingPlace[], { partOf }: Plan): number {
-  const part = partOf(place);
-  const endpoints = planned.filter((other) => partOf(other)?.name === part?.name).reduce((sum, other) => sum + other.endpoints, 0);
-  return Math.max(1, Math.round(((part?.share ?? 0) * WEIGHT_SCALE * place.endpoints) / endpoints));
+/** Each part's share, divided over its places by their endpoints; what is rounded at one is made up for at the next. */
+function plannedLevel(planned: readonly ServingPlace[], { partOf }: Plan): { place: ServingPlace; weight: number }[] {
+  const totals = new Map<string | undefined, number>();
+  for (const place of planned) totals.set(partOf(place)?.name, (totals.get(partOf(place)?.name) ?? 0) + place.endpoints);
+  const before = new Map<string | undefined, number>();
+  return planned.map((place) => {
+    const { name, share = 0 } = partOf(place) ?? {};
+    const [from, total] = [before.get(name) ?? 0, totals.get(name) ?? 1];
+    const upTo = (endpoints: number): number => Math.round((share * WEIGHT_SCALE * endpoints) / total);
+    before.set(name, from + place.endpoints);
+    return { place, weight: Math.max(1, upTo(from + place.endpoints) - upTo(from)) };
+  });
 }
 
 function byCluster(a: ServingPlace, b: ServingPlace): number {

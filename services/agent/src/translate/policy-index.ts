@@ -1,5 +1,7 @@
 /** Policies by the service they are for. */
-import { effectiveFailover, effectiveShift } from '@hawser/model/effective-policy.ts';
+import { type Diversion, diversionsOf, drainedServices } from '@hawser/model/diversion.ts';
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { effectiveFailover, effectiveShift, effectiveSplit } from '@hawser/model/effective-policy.ts';
 import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey, parseServiceKey } from '@hawser/model/service-host.ts';
@@ -39,7 +41,11 @@ export interface ServicePolicies {
   readonly destination: DestinationPolicy;
   readonly subsets: readonly Subset[];
   readonly failover: FailoverPolicySpec | undefined;
+  /** Among regions or clusters. */
   readonly shift: TrafficShiftSpec | undefined;
+  /** Among subsets. */
+  readonly split: Resource<TrafficShiftSpec> | undefined;
+  readonly diversions: readonly Diversion[];
 }
 
 /** Policies by the service they are for. */
@@ -62,9 +68,12 @@ interface Tables {
   readonly delegates: PolicyTable;
   readonly destination: PolicyTable;
   readonly placing: PolicyTable;
+  readonly drains: PolicyTable;
 }
 
-const NO_TABLES: Tables = { virtual: new Map(), delegates: new Map(), destination: new Map(), placing: new Map() };
+const NO_TABLES: Tables = { virtual: new Map(), delegates: new Map(), destination: new Map(), placing: new Map(), drains: new Map() };
+/** Drains are for the whole federation, and few. */
+const ALL_DRAINS = '';
 
 /**
  * Indexes policies, given the index of what was in force before: what did not change is taken from there. Policies of an
@@ -81,6 +90,8 @@ class Index implements PolicyIndex {
   readonly #tables: Tables;
   /** By key, then by namespace. */
   readonly #answers: Map<string, Map<string, ServicePolicies>>;
+  /** Keys of hosts of clusters that ServiceEntries of another namespace have: they have the placing policies of that. */
+  readonly #strays: Set<string>;
 
   constructor(policies: ReadonlyMap<string, Resource>, before: Index | undefined, changes: PolicyChanges) {
     this.policies = policies;
@@ -90,17 +101,23 @@ class Index implements PolicyIndex {
       delegates: changedTable(tables.delegates, changes, delegateKeys),
       destination: changedTable(tables.destination, changes, destinationRuleKeys),
       placing: changedTable(tables.placing, changes, placedNamespaces),
+      drains: changedTable(tables.drains, changes, ({ kind }) => (kind === 'Drain' ? [ALL_DRAINS] : [])),
     };
     this.#answers = before === undefined ? new Map() : new Map(before.#answers);
+    this.#strays = before === undefined ? new Set() : before.#strays;
     this.touched = this.#touchedBy(changes, tables);
     for (const key of this.touched ?? this.#differing(tables)) this.#answers.delete(key);
   }
 
-  /** A host that is no wildcard, and is nobody's delegate, touches its own alone. */
+  /** A host that is no wildcard, and is nobody's delegate, touches its own alone; so does what moves the traffic of services it names. */
   #touchedBy({ removed, added }: PolicyChanges, tables: Tables): ReadonlySet<string> | undefined {
-    const hosts = new Set([...removed, ...added].flatMap((policy) => [...virtualServiceKeys(policy), ...destinationRuleKeys(policy)]));
-    const isWide = tables.delegates !== this.#tables.delegates || tables.placing !== this.#tables.placing;
-    return isWide || hosts.values().some((host) => host.startsWith('*/')) ? undefined : hosts;
+    if (tables.delegates !== this.#tables.delegates) return undefined;
+    const policies = [...removed, ...added];
+    const hosts = policies.flatMap((policy) => [...virtualServiceKeys(policy), ...destinationRuleKeys(policy)]);
+    const moved = policies.map(movedServices);
+    if (moved.includes(undefined) || hosts.some((host) => host.startsWith('*/'))) return undefined;
+    const named = moved.flatMap((keys) => keys ?? []);
+    return new Set([...hosts, ...named, ...(named.length === 0 ? [] : this.#strays)]);
   }
 
   /** Keys of answers that are not what they were. */
@@ -121,14 +138,18 @@ class Index implements PolicyIndex {
     const placing = this.#tables.placing.get(name.namespace) ?? [];
     const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
     const destination = destinationPolicy(destinations, ownerOf(key) ?? (namespace === '*' ? undefined : namespace), COMMON_SCOPE);
+    if (![namespace, '*'].includes(parseServiceKey(key).namespace)) this.#strays.add(key);
+    const failover = effectiveFailover(placing, name);
     const answer: ServicePolicies = {
       rules: this.#virtualServices(key, (policy, rank) => httpRulesOf(policy, rank, (name) => this.#tables.delegates.get(name)?.[0])),
       connections: this.#virtualServices(key, connectionRulesOf),
       destinations,
       destination,
       subsets: destination.subsets,
-      failover: effectiveFailover(placing, name),
+      failover,
       shift: effectiveShift(placing, name),
+      split: effectiveSplit(placing, name),
+      diversions: diversionsOf(this.#tables.drains.get(ALL_DRAINS) ?? [], failover, name),
     };
     // A map of its own: that of the index before may share it.
     this.#answers.set(key, new Map([...(this.#answers.get(key) ?? []), [namespace, answer]]));
@@ -150,7 +171,8 @@ class Index implements PolicyIndex {
       tables.delegates === this.#tables.delegates &&
       hosts.every((host) => tables.virtual.get(host) === this.#tables.virtual.get(host)) &&
       hosts.every((host) => tables.destination.get(host) === this.#tables.destination.get(host)) &&
-      tables.placing.get(namespace) === this.#tables.placing.get(namespace)
+      tables.placing.get(namespace) === this.#tables.placing.get(namespace) &&
+      tables.drains === this.#tables.drains
     );
   }
 }
@@ -166,13 +188,23 @@ function placedNamespaces(policy: Resource): Iterable<string> {
   return policy.kind === 'FailoverPolicy' || policy.kind === 'TrafficShift' ? [policy.metadata.namespace ?? ''] : [];
 }
 
+/** Keys that the services may have whose traffic a policy moves; undefined: it does not name them. None of any other kind. */
+function movedServices({ kind, metadata, spec }: Resource): readonly string[] | undefined {
+  if (kind === 'Drain') return drainedServices(spec as DrainSpec)?.flatMap((key) => [key, `*/${parseServiceKey(key).service}`]);
+  if (kind !== 'FailoverPolicy' && kind !== 'TrafficShift') return [];
+  const { services } = (spec ?? {}) as { readonly services?: readonly string[] };
+  return services?.flatMap((service) => [`${metadata.namespace ?? ''}/${service}`, `*/${service}`]);
+}
+
 /** Whether two answers say the same, policies compared by identity. */
 export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
   if (a === b) return true;
   const sameRules = sameObjects(a.rules, b.rules) && sameObjects(a.connections, b.connections);
-  return sameRules && a.failover === b.failover && a.shift === b.shift && sameDestinations(a.destinations, b.destinations);
+  const samePlaces = a.failover === b.failover && a.shift === b.shift && sameObjects(a.diversions, b.diversions);
+  return sameRules && samePlaces && a.split === b.split && sameDestinations(a.destinations, b.destinations);
 }
 
-function sameObjects(a: readonly object[], b: readonly object[]): boolean {
+/** Whether two lists have the same objects in the same order. */
+export function sameObjects(a: readonly object[], b: readonly object[]): boolean {
   return a.length === b.length && a.every((one, index) => one === b[index]);
 }

@@ -1,4 +1,6 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
+
+import { diversionsOf } from '@hawser/model/diversion.ts';
 import { effectiveFailover, effectiveLocality, effectiveShift } from '@hawser/model/effective-policy.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
@@ -72,6 +74,7 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
     ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0 && isCalled(client, member),
   );
   const setting = effectiveLocality(placed, input.service);
+  const failover = effectiveFailover(placed, input.service);
   const order = localityPriorities({
     from: { cluster: client.name, region: client.region, zone: client.zone },
     serving: serving.map(({ member, shard }) => ({
@@ -79,11 +82,13 @@ function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] 
       region: member.region,
       zone: member.zone,
       endpoints: capacity(shard),
+      throughGateway: member.name !== client.name && member.network !== client.network,
       ...farness(setting, { client, member }),
     })),
     setting,
-    failover: effectiveFailover(placed, input.service),
+    failover,
     shift: effectiveShift(placed, input.service),
+    diversions: diversionsOf(placed, failover, input.service),
   });
   return order.map(({ distance: _distance, ...place }) => {
     const source = serving.find(({ member }) => member.name === place.cluster);

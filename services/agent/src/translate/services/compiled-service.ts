@@ -3,6 +3,7 @@ import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { type Fleet, samePlaces } from '../fleet.ts';
 import type { ServedPort } from '../listeners/inbound.ts';
+import { sameObjects } from '../policy-index.ts';
 import { type Placed, placed } from '../resource-ledger.ts';
 import type { ServiceLookup } from '../routes/destinations.ts';
 import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
@@ -57,7 +58,9 @@ function serversAlike(a: ServiceInput, b: ServiceInput): boolean {
 
 /** Whether two inputs of one shape give the same assignments: rules have no part in them. */
 function placesAlike(a: ServiceInput, b: ServiceInput): boolean {
-  return serversAlike(a, b) && a.policies.failover === b.policies.failover && a.policies.shift === b.policies.shift;
+  const [one, other] = [a.policies, b.policies];
+  const isSame = one.failover === other.failover && one.shift === other.shift && sameObjects(one.diversions, other.diversions);
+  return isSame && serversAlike(a, b);
 }
 
 /** The resources of a compiled service in the shared layers. */

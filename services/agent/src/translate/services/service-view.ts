@@ -132,7 +132,7 @@ export function shapeOf(view: ServiceView): string {
 
 /** Servers that are written into the upstream cluster are a part of its shape, and so is what orders them. */
 function placesOf({ parts }: HostView, { policies }: ServiceView): unknown {
-  return [parts, policies.failover, policies.shift];
+  return [parts, policies.failover, policies.shift, policies.diversions];
 }
 
 function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {

@@ -39,9 +39,15 @@ export function assignment(upstream: Upstream, view: ServiceView, fleet: Fleet):
   );
   const order = localityPriorities({
     from: placeOf(fleet.self),
-    serving: [...groups.values()].map(({ place, endpoints }) => ({ ...place, endpoints: capacity(endpoints) })),
+    serving: [...groups.values()].map(({ cluster, place, endpoints }) => ({
+      ...place,
+      endpoints: capacity(endpoints),
+      throughGateway: reachOf(fleet, cluster) === 'tunnel',
+    })),
     failover: view.policies.failover,
     shift: view.policies.shift,
+    // A host of the own cluster alone has no other place to send them to.
+    diversions: upstream.host.scope === 'local' ? [] : view.policies.diversions,
     setting,
   });
   const placed = joined(
