@@ -34,6 +34,7 @@ import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts'
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 import { issueCertificate } from './serving/issue-certificate.ts';
+import type { RotationLoop } from './trust/rotation-loop.ts';
 import { startBundlePoller } from './trust/start-bundle-poller.ts';
 import { startRotations } from './trust/start-rotations.ts';
 
@@ -155,6 +156,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   startBundlePoller(core.database, { fleet, log, group, allowPrivate: config.privateBundleEndpoints === 'on' });
   const rotations = startRotations(core.database, { fleet, log, group });
   late.operations = startOperations(core.database, { operations, fleet, log, group });
+  late.rotations = rotations;
   addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
   group.onStop('core', () => core.stop());
   return core;
@@ -166,6 +168,7 @@ interface Late {
   core?: HubCore;
   fleet?: Fleet;
   operations?: OperationLoop;
+  rotations?: RotationLoop;
 }
 
 /** What `/readyz` tells of, beside the database. */
@@ -202,6 +205,7 @@ function gaugesOf(late: Late, bus: Bus): HubGauges {
     busReconnects: countReconnects(bus),
     term: () => late.distribution?.replica.term ?? 0,
     clusters: () => late.fleet?.context.fleet.countByFreshness() ?? {},
+    rotations: () => late.rotations?.gauges() ?? [],
   };
 }
 

@@ -42,6 +42,18 @@ export const METRICS = {
   hub_published_revision: { type: 'gauge', help: 'Newest revision that is on the bus for every cluster', labels: [] },
   hub_refused_messages_total: { type: 'counter', help: 'Messages of agents that were not believed', labels: ['reason'] },
   hub_revision: { type: 'gauge', help: 'Newest revision read from the database', labels: [] },
+  hub_rotation_age_seconds: {
+    ...{ type: 'gauge', labels: ['cluster'] },
+    help: 'Since the rotation of a cluster that is under way was asked for; told by the leading replica',
+  },
+  hub_rotation_missing: {
+    ...{ type: 'gauge', labels: ['cluster'] },
+    help: 'What a rotation under way cannot go on without: proxies, and clusters of which none is named',
+  },
+  hub_rotation_phase: {
+    ...{ type: 'gauge', labels: ['cluster', 'kind', 'phase'] },
+    help: '1 for the phase in which the rotation of a cluster is, while it is under way',
+  },
   hub_watches: { type: 'gauge', help: 'Watches that are open', labels: [] },
   hub_watches_cut_off_total: { type: 'counter', help: 'Watches that were ended because their clients did not read', labels: [] },
   agent_autonomy_seconds: {

@@ -12,7 +12,7 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 import type { WorkloadIdentity } from '../xds/identity-source.ts';
 import type { BroughtAuthority } from './brought-authority.ts';
 import { makeIntermediate, makeRoot, pathLengthOf } from './ca-certificates.ts';
-import type { CaEncryption } from './ca-encryption.ts';
+import type { CaEncryption, SealedKey } from './ca-encryption.ts';
 import { activeOf, bundleOf, doorBundleOf, fingerprint, type Generation, type StoredAuthority, viewOf } from './generation.ts';
 import type { GenerationStore, NumberedState } from './generation-store.ts';
 import { heldUntil, identityAccount } from './held-certificates.ts';
@@ -59,6 +59,8 @@ export interface AuthorityParts {
   readonly identityDir: string;
   readonly store: GenerationStore;
   readonly encryption: CaEncryption;
+  /** The encryption key as it is now where it came from: it may have been replaced. */
+  readonly readEncryption: () => Promise<CaEncryption>;
   readonly ledger: IdentityLedger;
   readonly state: NumberedState;
   readonly log: Pick<Logger, 'error' | 'info' | 'warn'>;
@@ -71,6 +73,7 @@ export class ClusterAuthority implements RotatingAuthority {
   readonly #parts: AuthorityParts;
   readonly #listeners = new Set<() => void>();
   readonly #signers = new Map<string, LeafSigner>();
+  #encryption: CaEncryption;
   #state: NumberedState;
   #bundle: readonly string[];
   #views: readonly GenerationView[];
@@ -78,6 +81,7 @@ export class ClusterAuthority implements RotatingAuthority {
   constructor(parts: AuthorityParts) {
     this.#parts = parts;
     this.#state = parts.state;
+    this.#encryption = parts.encryption;
     this.trustDomain = parts.state.stored.trustDomain;
     this.ledger = parts.ledger;
     this.#bundle = bundleOf(this.#generations);
@@ -128,6 +132,9 @@ export class ClusterAuthority implements RotatingAuthority {
   async apply(order: RotationOrder): Promise<void> {
     for (let made: Generation | undefined; ; ) {
       const current = await this.#read();
+      this.#requireKeys(current);
+      // Sealed with a key that was replaced meanwhile.
+      if (made?.key !== undefined && made.key.by !== this.#encryption.id) made = undefined;
       await this.ledger.refresh();
       const { generations } = current.stored;
       const { held, unreadable } = this.ledger;
@@ -148,9 +155,10 @@ export class ClusterAuthority implements RotatingAuthority {
 
   /** Adds a generation that a user brought, as `prepared`; its root is in the bundle from now on. Throws `import-refused`. */
   async bring({ generation, key: pem }: BroughtAuthority): Promise<void> {
-    const key = this.#parts.encryption.seal(pem, { trustDomain: this.trustDomain, generation: generation.id });
     for (;;) {
       const current = await this.#read();
+      this.#requireKeys(current);
+      const key = this.#encryption.seal(pem, { trustDomain: this.trustDomain, generation: generation.id });
       const { generations } = current.stored;
       const problem = bringingProblem(generations, generation.id);
       if (problem !== undefined) throw new AppError('import-refused', problem, { status: 409 });
@@ -234,7 +242,7 @@ export class ClusterAuthority implements RotatingAuthority {
 
   #keyOf({ id, key }: Generation): string {
     if (key === undefined) throw new AppError('ca-unusable', `the key of generation ${id} is not here: restore the folder`);
-    return this.#parts.encryption.open(key, { trustDomain: this.trustDomain, generation: id });
+    return this.#encryption.open(key, { trustDomain: this.trustDomain, generation: id });
   }
 
   async #make(kind: Generation['kind'], generations: readonly Generation[]): Promise<Generation> {
@@ -243,7 +251,7 @@ export class ClusterAuthority implements RotatingAuthority {
     const issuer = parent === undefined ? undefined : { certificate: parent.certificate, key: signingKeyOf(this.#keyOf(parent)) };
     const { certificate, key } = issuer === undefined ? await makeRoot(trustDomain) : await makeIntermediate(issuer, trustDomain);
     const id = fingerprint(certificate);
-    const sealed = this.#parts.encryption.seal(key, { trustDomain, generation: id });
+    const sealed = this.#encryption.seal(key, { trustDomain, generation: id });
     const root = parent?.certificate ?? certificate;
     return { id, kind, state: 'prepared', origin: 'made', certificate, chain: [], root, key: sealed };
   }
@@ -258,7 +266,22 @@ export class ClusterAuthority implements RotatingAuthority {
   }
 
   async #read(): Promise<NumberedState> {
-    return (await this.#parts.store.read()) ?? this.#state;
+    const read = await this.#parts.store.read();
+    if (read === undefined) return this.#state;
+    const sealed = sealedIn(read.stored);
+    if (sealed.some((key) => key.by !== this.#encryption.id)) this.#encryption = await this.#parts.readEncryption();
+    return read;
+  }
+
+  /** What is in force was sealed with another key when the encryption key was replaced: nothing is added to it that this one sealed. */
+  #requireKeys({ stored }: NumberedState): void {
+    const foreign = sealedIn(stored).find((key) => !this.#encryption.opens(key));
+    if (foreign !== undefined)
+      throw new AppError(
+        'ca-key-wrong',
+        `the encryption key of ${this.trustDomain} was replaced (by ${foreign.by}), and this agent has the one before: start it with the new one`,
+        { status: 409 },
+      );
   }
 
   /** Where the active one is replaced at once, the door gets another signer too: who has the old key could stand at it. */
@@ -287,6 +310,11 @@ export class ClusterAuthority implements RotatingAuthority {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** Every encrypted key of a state. */
+function sealedIn({ generations, door }: StoredAuthority): readonly SealedKey[] {
+  return [...generations, ...(door === undefined ? [] : [door])].flatMap(({ key }) => (key === undefined ? [] : [key]));
 }
 
 /** Brought, and taken by no rotation. */

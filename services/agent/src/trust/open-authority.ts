@@ -47,7 +47,8 @@ export async function openAuthority(
     );
   checkActive(stored.generations, identityDir);
   const ledger = await IdentityLedger.open({ identityDir, replica, log });
-  const authority = new ClusterAuthority({ identityDir, store, ledger, log, ...opened });
+  const readEncryption = (): Promise<CaEncryption> => loadCaEncryption(caKey, identityDir, false);
+  const authority = new ClusterAuthority({ identityDir, store, ledger, log, readEncryption, ...opened });
   if (opened.state.number > 0) await leaveNothingPlain(identityDir, stored, log);
   return authority;
 }

@@ -1,7 +1,8 @@
-/** Commands of trust: roots, status, verify, export, rotate, import. */
+/** Commands of trust: roots, status, verify, export, rotate, import, reencrypt. */
 import { type Command, Option } from 'commander';
 import type { ExportFlags } from '../trust/export-command.ts';
 import type { ImportFlags } from '../trust/import-command.ts';
+import type { ReencryptFlags } from '../trust/reencrypt-command.ts';
 import type { RotateFlags } from '../trust/rotate-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { Run } from './program.ts';
@@ -12,6 +13,7 @@ export function addTrustCommands(program: Command, run: Run): void {
   addViews(trust, run);
   addRotate(trust, run);
   addImport(trust, run);
+  addReencrypt(trust, run);
 }
 
 function addImport(trust: Command, run: Run): void {
@@ -32,6 +34,29 @@ function addImport(trust: Command, run: Run): void {
       run(async () => (await import('../trust/import-command.ts')).importCommand(command.optsWithGlobals<ImportFlags>())),
     );
 }
+
+function addReencrypt(trust: Command, run: Run): void {
+  trust
+    .command('reencrypt')
+    .description("on the agent's machine: replace the key that a cluster's signing keys are encrypted with at rest")
+    .requiredOption('--cluster <name>', 'whose authority it is')
+    .option('--new-ca-key-file <file>', 'holds the new key (default: one is made, where the old one lies in the identity folder)')
+    .option('--ca-key-file <file>', 'holds the old key, as given to its agent')
+    .option('--identity-dir <dir>', "folder of the cluster's keys, where its agents share one (default: in the state folder)")
+    .addHelpText('after', REENCRYPT_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../trust/reencrypt-command.ts')).reencryptCommand(command.optsWithGlobals<ReencryptFlags>())),
+    );
+}
+
+const REENCRYPT_HELP = `
+Nothing that is signed changes, and no proxy notices. Stopped half way, it is run again: what lies there opens with the old key or the new one.
+A file may hold both, the new one first: agents that are given such a file start before and after.
+
+Examples:
+  hawser trust reencrypt --cluster us-east
+  openssl rand -base64 32 > new.key && chmod 600 new.key
+  hawser trust reencrypt --cluster us-east --ca-key-file old.key --new-ca-key-file new.key`;
 
 const IMPORT_HELP = `
 It is checked, and its root is given to every cluster that trusts this one; nothing is signed with it until a rotation takes it.

@@ -85,3 +85,17 @@ test('what cannot be is said, with the way out', async () => {
   const outcome = await hawser('trust', 'import', ...given(), '--ca-key-file', wrong);
   expect(outcome).toMatchObject({ status: 1, stderr: expect.stringContaining('encrypted with another key') });
 });
+
+test('the key that encrypts the signing keys is replaced, and what is printed names it without saying it', async () => {
+  await openAuthority(identity, DOMAIN);
+  const { status, stdout, stderr } = await hawser('trust', 'reencrypt', '--cluster', 'us-east');
+  expect([status, stdout.trim(), stderr]).toEqual([
+    0,
+    expect.stringMatching(/^[0-9a-f]{16}$/),
+    expect.stringContaining('1 signing keys of us-east'),
+  ]);
+  const key = readFileSync(join(identity, 'ca-encryption.key'), 'utf8').trim();
+  expect(stdout + stderr).not.toContain(key);
+  const lost = await hawser('trust', 'reencrypt', '--cluster', 'us-west');
+  expect([lost.status, lost.stderr]).toEqual([1, expect.stringContaining('start its agent once')]);
+});

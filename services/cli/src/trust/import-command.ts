@@ -3,22 +3,17 @@ import { join } from 'node:path';
 import { trustDomainOf } from '@hawser/model/spiffe-ids.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { readIfThere } from '@hawser/runtime/durable-file.ts';
-import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { note, print } from '../output/print.ts';
-import { terminal } from '../output/terminal.ts';
-import { label } from '../proxy/proxy-flags.ts';
+import { type IdentityFolderFlags, identityFolder } from './identity-folder.ts';
 
 /** Its flags. */
-export interface ImportFlags extends GlobalFlags {
-  readonly cluster: string;
-  readonly identityDir?: string;
+export interface ImportFlags extends IdentityFolderFlags {
   readonly cert?: string;
   readonly key?: string;
   readonly chain?: string;
   readonly p12?: string;
   readonly passwordFile?: string;
-  readonly caKeyFile?: string;
   readonly discard?: boolean;
 }
 
@@ -31,12 +26,7 @@ const ASK_MS = 5_000;
 
 /** Runs the command. */
 export async function importCommand(flags: ImportFlags): Promise<ExitCode> {
-  const { env } = terminal();
-  const cluster = label('--cluster', flags.cluster);
-  const shared = flags.identityDir ?? env['HAWSER_AGENT_IDENTITY_DIR'];
-  const agentDir = join(stateDirOf(flags), 'agents', cluster);
-  const identityDir = shared === undefined || shared === '' ? agentDir : shared;
-  const caKey = { value: env['HAWSER_CA_KEY'], file: flags.caKeyFile ?? env['HAWSER_CA_KEY_FILE'] };
+  const { cluster, identityDir, agentDir, caKey } = identityFolder(flags);
   const { importAuthority, openAuthority, trustDomainIn } = await import('@hawser/agent/trust/open-authority.ts');
   const trustDomain = (await trustDomainIn(identityDir)) ?? trustDomainOf(cluster);
   if (flags.discard === true) {

@@ -19,6 +19,7 @@ afterAll(() => postgres.stop());
 const OF = {
   ...{ outboxDepth: () => 3, revision: () => 8, publishedRevision: () => 5, busConnected: () => true, busReconnects: () => 2 },
   ...{ term: () => 4, clusters: () => ({ KNOWN: 2, STALE: 1 }) },
+  rotations: () => [{ cluster: 'us-east', kind: 'root', phase: 'Preparing', ageSeconds: 12.5, missing: 3 }],
 };
 
 describe("the hub's metrics", () => {
@@ -31,6 +32,8 @@ describe("the hub's metrics", () => {
     const names = [...text.matchAll(/^# TYPE (hub_\S+) /gm)].map(([, name]) => name);
     expect(names.sort()).toEqual(Object.keys(METRICS).filter((name) => name.startsWith('hub_')));
     const lines = ['hub_outbox_depth 3', 'hub_bus_reconnects_total 2', 'hub_clusters{state="STALE"} 1', 'hub_database_waiting 0'];
+    lines.push('hub_rotation_phase{cluster="us-east",kind="root",phase="Preparing"} 1');
+    lines.push('hub_rotation_age_seconds{cluster="us-east"} 12.5', 'hub_rotation_missing{cluster="us-east"} 3');
     for (const line of lines) expect(text).toContain(`\n${line}\n`);
     const connections = [...text.matchAll(/^hub_database_connections\{state="(?:idle|busy)"\} (\d+)$/gm)].map(([, count]) => Number(count));
     expect(connections).toHaveLength(2);

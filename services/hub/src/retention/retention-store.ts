@@ -36,6 +36,7 @@ export const RETENTION_TABLES: readonly RetentionTable[] = [
   { name: 'outbox', trim: trimOutbox },
   { name: 'audit', trim: trimAudit },
   { name: 'join_tokens', trim: trimJoinTokens },
+  { name: 'rotations', trim: trimRotations },
 ];
 
 /**
@@ -73,6 +74,23 @@ async function trimAudit(tx: Statements, { auditKeepDays }: RetentionBounds): Pr
     sql`SELECT audit_purge(clock_timestamp() - ${auditKeepDays} * interval '1 day', ${BATCH}::int) AS gone`,
   );
   return Number(rows[0]?.gone ?? 0);
+}
+
+/**
+ * Rotations that are over, as long as the history is kept. Of each cluster the newest stays, and what it was told last: an agent that was away
+ * asks for that, and without it would not know what is done.
+ */
+async function trimRotations(tx: Statements, { historyKeepDays }: RetentionBounds): Promise<number> {
+  const { rowCount } = await tx.execute(sql`
+    DELETE FROM rotations WHERE id IN (
+      SELECT r.id FROM rotations r
+      WHERE r.phase IN ('Done', 'RolledBack', 'Failed') AND r.created_at < clock_timestamp() - ${historyKeepDays} * interval '1 day'
+        AND EXISTS (
+          SELECT 1 FROM rotations n WHERE n.cluster = r.cluster AND n.created_at > r.created_at AND n.trust_order IS NOT NULL
+            AND (n.state ->> 'epoch')::bigint >= (r.state ->> 'epoch')::bigint
+        ) ORDER BY r.created_at LIMIT ${BATCH}
+    )`);
+  return rowCount ?? 0;
 }
 
 /** Join tokens whose time was over a day ago, used or not: a write each, which watchers are told of. */

@@ -81,6 +81,25 @@ describe('retention', () => {
     expect(await sql('SELECT name, action FROM outbox')).toEqual([{ name: 'old', action: 'delete' }]);
   });
 
+  it('forgets rotations that are over, but for the newest of a cluster, what it was told last, and those under way', async () => {
+    const row = (id: string, days: number, { phase = 'Done', order = true, epoch = 7, cluster = 'us-east' } = {}): Promise<unknown> =>
+      sql(`INSERT INTO rotations (id, cluster, phase, state, trust_order, created_at) VALUES ('${id}', '${cluster}', '${phase}',
+        '{"id": "${id}", "epoch": ${epoch}}', ${order ? `'{"rotation": "${id}"}'` : 'NULL'}, now() - interval '${days} days')`);
+    await row('gone', 400);
+    await row('gone-failed', 390, { phase: 'Failed', order: false });
+    await row('told-last', 300);
+    await row('newest', 200, { phase: 'Failed', order: false });
+    await row('lone', 400, { cluster: 'us-west' });
+    await row('of-its-present-epoch', 400, { cluster: 'eu-west', epoch: 9 });
+    await row('of-another-epoch', 300, { cluster: 'eu-west', epoch: 8 });
+    await row('under-way', 500, { cluster: 'ap-east', phase: 'Preparing' });
+    await row('young', 10, { cluster: 'ap-east', phase: 'RolledBack' });
+    expect(await trim({})).toMatchObject({ rotations: 2 });
+    const left = (await sql('SELECT id FROM rotations ORDER BY id')).map(({ id }) => id);
+    expect(left).toEqual(['lone', 'newest', 'of-another-epoch', 'of-its-present-epoch', 'told-last', 'under-way', 'young']);
+    expect(await trim({})).toMatchObject({ rotations: 0 });
+  });
+
   it('leaves it to the other hub that is at it', async () => {
     await hub.call('PUT', `${RULES}/a`, rule('a', 'v7'));
     const other = new Client({ connectionString: dsn });

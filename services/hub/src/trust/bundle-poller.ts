@@ -99,7 +99,7 @@ export class BundlePoller {
     const { name } = due.domain;
     const answer = await this.#answerOf(due);
     const known = due.row ?? NOTHING;
-    const next = afterAnswer(known, answer, { now: new Date(), bounds, owner: this.#ownerOf(name, answer) });
+    const next = afterAnswer(known, answer, { now: new Date(), bounds, owner: this.#ownerOf(name, answer), jitter: Math.random() });
     if (next.problem !== '' && next.problem !== due.row?.problem)
       log.warn({ trustDomain: name, problem: next.problem }, 'a bundle was not taken');
     await this.#store(due, next, term);

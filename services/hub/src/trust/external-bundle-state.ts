@@ -31,6 +31,9 @@ export const DEFAULT_REFRESH_S = 300;
 /** Seconds: nobody is asked more often than each minute, nor less than each day, whatever it says. */
 export const REFRESH_BOUNDS: RefreshBounds = { least: 60, most: 86_400 };
 
+/** At most this part of the time until the next look comes on top of it: never less, for nobody is asked sooner than it allows. */
+const SPREAD = 0.1;
+
 /** An answer, or why there is none. */
 export type Answer = ReadBundle | { readonly problem: string };
 
@@ -40,6 +43,8 @@ export interface Judging {
   readonly bounds: RefreshBounds;
   /** The trust domain that has one of its keys already, if there is one. */
   readonly owner: string | undefined;
+  /** From 0 to 1, at random: those that were asked at once are not asked at once for ever. */
+  readonly jitter: number;
 }
 
 /** The state after an answer. What does not count changes nothing but the reason and the time of the next try: the last good one stays. */
@@ -54,7 +59,7 @@ export function afterAnswer(known: KnownBundle, answer: Answer, judging: Judging
     return { ...unchanged(known, problem, judging), held: digest };
   }
   const refreshSeconds = boundedRefresh(answer.refreshHint, judging.bounds);
-  const nextAt = new Date(judging.now.getTime() + refreshSeconds * 1000);
+  const nextAt = later(judging, refreshSeconds);
   return { certificates, sequence: sequence?.toString() ?? null, refreshSeconds, held: '', fetchedAt: judging.now, nextAt, problem: '' };
 }
 
@@ -74,6 +79,10 @@ function refusal({ sequence, certificates }: KnownBundle, answer: ReadBundle, ow
   return answer.sequence === last && isOther ? `it is another bundle with the same spiffe_sequence ${last}` : undefined;
 }
 
-function unchanged(known: KnownBundle, problem: string, { now, bounds }: Judging): NextBundle {
-  return { ...known, held: '', fetchedAt: null, nextAt: new Date(now.getTime() + bounds.least * 1000), problem };
+function later({ now, jitter }: Judging, seconds: number): Date {
+  return new Date(now.getTime() + seconds * 1000 * (1 + SPREAD * jitter));
+}
+
+function unchanged(known: KnownBundle, problem: string, judging: Judging): NextBundle {
+  return { ...known, held: '', fetchedAt: null, nextAt: later(judging, judging.bounds.least), problem };
 }

@@ -80,12 +80,18 @@ describe('what an answer does', () => {
     ...changes,
   });
   const after = (before: KnownBundle, given: Parameters<typeof afterAnswer>[1], owner?: string) =>
-    afterAnswer(before, given, { now: NOW, bounds: REFRESH_BOUNDS, owner });
+    afterAnswer(before, given, { now: NOW, bounds: REFRESH_BOUNDS, owner, jitter: 0 });
 
   test('it is taken, and the next is asked for when it says', () => {
     const next = after(known, answer({}));
     expect(next).toMatchObject({ certificates: ['new'], sequence: '6', refreshSeconds: 600, problem: '', fetchedAt: NOW });
     expect(next.nextAt.getTime() - NOW.getTime()).toBe(600_000);
+  });
+
+  test('it is asked for up to a tenth later, and never sooner', () => {
+    const judging = { now: NOW, bounds: REFRESH_BOUNDS, owner: undefined, jitter: 1 };
+    const waits = [answer({}), { problem: 'away' }].map((given) => afterAnswer(known, given, judging).nextAt.getTime() - NOW.getTime());
+    expect(waits).toEqual([660_000, 66_000]);
   });
 
   test.each<[string, Parameters<typeof afterAnswer>[1], string | undefined, RegExp]>([

@@ -3,10 +3,11 @@ import { messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Database } from '../db/database.ts';
+import type { RotationGauge } from '../distribute/hub-metrics.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { requireTerm } from '../resource/desired-state-store.ts';
 import { evidenceFor } from './fleet-evidence.ts';
-import { advance, type Rotation } from './rotation-state.ts';
+import { advance, type Rotation, waiting } from './rotation-state.ts';
 import { findRotation, rotationsUnderWay, updateRotation } from './rotation-store.ts';
 
 /** What it works with. */
@@ -38,6 +39,17 @@ export class RotationLoop {
   hint(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
     this.#wake.abort();
+  }
+
+  /** For the metrics: what was under way when this replica last looked; nothing while it does not lead. */
+  gauges(): readonly RotationGauge[] {
+    const { context } = this.#parts;
+    return this.#underWay.map((rotation) => {
+      const { cluster, kind, phase, createdAt } = rotation;
+      const blocking = waiting(rotation, evidenceFor(context, cluster)).filter(({ blocks }) => blocks);
+      const missing = blocking.reduce((sum, { proxies }) => sum + Math.max(1, proxies.length), 0);
+      return { cluster, kind, phase, ageSeconds: (context.now() - Date.parse(createdAt)) / 1_000, missing };
+    });
   }
 
   /** Runs until the signal is aborted; survives every failure of the database. */
