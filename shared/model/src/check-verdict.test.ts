@@ -30,6 +30,7 @@ describe('what is written', () => {
   test.each<[Partial<CheckSpec>, string, RegExp]>([
     [{ condition: 'result < ' }, 'condition', /at character 10/],
     [{ condition: 'requests < 1' }, 'condition', /Unknown variable: requests/],
+    [{ source: { hub: { metric: 'share' } } }, 'source.hub.destination', /share of what/],
     [{ interval: '10ms' }, 'interval', /from 250ms to 24h/],
     [{ window: '1h' }, 'window', /from 1s to 15m/],
     [{ timeout: '0s' }, 'timeout', /from 1ms/],
@@ -65,6 +66,8 @@ describe('a sample', () => {
     [HUB, { value: Number.POSITIVE_INFINITY }, 'failed'],
     [HUB, { value: Number.NaN }, 'noData'],
     [HUB, { noData: 'no requests' }, 'noData'],
+    [HUB, { value: 0.001, partial: 'eu is silent' }, 'noData'],
+    [HUB, { value: 0.1, partial: 'eu is silent' }, 'failed'],
     [HUB, { error: 'no answer' }, 'error'],
     [{ ...HUB, condition: '1 / int(result) > 0' }, { value: 0 }, 'error'],
     [http, { value: 204 }, 'passed'],

@@ -2,8 +2,14 @@
 import type { Check } from './check.ts';
 import type { Condition } from './condition/condition.ts';
 
-/** What was had of a source: a number, nothing, or a reason why it could not be asked. */
-export type Measurement = { readonly value: number } | { readonly noData: string } | { readonly error: string };
+/**
+ * What was had of a source: a number, nothing, or a reason why it could not be asked. `partial` says what the number leaves out: by
+ * such a one a check may fail, and never pass.
+ */
+export type Measurement =
+  | { readonly value: number; readonly partial?: string | undefined }
+  | { readonly noData: string }
+  | { readonly error: string };
 
 /** One look. */
 export interface CheckSample {
@@ -55,13 +61,19 @@ export function sampleOf(check: Check, condition: Condition | undefined, measure
   const shown = Number.isFinite(value) ? { value } : {};
   const { source } = check;
   if ('http' in source && value !== (source.http.expectStatus ?? 200)) {
-    return { at, outcome: 'failed', ...shown, message: `it answered ${value}, and not ${source.http.expectStatus ?? 200}` };
+    return {
+      at,
+      outcome: 'failed',
+      ...shown,
+      message: `${value === 0 ? 'it did not answer' : `it answered ${value}, and not ${source.http.expectStatus ?? 200}`}`,
+    };
   }
   const outcome = condition?.evaluate({ result: value }) ?? { holds: true };
   if ('problem' in outcome) return { at, outcome: 'error', ...shown, message: outcome.problem };
-  return outcome.holds
+  if (!outcome.holds) return { at, outcome: 'failed', ...shown, message: `result is ${value}, and the condition does not hold` };
+  return measured.partial === undefined
     ? { at, outcome: 'passed', ...shown }
-    : { at, outcome: 'failed', ...shown, message: `result is ${value}, and the condition does not hold` };
+    : { at, outcome: 'noData', ...shown, message: measured.partial };
 }
 
 /** The state after one more sample. `failed` and `error` stay what they are: whoever goes on begins anew. */

@@ -190,6 +190,9 @@ function problemsOf(spec: CheckSpec, steps: readonly (string | number)[]): reado
   if (spec.window !== undefined && !('hub' in spec.source)) {
     found.push(problem([...steps, 'window'], 'is for hub metrics alone; a query has its range in itself'));
   }
+  if ('hub' in spec.source && spec.source.hub.metric === 'share' && spec.source.hub.destination === undefined) {
+    found.push(problem([...steps, 'source', 'hub', 'destination'], 'is needed by the metric share: share of what'));
+  }
   if ('http' in spec.source && !URL.canParse(spec.source.http.url)) {
     found.push(problem([...steps, 'source', 'http', 'url'], `is ${spec.source.http.url}, which is no URL`));
   }

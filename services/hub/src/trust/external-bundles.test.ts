@@ -2,8 +2,8 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { authorityCertificate } from '../../../../test/kit/authority-certificates.ts';
+import { isPublic } from '../outgoing/public-address.ts';
 import { afterAnswer, boundedRefresh, type KnownBundle, REFRESH_BOUNDS } from './external-bundle-state.ts';
-import { isPublic } from './fetch-bundle.ts';
 import { type ReadBundle, readSpiffeBundle } from './spiffe-bundle-text.ts';
 
 let root: string;
