@@ -37,7 +37,7 @@ export const SHOWN_ELSEWHERE: Readonly<Record<string, Shown>> = {
   'WorkloadGroup probe.tcpSocket.port': { file: PROBES, words: 'connects' },
   'WorkloadGroup probe.timeoutSeconds': PLAN,
   'WorkloadGroup template.locality': SERVED,
-  'WorkloadGroup template.network': { file: JOINED, words: 'keeps machines out that are elsewhere, and says so' },
+  'WorkloadGroup template.network': { file: JOINED, words: 'is published where it is another; its addresses are not checked from here' },
   'WorkloadGroup template.ports': SERVED,
   'WorkloadGroup template.serviceAccount': { file: JOINED, words: 'another account' },
   'WorkloadGroup template.weight': SERVED,

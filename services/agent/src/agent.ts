@@ -353,6 +353,7 @@ class Agent implements RunningAgent {
   #changed(): void {
     this.#proxies?.rejoin();
     this.#warnings.standing('trust', this.#federation.trustProblems());
+    this.#warnings.standing('networks', this.#federation.networkProblems());
     this.#reporter?.changed();
     if (this.loop.ready) this.#lastGood.changed();
   }

@@ -115,7 +115,8 @@ export class ProxyRegistry implements ProxyGate {
       inForce ??= said === undefined ? readyIn(local.shards) : inForce;
       return said ?? inForce?.has(`${namespace}/${serviceAccount}/${address}`) === true;
     };
-    local.setJoined(joinedWorkloads(proxies, { policies: policies(), network: network(), isReady }));
+    local.setNetwork(network());
+    local.setJoined(joinedWorkloads(proxies, { policies: policies(), isReady }));
   }
 
   /** A machine that did not say that it leaves keeps its place for a while: its sidecar may only connect anew, and the checks see whether it serves. */

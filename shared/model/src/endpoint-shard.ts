@@ -28,6 +28,8 @@ export const Endpoint = Type.Object({
   labels: Type.Record(Type.String(), Type.String()),
   serviceAccount: Type.String(),
   zone: Type.Optional(Type.String()),
+  /** The network it is in, where that is not its cluster's. */
+  network: Type.Optional(Type.String({ minLength: 1 })),
   /** Its part of the requests beside others of its place; 1 unless given. */
   weight: Type.Optional(Type.Integer({ minimum: 1 })),
   health: EndpointHealth,
@@ -47,3 +49,24 @@ export const EndpointShard = Type.Object({
   endpoints: Type.Array(Endpoint),
 });
 export type EndpointShard = Static<typeof EndpointShard>;
+
+/**
+ * A shard on the bus. Endpoints in other networks than their cluster's stand apart: members of an earlier release, which would call them
+ * where the cluster's own are, do not see them.
+ */
+export const PublishedShard = Type.Object({ ...EndpointShard.properties, elsewhere: Type.Optional(Type.Array(Endpoint)) });
+export type PublishedShard = Static<typeof PublishedShard>;
+
+/** The shard as it is published. */
+export function publishedShard(shard: EndpointShard): PublishedShard {
+  const elsewhere = shard.endpoints.filter(({ network }) => network !== undefined);
+  if (elsewhere.length === 0) return shard;
+  return { ...shard, endpoints: shard.endpoints.filter(({ network }) => network === undefined), elsewhere };
+}
+
+/** The shard as it was before it was published. */
+export function receivedShard({ elsewhere = [], ...shard }: PublishedShard): EndpointShard {
+  if (elsewhere.length === 0) return shard;
+  const endpoints = [...shard.endpoints, ...elsewhere].sort((a, b) => (a.address < b.address ? -1 : 1));
+  return { ...shard, endpoints };
+}

@@ -51,6 +51,11 @@ export function zoneOf(zone: string | undefined): { zone?: string } {
   return zone === undefined || zone === '' ? {} : { zone };
 }
 
+/** The network of an entry that is not in its cluster's, of which everything is that says nothing. */
+export function networkOf({ spec }: WorkloadEntryObject, own: string | undefined): { network?: string } {
+  return spec.network === undefined || spec.network === '' || spec.network === own ? {} : { network: spec.network };
+}
+
 /** What a WorkloadEntry says of itself: Istio's condition `Healthy`, by the probe of its WorkloadGroup. */
 export function readinessOf({ status }: WorkloadEntryObject): Pick<Endpoint, 'ready'> {
   const conditions = (status as { readonly conditions?: unknown } | null | undefined)?.conditions;

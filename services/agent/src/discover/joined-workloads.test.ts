@@ -32,11 +32,11 @@ const SERVICE: RegistryObject = {
 };
 const healthy = (): undefined => undefined;
 
-/** Everybody is ready, in network `east`. */
-const context = (policies: ReadonlyMap<string, Resource> = POLICIES) => ({ policies, network: 'east', isReady: () => true });
+/** Everybody is ready. */
+const context = (policies: ReadonlyMap<string, Resource> = POLICIES) => ({ policies, isReady: () => true });
 
 function joined(machine: Partial<ProxyRef> = {}): readonly WorkloadEntryObject[] {
-  return joinedWorkloads([{ ...MACHINE, ...machine }], context()).entries;
+  return joinedWorkloads([{ ...MACHINE, ...machine }], context());
 }
 
 describe('joining', () => {
@@ -68,23 +68,29 @@ describe('the network of a group', () => {
     return new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...spec, template: { ...spec.template, network } } }]]);
   };
 
+  const served = (network: string) => {
+    const entries = joinedWorkloads([MACHINE], context(inNetwork(network)));
+    const { shards, targets } = localServices('east', [SERVICE, ...entries], { healthOf: healthy, network: 'east' });
+    return { endpoint: shards.get('bookinfo/reviews')?.endpoints[0], targets };
+  };
+
   it.each(['east', ''])('is that of its cluster: %j', (network) => {
-    expect(joinedWorkloads([MACHINE], context(inNetwork(network)))).toMatchObject({
-      entries: [{ spec: { address: '10.0.0.7' } }],
-      problems: [],
-    });
+    const { endpoint, targets } = served(network);
+    expect(endpoint).toMatchObject({ address: '10.0.0.7' });
+    expect(endpoint).not.toHaveProperty('network');
+    expect(targets).toHaveLength(1);
   });
 
-  it('keeps machines out that are elsewhere, and says so', () => {
-    const { entries, problems } = joinedWorkloads([MACHINE], context(inNetwork('west')));
-    expect(entries).toEqual([]);
-    expect(problems).toEqual([
-      expect.stringContaining('its machines are in network west, this cluster is in east: vm-7 is not registered'),
-    ]);
+  it('is published where it is another; its addresses are not checked from here', () => {
+    const { endpoint, targets } = served('west');
+    expect(endpoint).toMatchObject({ address: '10.0.0.7', network: 'west' });
+    expect(targets).toEqual([]);
   });
 
-  it('is believed while that of the cluster is not known', () => {
-    expect(joinedWorkloads([MACHINE], { ...context(inNetwork('west')), network: undefined }).entries).toHaveLength(1);
+  it('leaves out who only ServiceEntries select: gateways elsewhere do not know them', () => {
+    const entries = joinedWorkloads([MACHINE], context(inNetwork('west')));
+    expect(localServices('east', entries, { healthOf: healthy, network: 'east' }).shards.get('bookinfo/~')).toBeUndefined();
+    expect(localServices('west', entries, { healthOf: healthy, network: 'west' }).shards.get('bookinfo/~')?.endpoints).toHaveLength(1);
   });
 });
 
@@ -103,7 +109,7 @@ describe('a machine that joined', () => {
   ])('%s', (_what, spec, ports) => {
     const { probe: _probe, ...rest } = GROUP.spec as Readonly<Record<string, unknown>>;
     const policies = new Map([['WorkloadGroup/bookinfo/machines', { ...GROUP, spec: { ...rest, ...spec } }]]);
-    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], context(policies)).entries], { healthOf: healthy });
+    const { targets } = localServices('east', [SERVICE, ...joinedWorkloads([MACHINE], context(policies))], { healthOf: healthy });
     expect(targets.map(({ port }) => port)).toEqual(ports);
   });
 
@@ -112,7 +118,7 @@ describe('a machine that joined', () => {
     ['ServiceEntries', [], 'bookinfo/~'],
   ])('is not ready for %s until its probe succeeds, whatever the checks find', (_what, objects, key) => {
     const notReady = joinedWorkloads([MACHINE], { ...context(), isReady: ({ address }) => address !== MACHINE.address });
-    const { shards } = localServices('east', [...objects, ...notReady.entries], { healthOf: healthy });
+    const { shards } = localServices('east', [...objects, ...notReady], { healthOf: healthy });
     expect(shards.get(key)?.endpoints).toMatchObject([{ health: 'UNHEALTHY', ready: false }]);
     const ready = localServices('east', [...objects, ...joined()], { healthOf: healthy });
     expect(ready.shards.get(key)?.endpoints[0]).not.toHaveProperty('ready');

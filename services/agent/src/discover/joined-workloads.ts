@@ -11,47 +11,27 @@ export interface JoinContext {
   readonly policies: ReadonlyMap<string, Resource>;
   /** Whether a machine is ready by the probe of its group. */
   readonly isReady: (proxy: ProxyRef) => boolean;
-  /** The network of the own cluster; undefined while it is not known. */
-  readonly network: string | undefined;
-}
-
-/** Who serves, and who cannot. */
-export interface Joined {
-  readonly entries: readonly WorkloadEntryObject[];
-  readonly problems: readonly string[];
 }
 
 /**
  * The workloads of sidecars that joined a group, by address. A sidecar joins only as the account that its token proves and the
- * template names (`default` unless it does): nobody serves in another's name; and only a group of the own cluster's network: a
- * machine elsewhere could not be reached where its cluster's endpoints are. Of a group with a probe it serves once it is ready.
+ * template names (`default` unless it does): nobody serves in another's name. Of a group with a probe it serves once it is ready.
  */
-export function joinedWorkloads(proxies: readonly ProxyRef[], context: JoinContext): Joined {
-  const entries: WorkloadEntryObject[] = [];
-  const problems: string[] = [];
-  for (const proxy of proxies) {
-    const { labels = {}, name, namespace = '', role, serviceAccount } = proxy;
+export function joinedWorkloads(proxies: readonly ProxyRef[], context: JoinContext): readonly WorkloadEntryObject[] {
+  return proxies.flatMap((proxy) => {
+    const { labels = {}, namespace = '', role, serviceAccount } = proxy;
     const group = context.policies.get(resourceKey('WorkloadGroup', namespace, labels[WORKLOAD_GROUP_LABEL] ?? ''));
-    if (role !== 'sidecar' || group === undefined) continue;
+    if (role !== 'sidecar' || group === undefined) return [];
     const spec = group.spec as WorkloadGroupSpec;
-    if ((spec.template?.serviceAccount ?? 'default') !== serviceAccount) continue;
-    const { network } = spec.template ?? {};
-    if (network && context.network !== undefined && network !== context.network) {
-      const groupName = `WorkloadGroup ${namespace}/${group.metadata.name}`;
-      problems.push(
-        `${groupName}: its machines are in network ${network}, this cluster is in ${context.network}: ${name ?? proxy.address} is not registered; connect it to an agent of that network`,
-      );
-      continue;
-    }
+    if ((spec.template?.serviceAccount ?? 'default') !== serviceAccount) return [];
     const entry = member(proxy, group.metadata.name, spec);
-    entries.push(spec.probe === undefined || context.isReady(proxy) ? entry : { ...entry, status: NOT_READY });
-  }
-  return { entries, problems };
+    return [spec.probe === undefined || context.isReady(proxy) ? entry : { ...entry, status: NOT_READY }];
+  });
 }
 
 /** Labels of the group go before those that the sidecar claims. */
 function member({ address, namespace = '', labels = {} }: ProxyRef, group: string, spec: WorkloadGroupSpec): WorkloadEntryObject {
-  const { ports = {}, serviceAccount = 'default', locality, weight } = spec.template ?? {};
+  const { ports = {}, serviceAccount = 'default', locality, network, weight } = spec.template ?? {};
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'WorkloadEntry',
@@ -63,6 +43,7 @@ function member({ address, namespace = '', labels = {} }: ProxyRef, group: strin
     spec: {
       ...{ address, ports, serviceAccount, labels: { ...labels, ...spec.metadata?.labels } },
       ...(locality === undefined ? {} : { locality }),
+      ...(network ? { network } : {}),
       ...(weight === undefined || weight === 0 ? {} : { weight }),
     },
   };

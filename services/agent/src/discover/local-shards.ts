@@ -10,6 +10,7 @@ import {
   type HealthCheck,
   type HealthOf,
   healthCheckOf,
+  networkOf,
   readinessOf,
   zoneOf,
 } from './health-check.ts';
@@ -35,6 +36,8 @@ const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
 /** How services are built: health comes from outside; what was built before is used again where nothing differs. */
 export interface BuildOptions {
   readonly healthOf: HealthOf;
+  /** The cluster's own network, once it is known. */
+  readonly network?: string | undefined;
   /** Kept from one call to the next of one cluster; the result is the same without it. */
   readonly memory?: ServiceMemory;
   /** Shards as they are elsewhere: an equal one is given as that object. */
@@ -43,7 +46,7 @@ export interface BuildOptions {
 
 /** What one service came to, and everything that it came from. */
 interface BuiltService {
-  readonly inputs: readonly (RegistryObject | boolean)[];
+  readonly inputs: readonly (RegistryObject | boolean | string | undefined)[];
   readonly health: readonly { readonly address: string; readonly ports: readonly number[]; readonly health: EndpointHealth | undefined }[];
   readonly shard: EndpointShard;
   readonly targets: ReadonlyMap<string, CheckTarget>;
@@ -69,7 +72,7 @@ export class ServiceMemory {
 
 /** Builds the shards of one cluster; with a memory, only those whose objects or health differ. */
 export function localServices(cluster: string, objects: readonly RegistryObject[], options: BuildOptions): LocalServices {
-  const { healthOf, memory = new ServiceMemory(), known } = options;
+  const { healthOf, network, memory = new ServiceMemory(), known } = options;
   const index = indexed(objects);
   const before = memory.built;
   const built = new Map<string, BuiltService>();
@@ -81,7 +84,7 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
       warnings.push(`Service ${key}: spec.type ExternalName cannot be served or exported; the service is ignored`);
       continue;
     }
-    const parts = partsOf(key, service, index);
+    const parts = { ...partsOf(key, service, index), network };
     const last = before.get(key);
     const one = last !== undefined && isCurrent(last, parts, healthOf) ? last : build(cluster, parts, { healthOf, known: known?.get(key) });
     built.set(key, one);
@@ -98,7 +101,7 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
     if (!built.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
   const taken = new Set([...built.values()].flatMap(({ inputs }) => inputs));
   const left = index.workloads.filter((entry) => !taken.has(entry));
-  const strays = memory.withStrays(strayWorkloads(cluster, left, healthOf));
+  const strays = memory.withStrays(strayWorkloads(cluster, left, { healthOf, network }));
   const shards = new Map([...[...built].map(([key, { shard }]) => [key, shard] as const), ...strays.shards]);
   const { targets } = strays;
   return { shards, targets, warnings: [...new Set(warnings)] };
@@ -111,6 +114,8 @@ interface ServiceParts {
   readonly slices: readonly EndpointSliceObject[];
   readonly entries: readonly WorkloadEntryObject[];
   readonly exported: boolean;
+  /** The cluster's own. */
+  readonly network: string | undefined;
 }
 
 interface Index {
@@ -150,7 +155,7 @@ function labelsOf(entry: WorkloadEntryObject): Record<string, string> {
   return { ...entry.metadata.labels, ...entry.spec.labels };
 }
 
-function partsOf(key: string, service: ServiceObject, index: Index): ServiceParts {
+function partsOf(key: string, service: ServiceObject, index: Index): Omit<ServiceParts, 'network'> {
   const name = { namespace: namespaceOf(service), service: service.metadata.name };
   const [first] = Object.entries(service.spec.selector ?? {});
   const entries = first === undefined ? [] : (index.entries.get(`${name.namespace}/${first[0]}=${first[1]}`) ?? []);
@@ -161,8 +166,8 @@ function byName<T extends RegistryObject>(objects: readonly T[]): readonly T[] {
   return objects.length < 2 ? objects : [...objects].sort((a, b) => compare(a.metadata.name, b.metadata.name));
 }
 
-function inputsOf({ service, slices, entries, exported }: ServiceParts): BuiltService['inputs'] {
-  return [service, exported, ...slices, ...entries];
+function inputsOf({ service, slices, entries, exported, network }: ServiceParts): BuiltService['inputs'] {
+  return [service, exported, network, ...slices, ...entries];
 }
 
 /** Objects are never changed in place: the same ones, in the same health, make the same shard. */
@@ -188,7 +193,7 @@ function build(
   };
   const warnings: string[] = [];
   const targets = new Map<string, CheckTarget>();
-  const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, warnings, targets });
+  const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, network: parts.network, warnings, targets });
   for (const slice of parts.slices) builder.addSlice(slice);
   for (const entry of parts.entries) builder.addEntry(entry);
   const made = { cluster, ...parts.name, exported: parts.exported, ports: builder.ports, endpoints: builder.endpoints() };
@@ -198,6 +203,7 @@ function build(
 
 interface Sinks {
   readonly healthOf: HealthOf;
+  readonly network: string | undefined;
   readonly warnings: string[];
   readonly targets: Map<string, CheckTarget>;
 }
@@ -245,12 +251,13 @@ class ShardBuilder {
     const selector = Object.entries(this.#service.spec.selector ?? {});
     const labels = labelsOf(entry);
     if (selector.length === 0 || !selector.every(([name, value]) => labels[name] === value)) return;
-    const place = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
-    const targetPorts = this.#targetPorts(place, (spec) => entryPort(entry, spec));
+    const name = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
+    const targetPorts = this.#targetPorts(name, (spec) => entryPort(entry, spec));
     const { address, serviceAccount = 'default', locality, weight } = entry.spec;
     const weighted = weight === undefined || weight === 0 ? {} : { weight };
     const said = readinessOf(entry);
-    const found = { address, targetPorts, labels, serviceAccount, ...zoneOf(locality?.split('/')[1]), ...weighted, ...said };
+    const place = { ...zoneOf(locality?.split('/')[1]), ...networkOf(entry, this.#sinks.network) };
+    const found = { address, targetPorts, labels, serviceAccount, ...place, ...weighted, ...said };
     this.#add(found, said.ready === false ? 'UNHEALTHY' : undefined, entry);
   }
 
@@ -260,6 +267,8 @@ class ShardBuilder {
     const check = this.#checkOf(annotated);
     const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, checkPorts(ports, check));
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
+    // In another network the address is another machine's, or nobody's.
+    if (found.network !== undefined) return;
     for (const target of checkTargets(found.address, ports, check)) this.#sinks.targets.set(`${target.address}|${target.port}`, target);
   }
 

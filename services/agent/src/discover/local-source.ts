@@ -4,7 +4,6 @@ import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard
 import type { Credentials } from '../state/credential.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
-import type { Joined } from './joined-workloads.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
 import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
@@ -37,7 +36,7 @@ export interface LocalSourceOptions {
   readonly onShards: (shards: Shards) => void;
   /** Certificates for edge proxies changed. */
   readonly onCredentials?: (credentials: Credentials) => void;
-  /** What is wrong now, by topic: `registry`, `secrets`, `endpoints`, `machines` or `brake`. */
+  /** What is wrong now, by topic: `registry`, `secrets`, `endpoints` or `brake`. */
   readonly onWarnings: (topic: string, messages: readonly string[]) => void;
   /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
   readonly checkMs?: number;
@@ -59,6 +58,7 @@ export class LocalSource {
   #files: ObjectsByFile;
   #objects: readonly RegistryObject[];
   #joined: readonly WorkloadEntryObject[] = [];
+  #network: string | undefined;
   #inForce: Shards;
   #credentials: Credentials;
   #memory: BrakeMemory = NO_MEMORY;
@@ -148,11 +148,17 @@ export class LocalSource {
   }
 
   /** Workloads that sidecars registered themselves as, beside those of the registry. */
-  setJoined({ entries, problems }: Joined): void {
-    this.#options.onWarnings('machines', problems);
+  setJoined(entries: readonly WorkloadEntryObject[]): void {
     if (isDeepStrictEqual(entries, this.#joined)) return;
     this.#joined = entries;
     // Before the first read nothing is known of the others.
+    if (this.#known) this.#judge('live');
+  }
+
+  /** The cluster's own network; undefined while it is not known. */
+  setNetwork(network: string | undefined): void {
+    if (network === this.#network) return;
+    this.#network = network;
     if (this.#known) this.#judge('live');
   }
 
@@ -216,8 +222,8 @@ export class LocalSource {
   #judge(source: BrakeSource, confirmed = false): void {
     const { cluster, onShards, onWarnings } = this.#options;
     const healthOf = (address: string, ports: readonly number[]): EndpointHealth | undefined => this.#healthOf(address, ports);
-    const services = () =>
-      localServices(cluster, [...this.#objects, ...this.#joined], { healthOf, memory: this.#services, known: this.#inForce });
+    const options = { healthOf, network: this.#network, memory: this.#services, known: this.#inForce };
+    const services = () => localServices(cluster, [...this.#objects, ...this.#joined], options);
     const found = services();
     const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;

@@ -33,15 +33,6 @@ describe('parseRegistryFile', () => {
       { line: 6, field: 'spec.ports[0].weight', message: 'unknown field' },
     ],
     [
-      'a network, which is the own cluster’s',
-      'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: a}\nspec:\n  address: 127.77.1.12\n  network: west\n',
-      {
-        line: 6,
-        field: 'spec.network',
-        message: 'a workload of a registry is in the network of its cluster: take it out, or apply a WorkloadEntry to the hub',
-      },
-    ],
-    [
       'an unknown kind',
       'apiVersion: v1\nkind: Pod\n',
       {

@@ -33,10 +33,6 @@ export function parseRegistryFile(text: string): ParsedFile {
 }
 
 const UNKNOWN = 'unknown field';
-/** Fields of Istio that a registry cannot have, and the way out. */
-const REFUSED: Readonly<Record<string, string>> = {
-  'spec.network': 'a workload of a registry is in the network of its cluster: take it out, or apply a WorkloadEntry to the hub',
-};
 const NO_OBJECT = 'the file holds no object; delete the file to remove what it held';
 
 function readDocument(document: Document.Parsed, lines: LineCounter): ParsedFile {
@@ -91,7 +87,7 @@ function readable(errors: readonly TLocalizedValidationError[], at: (path: reado
 function describe(error: TLocalizedValidationError, all: readonly TLocalizedValidationError[]): [string | undefined, string][] {
   switch (error.keyword) {
     case 'additionalProperties':
-      return error.params.additionalProperties.map((name) => [name, REFUSED[fieldPath([...pointer(error.instancePath), name])] ?? UNKNOWN]);
+      return error.params.additionalProperties.map((name) => [name, UNKNOWN]);
     case 'required':
       return error.params.requiredProperties.map((name) => [name, 'is required']);
     case 'boolean':

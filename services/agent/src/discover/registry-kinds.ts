@@ -138,6 +138,8 @@ export const WorkloadEntryObject = Type.Object(
         serviceAccount: Type.Optional(DnsName),
         /** `REGION/ZONE/SUBZONE`; the region is the cluster's, the zone is published. */
         locality: Type.Optional(Type.String()),
+        /** Where its address means it; the cluster's own unless given. */
+        network: Type.Optional(Type.String()),
         /** Its part of the requests beside others of its cluster. */
         weight: Type.Optional(Type.Integer({ minimum: 0 })),
       },

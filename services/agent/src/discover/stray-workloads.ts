@@ -1,7 +1,16 @@
 /** Workloads that no Service selects: ServiceEntries may still. Pure. */
 import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { parseServiceKey, STRAY_SERVICE, serviceKey } from '@hawser/model/service-host.ts';
-import { type CheckTarget, checkPorts, checkTargets, type HealthOf, healthCheckOf, readinessOf, zoneOf } from './health-check.ts';
+import {
+  type CheckTarget,
+  checkPorts,
+  checkTargets,
+  type HealthOf,
+  healthCheckOf,
+  networkOf,
+  readinessOf,
+  zoneOf,
+} from './health-check.ts';
 import { namespaceOf, type WorkloadEntryObject } from './registry-kinds.ts';
 
 /** A shard for each namespace that has such workloads, and what of them is checked. Their ports are by the names that the entries give. */
@@ -10,8 +19,13 @@ export interface StrayWorkloads {
   readonly targets: readonly CheckTarget[];
 }
 
-/** Builds the shards of a cluster. They are never exported. */
-export function strayWorkloads(cluster: string, entries: readonly WorkloadEntryObject[], healthOf: HealthOf): StrayWorkloads {
+/** Builds the shards of a cluster. They are never exported, so that nobody could reach those that are in another network: they are left out. */
+export function strayWorkloads(
+  cluster: string,
+  all: readonly WorkloadEntryObject[],
+  { healthOf, network }: { readonly healthOf: HealthOf; readonly network?: string | undefined },
+): StrayWorkloads {
+  const entries = all.filter((entry) => networkOf(entry, network).network === undefined);
   const byKey = Map.groupBy(entries, (entry) => serviceKey({ namespace: namespaceOf(entry), service: STRAY_SERVICE }));
   const targets: CheckTarget[] = [];
   const shards = [...byKey.keys()].sort().map((key) => {

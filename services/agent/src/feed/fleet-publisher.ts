@@ -1,7 +1,7 @@
 /** Publishes what the own cluster says of itself: its facts and the shards it exports. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import { DocumentPublisher } from '@hawser/bus/document-publisher.ts';
-import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { type EndpointShard, publishedShard } from '@hawser/model/endpoint-shard.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
@@ -76,7 +76,7 @@ export class FleetPublisher {
 
   #put(key: string, shard: EndpointShard): void {
     try {
-      this.#publisher.put(key, shard);
+      this.#publisher.put(key, publishedShard(shard));
     } catch (error) {
       this.#log.error({ key, error: messageOf(error) }, 'shard is not published');
     }

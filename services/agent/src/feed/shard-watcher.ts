@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Bus } from '@hawser/bus/bus.ts';
 import { type DocumentWatcher, type HeardDigest, watchDocuments } from '@hawser/bus/document-watcher.ts';
-import { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { PublishedShard, receivedShard } from '@hawser/model/endpoint-shard.ts';
 import { ClusterFacts } from '@hawser/model/fleet.ts';
 import { serviceKey } from '@hawser/model/service-host.ts';
 import { checkBundle } from '@hawser/runtime/authority-certificate.ts';
@@ -43,7 +43,7 @@ interface Peer {
   moment: Moment | undefined;
 }
 
-const shardBody = Compile(EndpointShard);
+const shardBody = Compile(PublishedShard);
 const factsBody = Compile(ClusterFacts);
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 /** A shard beyond this is a fault of its owner, not a service (Cloudflare, 2025-11-18: a budget is checked by the consumer too). */
@@ -150,7 +150,7 @@ export class ShardWatcher {
       if (!shardBody.Check(body)) return 'it has not the shape of an endpoint shard; the last good one is kept';
       const problem = shardProblem(body, from, key);
       if (problem !== undefined) return `${problem}; the last good one is kept`;
-      this.#parts.federation.setShard(from, service_, body);
+      this.#parts.federation.setShard(from, service_, receivedShard(body));
     }
     return undefined;
   }
@@ -195,10 +195,11 @@ function stateOf(peer: Peer | undefined, saved: boolean): PeerStatus['state'] {
 }
 
 /** What a schema cannot say. */
-function shardProblem(shard: EndpointShard, from: string, key: string): string | undefined {
+function shardProblem(shard: PublishedShard, from: string, key: string): string | undefined {
   if (shard.cluster !== from || shardKey(shard.namespace, shard.service) !== key) return 'it is of another cluster or service than its key';
   if (!shard.exported) return 'it is not exported';
-  if (shard.endpoints.length > MAX_ENDPOINTS) return `it has more than ${MAX_ENDPOINTS} endpoints`;
-  const bad = shard.endpoints.find((endpoint) => isIP(endpoint.address) === 0);
+  const endpoints = [...shard.endpoints, ...(shard.elsewhere ?? [])];
+  if (endpoints.length > MAX_ENDPOINTS) return `it has more than ${MAX_ENDPOINTS} endpoints`;
+  const bad = endpoints.find((endpoint) => isIP(endpoint.address) === 0);
   return bad === undefined ? undefined : `${JSON.stringify(bad.address.slice(0, 60))} is not an IP address`;
 }

@@ -6,6 +6,7 @@ import { isMutual } from '@hawser/model/trust-domain.ts';
 import { KeyOwners, readAuthority } from '@hawser/runtime/authority-certificate.ts';
 import type { Credentials } from './credential.ts';
 import type { Shards } from './endpoint-brake.ts';
+import { strandedEndpoints } from './stranded-endpoints.ts';
 import type { PeerCluster, World } from './world.ts';
 
 /** What has to be compiled: everything, or the endpoints of some services. */
@@ -123,6 +124,11 @@ export class Federation {
       ),
       ...withheldExports(this.#byCluster, (name) => this.member(name)?.exportNamespaces),
     ];
+  }
+
+  /** Own endpoints in other networks that cannot be called from here; in words. */
+  networkProblems(): string[] {
+    return strandedEndpoints(this.#byCluster.get(this.#own.name)?.values() ?? [], this.#clusters);
   }
 
   /** Policies by resource key, whole. */

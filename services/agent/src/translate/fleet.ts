@@ -71,6 +71,19 @@ export function reachOf(fleet: Fleet, cluster: PeerCluster): Reach {
   return cluster.gateways.length > 0 ? 'tunnel' : 'unreachable';
 }
 
+/** The way to an endpoint: none between, or the gateways of a cluster. */
+export type Way = 'direct' | PeerCluster;
+
+/**
+ * The way to an endpoint of a cluster, in a network that may be another than the cluster's: through the gateways of the first cluster
+ * that is in it and has some (Istio's rule). Undefined where there is none.
+ */
+export function wayTo(fleet: Fleet, cluster: PeerCluster, network = cluster.network): Way | undefined {
+  if (network === fleet.self.network) return 'direct';
+  if (network === cluster.network) return cluster.gateways.length > 0 ? cluster : undefined;
+  return [...fleet.trusted.values()].find((other) => other.network === network && other.gateways.length > 0);
+}
+
 /**
  * Clusters that are reached through a tunnel, by name; also those that are not trusted, so that trusting them changes no listener and no
  * upstream: nothing is sent there.

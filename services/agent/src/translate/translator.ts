@@ -30,6 +30,7 @@ import { type CommonState, callableOf, tcpServicesOf } from './scope/scope-view.
 import { ScopeViews } from './scope/scope-views.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './services/compiled-service.ts';
 import { externalInput } from './services/external-inputs.ts';
+import { guestsOf } from './services/guests.ts';
 import { fleetResources } from './services/service-resources.ts';
 import type { ServiceView } from './services/service-view.ts';
 import { servicesToCompile } from './services/services-to-compile.ts';
@@ -194,7 +195,8 @@ class IncrementalTranslator implements Translator {
     } else {
       const found = draft.policies.of(key, external?.entries.entries[0]?.namespace);
       const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
-      const compiled = compiledService({ key, shards, external, policies }, draft.fleet, before);
+      const guests = guestsOf(key, draft, before?.input.guests);
+      const compiled = compiledService({ key, shards, external, guests, policies }, draft.fleet, before);
       if (compiled !== before) draft.services.set(key, compiled);
     }
     if (!draft.services.has(key)) return;

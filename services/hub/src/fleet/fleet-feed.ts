@@ -1,7 +1,7 @@
 /** Fills the fleet's state from what clusters publish: verified by the keys of the roster, heart-beaten by their digests. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import { type DocumentWatcher, watchDocuments } from '@hawser/bus/document-watcher.ts';
-import { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import { PublishedShard, receivedShard } from '@hawser/model/endpoint-shard.ts';
 import { ClusterFacts, type RosterMember } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Document } from '@hawser/wire/envelope.ts';
@@ -18,7 +18,7 @@ export interface FleetFeedParts {
   readonly onRefused?: (reason: string) => void;
 }
 
-const shardBody = Compile(EndpointShard);
+const shardBody = Compile(PublishedShard);
 const factsBody = Compile(ClusterFacts);
 
 /** Watches the fleet's stream. The hub only listens: nothing here changes what any agent does. */
@@ -76,7 +76,8 @@ export class FleetFeed {
     const { fleet, log, onRefused } = this.#parts;
     if (body === null) this.#remove(from, key);
     else if (key === FACTS_KEY && factsBody.Check(body)) this.#takeFacts(from, body);
-    else if (shardBody.Check(body) && body.cluster === from && key === shardKey(body.namespace, body.service)) fleet.putShard(from, body);
+    else if (shardBody.Check(body) && body.cluster === from && key === shardKey(body.namespace, body.service))
+      fleet.putShard(from, receivedShard(body));
     else {
       log.warn({ cluster: from, key }, 'a document of the fleet has not the shape of its key');
       onRefused?.('body');

@@ -1,5 +1,6 @@
 /** A gateway: opens tunnels to endpoints that its cluster exports, and to nothing else. It never sees what passes through. */
 import { create } from '@bufbuild/protobuf';
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
@@ -87,9 +88,16 @@ export function gatewayHosts(view: ServiceView): VirtualHost[] {
   );
 }
 
-/** Ports that the own cluster offers to others. */
+/** Ports that the own cluster's gateways lead to: those that it offers to others, and those of other clusters' servers in its network. */
 export function exportedPorts(view: ServiceView): number[] {
-  return view.own?.exported === true ? view.own.ports.map((port) => port.port).sort((a, b) => a - b) : [];
+  const ports = offered(view).flatMap((shard) => shard.ports.map(({ port }) => port));
+  return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+/** Own endpoints in another network are its gateways' guests. */
+function offered({ own, guests }: ServiceView): readonly EndpointShard[] {
+  if (own?.exported !== true) return guests;
+  return [{ ...own, endpoints: own.endpoints.filter(({ network }) => network === undefined) }, ...guests];
 }
 
 /** A gateway's upstream of an exported port: plain TCP to the endpoint's sidecar, the mTLS inside is not ours. */
@@ -105,9 +113,12 @@ export function gatewayCluster(port: number, name: ServiceName): XdsResource {
 
 /** The allow-list of an exported port. Health is the client's business: it asked for this very endpoint. */
 export function gatewayAssignment(port: number, view: ServiceView): ClusterLoadAssignment {
-  const endpoints = inOrder(view.own?.endpoints ?? []).filter((endpoint) => endpoint.targetPorts[String(port)] !== undefined);
-  const lbEndpoints = endpoints.map((endpoint) => ({
-    hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(endpoint.address, PORTS.inbound) } },
+  const endpoints = inOrder(offered(view).flatMap((shard) => shard.endpoints)).filter(
+    (endpoint) => endpoint.targetPorts[String(port)] !== undefined,
+  );
+  const addresses = [...new Set(endpoints.map(({ address }) => address))];
+  const lbEndpoints = addresses.map((address) => ({
+    hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, PORTS.inbound) } },
   }));
   const clusterName = gatewayClusterName(port, view.name);
   return create(ClusterLoadAssignmentSchema, { clusterName, endpoints: lbEndpoints.length > 0 ? [{ lbEndpoints }] : [] });

@@ -53,7 +53,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
 }
 
 function serversAlike(a: ServiceInput, b: ServiceInput): boolean {
-  return a.shards === b.shards && a.external === b.external;
+  return a.shards === b.shards && a.external === b.external && a.guests === b.guests;
 }
 
 /** Whether two inputs of one shape give the same assignments: rules have no part in them. */

@@ -37,8 +37,11 @@ function selectedBy(selectors: readonly Readonly<Record<string, string>>[], work
   return [...found.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
-/** Workloads of the own cluster in a namespace, in the order of its services. */
+/**
+ * Workloads of the own cluster in a namespace, in the order of its services. Those in another network are not among them: its gateways
+ * know them as servers of their Services alone.
+ */
 function* ownWorkloads({ shards, self }: World, namespace: string): Generator<Endpoint> {
   const keys = [...shards.keys()].filter((key) => key.startsWith(`${namespace}/`)).sort();
-  for (const key of keys) yield* shards.get(key)?.get(self)?.endpoints ?? [];
+  for (const key of keys) yield* (shards.get(key)?.get(self)?.endpoints ?? []).filter(({ network }) => network === undefined);
 }

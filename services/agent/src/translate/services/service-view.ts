@@ -1,9 +1,9 @@
 /** One service seen from the own cluster: its hosts, ports, servers and subsets, from the shards of all clusters. Pure. */
-import type { EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
+import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import type { ServiceEntrySpec } from '@hawser/model/istio/specs.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey, type ServiceName } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from '../../state/world.ts';
-import { type Fleet, reachOf } from '../fleet.ts';
+import { type Fleet, reachOf, wayTo } from '../fleet.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
 import { isInline } from '../upstreams/external-upstreams.ts';
@@ -65,6 +65,8 @@ export interface ServiceView {
   readonly subsets: readonly Subset[];
   /** The own cluster's part, exported or not. */
   readonly own: EndpointShard | undefined;
+  /** Parts of other clusters that are in the own network: its gateways let them in as well. */
+  readonly guests: readonly EndpointShard[];
   readonly policies: ServicePolicies;
 }
 
@@ -74,6 +76,8 @@ export interface ServiceInput {
   readonly shards: ReadonlyMap<string, EndpointShard>;
   /** Of ServiceEntries with this host. */
   readonly external?: ExternalInput | undefined;
+  /** Undefined where no other cluster has servers in the own network. */
+  readonly guests?: readonly EndpointShard[] | undefined;
   readonly policies: ServicePolicies;
 }
 
@@ -91,7 +95,7 @@ export function serviceView(input: ServiceInput, fleet: Fleet): ServiceView {
   const parts = usableParts(shards, fleet);
   const hosts = hostViews(name, { shards, parts }, fleet.self.name);
   const serving = parts.filter((part) => part.shard.exported || part.cluster.name === fleet.self.name);
-  return { key: input.key, name, hosts, servers: serving.map(serversOf), ...decorated(input), own };
+  return { key: input.key, name, hosts, servers: serving.map(serversOf), ...decorated(input), own, guests: input.guests ?? [] };
 }
 
 /** A ServiceEntry whose host is a service of clusters adds the identities of its servers, and nothing else (Istio's rule). */
@@ -109,7 +113,7 @@ function externalView(input: ServiceInput, external: ExternalInput, fleet: Fleet
     return shard.endpoints.length === 0 ? [] : owners(part).map((cluster) => serversOf({ cluster, shard }));
   });
   const name = externalName(external.entries);
-  return { key: input.key, name, hosts: [host], servers, ...decorated(input), own: ownPart(host, fleet.self) };
+  return { key: input.key, name, hosts: [host], servers, ...decorated(input), own: ownPart(host, fleet.self), guests: [] };
 }
 
 /** A server that does not say in whose network it is may be any cluster's. */
@@ -123,6 +127,7 @@ export function shapeOf(view: ServiceView): string {
     view.hosts.map((host) => [host.host, host.short, host.ports]),
     view.servers.map((servers) => [servers.cluster.name, servers.serviceAccounts]),
     view.own?.exported === true ? view.own.ports : [],
+    view.guests.map(({ ports }) => ports),
     view.alsoKnownAs,
     view.hosts.flatMap((host) =>
       host.external === undefined ? [] : [host.external, isMixed(host), isInline(host) ? placesOf(host, view) : []],
@@ -138,9 +143,20 @@ function placesOf({ parts }: HostView, { policies }: ServiceView): unknown {
 function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {
   return shards.flatMap((shard) => {
     const cluster = fleet.trusted.get(shard.cluster);
-    if (cluster === undefined || reachOf(fleet, cluster) === 'unreachable') return [];
-    return cluster.draining === true && cluster.name !== fleet.self.name ? [] : [{ cluster, shard }];
+    if (cluster === undefined || (cluster.draining === true && cluster.name !== fleet.self.name)) return [];
+    const reachable = reachablePart(shard, cluster, fleet);
+    return reachable.endpoints.length === 0 && reachOf(fleet, cluster) === 'unreachable' ? [] : [{ cluster, shard: reachable }];
   });
+}
+
+/** A shard without the endpoints that there is no way to. Gateways of other clusters know what is exported alone. */
+function reachablePart(shard: EndpointShard, cluster: PeerCluster, fleet: Fleet): EndpointShard {
+  const isAway = ({ network = cluster.network }: Endpoint): boolean => network !== cluster.network;
+  const endpoints = shard.endpoints.filter((endpoint) => {
+    const way = wayTo(fleet, cluster, endpoint.network);
+    return way === 'direct' || (way !== undefined && (shard.exported || !isAway(endpoint)));
+  });
+  return endpoints.length === shard.endpoints.length ? shard : { ...shard, endpoints };
 }
 
 interface Known {

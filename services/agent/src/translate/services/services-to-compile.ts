@@ -22,12 +22,23 @@ export interface CompiledGrounds extends Grounds {
 /** Keys of all services that may have to be compiled; one that has no reason to stays out, or costs a look. */
 export function servicesToCompile(world: World, dirty: Dirty, now: Grounds, before: CompiledGrounds): ReadonlySet<string> {
   const isSame = now.policies === before.policies;
-  if (dirty !== 'all' && isSame && now.fleet === before.fleet) return withSelecting(dirty.services, now.entries);
+  if (dirty !== 'all' && isSame && now.fleet === before.fleet) return withGuests(withSelecting(dirty.services, now.entries), before);
   const touched = isSame ? NONE : now.policies.touched;
   if (now.fleet !== before.fleet || touched === undefined)
     return new Set([world.shards, now.entries.byKey, now.policies.hosts, before.services].flatMap((named) => [...named.keys()]));
   const differing = new Set([...(dirty === 'all' ? NONE : dirty.services), ...differingShards(world, before)]);
-  return new Set([...withSelecting(differing, now.entries), ...differingEntries(before.entries, now.entries), ...touched]);
+  return new Set([
+    ...withGuests(withSelecting(differing, now.entries), before),
+    ...differingEntries(before.entries, now.entries),
+    ...touched,
+  ]);
+}
+
+/** Any endpoint of the own cluster may take an address from guests, or give it back; few services have guests. */
+function withGuests(keys: ReadonlySet<string>, { services }: CompiledGrounds): ReadonlySet<string> {
+  if (keys.size === 0) return keys;
+  const visited = [...services].filter(([, { input }]) => input.guests !== undefined).map(([key]) => key);
+  return visited.length === 0 ? keys : new Set([...keys, ...visited]);
 }
 
 const NONE: ReadonlySet<string> = new Set();

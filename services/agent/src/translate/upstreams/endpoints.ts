@@ -9,7 +9,7 @@ import { HealthStatus } from '@hawser/xds/generated/envoy/config/core/v3/health_
 import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { PeerCluster } from '../../state/world.ts';
-import { type Fleet, reachOf } from '../fleet.ts';
+import { type Fleet, reachOf, wayTo } from '../fleet.ts';
 import { tunnelAuthority, tunnelName } from '../names.ts';
 import type { HostView, Part, ServiceView } from '../services/service-view.ts';
 import { endpointPeer, PEER_METADATA } from '../telemetry/labels.ts';
@@ -139,8 +139,8 @@ function groupsOf(
     if (serving.length === 0) return [];
     const place = placeOf(cluster);
     if (wanted === undefined) return [{ ...whose, place, endpoints: serving }];
-    const labels = localityLabels(localityIn(cluster));
-    const byDistance = Map.groupBy(serving, (endpoint) => distance(wanted, own, { ...endpoint.labels, ...labels }));
+    const labels = (endpoint: Endpoint) => ({ ...endpoint.labels, ...localityLabels(localityIn(cluster, endpoint.network)) });
+    const byDistance = Map.groupBy(serving, (endpoint) => distance(wanted, own, labels(endpoint)));
     return [...byDistance].map(([far, endpoints]) => ({ ...whose, place: { ...place, distance: far }, endpoints }));
   });
 }
@@ -153,8 +153,8 @@ function placeOf({ name, region, zone }: PeerCluster): ClusterPlace {
   return { cluster: name, region, zone };
 }
 
-function localityIn(cluster: PeerCluster): Parameters<typeof localityLabels>[0] {
-  return { ...placeOf(cluster), network: cluster.network };
+function localityIn(cluster: PeerCluster, network = cluster.network): Parameters<typeof localityLabels>[0] {
+  return { ...placeOf(cluster), network };
 }
 
 /** Shards come sorted by address; one that does not is put in order, so that equal sets give equal bytes. */
@@ -204,13 +204,13 @@ function lbEndpoint(
   port: number,
   context: { view: ServiceView; fleet: Fleet },
 ): (endpoint: Endpoint) => LbEndpointInit {
-  const direct = reachOf(context.fleet, cluster) === 'direct';
   const authority = tunnelAuthority(port, context.view.name);
   return (endpoint) => {
     const healthStatus = HEALTH[endpoint.health];
     const common = { healthStatus, ...weightOf(endpoint) };
     const peer = peerMetadata(endpoint, context.view);
-    if (direct)
+    const way = wayTo(context.fleet, cluster, endpoint.network);
+    if (way === undefined || way === 'direct')
       return {
         ...at(socketAddress(endpoint.address, PORTS.inbound), false),
         ...common,
@@ -219,7 +219,7 @@ function lbEndpoint(
     const endpointId = hostPort(endpoint.address, PORTS.inbound);
     const address = {
       case: 'envoyInternalAddress' as const,
-      value: { addressNameSpecifier: listener(server?.owner ?? cluster.name), endpointId },
+      value: { addressNameSpecifier: listener(server?.owner ?? way.name), endpointId },
     };
     return { ...at({ address }, true), ...common, metadata: { filterMetadata: { ...tunnelMetadata(authority, endpointId), ...peer } } };
   };

@@ -1,0 +1,30 @@
+import { Compile } from 'typebox/compile';
+import { expect, it } from 'vitest';
+import { EndpointShard, PublishedShard, publishedShard, receivedShard } from './endpoint-shard.ts';
+
+const endpoint = (address: string, network?: string) => ({
+  ...{ address, targetPorts: { '80': 9080 }, labels: {}, serviceAccount: 'reviews', health: 'HEALTHY' as const },
+  ...(network === undefined ? {} : { network }),
+});
+const shard = (...endpoints: ReturnType<typeof endpoint>[]): EndpointShard => ({
+  ...{ cluster: 'east', namespace: 'bookinfo', service: 'reviews', exported: true },
+  ports: [{ port: 80, protocol: 'http' }],
+  endpoints,
+});
+
+it('comes back as it was published, in the order of addresses', () => {
+  const whole = shard(endpoint('10.0.0.1'), endpoint('10.0.0.2', 'west'), endpoint('10.0.0.3'));
+  expect(receivedShard(publishedShard(whole))).toEqual(whole);
+  expect(Compile(PublishedShard).Check(publishedShard(whole))).toBe(true);
+});
+
+it('hides endpoints in other networks from members of an earlier release, which read `endpoints` alone', () => {
+  const published = publishedShard(shard(endpoint('10.0.0.1'), endpoint('10.0.0.2', 'west')));
+  expect(published.endpoints.map(({ address }) => address)).toEqual(['10.0.0.1']);
+  expect(Compile(EndpointShard).Check(published)).toBe(true);
+});
+
+it('is the same object where nothing is elsewhere: it costs nothing', () => {
+  const whole = shard(endpoint('10.0.0.1'));
+  expect(publishedShard(whole)).toBe(whole);
+});
