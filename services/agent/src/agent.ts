@@ -95,6 +95,7 @@ class Agent implements RunningAgent {
     this.#federation = new Federation({ name: cluster, region, zone, trustDomain });
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
+    this.#federation.resumeLapsed(saved?.lapsed ?? []);
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
     const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
@@ -194,7 +195,8 @@ class Agent implements RunningAgent {
   }
 
   #facts(): ClusterFacts {
-    return { trustBundle: [...this.#base.authority.trustBundle], gateways: [...this.#options.config.gateways] };
+    const { trustBundle, severed } = this.#base.authority;
+    return { trustBundle: [...trustBundle], gateways: [...this.#options.config.gateways], ...(severed === undefined ? {} : { severed }) };
   }
 
   async #startXds(): Promise<AdsServer> {
@@ -380,6 +382,7 @@ class Agent implements RunningAgent {
       ...(this.#feed?.encoded() ?? { config: [], fleet: [] }),
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
+      lapsed: [...this.#federation.lapsed],
       ...{ proxies: this.#proxies.refs(), use: this.#use.saved() },
       probation: this.#probation.saved(),
     };

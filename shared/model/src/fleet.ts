@@ -51,6 +51,8 @@ export const ClusterFacts = Type.Object({
   trustBundle: Type.Array(Type.String()),
   /** Addresses at which the cluster's gateways accept tunnels, `IP:PORT`, sorted. */
   gateways: Type.Array(Type.String()),
+  /** Another value than before: connections that were made under an earlier bundle end (an emergency). Absent before the first. */
+  severed: Type.Optional(Type.String({ maxLength: 64 })),
 });
 export type ClusterFacts = Static<typeof ClusterFacts>;
 

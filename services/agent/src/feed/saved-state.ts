@@ -67,6 +67,8 @@ export const SavedState = Type.Object({
       }),
     ),
   ),
+  /** Trust domains that were believed and are not any more; absent from files of an earlier release. */
+  lapsed: Type.Optional(Type.Array(Type.String())),
   /** Upstreams that proxies asked for, and when, in ms since 1970; absent from files of an earlier release. */
   use: Type.Optional(Type.Array(Type.Object({ namespace: Type.String(), upstream: Type.String(), askedAt: Type.Number() }))),
   proxies: Type.Array(

@@ -101,3 +101,39 @@ test('endpoints of a cluster that is not federated with are named, once there ar
     'endpoints of c are not called: a.hawser and c.hawser do not federate with each other',
   ]);
 });
+
+describe('trust that lapsed', () => {
+  const roster = (...members: readonly RosterMember[]) => ({ members: [...members] });
+
+  test('is remembered by name until it is given again, and what was never believed is not', () => {
+    const known = federation(member('a'), member('b'), member('c'));
+    expect(known.world().lapsed).toEqual([]);
+    known.setRoster(roster(member('a'), member('c')));
+    known.takeDirty();
+    expect(known.world().lapsed).toEqual(['b.hawser']);
+    known.setRoster(roster(member('a', { federatesWith: [] }), member('c')));
+    expect([known.world().lapsed, known.takeDirty()]).toEqual([['b.hawser', 'c.hawser'], 'all']);
+    known.setRoster(roster(member('a'), member('b')));
+    expect(known.world().lapsed).toEqual(['c.hawser']);
+    const strange = federation(member('a', { federatesWith: [] }), member('b'));
+    strange.setRoster(roster(member('a', { federatesWith: [] })));
+    expect(strange.world().lapsed).toEqual([]);
+  });
+
+  test('is that of a trust domain, not of one of its clusters; of one outside too', () => {
+    const [b, c] = [member('b', { trustDomain: 'prod.test' }), member('c', { trustDomain: 'prod.test' })];
+    const known = federation(member('a'), b, c);
+    const external = [{ name: 'out.test', trustBundle: ['root'] }];
+    known.setRoster({ ...roster(member('a'), c), external });
+    expect(known.world().lapsed).toEqual([]);
+    known.setRoster(roster(member('a')));
+    expect(known.world().lapsed).toEqual(['out.test', 'prod.test']);
+  });
+
+  test('outlives a restart', () => {
+    const known = new Federation({ name: 'a', region: 'a', zone: '', trustDomain: 'a.hawser' });
+    known.resumeLapsed(['b.hawser', 'c.hawser']);
+    known.setRoster(roster(member('a'), member('c')));
+    expect(known.lapsed).toEqual(['b.hawser']);
+  });
+});

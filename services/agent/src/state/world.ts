@@ -22,6 +22,8 @@ export interface PeerCluster {
   readonly trustBundle: readonly string[];
   /** `IP:PORT` of its gateways, sorted; empty until its facts arrived. */
   readonly gateways: readonly string[];
+  /** As in its facts. */
+  readonly severed?: string;
 }
 
 /**
@@ -64,4 +66,6 @@ export interface World {
   readonly credentials?: Credentials;
   /** Trust domains outside of the federation. */
   readonly external?: readonly ExternalTrustDomain[];
+  /** Trust domains that were believed once and are not any more, sorted: who has a connection from before is refused what it asks for. */
+  readonly lapsed?: readonly string[];
 }

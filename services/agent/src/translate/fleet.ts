@@ -19,6 +19,10 @@ export interface Fleet {
   readonly trusted: ReadonlyMap<string, PeerCluster>;
   /** Whom the own trust domain believes, by its own word alone: those outside of the federation are the last. */
   readonly believed: readonly TrustSource[];
+  /** Trust domains that it believed before and does not now. */
+  readonly lapsed: readonly string[];
+  /** Another text when connections of callers that are open must end, whose ever they are; undefined before the first emergency. */
+  readonly severed: string | undefined;
 }
 
 /** Undefined while the own cluster or its trust bundle is not known: then nothing can be served. */
@@ -32,12 +36,18 @@ export function fleetOf(world: World): Fleet | undefined {
   // An empty bundle is the end of a domain: Envoy refuses a validator that holds one.
   const members = [...known.values()].filter(({ trustDomain }) => federates(self, trustDomain));
   const believed = [...members, ...external.filter(({ trustBundle }) => trustBundle.length > 0)];
-  return { self, known, trusted, believed, members: new Set(world.clusters.keys()) };
+  const { lapsed = [] } = world;
+  return { self, known, trusted, believed, lapsed, severed: severedBy(members), members: new Set(world.clusters.keys()) };
 }
 
 /** Whether two worlds have the same fleet. */
 export function isSameFleet(a: World, b: World): boolean {
-  return a.clusters === b.clusters && a.self === b.self && a.external === b.external;
+  return a.clusters === b.clusters && a.self === b.self && a.external === b.external && a.lapsed === b.lapsed;
+}
+
+function severedBy(clusters: readonly PeerCluster[]): string | undefined {
+  const said = clusters.flatMap(({ name, severed }) => (severed === undefined ? [] : [`${name} ${severed}`]));
+  return said.length === 0 ? undefined : said.join(', ');
 }
 
 /** Whether two fleets differ in the certificates of bundles at most: in whom to believe, not in whom to call, or how. */

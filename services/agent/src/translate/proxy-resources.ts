@@ -20,6 +20,7 @@ export function proxyResources(
     readonly tcp: readonly TcpService[];
     readonly captured: readonly XdsResource[];
     readonly telemetry: ProxyTelemetry;
+    readonly severed: string | undefined;
     readonly bounds: InboundBounds | undefined;
     readonly bound: readonly BoundPart[];
     /** Where a Sidecar's certificates come from; undefined while nobody knows whose the proxy is. */
@@ -27,7 +28,7 @@ export function proxyResources(
   },
 ): XdsResource[] {
   if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
-  const { bounds, secrets, served } = about;
+  const { bounds, secrets, served, severed } = about;
   const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
   const { peers } = about.telemetry;
   const fetches = proxy.fetchesUpstreams === true;
@@ -35,7 +36,7 @@ export function proxyResources(
     outboundListener(proxy.address, fetches),
     ...about.tcp.map((service) => tcpListener(proxy.address, service, fetches)),
     ...boundOutbound(about.bound, proxy.address, proxy.capture !== undefined),
-    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, peers, ...endTls }),
+    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, severed, peers, ...endTls }),
     ...about.captured,
   ];
   return observedAll(own, about.telemetry);

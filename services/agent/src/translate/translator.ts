@@ -305,7 +305,7 @@ class IncrementalTranslator implements Translator {
     const { namespace } = proxy;
     const credentials = draft.world.credentials ?? NONE;
     const secrets = namespace === undefined ? undefined : { namespace, credentials };
-    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets };
+    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed };
     return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, ...about });
   }
 

@@ -109,3 +109,44 @@ describe('an external trust domain', () => {
     expect(trustOf(after({ ...world, external }), 'trust|inbound').domains).toEqual(['eu-west.hawser', 'us-east.hawser', 'us-west.hawser']);
   });
 });
+
+describe('trust that ends while connections are open', () => {
+  const translatorWith = () => {
+    const translator = createTranslator();
+    for (const proxy of readCase('federated').proxies) {
+      const [role = '', address = ''] = proxy.split(':');
+      translator.attach({ role: role as 'sidecar', address });
+    }
+    return translator;
+  };
+  const severed = (value: string): World => ({
+    ...world,
+    clusters: new Map([...world.clusters].map(([name, peer]) => [name, name === 'us-west' ? { ...peer, severed: value } : peer])),
+  });
+
+  test('lapsed: routes of servers refuse whom TLS refuses from now on, and nothing else of HTTP changes', () => {
+    const translator = translatorWith();
+    const before = resourcesAfter(translator.update(world, 'all'));
+    const changes = translator.update({ ...world, lapsed: ['gone.test'] }, 'all');
+    const written = changes.flatMap(keysOf).filter(({ type }) => type !== 'SDS');
+    expect(written.length).toBeGreaterThan(0);
+    for (const { type, name } of written) expect(`${type} ${name}`).toMatch(/^RDS inbound\|/);
+    const after = resourcesAfter(changes, before);
+    for (const { name } of written) {
+      const [key] = [...after.keys()].filter((one) => one.endsWith(` RDS ${name}`));
+      expect(Buffer.from(after.get(key ?? '')?.bytes ?? []).toString('latin1')).toContain('spiffe://gone.test/');
+    }
+    const back = resourcesAfter(translator.update(world, 'all'), after);
+    for (const [key, resource] of before) expect(back.get(key)?.bytes, key).toEqual(resource.bytes);
+  });
+
+  test('an emergency makes the chains of inbound listeners anew, once', () => {
+    const translator = translatorWith();
+    translator.update(world, 'all');
+    const changes = translator.update(severed('first'), 'all');
+    expect(typesOf(changes)).toEqual(['LDS']);
+    expect(changes.flatMap(keysOf).every(({ name }) => name === 'inbound')).toBe(true);
+    expect(translator.update(severed('first'), 'all')).toEqual([]);
+    expect(typesOf(translator.update(severed('second'), 'all'))).toEqual(['LDS']);
+  });
+});

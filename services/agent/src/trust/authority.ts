@@ -104,6 +104,11 @@ export class ClusterAuthority implements RotatingAuthority {
     return this.#active.id;
   }
 
+  /** Another value since each emergency: connections that were made before are to end. Undefined before the first. */
+  get severed(): string | undefined {
+    return this.#state.stored.severed?.slice(0, 16);
+  }
+
   /** ID of the generation that the agent's own door is signed by; another one after an emergency, or when that one nears its end. */
   get door(): string {
     return this.#door.id;
@@ -287,7 +292,8 @@ export class ClusterAuthority implements RotatingAuthority {
   /** Where the active one is replaced at once, the door gets another signer too: who has the old key could stand at it. */
   async #replace({ number, stored: before }: NumberedState, generations: readonly Generation[], atOnce = false): Promise<boolean> {
     const door = atOnce ? activeOf(generations) : before.door;
-    const stored = { ...before, generations: [...generations], ...(door === undefined ? {} : { door }) };
+    const severed = atOnce && door !== undefined ? { severed: door.id } : {};
+    const stored = { ...before, generations: [...generations], ...(door === undefined ? {} : { door }), ...severed };
     if (!(await this.#parts.store.replace(number, stored))) return false;
     await writeDoorBundle(this.#parts.identityDir, stored);
     this.#take({ number: number + 1, stored });

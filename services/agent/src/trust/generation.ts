@@ -42,6 +42,8 @@ export const StoredAuthority = Type.Object(
     generations: Type.Array(Generation),
     /** What the agent's own door is signed by: the first generation, kept when it retires, because proxies know the door by a file. */
     door: Type.Optional(Generation),
+    /** ID of the generation that replaced another at once, last: connections that were made before end. */
+    severed: Type.Optional(Type.String()),
   },
   { additionalProperties: false },
 );

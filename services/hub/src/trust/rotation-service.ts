@@ -134,7 +134,7 @@ function impactOf(cluster: string, evidence: Evidence): RotationImpact {
     const stranded = gone.filter((name) => !names.includes(name));
     const left = stranded.length === 0 ? '' : `; ${stranded.join(', ')} went away and are refused by all until they are back`;
     const reason = isHere
-      ? `${names.length === 1 ? '1 proxy loses' : `${names.length} proxies lose`} new connections with ${cluster} until it is told the new bundle${left}`
+      ? `${names.length === 1 ? '1 proxy loses' : `${names.length} proxies lose`} new connections with ${cluster} until it is told the new bundle, and connects anew what is open${left}`
       : `it is silent: its proxies lose new connections with ${cluster} until it is back`;
     return { cluster: member.cluster, reason, proxies: (isHere ? names : []).slice(0, 10), blocks: !isHere || stranded.length > 0 };
   });

@@ -105,9 +105,19 @@ function rulesOf(held: readonly Authorization[], at: Place): Rules {
   const [audit, deny, allow] = [of('AUDIT'), of('DENY'), of('ALLOW')];
   return {
     ...(audit.length > 0 ? { AUDIT: rbacOf('AUDIT', policiesOf(audit, at)) } : {}),
-    ...(deny.length > 0 ? { DENY: rbacOf('DENY', policiesOf(deny, at)) } : {}),
+    ...(deny.length > 0 || at.domains.lapsed.length > 0 ? { DENY: rbacOf('DENY', { ...lapsedTrust(at), ...policiesOf(deny, at) }) } : {}),
     ...(allow.length > 0 ? { ALLOW: rbacOf('ALLOW', policiesOf(allow, at)) } : {}),
   };
+}
+
+/**
+ * TLS refuses who is not believed when it connects; who did before is refused what it asks for from now on, and by a port of TCP, whose chain
+ * this changes, cut off.
+ */
+function lapsedTrust({ domains: { lapsed } }: Place): JsonObject {
+  if (lapsed.length === 0) return {};
+  const principals = lapsed.map((name) => ({ authenticated: { principal_name: { prefix: `spiffe://${name}/` } } }));
+  return { 'trust-lapsed': { permissions: [{ any: true }], principals } };
 }
 
 /** Named as people know them: `NAMESPACE/NAME[RULE]` is in the details of a refusal. */

@@ -9,6 +9,8 @@ export interface TrustDomains {
   readonly own: string;
   /** Other names of the own one; Istio's `cluster.local` is one always. */
   readonly aliases: ReadonlySet<string>;
+  /** Those that the own one does not believe any more: connections from before may be open. */
+  readonly lapsed: readonly string[];
 }
 
 /** Where a rule is applied. */
@@ -45,9 +47,10 @@ export function doubtsOf({ grants }: RuleContext): { readonly wanted: Doubt; rea
 export const ISTIO_DOMAIN = 'cluster.local';
 
 /** Trust domains of a cluster's policies. A name that another domain bears is that domain's, whoever claims it as an alias. */
-export function trustDomainsOf({ self, known, believed }: Fleet): TrustDomains {
+export function trustDomainsOf({ self, known, believed, lapsed }: Fleet): TrustDomains {
   const borne = new Set([...known.values(), ...believed].map(({ trustDomain }) => trustDomain));
-  return { own: self.trustDomain, aliases: new Set([ISTIO_DOMAIN, ...(self.aliases ?? []).filter((alias) => !borne.has(alias))]) };
+  const aliases = new Set([ISTIO_DOMAIN, ...(self.aliases ?? []).filter((alias) => !borne.has(alias))]);
+  return { own: self.trustDomain, aliases, lapsed };
 }
 
 /** What a test of a value is made of, in RBAC's words for principals or for permissions. */

@@ -37,6 +37,8 @@ export interface InboundOptions {
   readonly captured?: boolean;
   /** What a Sidecar says of it. */
   readonly bounds?: InboundBounds | undefined;
+  /** Another text than before ends the connections of the mesh that are open. */
+  readonly severed?: string | undefined;
   /** What is asked of its callers. */
   readonly peers?: PeerModes;
   /** What takes the HTTP of a port in place of the way to the application. */
@@ -47,7 +49,7 @@ export interface InboundOptions {
 
 /** Listeners and clusters of a sidecar whose workload serves these ports; nothing when it serves none, unless all calls are led here. */
 export function inboundResources(address: string, served: readonly ServedPort[], options: InboundOptions = {}): XdsResource[] {
-  const { captured: isCaptured = false, bounds, peers = NO_MODES, httpFilter = () => undefined, endTls = () => NO_TLS } = options;
+  const { captured: isCaptured = false, bounds, severed, peers = NO_MODES, httpFilter = () => undefined, endTls = () => NO_TLS } = options;
   const taken = served.flatMap((port) => {
     const ingress = ingressOf(bounds, port.targetPort);
     return ingress === undefined ? [] : [takenAs(port, ingress)];
@@ -65,7 +67,7 @@ export function inboundResources(address: string, served: readonly ServedPort[],
     .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol)));
   const context = { address, bounds, endTls };
   const here = isCaptured
-    ? capturedListener(sorted, capturedWays(outside, peers, context), context)
+    ? capturedListener(sorted, capturedWays(outside, peers, context), { ...context, severed })
     : inboundListener(sorted, context, options);
   const listens = isCaptured || sorted.length > 0;
   return once([...clusters, ...routes, ...(listens ? here : []), ...boundListeners(outside, context)]);
@@ -91,16 +93,18 @@ function routesOf({ targetPort, port, name }: ServedPort): string {
 function inboundListener(
   served: readonly ServedPort[],
   { address, bounds }: OutsideContext,
-  { httpFilter = () => undefined }: InboundOptions,
+  { severed, httpFilter = () => undefined }: InboundOptions,
 ): XdsResource[] {
   const message = create(ListenerSchema, {
     name: INBOUND,
     address: socketAddress(address, PORTS.inbound),
     listenerFilters: [extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
-    filterChains: served.flatMap((port) => filterChains(port, bounds, httpFilter(port))),
+    filterChains: served.flatMap((port) => filterChains(port, { bounds, severed }, httpFilter(port))),
   });
   return [encoded('LDS', INBOUND, message, ListenerSchema)];
 }
+
+type Severed = Pick<InboundOptions, 'severed'>;
 
 interface CapturedWays extends ReturnType<typeof capturedChains> {
   /** For ports without a chain of their own. */
@@ -116,7 +120,8 @@ function capturedWays(outside: ReturnType<typeof openPorts>, peers: PeerModes, c
  * Calls of other sidecars come to 15006 itself, and are served as always. What was led here on its way to another port, by callers
  * outside the mesh or by probes, is taken as a Sidecar and a PeerAuthentication say, else let through in plain: as if it had not been captured.
  */
-function capturedListener(served: readonly ServedPort[], outside: CapturedWays, { address, bounds }: OutsideContext): XdsResource[] {
+function capturedListener(served: readonly ServedPort[], outside: CapturedWays, context: OutsideContext & Severed): XdsResource[] {
+  const { address } = context;
   const here = { destinationPort: PORTS.inbound };
   const elsewhere = { case: 'destinationPortRange', value: { start: PORTS.inbound, end: PORTS.inbound + 1 } } as const;
   const inspector = extension('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {});
@@ -129,7 +134,7 @@ function capturedListener(served: readonly ServedPort[], outside: CapturedWays, 
     ],
     filterChains: [
       ...served
-        .flatMap((port) => filterChains(port, bounds))
+        .flatMap((port) => filterChains(port, context))
         .map((chain) => ({ ...chain, filterChainMatch: { ...chain.filterChainMatch, ...here } })),
       ...outside.chains,
       // Let through, it would come back for ever.
@@ -143,15 +148,18 @@ function capturedListener(served: readonly ServedPort[], outside: CapturedWays, 
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
 function filterChains(
   served: ServedPort,
-  bounds: InboundBounds | undefined,
+  { bounds, severed }: Pick<OutsideContext, 'bounds'> & Severed,
   filter?: ReturnType<HttpFilter>,
 ): Init<typeof FilterChainSchema>[] {
+  // Nothing reads it: that it differs makes another chain of it, and Envoy drains the one before.
+  const mark = severed === undefined ? {} : { metadata: { filterMetadata: { hawser: { severed } } } };
   const name = nameOf(served);
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
-  const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
+  const tcp = { ...mark, transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
   if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
   const http = {
+    ...mark,
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
     filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
   };

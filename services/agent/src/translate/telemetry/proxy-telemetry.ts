@@ -140,7 +140,7 @@ function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judg
   known.set(policies, shared);
   const held = [...telemetry, ...authorization, ...authentication, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
   const { isEdge, domains } = judged;
-  const key = JSON.stringify([workload.namespace, isEdge, domains.own, [...domains.aliases], held.map((policy) => policy.key)]);
+  const key = JSON.stringify([workload.namespace, isEdge, { ...domains, aliases: [...domains.aliases] }, held.map((policy) => policy.key)]);
   const wanted = kept(shared.wanted, key, () => wantedFor(workload, policies, judged));
   const isTraced = Object.values(wanted.sides).some(({ tracing }) => tracing !== undefined);
   const named = isTraced ? `${key} ${JSON.stringify(peerOf(workload))}` : key;
