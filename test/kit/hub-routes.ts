@@ -4,6 +4,7 @@ import { AgentAccounts } from '@hawser/hub/fleet/agent-accounts.ts';
 import type { FleetContext } from '@hawser/hub/fleet/fleet-context.ts';
 import { FleetState } from '@hawser/hub/fleet/fleet-state.ts';
 import { addHubRoutes } from '@hawser/hub/hub-routes.ts';
+import { TrafficMemory } from '@hawser/hub/traffic/traffic-memory.ts';
 import { generateSigner } from '@hawser/wire/signing.ts';
 import { startTestHub, type TestHub } from './hub-core.ts';
 
@@ -16,9 +17,11 @@ export async function startWholeHub(dsn: string): Promise<TestHub> {
     distribution: { desired: undefined, published: 0, committedAt: () => undefined },
     ...{ busConnectedSince: () => undefined, startRevision: () => 0, databaseUp: () => true },
   };
+  // As if it was stopping: what would be told without an end has one.
   addHubRoutes(hub.core, {
     fleet: { context, onChange: () => () => undefined },
-    ...{ bus, signer: generateSigner(), signal: new AbortController().signal },
+    traffic: { memory: new TrafficMemory({ clusters: () => [] }), clusters: () => [] },
+    ...{ bus, signer: generateSigner(), signal: AbortSignal.abort() },
   });
   return hub;
 }

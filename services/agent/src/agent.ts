@@ -32,6 +32,7 @@ import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
+import { startTraffic } from './traffic/start-traffic.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
@@ -155,6 +156,7 @@ class Agent implements RunningAgent {
     const bus = await this.#connect();
     this.#report(bus, this.#server);
     this.#startFeed(bus);
+    await this.#countTraffic(bus, this.#server);
     await writeAgentLocation(this.#options.member.agentDir, this.#options.config, this);
     this.#options.log.info({ cluster: this.#options.member.membership.cluster, fromDisk: saved !== undefined }, 'agent is up');
     return this;
@@ -307,6 +309,15 @@ class Agent implements RunningAgent {
       diff.stop();
       reporter.stop();
     });
+  }
+
+  async #countTraffic(bus: Bus, server: AdsServer): Promise<void> {
+    const traffic = await startTraffic({
+      ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry },
+      proxies: () => server.proxies(),
+      isShared: () => this.#replicas?.hasOthers ?? false,
+    });
+    this.#stops.push(() => traffic.stop());
   }
 
   #startFeed(bus: Bus): void {

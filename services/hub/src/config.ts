@@ -47,6 +47,8 @@ export const HubConfig = Type.Object(
     historyKeepRevisions: Type.Optional(Type.Integer({ minimum: 1000 })),
     /** How long the audit is kept (default 365). */
     auditKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** How long measured traffic is kept by the minute (default 7). */
+    trafficKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   { additionalProperties: false },
 );
@@ -76,9 +78,10 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   historyKeepDays: 'HAWSER_HUB_HISTORY_KEEP_DAYS',
   historyKeepRevisions: 'HAWSER_HUB_HISTORY_KEEP_REVISIONS',
   auditKeepDays: 'HAWSER_HUB_AUDIT_KEEP_DAYS',
+  trafficKeepDays: 'HAWSER_HUB_TRAFFIC_KEEP_DAYS',
 };
 /** Read by other parts of the product; everything else that begins with `HAWSER_HUB_` is a mistake. */
-const KEEP = ['historyKeepDays', 'historyKeepRevisions', 'auditKeepDays'];
+const KEEP = ['historyKeepDays', 'historyKeepRevisions', 'auditKeepDays', 'trafficKeepDays'];
 const NUMBERS: ReadonlySet<string> = new Set(['port', 'postgresPort', 'natsPort', 'natsReplicas', ...KEEP]);
 const validator = Compile(HubConfig);
 

@@ -208,8 +208,8 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   tokenRoutes(app, { database, access });
   auditRoutes(app, database);
-  const { historyKeepDays = 90, historyKeepRevisions = 100_000, auditKeepDays = 365 } = config;
-  const retention = startRetention({ database, log, bounds: { historyKeepDays, historyKeepRevisions, auditKeepDays } });
+  const { historyKeepDays = 90, historyKeepRevisions = 100_000, auditKeepDays = 365, trafficKeepDays = 7 } = config;
+  const retention = startRetention({ database, log, bounds: { historyKeepDays, historyKeepRevisions, auditKeepDays, trafficKeepDays } });
   return {
     app,
     database,

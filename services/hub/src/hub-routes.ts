@@ -11,6 +11,8 @@ import { rolloutRoutes } from './fleet/rollout-routes.ts';
 import type { HubCore } from './hub-core.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
 import { pageRoutes } from './page/page-routes.ts';
+import type { RunningTraffic } from './traffic/start-traffic.ts';
+import { trafficRoutes } from './traffic/traffic-routes.ts';
 import { rotationRoutes } from './trust/rotation-routes.ts';
 import { RotationService } from './trust/rotation-service.ts';
 import { trustDomainRoutes } from './trust/trust-domain-routes.ts';
@@ -20,6 +22,7 @@ export interface HubRouteParts {
   readonly fleet: Pick<Fleet, 'context' | 'onChange'>;
   readonly bus: Bus;
   readonly signer: Signer;
+  readonly traffic: RunningTraffic;
   /** Ends what waits when the hub stops. */
   readonly signal: AbortSignal;
   /** Called when an operator changed a rotation. */
@@ -38,6 +41,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   analysisRoutes(app, context);
   rotationRoutes(app, new RotationService({ database, context, onChange: () => parts.onRotation?.() }));
   trustDomainRoutes(app, { context, database });
+  trafficRoutes(app, { ...parts.traffic, database, signal });
   pageRoutes(app, context);
   openApiRoutes(app, context.version);
 }

@@ -34,6 +34,7 @@ import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts'
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 import { issueCertificate } from './serving/issue-certificate.ts';
+import { type RunningTraffic, startTraffic } from './traffic/start-traffic.ts';
 import type { RotationLoop } from './trust/rotation-loop.ts';
 import { startBundlePoller } from './trust/start-bundle-poller.ts';
 import { startRotations } from './trust/start-rotations.ts';
@@ -157,8 +158,15 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   const rotations = startRotations(core.database, { fleet, log, group });
   late.operations = startOperations(core.database, { operations, fleet, log, group });
   late.rotations = rotations;
-  addHubRoutes(core, { fleet, bus, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
   group.onStop('core', () => core.stop());
+  // Stopped before it: what was counted is written then.
+  const traffic = await startTraffic({
+    ...{ bus, database: core.database, context: fleet.context, log, group },
+    leads: () => (late.distribution?.replica.term ?? 0) > 0,
+    onRefused: (reason) => metrics.refused.inc({ reason }),
+  });
+  late.traffic = traffic;
+  addHubRoutes(core, { fleet, bus, traffic, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
   return core;
 }
 
@@ -166,6 +174,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
 interface Late {
   distribution?: RunningDistribution;
   core?: HubCore;
+  traffic?: RunningTraffic;
   fleet?: Fleet;
   operations?: OperationLoop;
   rotations?: RotationLoop;
@@ -204,6 +213,7 @@ function gaugesOf(late: Late, bus: Bus): HubGauges {
     busConnected: () => bus.connected,
     busReconnects: countReconnects(bus),
     term: () => late.distribution?.replica.term ?? 0,
+    trafficSeries: () => late.traffic?.memory.size ?? 0,
     clusters: () => late.fleet?.context.fleet.countByFreshness() ?? {},
     rotations: () => late.rotations?.gauges() ?? [],
   };

@@ -11,6 +11,7 @@ import {
   replicaSubject,
   rpcSubject,
   STORE_PROBES,
+  trafficSubject,
 } from '@hawser/wire/subjects.ts';
 
 /** Subjects that may be published to and subscribed to. */
@@ -30,6 +31,7 @@ export function clusterPermissions(cluster: string): NatsPermissions {
       fleetSubjects(cluster),
       `${FLEET_PREFIX}.${cluster}`,
       `hawser.status.${cluster}.>`,
+      trafficSubject(cluster, '*'),
       ...[CONFIG_STREAM, FLEET_STREAM].flatMap((stream) => [`$JS.API.STREAM.INFO.${stream}`, `$JS.FC.${stream}.>`]),
       `$JS.API.CONSUMER.CREATE.${CONFIG_STREAM}.*.${configSubjects(cluster)}`,
       `$JS.API.CONSUMER.CREATE.${FLEET_STREAM}.*.${FLEET_PREFIX}.>`,
@@ -55,6 +57,6 @@ export function hubPermissions(): NatsPermissions {
         `$JS.FC.${stream}.>`,
       ]),
     ],
-    subscribe: ['_INBOX.>', 'hawser.status.>'],
+    subscribe: ['_INBOX.>', 'hawser.status.>', trafficSubject('*', '*')],
   };
 }

@@ -72,10 +72,12 @@ describe('traffic', () => {
   });
 
   it('tells what is unknown from zero', () => {
-    const heard = { cluster: 'us-east', seconds: 10, newestAt: 10_000 };
+    const heard = { cluster: 'us-east', seconds: 10, newestAt: 10_000, unreadProxies: 0 };
     expect(isCovered({ seconds: 10, sources: [heard] })).toBe(true);
-    expect(isCovered({ seconds: 10, sources: [heard, { cluster: 'us-west', seconds: 9, newestAt: 9_000 }] })).toBe(false);
-    expect(isCovered({ seconds: 10, sources: [heard, { cluster: 'us-west', seconds: 9, newestAt: 9_000 }] }, 0.9)).toBe(true);
+    expect(isCovered({ seconds: 10, sources: [heard, { cluster: 'us-west', seconds: 9, newestAt: 9_000, unreadProxies: 0 }] })).toBe(false);
+    expect(isCovered({ seconds: 10, sources: [heard, { cluster: 'us-west', seconds: 9, newestAt: 9_000, unreadProxies: 0 }] }, 0.9)).toBe(
+      true,
+    );
     expect(isCovered({ seconds: 10, sources: [] })).toBe(false);
   });
 

@@ -73,6 +73,8 @@ export interface SourceCoverage {
   readonly seconds: number;
   /** End of the newest second that they accounted for, in the span or not; undefined: never heard of. */
   readonly newestAt: number | undefined;
+  /** Proxies whose counts could not be read when its agents last spoke: their share is not in the sums. */
+  readonly unreadProxies: number;
 }
 
 /** Traffic added up, and how much of it is known. */

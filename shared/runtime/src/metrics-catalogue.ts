@@ -54,6 +54,7 @@ export const METRICS = {
     ...{ type: 'gauge', labels: ['cluster', 'kind', 'phase'] },
     help: '1 for the phase in which the rotation of a cluster is, while it is under way',
   },
+  hub_traffic_series: { type: 'gauge', help: 'Series of measured traffic that are kept', labels: [] },
   hub_watches: { type: 'gauge', help: 'Watches that are open', labels: [] },
   hub_watches_cut_off_total: { type: 'counter', help: 'Watches that were ended because their clients did not read', labels: [] },
   agent_autonomy_seconds: {
@@ -81,6 +82,8 @@ export const METRICS = {
   agent_ready: { type: 'gauge', help: '1 once everything is known and compiled', labels: [] },
   agent_revision: { type: 'gauge', help: 'Hub revision that is compiled and served', labels: [] },
   agent_shard_age_seconds: { type: 'gauge', help: 'Time since another cluster was last heard of', labels: ['cluster'] },
+  agent_traffic_series: { type: 'gauge', help: 'Series of traffic that are counted', labels: [] },
+  agent_traffic_unread_proxies: { type: 'gauge', help: 'Proxies whose counts of traffic could not be read', labels: [] },
   agent_validity_seconds: { type: 'gauge', help: 'Time until something ends that nobody renews, by what it is', labels: ['of'] },
   agent_xds_nacks_total: { type: 'counter', help: 'Responses that proxies refused, by xDS type', labels: ['type'] },
   agent_xds_pushes_total: { type: 'counter', help: 'Responses sent to proxies, by xDS type', labels: ['type'] },

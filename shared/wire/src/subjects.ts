@@ -32,6 +32,11 @@ export function rolloutSubject(cluster: string, replica?: string): string {
   return `hawser.status.${cluster}.rollout${suffix(replica)}`;
 }
 
+/** Core NATS: what the proxies of one of a cluster's agents counted of their traffic, each second. */
+export function trafficSubject(cluster: string, replica: string): string {
+  return `hawser.traffic.${cluster}.${replica}`;
+}
+
 /** Requests from the hub to an agent, such as `proxy-config`; without `replica` all agents of the cluster hear it. */
 export function rpcSubject(cluster: string, method: string, replica?: string): string {
   return `hawser.rpc.${cluster}.${method}${suffix(replica)}`;

@@ -57,6 +57,11 @@ export class Replicas {
     this.#timer = setInterval(() => this.#tick(), parts.periodMs ?? PERIOD_MS);
   }
 
+  /** Whether another agent of the cluster was heard of lately. */
+  get hasOthers(): boolean {
+    return this.#others.size > 0;
+  }
+
   /** Speaks soon: what the others should know has changed. Many changes are one beat. */
   speak(): void {
     this.#soon ??= setTimeout(() => this.#beat(), SOON_MS);

@@ -1,6 +1,7 @@
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { expect, it } from 'vitest';
+import { registerTrafficMetrics } from '../traffic/start-traffic.ts';
 import { makeRoot } from '../trust/ca-certificates.ts';
 import { createXdsMetrics } from '../xds/xds-metrics.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
@@ -33,6 +34,7 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
     authority: { account: () => account, active: 'x', trustBundle: [root.certificate] },
     identities: { firstEnd: at + 30_000 },
   });
+  registerTrafficMetrics(registry, { series: () => 7, unread: () => 0 });
   xds.nacks.inc({ type: 'RDS' });
   const text = await registry.metrics();
   const names = [...text.matchAll(/^# TYPE (agent_\S+) /gm)].map(([, name]) => name);

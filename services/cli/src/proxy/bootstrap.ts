@@ -1,5 +1,6 @@
 /** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
 import { PORTS } from '@hawser/model/ports.ts';
+import { TRAFFIC_ADMIN_PATH, TRAFFIC_BOUNDS_US, TRAFFIC_PATH, TRAFFIC_SCOPE } from '@hawser/model/traffic-stats.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { metricNames } from './metric-names.ts';
 import { httpListener } from './static-listener.ts';
@@ -51,11 +52,16 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
           name: 'health',
           address: options.address,
           port: PORTS.health,
-          path: '/healthz/ready',
-          rewrite: '/ready',
+          paths: [{ path: '/healthz/ready', rewrite: '/ready' }],
           upstream: ADMIN_UPSTREAM,
         }),
-        httpListener({ name: 'stats', address: options.address, port: PORTS.stats, path: '/stats/prometheus', upstream: ADMIN_UPSTREAM }),
+        httpListener({
+          name: 'stats',
+          address: options.address,
+          port: PORTS.stats,
+          paths: [{ path: '/stats/prometheus' }, { path: TRAFFIC_PATH, rewrite: TRAFFIC_ADMIN_PATH }],
+          upstream: ADMIN_UPSTREAM,
+        }),
       ],
     },
     // A tunnel to another cluster is an internal listener (DATAPATH.md A).
@@ -196,6 +202,8 @@ function statsConfig(): Json {
         patterns: [{ safe_regex: { regex: '^listener\\..*\\.worker_[0-9]+\\..*' } }, { prefix: 'listener_manager.worker_' }],
       },
     },
+    // Latencies in the buckets that they are kept in (decision 0028).
+    histogram_bucket_settings: [{ match: { prefix: `${TRAFFIC_SCOPE}.` }, buckets: TRAFFIC_BOUNDS_US }],
   };
 }
 

@@ -140,7 +140,10 @@ function standalone(address: string): object {
   const endpoint = { address: { socket_address: { address, port_value: 9080 } } };
   const cluster = { name: 'app', type: 'STATIC', load_assignment: { cluster_name: 'app', endpoints: [{ lb_endpoints: [{ endpoint }] }] } };
   const listener = JSON.parse(
-    JSON.stringify(httpListener({ name: 'app', address, port: 15006, path: '/', upstream: 'app' })).replace('"hawser_app"', '"inbound"'),
+    JSON.stringify(httpListener({ name: 'app', address, port: 15006, paths: [{ path: '/' }], upstream: 'app' })).replace(
+      '"hawser_app"',
+      '"inbound"',
+    ),
   ) as object;
   return {
     ...rest,

@@ -1,20 +1,25 @@
 import type { Json } from './bootstrap.ts';
 
-/** One path of Envoy's admin interface, offered on a port of its own. */
+/** A path that is offered. */
+export interface OfferedPath {
+  readonly path: string;
+  /** Path at the upstream, where it differs. */
+  readonly rewrite?: string;
+}
+
+/** Some paths of Envoy's admin interface, offered on a port of their own. */
 export interface StaticListener {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  readonly path: string;
-  /** Path at the upstream, where it differs. */
-  readonly rewrite?: string;
+  readonly paths: readonly OfferedPath[];
   readonly upstream: string;
 }
 
 /** Prefix of the statistics of these listeners, so that a drain does not wait for whoever watches it. */
 export const STATIC_STAT_PREFIX = 'hawser_';
 
-/** PURE: a listener that answers one GET path from an upstream and nothing else. */
+/** PURE: a listener that answers GETs of these paths from an upstream and nothing else. */
 export function httpListener(options: StaticListener): Json {
   const { name, address, port } = options;
   return {
@@ -26,7 +31,7 @@ export function httpListener(options: StaticListener): Json {
   };
 }
 
-function connectionManager({ name, path, rewrite, upstream }: StaticListener): Json {
+function connectionManager({ name, paths, upstream }: StaticListener): Json {
   return {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: `${STATIC_STAT_PREFIX}${name}`,
@@ -38,12 +43,10 @@ function connectionManager({ name, path, rewrite, upstream }: StaticListener): J
         {
           name,
           domains: ['*'],
-          routes: [
-            {
-              match: { path, headers: [{ name: ':method', string_match: { exact: 'GET' } }] },
-              route: { cluster: upstream, timeout: '5s', ...(rewrite === undefined ? {} : { prefix_rewrite: rewrite }) },
-            },
-          ],
+          routes: paths.map(({ path, rewrite }) => ({
+            match: { path, headers: [{ name: ':method', string_match: { exact: 'GET' } }] },
+            route: { cluster: upstream, timeout: '5s', ...(rewrite === undefined ? {} : { prefix_rewrite: rewrite }) },
+          })),
         },
       ],
     },

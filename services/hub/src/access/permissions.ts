@@ -87,6 +87,8 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/proxies': view('Proxy', 'closed'),
   'GET /hawser/v1/proxies/:cluster/:proxy/config/:section': view('Proxy', 'closed'),
   'POST /hawser/v1/proxies/:cluster/:proxy/explain-route': view('Proxy', 'closed'),
+  'GET /hawser/v1/traffic': view('Traffic', 'closed'),
+  'GET /hawser/v1/traffic/stream': { ...view('Traffic', 'closed'), verb: 'watch' },
   'GET /hawser/v1/overview': view('Overview', 'closed'),
   'POST /hawser/v1/analyze': view('Analysis', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.

@@ -26,7 +26,7 @@ const clock = { until: 1_000_000, failures: 0 };
 const traffic: MeasuredTraffic = {
   window: () => ({
     ...{ ...NO_TRAFFIC, requests: 100, failures: clock.failures, inFlight: 0, seconds: 60 },
-    sources: [{ cluster: 'east', seconds: 60, newestAt: clock.until }],
+    sources: [{ cluster: 'east', seconds: 60, newestAt: clock.until, unreadProxies: 0 }],
   }),
   ...{ groups: () => [], shares: () => [], load: () => [], newestAt: () => clock.until, knownUntil: () => clock.until },
 };

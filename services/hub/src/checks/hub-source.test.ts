@@ -55,7 +55,7 @@ function traffic(samples: readonly TrafficSample[], covered: Readonly<Record<str
       ...meant.reduce(addTraffic, NO_TRAFFIC),
       inFlight: meant.filter(({ at }) => at === to - 1000).reduce((sum, { inFlight }) => sum + inFlight, 0),
       seconds,
-      sources: asked.map(([cluster, share]) => ({ cluster, seconds: seconds * share, newestAt: to })),
+      sources: asked.map(([cluster, share]) => ({ cluster, seconds: seconds * share, newestAt: to, unreadProxies: 0 })),
     };
   };
   return { window, groups: () => [], shares: () => [], load: () => [], newestAt: () => NOW, knownUntil: () => NOW };

@@ -6,6 +6,7 @@ import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, customType, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import type { OperationState } from '../operations/operation-kind.ts';
+import type { SavedStream } from '../traffic/report-stream.ts';
 import type { Rotation } from '../trust/rotation-state.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -205,3 +206,40 @@ export const operations = pgTable('operations', {
   createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
   endedAt: instant('ended_at'),
 });
+/** Measured traffic by the minute. */
+export const trafficMinutes = pgTable(
+  'traffic_minutes',
+  {
+    minute: instant('minute').notNull(),
+    source: text('source').notNull(),
+    service: text('service').notNull(),
+    cluster: text('cluster').notNull(),
+    region: text('region').notNull(),
+    zone: text('zone').notNull(),
+    version: text('version').notNull(),
+    counts: whole('counts').array().notNull(),
+  },
+  ({ minute, source, service, cluster, region, zone, version }) => [
+    primaryKey({ columns: [minute, source, service, cluster, region, zone, version] }),
+  ],
+);
+
+/** Seconds of a minute that are known of a cluster's callers. */
+export const trafficCoverage = pgTable(
+  'traffic_coverage',
+  { minute: instant('minute').notNull(), source: text('source').notNull(), seconds: integer('seconds').notNull() },
+  ({ minute, source }) => [primaryKey({ columns: [minute, source] })],
+);
+
+/** What each agent had told when the minutes were written. */
+export const trafficStreams = pgTable(
+  'traffic_streams',
+  {
+    cluster: text('cluster').notNull(),
+    replica: text('replica').notNull(),
+    instance: text('instance').notNull(),
+    at: instant('at').notNull(),
+    series: jsonb('series').$type<SavedStream['series']>().notNull(),
+  },
+  ({ cluster, replica }) => [primaryKey({ columns: [cluster, replica] })],
+);

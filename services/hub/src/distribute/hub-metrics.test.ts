@@ -18,8 +18,8 @@ afterAll(() => postgres.stop());
 
 const OF = {
   ...{ outboxDepth: () => 3, revision: () => 8, publishedRevision: () => 5, busConnected: () => true, busReconnects: () => 2 },
-  ...{ term: () => 4, clusters: () => ({ KNOWN: 2, STALE: 1 }) },
   rotations: () => [{ cluster: 'us-east', kind: 'root', phase: 'Preparing', ageSeconds: 12.5, missing: 3 }],
+  ...{ term: () => 4, trafficSeries: () => 6, clusters: () => ({ KNOWN: 2, STALE: 1 }) },
 };
 
 describe("the hub's metrics", () => {

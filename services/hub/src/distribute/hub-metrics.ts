@@ -27,6 +27,8 @@ export interface HubGauges {
   busReconnects(): number;
   /** The term in which this replica leads, 0 while it stands by. */
   term(): number;
+  /** Series of measured traffic that are kept. */
+  trafficSeries(): number;
   clusters(): Readonly<Record<string, number>>;
   /** Under way, as the leading replica sees them; none at the others. */
   rotations(): readonly RotationGauge[];
@@ -38,6 +40,7 @@ export function registerHubMetrics(registry: Registry, of: HubGauges): HubMetric
   gauge(registry, 'hub_revision', () => of.revision());
   gauge(registry, 'hub_published_revision', () => of.publishedRevision());
   gauge(registry, 'hub_leader_term', () => of.term());
+  gauge(registry, 'hub_traffic_series', () => of.trafficSeries());
   gauge(registry, 'hub_bus_connected', () => Number(of.busConnected()));
   counted(registry, 'hub_bus_reconnects_total', () => of.busReconnects());
   gauges(registry, 'hub_clusters', () => Object.entries(of.clusters()).map(([state, count]) => [{ state }, count] as const));

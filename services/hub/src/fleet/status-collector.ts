@@ -1,14 +1,11 @@
 /** Hears what agents say of their proxies and of each revision; believes only what the cluster's own key signed. */
 import type { Bus } from '@hawser/bus/bus.ts';
-import { PartCollector } from '@hawser/bus/document-parts.ts';
-import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import { type Document, open, type Refusal } from '@hawser/wire/envelope.ts';
 import { AgentStatus, RolloutStatus } from '@hawser/wire/messages.ts';
-import { type Verifier, verifierOf } from '@hawser/wire/signing.ts';
 import { Compile } from 'typebox/compile';
 import type { AgentAccounts, Speaker } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
+import { MemberMessages, type MessageRefusal } from './member-messages.ts';
 
 /** What the collector works with. */
 export interface StatusCollectorParts {
@@ -20,13 +17,11 @@ export interface StatusCollectorParts {
   readonly now?: () => number;
 }
 
-/** Why a message was not believed: as for documents, or not newer than the last, or not of its shape. */
-export type StatusRefusal = Refusal | 'stale' | 'body';
+/** Why a message was not believed: as for all of members, or not of its shape. */
+export type StatusRefusal = MessageRefusal | 'body';
 
 /** Agents of one release back name no replica. */
 const SUBJECT = /^hawser\.status\.([^.]+)\.(proxies|rollout)(?:\.([0-9a-f]{12}))?$/;
-/** Replicas whose folders were lost leave their names behind. */
-const MAX_SEEN = 20_000;
 const KEYS: Readonly<Record<string, string>> = { proxies: 'status', rollout: 'rollout' };
 const agentStatus = Compile(AgentStatus);
 const rolloutStatus = Compile(RolloutStatus);
@@ -42,12 +37,12 @@ export function collectStatus(bus: Bus, parts: StatusCollectorParts): () => void
 export class StatusCollector {
   readonly #parts: StatusCollectorParts;
   readonly #now: () => number;
-  readonly #seen = new Map<string, Seen>();
-  readonly #verifiers = new Map<string, Verifier>();
+  readonly #messages: MemberMessages;
 
   constructor(parts: StatusCollectorParts) {
     this.#parts = parts;
     this.#now = parts.now ?? Date.now;
+    this.#messages = new MemberMessages(parts.fleet);
   }
 
   /** Takes one message; answers why it was refused, or undefined. */
@@ -62,19 +57,9 @@ export class StatusCollector {
 
   #take(subject: string, bytes: Uint8Array): StatusRefusal | undefined {
     const [, cluster = '', topic = '', replica = ''] = SUBJECT.exec(subject) ?? [];
-    const member = this.#parts.fleet.cluster(cluster)?.member;
-    if (member === undefined) return 'unknown-signer';
-    const document = open(bytes, (from, epoch) => (from === member.name && epoch === member.epoch ? this.#verifier(member) : undefined));
-    if (typeof document === 'string') return document;
-    if ((document.to !== 'hub' && document.to !== '*') || document.key !== KEYS[topic]) return 'wrong-address';
-    const seen = this.#seenOf(`${cluster}/${topic}/${replica}`);
-    if (document.epoch < seen.epoch || (document.epoch === seen.epoch && document.revision < seen.revision)) return 'stale';
-    const whole = document.parts === 1 ? document : assembled(seen, document, bytes);
-    if (whole === 'malformed') return 'malformed';
-    if (whole === undefined) return undefined;
-    seen.epoch = whole.epoch;
-    seen.revision = whole.revision;
-    return this.#apply({ cluster, replica }, topic, whole.body);
+    const opened = this.#messages.open({ cluster, stream: `${topic}/${replica}`, key: KEYS[topic] ?? '' }, bytes);
+    if (typeof opened === 'string') return opened;
+    return opened === undefined ? undefined : this.#apply({ cluster, replica }, topic, opened.body);
   }
 
   #apply(speaker: Speaker, topic: string, body: unknown): StatusRefusal | undefined {
@@ -86,31 +71,4 @@ export class StatusCollector {
     fleet.heard(speaker.cluster, at);
     return undefined;
   }
-
-  #seenOf(key: string): Seen {
-    if (this.#seen.size > MAX_SEEN) this.#seen.clear();
-    const seen = this.#seen.get(key) ?? { epoch: 0, revision: -1, parts: new PartCollector() };
-    this.#seen.set(key, seen);
-    return seen;
-  }
-
-  #verifier(member: RosterMember): Verifier {
-    const known = this.#verifiers.get(member.signingKey);
-    if (known !== undefined) return known;
-    if (this.#verifiers.size > 10_000) this.#verifiers.clear();
-    const verifier = verifierOf(member.signingKey);
-    this.#verifiers.set(member.signingKey, verifier);
-    return verifier;
-  }
-}
-
-interface Seen {
-  epoch: number;
-  revision: number;
-  readonly parts: PartCollector;
-}
-
-function assembled(seen: Seen, document: Document, bytes: Uint8Array): Document | 'malformed' | undefined {
-  const whole = seen.parts.add(document, bytes);
-  return whole === undefined || whole === 'malformed' ? whole : whole.document;
 }

@@ -13,6 +13,7 @@ export interface RetentionBounds {
   /** …unless there are more than this. */
   readonly historyKeepRevisions: number;
   readonly auditKeepDays: number;
+  readonly trafficKeepDays: number;
 }
 
 /** One table and how it is trimmed. */
@@ -37,6 +38,7 @@ export const RETENTION_TABLES: readonly RetentionTable[] = [
   { name: 'audit', trim: trimAudit },
   { name: 'join_tokens', trim: trimJoinTokens },
   { name: 'rotations', trim: trimRotations },
+  { name: 'traffic', trim: trimTraffic },
 ];
 
 /**
@@ -106,4 +108,15 @@ async function trimJoinTokens(tx: Statements): Promise<number> {
     found.map((row) => ({ action: 'delete', row, actor: 'hub', reason: 'its time was over' })),
   );
   return 0;
+}
+
+/** Minutes of traffic, how much of them is known, and what agents had told that are long gone. */
+async function trimTraffic(tx: Statements, { trafficKeepDays }: RetentionBounds): Promise<number> {
+  const old = sql`clock_timestamp() - ${trafficKeepDays} * interval '1 day'`;
+  await tx.execute(sql`DELETE FROM traffic_coverage WHERE minute < ${old}`);
+  await tx.execute(sql`DELETE FROM traffic_streams WHERE at < ${old}`);
+  const { rowCount } = await tx.execute(
+    sql`DELETE FROM traffic_minutes WHERE ctid IN (SELECT ctid FROM traffic_minutes WHERE minute < ${old} ORDER BY minute LIMIT ${BATCH})`,
+  );
+  return rowCount ?? 0;
 }

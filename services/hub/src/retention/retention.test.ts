@@ -8,7 +8,7 @@ import { trimAll } from './retention-loop.ts';
 
 const RULES = '/apis/networking.istio.io/v1/namespaces/bookinfo/destinationrules';
 const log = pino({ level: 'silent' });
-const KEEP_ALL = { historyKeepDays: 90, historyKeepRevisions: 100_000, auditKeepDays: 365 };
+const KEEP_ALL = { historyKeepDays: 90, historyKeepRevisions: 100_000, auditKeepDays: 365, trafficKeepDays: 7 };
 let postgres: TestPostgres;
 let hub: TestHub;
 let database: Database;

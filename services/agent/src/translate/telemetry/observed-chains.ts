@@ -11,8 +11,13 @@ import {
   FilterSchema,
 } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import {
+  Router_UpstreamAccessLogOptionsSchema,
+  RouterSchema,
+} from '@hawser/xds/generated/envoy/extensions/filters/http/router/v3/router_pb.ts';
+import {
   HttpConnectionManager_TracingSchema,
   HttpConnectionManagerSchema,
+  type HttpFilter,
   HttpFilterSchema,
   RequestIDExtensionSchema,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
@@ -22,6 +27,7 @@ import {
 } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import { versionOf } from '../encode.ts';
 import { applicationPort } from '../names.ts';
+import type { AccessLogInit } from './access-logs.ts';
 import type { Side } from './effective-telemetry.ts';
 import type { HttpObservers, Observers, TcpObservers } from './proxy-telemetry.ts';
 
@@ -90,6 +96,7 @@ function observedHttp(filter: Filter, side: Side, observersAt: (port: number | u
     const observers = observersAt(applicationPort(routes));
     manager.accessLog.push(...observers.accessLog.map((log) => create(AccessLogSchema, log)));
     manager.httpFilters.unshift(...observers.filters.map((one) => create(HttpFilterSchema, one)));
+    logAttempts(manager.httpFilters.at(-1), observers.upstreamLog);
     manager.httpFilters.splice(-1, 0, ...observers.lastFilters.map((one) => create(HttpFilterSchema, one)));
     if (observers.tracing !== undefined) manager.tracing = create(HttpConnectionManager_TracingSchema, observers.tracing);
     const ids = observers.requestIds?.configType.value;
@@ -97,6 +104,15 @@ function observedHttp(filter: Filter, side: Side, observersAt: (port: number | u
     // A server's proxy keeps the id that the caller's has given to the request: both are of the mesh.
     if (side === 'SERVER') manager.preserveExternalRequestId = true;
   });
+}
+
+/** The last filter is the router; pool readiness is logged too, so that attempts in progress can be told. */
+function logAttempts(router: HttpFilter | undefined, logs: readonly AccessLogInit[]): void {
+  if (logs.length === 0 || router?.configType.case !== 'typedConfig') return;
+  const config = fromBinary(RouterSchema, router.configType.value.value);
+  config.upstreamLog.push(...logs.map((log) => create(AccessLogSchema, log)));
+  config.upstreamLogOptions = create(Router_UpstreamAccessLogOptionsSchema, { flushUpstreamLogOnUpstreamStream: true });
+  router.configType.value = anyPack(RouterSchema, config);
 }
 
 function observedTcp(filter: Filter, observersAt: (port: number | undefined) => TcpObservers): Filter[] {

@@ -30,12 +30,15 @@ import { destinationLabels, ownMetadata, ownValue, PEER_HEADERS, peerOf, sourceL
 import { httpSwitch, logSwitch, tcpSwitch } from './log-switch.ts';
 import { type ProviderWorld, providerUpstream } from './provider-upstreams.ts';
 import { requestIds, tracingOf } from './tracing.ts';
+import { ATTEMPT_LOGS, REQUEST_LOG } from './traffic-logs.ts';
 
 type Filter = ReturnType<typeof extension>;
 
 /** What a connection manager is given. */
 export interface HttpObservers {
   readonly accessLog: readonly AccessLogInit[];
+  /** The router's: one entry for each attempt. */
+  readonly upstreamLog: readonly AccessLogInit[];
   readonly tracing: Init<typeof HttpConnectionManager_TracingSchema> | undefined;
   readonly requestIds: Filter | undefined;
   /** Before all other filters. */
@@ -195,7 +198,12 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
     http: (of, { port, ...chain }) => {
       const { logs, tracing, overrides } = sides[of];
       return {
-        accessLog: [...accessLogs(logs, builtIn), ...httpMetrics(labels(of, chain, true), overrides)],
+        accessLog: [
+          ...accessLogs(logs, builtIn),
+          ...httpMetrics(labels(of, chain, true), overrides),
+          ...(of === 'CLIENT' ? [REQUEST_LOG] : []),
+        ],
+        upstreamLog: of === 'CLIENT' ? ATTEMPT_LOGS : [],
         tracing: tracing && tracingOf(tracing, workload),
         requestIds: tracing && requestIds(tracing),
         filters: [httpSwitch(of), ...(of === 'CLIENT' ? [TELLS_PEER] : [])],

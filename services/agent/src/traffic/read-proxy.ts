@@ -1,0 +1,45 @@
+/** Asks one proxy for its counts, over a connection that is kept. */
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { PORTS } from '@hawser/model/ports.ts';
+import { TRAFFIC_PATH } from '@hawser/model/traffic-stats.ts';
+import { type ProxyCounts, readCounts } from './proxy-counts.ts';
+
+/** Longer answers are refused: 10,000 series of each kind are less. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** Reads proxies until it is closed. */
+export class ProxyReader {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
+  readonly #port: number;
+
+  constructor(port: number = PORTS.stats) {
+    this.#port = port;
+  }
+
+  /** The counts of the proxy at an address; throws when it does not answer as expected in time. */
+  async read(address: string, deadlineMs: number): Promise<ProxyCounts> {
+    const signal = AbortSignal.timeout(deadlineMs);
+    const options = { host: address, port: this.#port, path: TRAFFIC_PATH, agent: this.#agent, signal };
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(options, resolve).on('error', reject);
+    });
+    const text = await textOf(response);
+    if (response.statusCode !== 200) throw new Error(`${address} answered ${response.statusCode} to ${TRAFFIC_PATH}`);
+    return readCounts(text);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MOST_BYTES) throw new Error(`the answer is longer than ${MOST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
