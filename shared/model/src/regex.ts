@@ -1,5 +1,6 @@
 /** Whether Envoy's regular expressions (RE2 syntax) will take a pattern. Pure. */
 
+import { javaScriptRegex } from './javascript-regex.ts';
 import { leastProgramSize, MAX_PROGRAM_SIZE } from './regex-size.ts';
 
 const MAX_LENGTH = 1024;
@@ -14,8 +15,9 @@ export function regexProblem(pattern: string): string | undefined {
   if (pattern.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`;
   const problem = foreignSyntax(pattern);
   if (problem !== undefined) return problem;
+  const { source, flags } = javaScriptRegex(pattern);
   try {
-    new RegExp(toJavaScript(pattern));
+    new RegExp(source, flags);
   } catch (error) {
     return `is not a regular expression: ${error instanceof Error ? error.message.replace(/^.*\/: /, '') : 'invalid'}`;
   }
@@ -33,13 +35,4 @@ function foreignSyntax(pattern: string): string | undefined {
   if (bare.endsWith('\\')) return 'ends with a lone backslash';
   const counts = [...bare.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].flatMap(([, least, most]) => [Number(least), Number(most ?? 0)]);
   return counts.some((count) => count > MAX_REPEAT) ? `repeats more than ${MAX_REPEAT} times` : undefined;
-}
-
-/** RE2's syntax that JavaScript writes otherwise, made acceptable; only the structure matters here. */
-function toJavaScript(pattern: string): string {
-  return pattern
-    .replaceAll('(?P<', '(?<')
-    .replace(/\(\?[imsU]*(-[imsU]+)?:/g, '(?:')
-    .replace(/\(\?[imsU]*(-[imsU]+)?\)/g, '')
-    .replace(/\[:\^?[a-z]+:\]/g, 'a');
 }

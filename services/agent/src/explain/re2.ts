@@ -1,5 +1,6 @@
 /** Envoy's regular expressions (RE2), evaluated here: against the whole text, and never for long, whatever somebody wrote. */
 import { createContext, Script } from 'node:vm';
+import { javaScriptRegex } from '@hawser/model/javascript-regex.ts';
 
 /** Whether a text meets an expression; undefined when that cannot be said. */
 export type RegexTest = (regex: string, text: string) => boolean | undefined;
@@ -13,8 +14,9 @@ const TEST = new Script('new RegExp(source, flags).test(text)');
 export function regexTest(): RegexTest {
   let left = BUDGET_MS;
   return (regex, text) => {
-    const { source, flags } = toJavaScript(regex);
-    if (left < 1) return undefined;
+    const { source: body, flags, isSame } = javaScriptRegex(regex);
+    if (left < 1 || !isSame) return undefined;
+    const source = `^(?:${body})$`;
     const started = performance.now();
     try {
       return TEST.runInContext(createContext({ source, flags, text }), { timeout: Math.ceil(left) }) as boolean;
@@ -25,20 +27,3 @@ export function regexTest(): RegexTest {
     }
   };
 }
-
-/** RE2's syntax in the words of JavaScript. */
-function toJavaScript(regex: string): { readonly source: string; readonly flags: string } {
-  const [, own = ''] = /^\(\?([ims]+)\)/.exec(regex) ?? [];
-  const body = regex
-    .replace(/^\(\?[imsU]+\)/, '')
-    .replaceAll('(?P<', '(?<')
-    .replaceAll('\\A', '^')
-    .replaceAll('\\z', '$')
-    .replace(/\[:(\^?)([a-z]+):\]/g, (whole, not: string, name: string) => (not === '' ? (CLASSES[name] ?? whole) : whole));
-  return { source: `^(?:${body})$`, flags: own };
-}
-
-/** Inside of brackets. */
-const CLASSES: Readonly<Record<string, string>> = {
-  ...{ alpha: 'A-Za-z', digit: '0-9', alnum: '0-9A-Za-z', upper: 'A-Z', lower: 'a-z', word: '\\w', space: '\\s', xdigit: '0-9A-Fa-f' },
-};

@@ -5,5 +5,5 @@ const NO_IMAGES = 'Envoy takes modules from files and by HTTP, not from image re
 export const WASM_PLUGIN: Readonly<Record<string, string>> = {
   imagePullPolicy: 'every module that Envoy fetches is pinned by sha256: fetched again it would be the same',
   imagePullSecret: NO_IMAGES,
-  verificationKey: 'Istio does not verify signatures by it either: sha256 says which module is meant',
+  verificationKey: 'Envoy verifies no signatures of modules, nor does Istio: sha256 says which module is meant',
 };
