@@ -4,18 +4,10 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { type BackoffOptions, backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import { TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
-import {
-  connect,
-  createInbox,
-  Events,
-  headers,
-  jwtAuthenticator,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  type Subscription,
-} from 'nats';
+import { connect, createInbox, Events, jwtAuthenticator, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { failRequest, failureIn, headersOf, messageFrom, requestError } from './nats-messages.ts';
 import { subjectMatches } from './subject-matches.ts';
+import { UnflushedBytes } from './unflushed-bytes.ts';
 
 /** Credentials of a NATS user: its JWT and nkey seed (`SU…`). */
 export interface BusCredentials {
@@ -92,11 +84,8 @@ export interface RequestOptions {
 const RECONNECT: BackoffOptions = { baseMs: 200, maxMs: 2_000 };
 const PING_INTERVAL_MS = 10_000;
 const DRAIN_MS = 2_000;
-/** Beyond this, publishing to a server that does not read is refused instead of buffered. */
-const MAX_UNFLUSHED_BYTES = 8 * 1024 * 1024;
 const MAX_REQUESTS = 4_096;
 const MAX_SERVING = 64;
-const ERROR_HEADER = 'Hawser-Error';
 
 /** Starts connecting and returns at once with a bus whose `connected` follows; only senseless options are an error. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
@@ -122,8 +111,7 @@ class NatsBus implements Bus {
   readonly #aborter = new AbortController();
   readonly #registrations = new Set<Registration>();
   readonly #callbacks = new Set<(connected: boolean) => void>();
-  #unflushed = 0;
-  #flushing = false;
+  readonly #unflushed = new UnflushedBytes();
   #requests = 0;
   #attempt = 0;
   #running: Promise<void> | undefined;
@@ -167,8 +155,8 @@ class NatsBus implements Bus {
 
   publish(subject: string, bytes: Uint8Array): boolean {
     const connection = this.#connection;
-    if (!this.connected || connection === undefined || this.#unflushed > MAX_UNFLUSHED_BYTES) return false;
-    this.#count(connection, bytes);
+    if (!this.connected || connection === undefined || this.#unflushed.tooMany) return false;
+    this.#unflushed.add(bytes, connection);
     connection.publish(subject, bytes);
     return true;
   }
@@ -177,16 +165,16 @@ class NatsBus implements Bus {
     const connection = this.#connection;
     if (!this.connected || connection === undefined)
       throw new AppError('bus-disconnected', `no connection to NATS: ${subject} was not asked`);
-    if (this.#unflushed > MAX_UNFLUSHED_BYTES || this.#requests >= MAX_REQUESTS)
+    if (this.#unflushed.tooMany || this.#requests >= MAX_REQUESTS)
       throw new AppError('bus-busy', `NATS does not keep up: ${subject} was not asked`);
-    this.#count(connection, bytes);
+    this.#unflushed.add(bytes, connection);
     this.#requests += 1;
     try {
       const reply = await connection.request(subject, bytes, {
         timeout: options.timeoutMs,
         ...(options.headers === undefined ? {} : { headers: headersOf(options.headers) }),
       });
-      const failure = reply.headers?.get(ERROR_HEADER) ?? '';
+      const failure = failureIn(reply);
       if (failure !== '') throw new AppError('rpc-failed', failure);
       return messageFrom(reply);
     } catch (error) {
@@ -200,13 +188,13 @@ class NatsBus implements Bus {
     let serving = 0;
     const answer = async (message: Msg): Promise<void> => {
       if (!subjectMatches(subject, message.subject)) return;
-      if (serving >= MAX_SERVING) return this.#fail(message, 'too many requests at once: ask again later');
+      if (serving >= MAX_SERVING) return failRequest(message, 'too many requests at once: ask again later');
       serving += 1;
       try {
         message.respond(await handler(message.data, message.subject));
       } catch (error) {
         this.#options.log.warn({ subject: message.subject, error: messageOf(error) }, 'request failed');
-        this.#fail(message, messageOf(error));
+        failRequest(message, messageOf(error));
       } finally {
         serving -= 1;
       }
@@ -316,7 +304,7 @@ class NatsBus implements Bus {
   #setConnected(connected: boolean): void {
     if (this.connected === connected) return;
     this.connected = connected;
-    this.#unflushed = 0;
+    this.#unflushed.reset();
     if (connected) this.#attempt = 0;
     this.#options.log.info({ connected }, 'NATS connection changed');
     for (const callback of [...this.#callbacks]) callback(connected);
@@ -342,51 +330,4 @@ class NatsBus implements Bus {
       },
     });
   }
-
-  #fail(message: Msg, reason: string): void {
-    message.respond(new Uint8Array(), { headers: headersOf({ [ERROR_HEADER]: reason.replaceAll(/[\r\n]+/g, ' ') }) });
-  }
-
-  /** Bytes count as buffered until a flush that began after them returns. */
-  #count(connection: NatsConnection, bytes: Uint8Array): void {
-    this.#unflushed += bytes.length;
-    if (this.#flushing || this.#unflushed < MAX_UNFLUSHED_BYTES / 8) return;
-    this.#flushing = true;
-    const covered = this.#unflushed;
-    void connection
-      .flush()
-      .then(() => {
-        this.#unflushed = Math.max(0, this.#unflushed - covered);
-      })
-      .catch(() => {})
-      .finally(() => {
-        this.#flushing = false;
-      });
-  }
-}
-
-function headersOf(values: Readonly<Record<string, string>>): MsgHdrs {
-  const result = headers();
-  for (const [name, value] of Object.entries(values)) result.set(name, value);
-  return result;
-}
-
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();
-
-function messageFrom(message: Msg): BusMessage {
-  const { headers: from } = message;
-  return {
-    subject: message.subject,
-    reply: message.reply ?? '',
-    bytes: message.data,
-    status: from?.code ?? 0,
-    headers: from === undefined ? NO_HEADERS : new Map([...from].map(([name, values]) => [name.toLowerCase(), values[0] ?? ''])),
-  };
-}
-
-function requestError(error: unknown, subject: string): AppError {
-  if (error instanceof AppError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const name = { TIMEOUT: 'bus-timeout', '503': 'bus-no-responders', PERMISSIONS_VIOLATION: 'bus-refused' }[code] ?? 'bus-failed';
-  return new AppError(name, `${subject}: ${messageOf(error)}`, { cause: error });
 }
