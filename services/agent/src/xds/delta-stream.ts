@@ -4,12 +4,13 @@
  */
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import type { Outcome } from './client-answers.ts';
 import type { DeltaRequest } from './delta-request.ts';
 import { namedIn } from './named-in.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { StreamMachine, StreamOptions } from './stream-machine.ts';
 import type { Taken } from './type-response.ts';
-import { type Outcome, TypeSubscription } from './type-subscription.ts';
+import { TypeSubscription } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
 /** How long routes wait for the ACK of new clusters, and removals for the ACK of what replaces them, in milliseconds. */

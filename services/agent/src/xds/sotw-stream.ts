@@ -5,6 +5,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
+import type { Outcome } from './client-answers.ts';
 import { DeltaStream } from './delta-stream.ts';
 import type { ResourceView } from './resource-view.ts';
 import type { SotwResponse } from './sotw-frame.ts';
@@ -12,7 +13,6 @@ import type { SotwRequest } from './sotw-request.ts';
 import { SotwSubscription, sotwVersion, WHOLE_TYPES } from './sotw-subscription.ts';
 import type { StreamMachine, StreamOptions, TypeState } from './stream-machine.ts';
 import type { Taken } from './type-response.ts';
-import type { Outcome } from './type-subscription.ts';
 import { PUSH_ORDER } from './type-urls.ts';
 
 const SETTLED = { subscribe: [], unsubscribe: [], initialVersions: new Map<string, string>(), error: undefined };

@@ -1,6 +1,7 @@
 /** What the state machines of both protocol variants, delta and state of the world, have in common. */
 import type { XdsType } from '@hawser/wire/messages.ts';
-import type { Outcome, TypeSubscription } from './type-subscription.ts';
+import type { Outcome } from './client-answers.ts';
+import type { TypeSubscription } from './type-subscription.ts';
 
 /** What can be read of one type on one stream. */
 export type TypeState = Pick<

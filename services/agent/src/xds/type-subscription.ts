@@ -4,10 +4,10 @@
  */
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { AskedNames } from './asked-names.ts';
+import { ClientAnswers, type Outcome } from './client-answers.ts';
 import { ClientVersions, UNKNOWN } from './client-versions.ts';
 import { askedForAll, isWildcard } from './common-request.ts';
 import type { DeltaRequest } from './delta-request.ts';
-import type { LayerSet } from './layer-sets.ts';
 import { PendingNames } from './pending-names.ts';
 import { type Refusal, Refusals } from './refusals.ts';
 import type { ResourceView } from './resource-view.ts';
@@ -16,9 +16,6 @@ import { type Collected, InFlight, type Taken, type TakePlan } from './type-resp
 
 /** A response larger than this is cut; the rest follows its ACK. A single larger resource goes alone. */
 const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
-
-/** What became of one name since a generation. */
-export type Outcome = 'acked' | 'pending' | { readonly nacked: string };
 
 /** The state of one type. Exactly one response is in flight; everything else coalesces into "what differs". */
 export class TypeSubscription<Hold> {
@@ -37,20 +34,24 @@ export class TypeSubscription<Hold> {
   /** Named by a changed parent before this type's first request. */
   readonly #forcedEarly = new Set<string>();
   readonly #held = new Map<string, Hold>();
-  #inFlight: InFlight | undefined;
+  readonly #answers: ClientAnswers<Hold>;
   #owesAnswer = false;
-  #responses = 0;
-  #settled = 0;
 
   /** `maxBytes` is where a response is cut; infinite for a response that must be whole. */
   constructor(type: XdsType, view: ResourceView, maxBytes = MAX_RESPONSE_BYTES) {
     this.type = type;
     this.#view = view;
     this.#maxBytes = maxBytes;
-    this.#collector = new ResponseCollector({
-      ...{ type, view, maxBytes, versions: this.#versions, refusals: this.#refusals },
-      ...{ dirty: this.#dirty, held: this.#held, ackedIn: this.#ackedIn },
-    });
+    const parts = {
+      view,
+      versions: this.#versions,
+      refusals: this.#refusals,
+      dirty: this.#dirty,
+      held: this.#held,
+      ackedIn: this.#ackedIn,
+    };
+    this.#collector = new ResponseCollector({ type, maxBytes, ...parts });
+    this.#answers = new ClientAnswers({ asked: this.#asked, ...parts });
   }
 
   get started(): boolean {
@@ -58,12 +59,12 @@ export class TypeSubscription<Hold> {
   }
 
   get inFlight(): boolean {
-    return this.#inFlight !== undefined;
+    return this.#answers.inFlight !== undefined;
   }
 
   /** Responses made so far, and how many of them the client answered. */
   get progress(): { readonly responses: number; readonly settled: number } {
-    return { responses: this.#responses, settled: this.#settled };
+    return this.#answers.progress;
   }
 
   /** How many names wait to be compared or sent, removals on hold left out. */
@@ -92,7 +93,7 @@ export class TypeSubscription<Hold> {
 
   /** Whether a name that the client does not have is in flight or about to be sent. */
   get addsPending(): boolean {
-    if (this.#inFlight?.adds === true || this.#dirty.hasWhole) return true;
+    if (this.#answers.inFlight?.adds === true || this.#dirty.hasWhole) return true;
     return this.#dirty.names().some((name) => this.#versions.mayLack(name) && this.#view.get(this.type, name) !== undefined);
   }
 
@@ -142,7 +143,8 @@ export class TypeSubscription<Hold> {
 
   /** Takes a request in. Returns whether it answered the response in flight, and how; a stale nonce answers nothing. */
   request(request: DeltaRequest): 'ack' | 'nack' | undefined {
-    const answer = this.#answer(request);
+    const answer = this.#answers.take(request);
+    if (answer === 'ack' && this.idle) this.#versions.compact(() => this.#view.common?.(this.type));
     const first = !this.#started;
     this.#started = true;
     const legacyWildcard = first && request.subscribe.length === 0 && request.unsubscribe.length === 0 && isWildcardType(this.type);
@@ -173,7 +175,7 @@ export class TypeSubscription<Hold> {
   changed(name: string): void {
     if (!this.#started || !this.covers(name)) return;
     this.#apart();
-    this.#noteAcked(name);
+    this.#answers.noteAcked(name);
     this.#held.delete(name);
     this.#dirty.compare(name);
   }
@@ -194,7 +196,7 @@ export class TypeSubscription<Hold> {
 
   /** Makes the next response and notes it as in flight; undefined when there is nothing to send now. */
   take(plan: TakePlan<Hold>): Taken | undefined {
-    if (this.#inFlight !== undefined) return undefined;
+    if (this.inFlight) return undefined;
     const collected = this.#takeWhole() ?? this.#collector.collect(plan, this.#owesAnswer);
     const { puts, removed, replaced } = collected;
     if (puts.length === 0 && removed.length === 0 && !this.#owesAnswer) return undefined;
@@ -202,8 +204,7 @@ export class TypeSubscription<Hold> {
     if (collected.whole !== undefined) this.#versions.sendAll(collected.whole);
     else for (const resource of puts) this.#versions.send(resource.name, resource.version);
     for (const name of removed) this.#versions.send(name, undefined);
-    this.#inFlight = new InFlight(plan.nonce, collected, this.#view.generation);
-    this.#responses += 1;
+    this.#answers.await(new InFlight(plan.nonce, collected, this.#view.generation));
     return { type: this.type, nonce: plan.nonce, resources: puts, removed, replaced };
   }
 
@@ -212,12 +213,7 @@ export class TypeSubscription<Hold> {
    * (state of the world, where a response is the whole set).
    */
   acceptRefused(versionOf: (name: string) => string | undefined): void {
-    for (const name of [...this.#refusals.names]) {
-      const version = versionOf(name);
-      if (version === undefined || version !== this.#refusals.get(name)?.version) continue;
-      this.#versions.send(name, version);
-      this.#acceptOne(name, version, this.#view.generation);
-    }
+    this.#answers.acceptRefused(versionOf);
   }
 
   /** What was refused is not tried apart. */
@@ -227,83 +223,7 @@ export class TypeSubscription<Hold> {
 
   /** What the client made of a name, as it was in `generation` or later. */
   outcome(name: string, generation: number): Outcome {
-    if ((this.#ackedIn.get(name) ?? -1) >= generation || !this.covers(name)) return 'acked';
-    if (!this.#isSettled(name)) return 'pending';
-    const refusal = this.#refusals.get(name);
-    if (refusal === undefined) return 'acked';
-    return this.#refusals.retries(name) ? 'pending' : { nacked: refusal.message };
-  }
-
-  #answer(request: DeltaRequest): 'ack' | 'nack' | undefined {
-    const answered = this.#inFlight;
-    if (answered === undefined || request.nonce !== answered.nonce) return undefined;
-    this.#inFlight = undefined;
-    this.#settled += 1;
-    if (request.error === undefined) this.#accept(answered);
-    else this.#refuse(answered, request.error);
-    return request.error === undefined ? 'ack' : 'nack';
-  }
-
-  #accept(answered: InFlight): void {
-    if (answered.whole !== undefined) this.#acceptWhole(answered.whole, answered.generation);
-    const puts = answered.whole === undefined ? answered.puts : [];
-    for (const { name, version } of puts) {
-      if (!this.#asked.covers(name)) continue;
-      this.#remember(name, version);
-      this.#acceptOne(name, version, answered.generation);
-    }
-    for (const name of answered.removed) {
-      this.#versions.accept(name, undefined);
-      this.#refusals.forget(name);
-    }
-    if (this.idle) this.#versions.compact(() => this.#view.common?.(this.type));
-  }
-
-  #acceptWhole(set: LayerSet, generation: number): void {
-    this.#versions.acceptAll(set);
-    for (const name of this.#dirty.names()) if (set.versions.has(name)) this.#ackedIn.set(name, generation);
-  }
-
-  /** A name that was dropped and asked for again while it was under way has reached the client after all. */
-  #remember(name: string, version: string): void {
-    if (this.#versions.has(name)) return;
-    this.#versions.send(name, version);
-    this.#dirty.compare(name);
-  }
-
-  #acceptOne(name: string, version: string, generation: number): void {
-    this.#versions.accept(name, version);
-    this.#refusals.forget(name);
-    if (this.#isSettled(name)) this.#ackedIn.delete(name);
-    else this.#ackedIn.set(name, generation);
-  }
-
-  /** Nothing of the name is under way or waits. */
-  #isSettled(name: string): boolean {
-    return this.#inFlight?.holds(name) !== true && !this.#dirty.has(name) && !this.#held.has(name);
-  }
-
-  /** A name that is about to change: the client has it as it was in every generation before this one. */
-  #noteAcked(name: string): void {
-    if (this.#ackedIn.has(name) || !this.#versions.has(name)) return;
-    if (this.#isSettled(name) && this.#refusals.get(name) === undefined) this.#ackedIn.set(name, this.#view.generation - 1);
-  }
-
-  #refuse(answered: InFlight, message: string): void {
-    const refused = answered.puts.filter(({ name }) => this.#asked.covers(name));
-    for (const { name } of refused) {
-      this.#remember(name, UNKNOWN);
-      this.#versions.send(name, UNKNOWN);
-    }
-    this.#refusals.add(
-      refused.map(({ name, version }) => [name, version]),
-      message,
-    );
-    if (answered.puts.length === 0) return;
-    for (const name of answered.removed.filter((removed) => this.#asked.covers(removed))) {
-      this.#versions.send(name, UNKNOWN);
-      this.#dirty.compare(name);
-    }
+    return this.covers(name) ? this.#answers.outcome(name, generation) : 'acked';
   }
 
   /** What the client says it has, of what it subscribes to. */
@@ -341,12 +261,13 @@ export class TypeSubscription<Hold> {
   #unsubscribe(name: string): void {
     if (name === '*') {
       this.#asked.wildcard = false;
-      for (const known of new Set([...this.#versions.keys(), ...this.#dirty.names()])) if (!this.#asked.covers(known)) this.#forget(known);
+      for (const known of new Set([...this.#versions.keys(), ...this.#dirty.names()]))
+        if (!this.#asked.covers(known)) this.#answers.forget(known);
       return;
     }
     if (!this.#asked.delete(name)) return;
     if (this.#asked.wildcard) this.#owe(name);
-    else this.#forget(name);
+    else this.#answers.forget(name);
   }
 
   /** Whether a first request asks for exactly what others see too, of which the client has nothing; it is then noted. */
@@ -381,16 +302,9 @@ export class TypeSubscription<Hold> {
 
   #owe(name: string): void {
     this.#apart();
-    this.#noteAcked(name);
+    this.#answers.noteAcked(name);
     this.#held.delete(name);
     this.#dirty.owe(name);
-  }
-
-  #forget(name: string): void {
-    if (this.#inFlight !== undefined) this.#inFlight.whole = undefined;
-    this.#versions.forget(name);
-    for (const names of [this.#ackedIn, this.#dirty, this.#held]) names.delete(name);
-    this.#refusals.forget(name);
   }
 }
 
