@@ -3,7 +3,7 @@
  * of one proxy whose responses are encoded. Prints one JSON object: `{"cold": ms, "changes": [ms, …]}`.
  */
 import { ControlLoop } from '@hawser/agent/control-loop.ts';
-import { keysOf } from '@hawser/agent/snapshot/resource.ts';
+import { keysOf, ownLayer } from '@hawser/agent/snapshot/resource.ts';
 import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
 import { Federation } from '@hawser/agent/state/federation.ts';
 import { PolicyProbation } from '@hawser/agent/state/policy-probation.ts';
@@ -11,7 +11,7 @@ import { createTranslator } from '@hawser/agent/translate/translator.ts';
 import { DeltaStream } from '@hawser/agent/xds/delta-stream.ts';
 import { bytesOf } from '@hawser/agent/xds/framed-messages.ts';
 import { LayerSets } from '@hawser/agent/xds/layer-sets.ts';
-import { ownLayer, proxyView } from '@hawser/agent/xds/resource-view.ts';
+import { proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { encodeResponse } from '@hawser/agent/xds/response-frame.ts';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';

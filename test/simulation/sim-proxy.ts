@@ -1,13 +1,13 @@
 /** A delta xDS client that behaves as Envoy does, on the product's stream; what it holds is compared with what is served. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { keysOf, type XdsResource } from '@hawser/agent/snapshot/resource.ts';
+import { keysOf, ownLayer, type XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
 import { type DialectMachine, deltaDialect } from '@hawser/agent/xds/dialect.ts';
 import { unframed } from '@hawser/agent/xds/framed-messages.ts';
 import { namedIn } from '@hawser/agent/xds/named-in.ts';
 import { OutboundBudget } from '@hawser/agent/xds/outbound-budget.ts';
 import { type AdsCall, ProxyStream } from '@hawser/agent/xds/proxy-stream.ts';
-import { ownLayer, proxyView } from '@hawser/agent/xds/resource-view.ts';
+import { proxyView } from '@hawser/agent/xds/resource-view.ts';
 import { typeOfUrl } from '@hawser/agent/xds/type-urls.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { DeltaDiscoveryResponseSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';

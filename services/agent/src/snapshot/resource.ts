@@ -30,6 +30,11 @@ export function sizeOf(resource: XdsResource): number {
  */
 export type LayerName = 'sidecar' | 'gateway' | `sidecar:${string}` | `gateway:${string}` | `edge:${string}` | `scope:${string}`;
 
+/** The layer that belongs to one proxy. */
+export function ownLayer({ role, address }: { readonly role: 'sidecar' | 'gateway' | 'edge'; readonly address: string }): LayerName {
+  return `${role}:${address}`;
+}
+
 /** Type and name of a resource. */
 export interface ResourceKey {
   readonly type: XdsType;

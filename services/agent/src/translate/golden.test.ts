@@ -20,10 +20,9 @@ import {
   worldOf,
 } from '../../../../test/kit/golden-case.ts';
 import { staticBootstrap } from '../../../../test/kit/static-bootstrap.ts';
-import type { Change, XdsResource } from '../snapshot/resource.ts';
+import { type Change, ownLayer, type XdsResource } from '../snapshot/resource.ts';
 import { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyRef } from '../state/world.ts';
-import { ownLayer } from '../xds/resource-view.ts';
 import { createTranslator } from './translator.ts';
 
 const TYPES = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;

@@ -2,42 +2,33 @@
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { STRAY_SERVICE } from '@hawser/model/service-host.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
-import type { Change, LayerName, XdsResource } from '../snapshot/resource.ts';
+import { type Change, type LayerName, ownLayer, type XdsResource } from '../snapshot/resource.ts';
 import type { Dirty } from '../state/federation.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 import { AddressIndex } from './address-index.ts';
-import { CaptureCompiler } from './capture/capture.ts';
 import { VIRTUAL_RANGE, type VirtualRange } from './capture/virtual-addresses.ts';
 import type { Draft } from './draft.ts';
-import { EdgeCompiler } from './edge/edge-compiler.ts';
 import { type Fleet, fleetOf, isSameFleet } from './fleet.ts';
 import { type Indexes, indexesOf, noIndexes } from './indexes.ts';
 import { unpairedClusters } from './invariants.ts';
-import { elsewhereCluster } from './listeners/elsewhere.ts';
 import type { ServedPort } from './listeners/inbound.ts';
 import { allocateTcpPorts, type TcpService, tcpPortsOf } from './listeners/tcp-ports.ts';
 import { namedProblems } from './named-problems.ts';
 import { GATEWAY, OUTBOUND } from './names.ts';
 import { samePolicies } from './policy-index.ts';
-import { proxyResources } from './proxy-resources.ts';
-import { type Placed, placed, ResourceLedger } from './resource-ledger.ts';
-import type { ServiceLookup } from './routes/destinations.ts';
+import { ProxyCompiler } from './proxy-compiler.ts';
+import { placed, ResourceLedger } from './resource-ledger.ts';
 import { LeadingServices } from './routes/leading-services.ts';
 import type { EncodedHost } from './routes/route-config.ts';
 import { RouteTable, type StagedHosts, stagedRoutes, strayRoutes } from './routes/route-table.ts';
 import { type RuleProblem, ruleProblems } from './routes/rule-problems.ts';
-import { type CommonState, callableOf, tcpServicesOf } from './scope/scope-view.ts';
+import type { CommonState } from './scope/scope-view.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type CompiledService, compiledHosts, compiledResources, compiledService } from './services/compiled-service.ts';
 import { externalInput } from './services/external-inputs.ts';
 import { guestsOf } from './services/guests.ts';
 import { fleetResources } from './services/service-resources.ts';
-import type { ServiceView } from './services/service-view.ts';
 import { servicesToCompile } from './services/services-to-compile.ts';
-import { providerServices, workloadOf } from './telemetry/extension-policies.ts';
-import { observedAll } from './telemetry/observed-listeners.ts';
-import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
-import { credentialSecrets, wantedCredentials } from './upstreams/credential-secrets.ts';
 
 /** Compiles a world into xDS resources, as changes to what was given before. */
 export interface Translator {
@@ -73,18 +64,15 @@ class IncrementalTranslator implements Translator {
   readonly #addresses = new AddressIndex<readonly ServedPort[]>();
   readonly #labels = new AddressIndex<Readonly<Record<string, string>>>();
   readonly #views = new ScopeViews();
+  readonly #proxies: ProxyCompiler;
   /** What of the shared layer depends on no service. */
   #base: readonly XdsResource[] = [];
-  readonly #proxies = new Map<LayerName, ProxyRef>();
   readonly #ledger = new ResourceLedger();
   /** Undefined once they may differ. */
   #problems: readonly RuleProblem[] | undefined;
-  readonly #range: VirtualRange;
-  readonly #captures = new Map<LayerName, CaptureCompiler>();
-  readonly #edges = new EdgeCompiler();
 
   constructor(range: VirtualRange) {
-    this.#range = range;
+    this.#proxies = new ProxyCompiler(range, { views: this.#views, addresses: this.#addresses, labels: this.#labels });
   }
 
   update(world: World, dirty: Dirty): Change[] {
@@ -96,7 +84,6 @@ class IncrementalTranslator implements Translator {
     for (const key of keys) if (!key.endsWith(`/${STRAY_SERVICE}`)) this.#draftService(key, world, draft);
     if (fleet !== this.#fleet) this.#draftFleet(draft);
     this.#draftRoutes(draft);
-    this.#draftViews(draft);
     this.#draftProxies(draft);
     this.#check(draft);
     const changes = this.#changes(draft);
@@ -106,14 +93,14 @@ class IncrementalTranslator implements Translator {
   }
 
   attach(proxy: ProxyRef): Change[] {
-    const layer: LayerName = `${proxy.role}:${proxy.address}`;
-    this.#proxies.set(layer, proxy);
+    const layer = ownLayer(proxy);
+    this.#proxies.all.set(layer, proxy);
     return this.#proxyChanges(layer);
   }
 
   detach(proxy: ProxyRef): Change[] {
-    const layer: LayerName = `${proxy.role}:${proxy.address}`;
-    this.#proxies.delete(layer);
+    const layer = ownLayer(proxy);
+    this.#proxies.all.delete(layer);
     return this.#proxyChanges(layer);
   }
 
@@ -124,7 +111,7 @@ class IncrementalTranslator implements Translator {
         .filter(({ view }) => view.policies.rules.length > 0 || view.policies.destination.policy !== '')
         .flatMap(({ view }) => ruleProblems(view, lookup)),
       ...namedProblems(this.#indexes.extensions, this.#world),
-      ...this.#edges.problems(this.#proxies.values(), this.#world?.policies ?? NONE),
+      ...this.#proxies.problems(this.#world?.policies),
     ];
     return this.#problems;
   }
@@ -138,12 +125,11 @@ class IncrementalTranslator implements Translator {
 
   /** A proxy came or went; nothing else differs. */
   #proxyChanges(layer: LayerName): Change[] {
-    const [fleet, world, proxy] = [this.#fleet, this.#world, this.#proxies.get(layer)];
+    const [fleet, world] = [this.#fleet, this.#world];
     if (fleet === undefined || world === undefined) return [];
     const draft = this.#draft({ world, fleet, ...this.#indexes });
-    this.#draftViews(draft);
-    this.#draftProxies(draft);
-    draft.units.set(layer, proxy === undefined ? [] : this.#proxyUnit(layer, proxy, draft));
+    const common = this.#draftProxies(draft);
+    if (!draft.units.has(layer)) draft.units.set(layer, this.#proxies.unit(layer, draft, common));
     const changes = this.#changes(draft);
     this.#commit(world, draft);
     return changes;
@@ -170,16 +156,15 @@ class IncrementalTranslator implements Translator {
     };
   }
 
-  #draftViews(draft: Draft): void {
+  /** Scopes, then proxies, which read of them. */
+  #draftProxies(draft: Draft): CommonState {
     const common = this.#common(draft);
-    const labelsAt = (address: string) => this.#labelsAt(address, draft);
-    draft.views = this.#views.stage({ proxies: this.#proxies, labelsAt, scopes: draft.scopes, common });
+    const labelsAt = (address: string) => this.#proxies.labelsAt(address, draft);
+    draft.views = this.#views.stage({ proxies: this.#proxies.all, labelsAt, scopes: draft.scopes, common });
     for (const [unit, items] of draft.views.units) draft.units.set(unit, items);
-  }
-
-  #labelsAt(address: string, draft: Draft): Readonly<Record<string, string>> | undefined {
-    const said = this.#labels.at(address, draft.labels);
-    return said.length === 0 ? undefined : Object.assign({}, ...said);
+    const { policies, extensions } = this.#indexes;
+    this.#proxies.draft(draft, common, { policies, extensions, world: this.#world, fleet: this.#fleet, tcp: this.#tcp });
+    return common;
   }
 
   #serviceIn(draft: Draft, key: string): CompiledService | undefined {
@@ -243,96 +228,6 @@ class IncrementalTranslator implements Translator {
     if (JSON.stringify(tcp) !== JSON.stringify(this.#tcp)) draft.tcp = tcp;
   }
 
-  #draftProxies(draft: Draft): void {
-    const isObservedAnew =
-      draft.extensions !== this.#indexes.extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
-    for (const [layer, proxy] of this.#proxies) {
-      const isTouched =
-        draft.served.has(proxy.address) ||
-        draft.labels.has(proxy.address) ||
-        isObservedAnew ||
-        draft.views?.touched.has(layer) === true ||
-        draft.world.credentials !== this.#world?.credentials ||
-        (draft.views?.units.size !== 0 && this.#credentialsOf(layer, draft).size > 0) ||
-        draft.tcp !== this.#tcp ||
-        this.#fleet !== draft.fleet ||
-        (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
-        (proxy.role === 'edge' && this.#touchesEdges(draft));
-      if (isTouched) draft.units.set(layer, this.#proxyUnit(layer, proxy, draft));
-    }
-  }
-
-  #touchesEdges({ world, policies, units, services }: Draft): boolean {
-    if (services.size > 0 && this.#edges.followsEndpoints(world.policies)) return true;
-    return (
-      units.has('routes') || units.has('fleet') || policies !== this.#indexes.policies || world.credentials !== this.#world?.credentials
-    );
-  }
-
-  #edgeResources(proxy: ProxyRef, served: readonly ServedPort[], draft: Draft): readonly XdsResource[] {
-    const { policies, credentials = NONE } = draft.world;
-    const lookup: ServiceLookup = (key) => this.#serviceIn(draft, key)?.view;
-    const views = (): ServiceView[] => this.#liveServices(draft).map(({ view }) => view);
-    return this.#edges.resources(proxy, { policies, credentials, fleet: draft.fleet, lookup, views }, served);
-  }
-
-  /** Whether a captured workload's names and routes may differ. */
-  #callsOthers(layer: LayerName, draft: Draft): boolean {
-    return draft.units.has('routes') || draft.units.has(`${this.#views.of(layer, draft.views)?.layer} routes`);
-  }
-
-  #proxyUnit(layer: LayerName, proxy: ProxyRef, draft: Draft): Placed[] {
-    const own = this.#ownResources(layer, proxy, draft);
-    const known = new Set(own.map(({ name }) => name));
-    const secrets = credentialSecrets(this.#credentialsOf(layer, draft), draft.world.credentials ?? NONE);
-    return placed(layer, [...own, ...secrets.filter(({ name }) => !known.has(name))]);
-  }
-
-  /** Secrets that DestinationRules name for what the proxy calls. */
-  #credentialsOf(layer: LayerName, draft: Draft): ReadonlySet<string> {
-    const variants = [...(this.#views.of(layer, draft.views)?.variants.values() ?? [])];
-    return wantedCredentials(variants.map(({ compiled }) => compiled.view));
-  }
-
-  #ownResources(layer: LayerName, proxy: ProxyRef, draft: Draft): readonly XdsResource[] {
-    const served = this.#addresses.at(proxy.address, draft.served).flat();
-    const workload = workloadOf(proxy, { served, labels: this.#labelsAt(proxy.address, draft), cluster: draft.fleet.self.name });
-    const lookup = (key: string) => this.#serviceIn(draft, key)?.view;
-    const telemetry = proxyTelemetry(workload, draft.extensions, { fleet: draft.fleet, lookup, isEdge: proxy.role === 'edge' });
-    if (proxy.role === 'edge') return observedAll(this.#edgeResources(proxy, served, draft), telemetry);
-    const view = this.#views.of(layer, draft.views);
-    const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
-    const { namespace } = proxy;
-    const credentials = draft.world.credentials ?? NONE;
-    const secrets = namespace === undefined ? undefined : { namespace, credentials };
-    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed };
-    return proxyResources(proxy, { served, tcp, captured: this.#captured(layer, proxy, draft), telemetry, ...about });
-  }
-
-  #captured(layer: LayerName, { capture, namespace, fetchesUpstreams }: ProxyRef, draft: Draft): XdsResource[] {
-    if (capture === undefined) return [];
-    const view = this.#views.of(layer, draft.views);
-    const { scope, bounds, bound = [] } = view ?? {};
-    const common = this.#common(draft);
-    const callable = view === undefined ? { services: this.#liveServices(draft), hosts: common.hosts } : callableOf(view, common);
-    const lookup: ServiceLookup = (key) => (view?.variants.get(key)?.compiled ?? this.#serviceIn(draft, key))?.view;
-    return this.#captureOf(view?.layer).resources(capture, {
-      ...{ views: callable.services.map((one) => one.view), hosts: callable.hosts, lookup, scope, bounds, bound, namespace },
-      ...{ elsewhere: bounds?.elsewhere ?? 'ALLOW_ANY', fallback: elsewhereCluster(bounds, lookup) },
-      fetches: fetchesUpstreams === true,
-    });
-  }
-
-  /** Each view's compiler remembers what it made. */
-  #captureOf(layer: LayerName = 'sidecar'): CaptureCompiler {
-    const known = this.#captures.get(layer);
-    if (known !== undefined) return known;
-    if (this.#captures.size >= MOST_CAPTURES) this.#captures.clear();
-    const made = new CaptureCompiler(this.#range);
-    this.#captures.set(layer, made);
-    return made;
-  }
-
   #liveServices(draft: Draft): CompiledService[] {
     const kept = [...this.#services.values()].filter((compiled) => !draft.services.has(compiled.input.key));
     return [...kept, ...[...draft.services.values()].filter((compiled) => compiled !== undefined)];
@@ -382,7 +277,6 @@ class IncrementalTranslator implements Translator {
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 const NOWHERE: ReadonlySet<string> = new Set();
-const MOST_CAPTURES = 50;
 const NO_SHARDS: ReadonlyMap<string, EndpointShard> = new Map();
 
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {

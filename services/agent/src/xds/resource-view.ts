@@ -2,7 +2,6 @@
 import type { XdsType } from '@hawser/wire/messages.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
-import type { ProxyRef } from '../state/world.ts';
 import type { LayerSet, LayerSets, WholeSet } from './layer-sets.ts';
 import type { UnaskedUpstreams } from './unasked-upstreams.ts';
 
@@ -25,11 +24,6 @@ export interface ResourceView {
 
 /** The name of a proxy's own certificate; every proxy asks for the same name and gets its own. */
 export const IDENTITY_SECRET = 'identity';
-
-/** The layer that belongs to one proxy. */
-export function ownLayer({ role, address }: Pick<ProxyRef, 'role' | 'address'>): LayerName {
-  return `${role}:${address}`;
-}
 
 /** What a proxy's view is made of. */
 export interface ProxyViewOptions {

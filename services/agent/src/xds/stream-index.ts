@@ -1,8 +1,7 @@
 /** Who is connected, and which streams read which layer: a change reaches exactly those that see it. */
-import { type Change, keysOf, type LayerName, type ResourceKey } from '../snapshot/resource.ts';
+import { type Change, keysOf, type LayerName, ownLayer, type ResourceKey } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyStream } from './proxy-stream.ts';
-import { ownLayer } from './resource-view.ts';
 
 /** The connected streams, by proxy and by layer. */
 export class StreamIndex {

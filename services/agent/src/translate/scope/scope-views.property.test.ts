@@ -5,9 +5,9 @@ import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { rootOf } from '../../../../../test/kit/golden-case.ts';
+import { ownLayer } from '../../snapshot/resource.ts';
 import { SnapshotStore } from '../../snapshot/snapshot-store.ts';
 import type { ProxyRef, World } from '../../state/world.ts';
-import { ownLayer } from '../../xds/resource-view.ts';
 import { createTranslator } from '../translator.ts';
 
 const TYPES = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
