@@ -50,7 +50,21 @@ export function installPlatform(): void {
   Object.assign(timers, simulated);
   Object.defineProperty(performance, 'now', { value: () => present?.time.now ?? elapsed() });
   Math.random = () => present?.random.float() ?? real.random();
+  AbortSignal.any = anyOf;
   installCrypto();
+}
+
+/**
+ * A signal that follows several. The runtime keeps its own for as long as anybody listens to it, and whoever waits when a simulation
+ * ends listens for ever: all of that world would stay in memory.
+ */
+function anyOf(signals: Iterable<AbortSignal>): AbortSignal {
+  const any = new AbortController();
+  for (const signal of signals) {
+    if (signal.aborted) any.abort(signal.reason);
+    else signal.addEventListener('abort', () => any.abort(signal.reason), { once: true });
+  }
+  return any.signal;
 }
 
 /** Enters a new world; the one before is over. */
