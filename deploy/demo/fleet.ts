@@ -94,7 +94,7 @@ export class Fleet {
 
   /** Starts a cluster's agent with a join token; resolves when it is ready. */
   async startAgent(cluster: DemoCluster, token: string): Promise<void> {
-    const agent = this.#keep(this.processes.start(agentSpec(cluster, this.options.stateDir, token)));
+    const agent = this.#keep(this.processes.start(agentSpec(cluster, this.options, token)));
     await this.ready(agent.spec.name, '/readyz');
   }
 

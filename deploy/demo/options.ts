@@ -12,6 +12,8 @@ export interface FleetOptions {
   readonly hubPort: number;
   readonly postgresPort: number;
   readonly natsPort: number;
+  /** What every agent is told beside its place, as flags of `hawser agent run`. */
+  readonly agentFlags?: readonly string[];
 }
 
 /** Settings of one demo. */

@@ -40,10 +40,13 @@ export interface FederationParts {
   readonly plan: Plan;
   /** Called when the files are written and nothing runs yet. */
   readonly prepare?: (fleet: Fleet) => void;
+  /** Flags of every `hawser agent run`. */
+  readonly agentFlags?: readonly string[];
 }
 
 /** Starts a federation, runs the work in it, and takes it down whatever happens. */
-export async function inFederation<T>({ plan, prepare }: FederationParts, work: (federation: Federation) => Promise<T>): Promise<T> {
+export async function inFederation<T>(parts: FederationParts, work: (federation: Federation) => Promise<T>): Promise<T> {
+  const { plan, prepare, agentFlags = [] } = parts;
   const base = process.env['HAWSER_LOOPBACK_BASE'] || '127.78';
   const options: FleetOptions = {
     stateDir: mkdtempSync(join(tmpdir(), 'hawser-bench-')),
@@ -52,6 +55,7 @@ export async function inFederation<T>({ plan, prepare }: FederationParts, work: 
     hubPort: Number(process.env['HAWSER_HUB_PORT'] || 18_080),
     postgresPort: Number(process.env['HAWSER_POSTGRES_PORT'] || 15_432),
     natsPort: Number(process.env['HAWSER_NATS_PORT'] || 14_222),
+    agentFlags,
   };
   const say = createNarrator(process.stderr);
   const fleet = new Fleet(options, planned(base, plan), (one, how) =>
