@@ -7,6 +7,8 @@ import type { XdsResource } from '../snapshot/resource.ts';
 
 const LONGEST_NAME = 512;
 const DEEPEST = 32;
+/** Every name begins with a letter; most messages begin with the tag of one of their first fields, which is below. */
+const FIRST_PRINTABLE = 0x20;
 
 const known = new WeakMap<XdsResource, ReadonlySet<string>>();
 
@@ -14,65 +16,62 @@ const known = new WeakMap<XdsResource, ReadonlySet<string>>();
 export function namedIn(resource: XdsResource): ReadonlySet<string> {
   const before = known.get(resource);
   if (before !== undefined) return before;
-  const names = new Set<string>();
   const { buffer, byteOffset, byteLength } = resource.bytes;
-  scan(Buffer.from(buffer, byteOffset, byteLength), names, DEEPEST);
+  const names = new NameScan(Buffer.from(buffer, byteOffset, byteLength)).names;
   known.set(resource, names);
   return names;
 }
 
-/** Walks the fields of what may be a message; stops where it turns out not to be one. */
-function scan(bytes: Buffer, names: Set<string>, depth: number): void {
-  let at = 0;
-  while (at < bytes.length) {
-    const tag = varint(bytes, at);
-    if (tag === undefined || tag.value >>> 3 === 0) return;
-    const next = skip(bytes, tag, (field) => {
-      if (field.length <= LONGEST_NAME) names.add(field.toString('utf8'));
-      if (depth > 0) scan(field, names, depth - 1);
-    });
-    if (next === undefined) return;
-    at = next;
-  }
-}
+/** One walk through a resource's bytes, by offsets: nothing is cut out of them but names. */
+class NameScan {
+  readonly names = new Set<string>();
+  readonly #bytes: Buffer;
+  /** Behind the varint that was read last. */
+  #at = 0;
 
-/** The offset after a field; undefined when the bytes are no message. Length-delimited content is handed over. */
-function skip(bytes: Buffer, tag: Varint, content: (field: Buffer) => void): number | undefined {
-  switch (tag.value & 7) {
-    case 0:
-      return varint(bytes, tag.end)?.end;
-    case 1:
-      return within(bytes, tag.end + 8);
-    case 5:
-      return within(bytes, tag.end + 4);
-    case 2: {
-      const length = varint(bytes, tag.end);
-      const end = length === undefined ? undefined : within(bytes, length.end + length.value);
-      if (length === undefined || end === undefined) return undefined;
-      if (length.value > 0) content(bytes.subarray(length.end, end));
-      return end;
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#message(0, bytes.length, DEEPEST);
+  }
+
+  /** Walks the fields of what may be a message; stops where it turns out not to be one. */
+  #message(start: number, end: number, depth: number): void {
+    for (let at = start; at < end; ) {
+      const tag = this.#varint(at, end);
+      if (tag === undefined || tag >>> 3 === 0) return;
+      const next = this.#field(tag & 7, end, depth);
+      if (next === undefined) return;
+      at = next;
     }
-    default:
-      return undefined;
   }
-}
 
-function within(bytes: Buffer, end: number): number | undefined {
-  return end <= bytes.length ? end : undefined;
-}
-
-interface Varint {
-  readonly value: number;
-  readonly end: number;
-}
-
-/** Reads a varint; beyond 2^53 the value loses bits, which only ends the scan early in what was no message. */
-function varint(bytes: Buffer, start: number): Varint | undefined {
-  let value = 0;
-  for (let at = start, scale = 1; at < bytes.length && at < start + 10; at += 1, scale *= 128) {
-    const byte = bytes[at] ?? 0;
-    value += (byte & 127) * scale;
-    if (byte < 128) return { value, end: at + 1 };
+  /** The offset after a field of this wire type, whose tag was read last; undefined when the bytes are no message. */
+  #field(wireType: number, end: number, depth: number): number | undefined {
+    if (wireType === 0) return this.#varint(this.#at, end) === undefined ? undefined : this.#at;
+    const length = wireType === 1 ? 8 : wireType === 5 ? 4 : wireType === 2 ? this.#varint(this.#at, end) : undefined;
+    if (length === undefined) return undefined;
+    const begin = this.#at;
+    const next = begin + length;
+    if (next > end) return undefined;
+    if (wireType === 2 && length > 0) {
+      if (length <= LONGEST_NAME && (this.#bytes[begin] ?? 0) >= FIRST_PRINTABLE) this.names.add(this.#bytes.toString('utf8', begin, next));
+      if (depth > 0) this.#message(begin, next, depth - 1);
+    }
+    return next;
   }
-  return undefined;
+
+  /** Reads a varint; beyond 2^53 the value loses bits, which only ends the scan early in what was no message. */
+  #varint(start: number, end: number): number | undefined {
+    const last = Math.min(end, start + 10);
+    let value = 0;
+    for (let at = start, scale = 1; at < last; at += 1, scale *= 128) {
+      const byte = this.#bytes[at] ?? 0;
+      value += (byte & 127) * scale;
+      if (byte < 128) {
+        this.#at = at + 1;
+        return value;
+      }
+    }
+    return undefined;
+  }
 }
