@@ -4,7 +4,7 @@ import { indexPolicies, type PolicyIndex } from './policy-index.ts';
 import { changesBetween } from './policy-tables.ts';
 import { indexScopes, NO_SCOPES, type ScopeIndex } from './scope/scope-index.ts';
 import { ENTRY_KINDS, type EntryIndex, indexEntries, NO_ENTRIES } from './services/service-entries.ts';
-import { EXTENSION_KINDS, type ExtensionPolicies, extensionPolicies } from './telemetry/extension-policies.ts';
+import { EXTENSION_KINDS, type ExtensionPolicies, extensionPolicies, NO_EXTENSIONS } from './telemetry/extension-policies.ts';
 
 /** The policies, by what they are for. */
 export interface Indexes {
@@ -16,7 +16,7 @@ export interface Indexes {
 
 /** Indexes of no policies. */
 export function noIndexes(): Indexes {
-  return { policies: indexPolicies(new Map()), scopes: NO_SCOPES, entries: NO_ENTRIES, extensions: extensionPolicies(new Map()) };
+  return { policies: indexPolicies(new Map()), scopes: NO_SCOPES, entries: NO_ENTRIES, extensions: NO_EXTENSIONS };
 }
 
 /** Indexes policies, given those that were in force before: what they did not change stays the same object. */

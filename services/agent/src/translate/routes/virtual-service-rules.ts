@@ -9,7 +9,7 @@ import type {
 } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
-import { Check } from 'typebox/value';
+import { Compile } from 'typebox/compile';
 import { policyKeyOf } from '../policy-tables.ts';
 import { gatewayKeys, type RuleOwner } from './caller.ts';
 import { delegatedRule } from './delegation.ts';
@@ -62,12 +62,14 @@ export function virtualServiceSpec(policy: Resource): VirtualServiceSpec | undef
   if (policy.kind !== 'VirtualService') return undefined;
   const known = specs.get(policy);
   if (known !== undefined) return known === 'broken' ? undefined : known;
-  const schema = ISTIO_KINDS.get('VirtualService')?.served;
-  const spec = schema !== undefined && Check(schema as object, policy.spec) ? (policy.spec as VirtualServiceSpec) : undefined;
+  served ??= Compile((ISTIO_KINDS.get('VirtualService')?.served ?? { not: {} }) as object);
+  const spec = served.Check(policy.spec) ? (policy.spec as VirtualServiceSpec) : undefined;
   specs.set(policy, spec ?? 'broken');
   return spec;
 }
 
+/** The form as served; compiled when the first VirtualService comes. */
+let served: ReturnType<typeof Compile> | undefined;
 const specs = new WeakMap<Resource, VirtualServiceSpec | 'broken'>();
 
 /** Keys of the hosts of a VirtualService, wildcards as star keys (`hostKey`). */

@@ -9,7 +9,7 @@ import { exportedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from '
 import { type Placed, placed } from '../resource-ledger.ts';
 import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
 import { inboundTrust, serviceTrust } from '../trust.ts';
-import { type Upstream, unavailableCluster, upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
+import { UNAVAILABLE, type Upstream, upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
 import { assignment } from '../upstreams/endpoints.ts';
 import { hasAssignment, isInline } from '../upstreams/external-upstreams.ts';
 import { tunnelTo } from '../upstreams/tunnel.ts';
@@ -79,7 +79,7 @@ function tied(clusters: readonly XdsResource[], assignments: readonly ClusterLoa
 export function fleetResources(fleet: Fleet): Placed[] {
   const trust = inboundTrust(fleet.believed);
   return [
-    ...placed('sidecar', [unavailableCluster(), trust, ...tunnelledClusters(fleet).flatMap((cluster) => tunnelTo(cluster, fleet))]),
+    ...placed('sidecar', [UNAVAILABLE, trust, ...tunnelledClusters(fleet).flatMap((cluster) => tunnelTo(cluster, fleet))]),
     ...placed('gateway', [trust]),
   ];
 }

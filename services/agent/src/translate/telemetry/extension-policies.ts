@@ -70,6 +70,9 @@ export function extensionPolicies(policies: ReadonlyMap<string, Resource>, befor
   };
 }
 
+/** No policy at all: the same object each time, because what is made of policies is known by it. */
+export const NO_EXTENSIONS = extensionPolicies(new Map());
+
 interface Targeted {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> | undefined } | undefined;
   readonly targetRef?: { readonly name: string } | undefined;

@@ -164,14 +164,16 @@ function asCalled(name: string, { commonLbConfig: _balancing, ...fields }: Clust
 }
 
 /** The upstream that never has an endpoint. */
-export function unavailableCluster(): XdsResource {
-  const cluster = create(ClusterSchema, {
+export const UNAVAILABLE: XdsResource = encoded(
+  'CDS',
+  UNAVAILABLE_CLUSTER,
+  create(ClusterSchema, {
     name: UNAVAILABLE_CLUSTER,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: millis(1_000),
-  });
-  return encoded('CDS', UNAVAILABLE_CLUSTER, cluster, ClusterSchema);
-}
+  }),
+  ClusterSchema,
+);
 
 /** What every cluster with endpoints by EDS shares. */
 export function dynamic(name: string): ClusterInit {
