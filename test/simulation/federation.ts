@@ -16,6 +16,7 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** Keys are made once: they take time, and what they are makes no difference. */
 const KEYS: readonly Signer[] = Array.from({ length: 4 }, () => generateSigner());
+const logger = pino({ level: process.env['HAWSER_LOG_LEVEL'] ?? 'silent' });
 const REGIONS = ['us-east', 'us-west', 'eu-west'] as const;
 const SERVICES = ['cart', 'ratings'] as const;
 
@@ -45,7 +46,6 @@ export class SimFederation {
     this.scenario = scenario;
     this.time = time;
     this.random = random;
-    const logger = pino({ level: process.env['HAWSER_LOG_LEVEL'] ?? 'silent' });
     this.nats = new SimNats(time, random);
     this.log = new CommittedLog(time, random);
     this.checks = new Checks(this.log);

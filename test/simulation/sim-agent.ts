@@ -188,7 +188,7 @@ export class SimAgent {
   }
 
   #facts(): ClusterFacts {
-    return { trustBundle: [rootOf(this.cluster)], gateways: ['192.0.2.1:15443'] };
+    return { trustBundle: [rootCertificate(this.cluster)], gateways: ['192.0.2.1:15443'] };
   }
 
   #member(): Member {
@@ -202,4 +202,13 @@ export class SimAgent {
       },
     };
   }
+}
+
+const roots = new Map<string, string>();
+
+/** Read once. */
+function rootCertificate(cluster: string): string {
+  const pem = roots.get(cluster) ?? rootOf(cluster);
+  roots.set(cluster, pem);
+  return pem;
 }

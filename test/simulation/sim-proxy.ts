@@ -199,12 +199,7 @@ export class SimProxy {
     for (const resource of message.resources) {
       if (resource === refused) continue;
       held.set(resource.name, resource.version);
-      this.#contents.set(`${type} ${resource.name}`, {
-        type,
-        name: resource.name,
-        version: resource.version,
-        bytes: resource.resource?.value ?? IDENTITY.bytes,
-      });
+      if (type === 'CDS' || type === 'LDS') this.#trusts.set(`${type} ${resource.name}`, trustsIn(resource.resource?.value));
     }
     for (const { name, resource } of message.resources) if (type === 'EDS') this.#judge(session, name, resource?.value);
     for (const name of message.removedResources) {
@@ -232,7 +227,8 @@ export class SimProxy {
     throw new Breach(`${this.actor.name}: ${problem}`);
   }
 
-  readonly #contents = new Map<string, XdsResource>();
+  /** Trust that each cluster and listener names. */
+  readonly #trusts = new Map<string, readonly string[]>();
 
   #subscribeChildren(session: Session): void {
     for (const type of ['EDS', 'SDS', 'RDS'] as const) {
@@ -245,8 +241,9 @@ export class SimProxy {
         asked.delete(name);
         this.held.get(type)?.delete(name);
       }
+      if (added.length + gone.length === 0) continue;
       const known = [...(this.held.get(type) ?? [])].filter(([name]) => added.includes(name));
-      if (added.length + gone.length > 0) this.#send(session, type, { subscribe: added, unsubscribe: gone }, new Map(known));
+      this.#send(session, type, { subscribe: added, unsubscribe: gone }, new Map(known));
     }
   }
 
@@ -257,10 +254,11 @@ export class SimProxy {
     if (type === 'EDS') return clusters.filter((name) => name.startsWith('outbound|'));
     if (type === 'RDS') return listeners.includes('outbound') ? ['outbound'] : [];
     const parents = [...clusters.map((name) => `CDS ${name}`), ...listeners.map((name) => `LDS ${name}`)];
-    const secrets = parents.flatMap((key) => {
-      const resource = this.#contents.get(key);
-      return resource === undefined ? [] : [...namedIn(resource)].filter((name) => name.startsWith('trust|'));
-    });
+    const secrets = parents.flatMap((key) => this.#trusts.get(key) ?? []);
     return [...new Set([...secrets, ...(parents.length > 0 ? ['identity'] : [])])];
   }
+}
+
+function trustsIn(bytes: Uint8Array = IDENTITY.bytes): readonly string[] {
+  return [...namedIn({ ...IDENTITY, bytes })].filter((name) => name.startsWith('trust|'));
 }

@@ -172,38 +172,37 @@ export class VirtualTime {
 
   #push(event: Event): void {
     const heap = this.#heap;
+    let at = heap.length;
     heap.push(event);
-    for (let at = heap.length - 1; at > 0; ) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(heap, at, parent)) break;
-      swap(heap, at, parent);
-      at = parent;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above];
+      if (parent === undefined || !isBefore(event, parent)) break;
+      heap[at] = parent;
+      at = above;
     }
+    heap[at] = event;
   }
 
   #pop(): void {
     const heap = this.#heap;
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return;
-    heap[0] = last;
-    for (let at = 0; ; ) {
-      let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) if (child < heap.length && isBefore(heap, child, least)) least = child;
-      if (least === at) break;
-      swap(heap, at, least);
-      at = least;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      const [one, other] = [heap[left], heap[left + 1]];
+      if (one === undefined) break;
+      const [least, next] = other !== undefined && isBefore(other, one) ? [other, left + 1] : [one, left];
+      if (!isBefore(least, last)) break;
+      heap[at] = least;
+      at = next;
     }
+    heap[at] = last;
   }
 }
 
-function isBefore(heap: readonly Event[], a: number, b: number): boolean {
-  const [x, y] = [heap[a], heap[b]];
-  return x !== undefined && y !== undefined && (x.at < y.at || (x.at === y.at && x.order < y.order));
-}
-
-function swap(heap: Event[], a: number, b: number): void {
-  const [x, y] = [heap[a], heap[b]];
-  if (x === undefined || y === undefined) return;
-  heap[a] = y;
-  heap[b] = x;
+/** Events of one time come in the order in which they were planned. */
+function isBefore(a: Event, b: Event): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
