@@ -2,6 +2,8 @@
 import Type, { type Static } from 'typebox';
 import { requestProblems } from './istio/rules/http-match.ts';
 import { ServiceOrHost } from './kind-specs.ts';
+import { isProgressive, PROGRESSIVE_FIELDS } from './progressive-shift.ts';
+import { progressiveProblems } from './progressive-shift-problems.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -103,8 +105,9 @@ export const TrafficShiftSpec = Type.Object(
       ),
     ),
     stickiness: Type.Optional(Stickiness),
+    ...PROGRESSIVE_FIELDS,
   },
-  { ...strict, description: 'Divides the requests to services among regions, clusters or subsets by shares.' },
+  { ...strict, description: 'Divides the requests to services among regions, clusters or subsets by shares, or moves them in steps.' },
 );
 export type TrafficShiftSpec = Static<typeof TrafficShiftSpec>;
 
@@ -113,10 +116,19 @@ export const DIVISIONS = ['regions', 'clusters', 'subsets'] as const;
 
 /** Rules of a shift that its schema cannot say. */
 export function trafficShiftProblems(spec: TrafficShiftSpec): readonly SchemaProblem[] {
+  const progressive = progressiveProblems(spec);
+  if (progressive.length > 0) return progressive;
   const given = DIVISIONS.filter((division) => spec[division] !== undefined);
+  if (isProgressive(spec)) return [...steppedProblems(spec, given), ...subsetProblems(spec), ...requestFields(spec)];
   const [division] = given;
   if (division === undefined || given.length > 1) return [invalid([], 'must have exactly one of regions, clusters, subsets')];
   return [...shareProblems(spec, division), ...subsetProblems(spec), ...requestFields(spec)];
+}
+
+/** What the steps say cannot be said beside them. */
+function steppedProblems({ headerRoute, mirror }: TrafficShiftSpec, given: readonly string[]): SchemaProblem[] {
+  const beside = [...given, ...(headerRoute === undefined ? [] : ['headerRoute']), ...(mirror === undefined ? [] : ['mirror'])];
+  return beside.map((field) => invalid([field], 'is for shifts without steps: the steps say it'));
 }
 
 function shareProblems(spec: TrafficShiftSpec, division: (typeof DIVISIONS)[number]): SchemaProblem[] {
@@ -126,9 +138,10 @@ function shareProblems(spec: TrafficShiftSpec, division: (typeof DIVISIONS)[numb
 }
 
 /** What is done to single requests needs subsets: places are chosen for connections and requests alike. */
-function subsetProblems({ subsets, match, headerRoute, mirror, stickiness }: TrafficShiftSpec): SchemaProblem[] {
+function subsetProblems({ subsets, destinations, match, headerRoute, mirror, stickiness }: TrafficShiftSpec): SchemaProblem[] {
   const fields = Object.entries({ match, headerRoute, mirror, stickiness }).filter(([, value]) => value !== undefined);
-  return subsets !== undefined ? [] : fields.map(([field]) => invalid([field], 'is for shifts among subsets alone'));
+  const isAmongSubsets = subsets !== undefined || destinations?.[0]?.subset !== undefined;
+  return isAmongSubsets ? [] : fields.map(([field]) => invalid([field], 'is for shifts among subsets alone'));
 }
 
 function requestFields({ match = [], headerRoute, stickiness }: TrafficShiftSpec): SchemaProblem[] {

@@ -158,12 +158,71 @@ const OF_REQUESTS = {
 };
 const SUBSETS = { ...OF_REQUESTS, subsets: { v1: 90, v2: 10 } };
 
+const IN_STEPS = {
+  services: ['a'],
+  destinations: [
+    { name: 'stable', subset: 'v1' },
+    { name: 'canary', subset: 'v2' },
+  ],
+  steps: [{ setWeights: { stable: 90, canary: 10 } }, { pause: { duration: '5m' } }, { approval: {} }, { setWeights: { canary: 100 } }],
+};
+/** What is changed of a good shift in steps, and what is said of it. */
+const STEPPED: readonly [string, object, readonly string[]][] = [
+  ['steps', {}, []],
+  ['steps in parts of 0.01 %', { totalWeight: 10_000, steps: [{ setWeights: { stable: 9_999, canary: 1 } }] }, []],
+  ['steps that do not add up', { steps: [{ setWeights: { stable: 90, canary: 11 } }] }, ['spec.steps[0].setWeights FieldValueInvalid']],
+  ['a start that does not add up', { start: { stable: 99 } }, ['spec.start FieldValueInvalid']],
+  ['a destination that nobody knows', { steps: [{ setWeights: { other: 100 } }] }, ['spec.steps[0].setWeights.other FieldValueInvalid']],
+  ['one destination', { destinations: [{ name: 'stable', subset: 'v1' }] }, ['spec.destinations FieldValueRequired']],
+  [
+    'destinations of two sorts',
+    {
+      destinations: [
+        { name: 'stable', subset: 'v1' },
+        { name: 'canary', region: 'x' },
+      ],
+    },
+    ['spec.destinations[1] FieldValueInvalid'],
+  ],
+  ['no steps', { steps: [] }, ['spec.steps FieldValueRequired']],
+  ['no destinations', { destinations: undefined }, ['spec.destinations FieldValueRequired']],
+  ['a step of two sorts', { steps: [{ setWeights: { stable: 100 }, pause: {} }] }, ['spec.steps[0] FieldValueInvalid']],
+  ['a step of nothing', { steps: [{}] }, ['spec.steps[0] FieldValueInvalid']],
+  ['a pause of nothing', { steps: [{ pause: { duration: '0s' } }] }, ['spec.steps[0].pause.duration FieldValueInvalid']],
+  ['a window that is too long', { advance: { observed: { window: '1h' } } }, ['spec.advance.observed.window FieldValueInvalid']],
+  ['shares beside steps', { subsets: { v1: 100 } }, ['spec.subsets FieldValueInvalid']],
+  [
+    'a header route, and its end',
+    {
+      steps: [
+        { setHeaderRoute: { name: 't', match: { 'x-t': { exact: '1' } }, destination: 'canary' } },
+        { setHeaderRoute: { name: 't' } },
+      ],
+    },
+    [],
+  ],
+  [
+    'a header route to nowhere',
+    { steps: [{ setHeaderRoute: { name: 't', match: { 'x-t': { exact: '1' } }, destination: 'v9' } }] },
+    ['spec.steps[0].setHeaderRoute.destination FieldValueInvalid'],
+  ],
+  [
+    'a mirror to nowhere',
+    { steps: [{ setMirror: { destination: 'v9', percent: 5 } }] },
+    ['spec.steps[0].setMirror.destination FieldValueInvalid'],
+  ],
+];
+
 describe('other kinds', () => {
   it.each<[string, string, object, readonly string[]]>([
     ['dr', 'a subset twice', destinationRule({ subsets: [{ name: 'v1' }, { name: 'v1' }] }), ['spec.subsets[1].name FieldValueDuplicate']],
     ['dr', 'a field of Istio', destinationRule({ trafficPolicy: { tunnel: {} } }), ['spec.trafficPolicy.tunnel NotImplemented']],
     ['dr', 'a foreign host', destinationRule({ host: 'example.com' }), []],
     ['dr', 'a host that nothing can have', destinationRule({ host: 'www..example.com' }), ['spec.host FieldValueInvalid']],
+    ...STEPPED.map(([name, changes, issues]): [string, string, object, readonly string[]] => [
+      ...(['ts', name, hawser('TrafficShift', JSON.parse(JSON.stringify({ ...IN_STEPS, ...changes })))] as const),
+      issues,
+    ]),
     ['ts', 'shares below 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 49 } }), ['spec.regions FieldValueInvalid']],
     ['ts', 'a bad region', hawser('TrafficShift', { services: ['a'], regions: { 'X Y': 100 } }), ['spec.regions["X Y"] FieldValueInvalid']],
     ['ts', 'shares of 100', hawser('TrafficShift', { services: ['a'], regions: { x: 50, y: 50 } }), []],

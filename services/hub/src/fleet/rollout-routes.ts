@@ -54,7 +54,7 @@ export function rolloutRoutes(app: FastifyInstance, parts: RolloutRouteParts): v
 function whenComplete(revision: number, parts: RolloutRouteParts & { readonly timeoutMs: number }): Promise<RolloutAnswer> {
   return new Promise((resolve) => {
     const look = (isLast: boolean): void => {
-      const { answeredAt, ...answer } = currentRollout(parts.context, revision);
+      const { answeredAt, unaccounted, ...answer } = currentRollout(parts.context, revision);
       if (!answer.complete && !isLast) return;
       clearTimeout(deadline);
       clearInterval(tick);

@@ -39,6 +39,7 @@ describe('rolloutAnswer', () => {
       waitingFor: [],
       disconnected: [],
       answeredAt: START + 40,
+      unaccounted: [],
       durationMs: 40,
     });
   });

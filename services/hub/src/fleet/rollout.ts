@@ -25,8 +25,13 @@ export interface RolloutInput {
   readonly now: number;
 }
 
-/** The wire's answer, and when the last of its answers came, Unix milliseconds; 0 for none. */
-export type Rollout = RolloutAnswer & { readonly answeredAt: number };
+/** The wire's answer, and what the hub itself wants to know. */
+export type Rollout = RolloutAnswer & {
+  /** When the last of its answers came, Unix milliseconds; 0 for none. */
+  readonly answeredAt: number;
+  /** Connected clusters that have said nothing of the revision yet: how many of their proxies it concerns is not known. */
+  readonly unaccounted: readonly string[];
+};
 
 /** An agent that said nothing for this long is disconnected; after a start or an outage of the bus each has this long to speak. */
 export const DISCONNECTED_AFTER_MS = 15_000;
@@ -61,6 +66,7 @@ export function rolloutAnswer(input: RolloutInput): Rollout {
     waitingFor,
     disconnected: input.members.filter((name) => connection.get(name) === 'disconnected'),
     answeredAt: lastAt,
+    unaccounted: waitingFor.filter((name) => accounts.get(name) === undefined),
     durationMs: input.committedAt === undefined ? 0 : Math.max(0, lastAt - input.committedAt),
   };
 }
