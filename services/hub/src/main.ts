@@ -131,7 +131,9 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
   late.fleet = fleet;
-  const operations = new Operations({ context: fleet.context, kinds: operationKinds(), onChange: () => late.operations?.hint() });
+  const operations = new Operations({
+    ...{ context: fleet.context, kinds: operationKinds({ context: fleet.context }), onChange: () => late.operations?.hint() },
+  });
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({
     ...{ config, log, registry, dsn: servers.dsn, signingKeyPublic: keys.signer.publicKey, doors, operations },

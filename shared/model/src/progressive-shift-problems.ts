@@ -1,4 +1,5 @@
 /** Rules of shifts in steps that their schema cannot say. Pure. */
+import { checkProblems } from './check.ts';
 import { parseDuration } from './duration.ts';
 import { requestProblems } from './istio/rules/http-match.ts';
 import {
@@ -15,7 +16,9 @@ const STEPS = ['setWeights', 'pause', 'approval', 'analysis', 'setHeaderRoute', 
 const DAY_MS = 86_400_000;
 
 /** Rules that hold where a shift has steps, or fields that only steps make sense of. */
-export function progressiveProblems(spec: ProgressiveSpec & { readonly totalWeight?: number }): readonly SchemaProblem[] {
+export function progressiveProblems(
+  spec: ProgressiveSpec & { readonly totalWeight?: number; readonly match?: unknown },
+): readonly SchemaProblem[] {
   const { destinations, steps } = spec;
   if (steps === undefined || destinations === undefined) {
     const [field] = Object.keys(PROGRESSIVE_FIELDS).filter((name) => spec[name as keyof ProgressiveSpec] !== undefined);
@@ -30,6 +33,7 @@ export function progressiveProblems(spec: ProgressiveSpec & { readonly totalWeig
     ...weightProblems(spec, destinations),
     ...steps.flatMap((step, index) => stepProblems(step, index, destinations)),
     ...timeProblems(spec),
+    ...measureProblems(spec),
   ];
 }
 
@@ -93,6 +97,19 @@ function headerRouteProblems(
     ...problem,
     steps: problem.steps.map((step, index) => (index === at.length ? 'match' : step)),
   }));
+}
+
+/** What steps ask of measurements must be there to be measured. */
+function measureProblems({ steps = [], analysis, advance, match }: ProgressiveSpec & { readonly match?: unknown }): SchemaProblem[] {
+  const asking = analysis === undefined ? steps.findIndex((step) => step.analysis !== undefined) : -1;
+  const blind = match !== undefined && advance?.observed?.minRequests !== 0;
+  return [
+    ...(analysis === undefined ? [] : checkProblems(analysis.checks, ['analysis', 'checks'])),
+    ...(asking === -1 ? [] : [invalid(['steps', asking, 'analysis'], 'needs spec.analysis with its checks')]),
+    ...(blind
+      ? [invalid(['advance', 'observed', 'minRequests'], 'must be 0 beside match: traffic is not measured by what requests are like')]
+      : []),
+  ];
 }
 
 function timeProblems({ steps = [], advance, progressDeadline, schedule }: ProgressiveSpec): SchemaProblem[] {

@@ -1,5 +1,6 @@
 /** Shifts in steps: what they are among, the steps, and what each step waits for. The hub makes static shifts of them. */
 import Type, { type Static } from 'typebox';
+import { CheckSpec } from './check.ts';
 
 const strict = { additionalProperties: false } as const;
 const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
@@ -134,6 +135,20 @@ export const PROGRESSIVE_FIELDS = {
     weights('Weights before the first step, and after a rollback, by destination. Default: everything goes to the first destination.'),
   ),
   steps: Type.Optional(Type.Array(ShiftStep, { minItems: 1, maxItems: MOST_STEPS, description: 'What is done, one after the other.' })),
+  analysis: Type.Optional(
+    Type.Object(
+      {
+        checks: Type.Array(CheckSpec, { minItems: 1, description: 'Guardrails: what is measured in every phase, paused or not.' }),
+        startAfterStep: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description: 'How many steps are done when they begin; an analysis step begins them before. Default: 1.',
+          }),
+        ),
+      },
+      { ...strict, description: 'What tells that all is well, or not.' },
+    ),
+  ),
   advance: Type.Optional(Advance),
   capacityGuard: Type.Optional(
     Type.Object(

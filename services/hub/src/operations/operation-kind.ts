@@ -16,6 +16,12 @@ export interface OperationActor {
   readonly reason?: string | undefined;
 }
 
+/** A command's author, and what it is about. */
+export interface OperationOrder extends OperationActor {
+  /** As it is in force. */
+  readonly resource: Resource;
+}
+
 /** What evidence is made from. */
 export interface OperationContext {
   readonly fleet: FleetContext;
@@ -41,6 +47,8 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   readonly commands: readonly string[];
   /** What is wrong with a resource that is to be stored, as `KindBehaviour.check`: name the rule that refuses it. */
   readonly check?: KindBehaviour['check'];
+  /** Why its resource cannot be deleted now, and what to do instead. */
+  keepsResource?(state: State, resource: Resource): string | undefined;
   /** The state in which an operation begins; undefined when the resource needs none. */
   start(resource: Resource, evidence: Evidence, by: OperationActor): State | undefined;
   /** Everything that it is judged by; `state` is undefined before the start. `resource` has `inForce` and its revision. */
@@ -48,7 +56,7 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   /** As far as the evidence allows by one step; the same object when that is nowhere. It sees a changed spec by its generation. */
   advance(state: State, resource: Resource, evidence: Evidence): State;
   /** What becomes of it by an operator's word, also when it has ended; a text says why that cannot be, and what can. */
-  command(state: State, command: string, by: OperationActor, evidence: Evidence): State | string;
+  command(state: State, command: string, by: OperationOrder, evidence: Evidence): State | string;
   /** The spec that agents get; undefined: the resource's own. */
   inForce(resource: Resource, state: State): unknown;
   /** What `.status` shows beside the conditions of every resource; `conditions` among it stand beside those. */

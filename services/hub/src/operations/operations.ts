@@ -64,6 +64,9 @@ export class Operations {
       },
       deleted: async (tx, resource) => {
         await own.deleted?.(tx, resource);
+        const newest = await lockNewest(tx, resource.metadata.uid ?? '');
+        const kept = newest?.ended === false ? kind.keepsResource?.(newest.state, resource) : undefined;
+        if (kept !== undefined) throw new StatusError('Conflict', `${kind.kind} ${resource.metadata.name} cannot be deleted: ${kept}`);
         await dropOperation(tx, resource.metadata.uid ?? '');
       },
       statuses: (tx, resources) => this.#statuses(tx, resources),
@@ -111,7 +114,7 @@ export class Operations {
     if (stored === undefined) throw refused('it moves nothing in steps: there is nothing to steer');
     const resource = withForm(resourceOf(row), stored);
     const evidence = kind.evidence(this.contextAt(stored.clock), resource, stored.state);
-    const after = kind.command(stored.state, said.command, said, evidence);
+    const after = kind.command(stored.state, said.command, { ...said, resource }, evidence);
     if (typeof after === 'string') throw refused(after);
     await this.store(tx, { kind, stored, resource, state: after, clock: stored.clock }, { ...said, verb: said.command });
     return { kind, before: stored.state, after, resource };

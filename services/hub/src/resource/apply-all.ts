@@ -26,6 +26,8 @@ export interface ApplyAllParts {
   readonly behaviours: KindBehaviours;
 }
 
+/** Kinds that name subsets. */
+const SUBSET_KINDS = ['VirtualService', 'TrafficShift'];
 /** Another writer may create the same between our look and our write; then everything is looked at again. */
 const ATTEMPTS = 5;
 
@@ -60,7 +62,7 @@ class Bulk {
   readonly #behaviours: KindBehaviours;
   readonly #options: WriteOptions;
   readonly #worlds = new Map<string, ReferenceWorld>();
-  /** What VirtualServices find here: stored, or accepted before them. */
+  /** What VirtualServices and TrafficShifts find here: stored, or accepted before them. */
   readonly #rules = new Map<string, Resource>();
   /** Of kinds that are checked beside what else is stored. */
   readonly #alongside: Resource[] = [];
@@ -93,7 +95,7 @@ class Bulk {
   async #lookAround(kinds: ReadonlySet<string>): Promise<void> {
     if (this.#options.allowUnresolved) return;
     for (const kind of kinds) this.#worlds.set(kind, await loadReferenceWorld(this.#tx, this.#fleet, kind));
-    if (!kinds.has('VirtualService') || !kinds.has('DestinationRule')) return;
+    if (!kinds.has('DestinationRule') || !SUBSET_KINDS.some((kind) => kinds.has(kind))) return;
     for (const rule of await readable(this.#tx, 'DestinationRule')) this.#rules.set(keyOf(rule), rule);
   }
 
@@ -137,7 +139,7 @@ class Bulk {
   #requireReferences(target: Target, resource: Resource): void {
     const world = this.#worlds.get(resource.kind);
     if (world === undefined) return;
-    const isBoth = resource.kind === 'VirtualService' && this.#rules.size > 0;
+    const isBoth = SUBSET_KINDS.includes(resource.kind) && this.#rules.size > 0;
     const { issues } = checkReferences(resource, isBoth ? { ...world, subsets: subsetsOf(this.#rules.values()) } : world);
     if (issues.length > 0) throw invalid(target, issues);
   }

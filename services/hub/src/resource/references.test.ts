@@ -12,6 +12,7 @@ const rule = (host: string, namespace: string, ...subsets: readonly string[]) =>
 const world: ReferenceWorld = {
   services: new Map(['bookinfo/reviews', 'bookinfo/details', 'other/ratings'].map((key) => [key, new Set([9080, 80])])),
   regions: new Set(['us-east', 'eu-west']),
+  clusters: new Set(['us-east-1']),
   subsets: subsetsOf([rule('reviews', 'bookinfo', 'v1'), rule('reviews.bookinfo.svc.clusterset.local', 'other', 'v2')]),
 };
 const resource = (kind: string, spec: unknown) => ({ apiVersion: 'x/v1', kind, metadata: { name: 'x', namespace: 'bookinfo' }, spec });
@@ -53,6 +54,31 @@ describe('references', () => {
       'VirtualService',
       route('ratings'),
       ['spec.http[0].route[0].destination.host names the service bookinfo/ratings, which no cluster exports; there is other/ratings'],
+    ],
+    [
+      'TrafficShift',
+      { services: ['reviews'], clusters: { 'us-east-1': 50, mars: 50 } },
+      ['spec.clusters.mars is the cluster mars, which has not joined; there are us-east-1'],
+    ],
+    [
+      'TrafficShift',
+      { services: ['reviews'], subsets: { v1: 50, v9: 50 }, mirror: { destination: 'v8', percent: 1 } },
+      [
+        'spec.subsets.v9 is v9, which no DestinationRule for bookinfo/reviews defines: they have v1, v2',
+        'spec.mirror.destination is v8, which no DestinationRule for bookinfo/reviews defines: they have v1, v2',
+      ],
+    ],
+    [
+      'TrafficShift',
+      {
+        services: ['reviews'],
+        destinations: [
+          { name: 'a', region: 'us-east' },
+          { name: 'b', region: 'mars' },
+        ],
+        steps: [],
+      },
+      ['spec.destinations[1].region is the region mars, which no cluster is in; there are eu-west, us-east'],
     ],
     [
       'DestinationRule',

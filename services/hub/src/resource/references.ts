@@ -5,6 +5,7 @@ import type { Issue, Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { TrafficShiftSpec } from '@hawser/model/traffic-shift.ts';
 import type { Condition } from '../hub-core.ts';
+import { placeIssues } from './place-references.ts';
 
 /** Ports of the services of the fleet, by `NAMESPACE/SERVICE`. */
 export type KnownServices = ReadonlyMap<string, ReadonlySet<number>>;
@@ -15,6 +16,8 @@ export interface ReferenceWorld {
   readonly services: KnownServices | undefined;
   /** Regions of the clusters. */
   readonly regions: ReadonlySet<string>;
+  /** Names of the clusters. */
+  readonly clusters: ReadonlySet<string>;
   /** `NAMESPACE/SERVICE` → subsets that DestinationRules define. */
   readonly subsets: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -36,7 +39,7 @@ interface Reference {
 export function checkReferences(resource: Resource, world: ReferenceWorld): ReferenceCheck {
   const references = serviceReferences(resource);
   const missing = references.flatMap((reference) => missingReference(reference, world));
-  return { issues: [...missing, ...regionIssues(resource, world)], complete: references.length === 0 || world.services !== undefined };
+  return { issues: [...missing, ...placeIssues(resource, world)], complete: references.length === 0 || world.services !== undefined };
 }
 
 /** The condition `ResolvedRefs` that says the same. */
@@ -132,20 +135,4 @@ function suggestion({ namespace, service }: ServiceName, services: KnownServices
         .slice(0, 10)
         .map((key) => key.slice(namespace.length + 1))
         .join(', ')}`;
-}
-
-function regionIssues(resource: Resource, world: ReferenceWorld): readonly Issue[] {
-  const named: readonly (readonly [string, string])[] =
-    resource.kind === 'FailoverPolicy'
-      ? (resource.spec as FailoverPolicySpec).order.map((region, index) => [`spec.order[${index}]`, region] as const)
-      : resource.kind === 'TrafficShift'
-        ? Object.keys((resource.spec as TrafficShiftSpec).regions ?? {}).map((region) => [`spec.regions.${region}`, region] as const)
-        : [];
-  const regions = [...world.regions].sort().join(', ');
-  return named
-    .filter(([, region]) => !world.regions.has(region))
-    .map(([path, region]) => {
-      const known = regions === '' ? 'no cluster has joined yet' : `there are ${regions}`;
-      return { path, code: 'FieldValueNotFound', message: `is the region ${region}, which no cluster is in; ${known}` } as const;
-    });
 }

@@ -19,14 +19,15 @@ export interface StatusParts {
   readonly world?: ReferenceWorld | undefined;
 }
 
-const NAMING_SUBSETS: ReadonlySet<string> = new Set(['VirtualService']);
-const NAMING_REGIONS: ReadonlySet<string> = new Set(['FailoverPolicy', 'TrafficShift']);
+const NAMING_SUBSETS: ReadonlySet<string> = new Set(['VirtualService', 'TrafficShift']);
+const NAMING_PLACES: ReadonlySet<string> = new Set(['FailoverPolicy', 'TrafficShift']);
 
 /** Everything a policy of a kind can refer to, as this transaction and the fleet see it. */
 export async function loadReferenceWorld(tx: Statements, fleet: FleetView, kind: string): Promise<ReferenceWorld> {
   return {
     services: fleet.knownServices(),
-    regions: NAMING_REGIONS.has(kind) ? new Set(await listRegions(tx)) : new Set(),
+    regions: NAMING_PLACES.has(kind) ? new Set(await listRegions(tx)) : new Set(),
+    clusters: NAMING_PLACES.has(kind) ? new Set((await listRows(tx, { kind: 'Cluster' })).map(({ name }) => name)) : new Set(),
     subsets: NAMING_SUBSETS.has(kind) ? subsetsOf(await readable(tx, 'DestinationRule')) : new Map(),
   };
 }

@@ -42,7 +42,8 @@ function promote(state: ShiftState, { spec, evidence }: Commanded): Outcome {
   const ended = over(state);
   if (ended !== undefined) return ended;
   // Also while it is held there.
-  if (spec.steps[state.step]?.approval !== undefined) return 'it waits for an approval, by another than who asked for it: hawser shift approve';
+  if (spec.steps[state.step]?.approval !== undefined)
+    return 'it waits for an approval, by another than who asked for it: hawser shift approve';
   if (state.pausedBy === 'gate') return `nobody passes a guard: ${state.message ?? ''}`;
   const failed = evidence.checks.find(({ verdict, action }) => verdict === 'failed' && action !== 'record');
   if (failed !== undefined) return `check ${failed.name} has failed`;
@@ -84,7 +85,7 @@ function abort(state: ShiftState, { spec, evidence, actor }: Commanded): Outcome
 
 function retry(state: ShiftState, { spec, evidence, actor }: Commanded): Outcome {
   if (state.phase !== 'RolledBack' && state.phase !== 'Failed') return `it is ${state.phase}: abort takes it back first`;
-  return started(spec, evidence, actor);
+  return started(spec, evidence, { requestedBy: actor, run: state.run + 1 });
 }
 
 function approve(state: ShiftState, { spec, evidence, actor }: Commanded): Outcome {

@@ -41,7 +41,9 @@ export interface DestinationFacts {
 }
 
 /** Whether freezes and safety rules let the next step be. */
-export type StepPermit = { readonly allowed: true } | { readonly allowed: false; readonly rule: string; readonly message: string };
+export type StepPermit =
+  | { readonly allowed: true; readonly overridden?: readonly string[] }
+  | { readonly allowed: false; readonly rule: string; readonly message: string };
 
 /** Everything known at one time. */
 export interface ShiftEvidence {

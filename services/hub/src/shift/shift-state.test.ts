@@ -24,6 +24,7 @@ const SPEC: SteppedShift = {
   ],
 };
 
+const ME = { requestedBy: 'me', run: 1 };
 const ACKED: ShiftRollout = { published: true, expected: 10, acked: 10, nacked: 0, unaccounted: [], away: [], connected: 2 };
 const seenAs = (canary: number, total = 1_000) => ({
   total,
@@ -62,7 +63,7 @@ const told = (state: ShiftState, command: string, actor = 'me', changes: Partial
   if (typeof after === 'string') throw new Error(after);
   return after;
 };
-const begin = (spec: SteppedShift = SPEC): ShiftState => started(spec, evidenceOf(), 'me');
+const begin = (spec: SteppedShift = SPEC): ShiftState => started(spec, evidenceOf(), ME);
 
 describe('a shift in steps', () => {
   it('goes through its steps, each by its evidence, to its end', () => {
@@ -189,7 +190,7 @@ describe('a shift in steps', () => {
     };
     const at = (text: string): number => Date.parse(text);
     const noon = at('2026-06-01T10:00:00Z');
-    const state = started(spec, { now: noon, clock: 0 }, 'me');
+    const state = started(spec, { now: noon, clock: 0 }, ME);
     expect(state).toMatchObject({ phase: 'Pending', startsAt: at('2026-06-01T20:00:00Z'), weights: { stable: 100 } });
     const on = (from: ShiftState, now: number): ShiftState =>
       settled(from, spec, (one) => evidenceOf({ now, observed: seenAs(one.weights['canary'] ?? 0) }));

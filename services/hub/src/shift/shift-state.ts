@@ -44,6 +44,8 @@ export interface ShiftState extends OperationState {
   readonly measureFrom?: number | undefined;
   readonly pausedBy?: PausedBy | undefined;
   readonly requestedBy: string;
+  /** Rises with every retry. */
+  readonly run: number;
   readonly approvals: readonly { readonly by: string; readonly step: number }[];
   /** Unix milliseconds: when the steps begin, or when it goes back, by its schedule. */
   readonly startsAt?: number | undefined;
@@ -62,11 +64,15 @@ export function startWeights({ start, destinations, totalWeight = 100 }: Stepped
 }
 
 /** A new shift: its start weights are in force, its steps begin at once or by its schedule. */
-export function started(spec: SteppedShift, evidence: Pick<ShiftEvidence, 'now' | 'clock'>, requestedBy: string): ShiftState {
+export function started(
+  spec: SteppedShift,
+  evidence: Pick<ShiftEvidence, 'now' | 'clock'>,
+  { requestedBy, run }: Pick<ShiftState, 'requestedBy' | 'run'>,
+): ShiftState {
   const { clock } = evidence;
   const state: ShiftState = {
     ...{ phase: 'Progressing', step: 0, isSet: false, weights: startWeights(spec), since: clock, progressAt: clock },
-    ...{ requestedBy, approvals: [] },
+    ...{ requestedBy, run, approvals: [] },
   };
   return spec.schedule === undefined ? entered(state, spec, { clock, step: 0 }) : waiting(state, spec, evidence.now);
 }
@@ -190,11 +196,17 @@ function setting(state: ShiftState, spec: SteppedShift, evidence: ShiftEvidence)
     return state.pausedBy === 'gate' && state.message === message ? state : held(state, 'gate', { clock, message });
   }
   return {
-    ...{ ...state, phase: 'Progressing', isSet: true, since: clock, pausedBy: undefined, message: undefined, weights },
+    ...{ ...state, phase: 'Progressing', isSet: true, since: clock, pausedBy: undefined, message: overriding(evidence), weights },
     ...(setHeaderRoute === undefined ? {} : { headerRoute: setHeaderRoute.match === undefined ? undefined : setHeaderRoute }),
     ...(setMirror === undefined ? {} : { mirror: setMirror.percent === 0 ? undefined : setMirror }),
     ...{ ackedAt: undefined, measureFrom: undefined },
   };
+}
+
+/** Said where everybody reads it: history and audit. */
+function overriding({ permit }: ShiftEvidence): string | undefined {
+  const { overridden = [] } = permit.allowed ? permit : {};
+  return overridden.length === 0 ? undefined : `in spite of ${overridden.join(', ')}`;
 }
 
 /** Waits for acknowledgements, and then to see it. */

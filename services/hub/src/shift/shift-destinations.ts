@@ -1,0 +1,158 @@
+/** What is known of the destinations of a shift: endpoints by what clusters publish, capacity as declared, requests as measured. Pure. */
+import { effectiveFailover } from '@hawser/model/effective-policy.ts';
+import type { DestinationRuleSpec } from '@hawser/model/istio/specs.ts';
+import type { MeasuredTraffic, TrafficGroup, TrafficSums } from '@hawser/model/measured-traffic.ts';
+import { type ShiftDestination, type SteppedShift, targetOf } from '@hawser/model/progressive-shift.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import type { ClusterView } from '../fleet/fleet-state.ts';
+import type { DesiredState } from '../resource/resource-read-model.ts';
+import type { DestinationFacts, ObservedRequests } from './shift-evidence.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The services of a shift. */
+export function servicesOf({ services }: Pick<SteppedShift, 'services'>, namespace: string): readonly ServiceName[] {
+  return services.map((service) => ({ namespace, service }));
+}
+
+/** Subsets by `NAMESPACE/SERVICE`, then by name; worked out once for each state. */
+const known = new WeakMap<DesiredState, ReadonlyMap<string, ReadonlyMap<string, Labels>>>();
+
+function subsetsIn(desired: DesiredState): ReadonlyMap<string, ReadonlyMap<string, Labels>> {
+  const found = known.get(desired) ?? collectSubsets(desired.resources);
+  known.set(desired, found);
+  return found;
+}
+
+function collectSubsets(resources: readonly Resource[]): ReadonlyMap<string, ReadonlyMap<string, Labels>> {
+  const all = new Map<string, Map<string, Labels>>();
+  for (const { kind, metadata, spec } of resources) {
+    if (kind !== 'DestinationRule') continue;
+    const { host = '', subsets = [] } = spec as DestinationRuleSpec;
+    const service = parseServiceHost(host, metadata.namespace ?? '');
+    if (service === undefined || subsets.length === 0) continue;
+    const own = all.get(serviceKey(service)) ?? new Map<string, Labels>();
+    for (const { name, labels = {} } of subsets) own.set(name, labels);
+    all.set(serviceKey(service), own);
+  }
+  return all;
+}
+
+/** The facts of each destination, by its name; of several services the least. */
+export function destinationFacts(
+  { fleet, distribution }: Pick<FleetContext, 'fleet' | 'distribution'>,
+  spec: SteppedShift,
+  namespace: string,
+): Readonly<Record<string, DestinationFacts>> {
+  const isHeard = fleet.knownServices() !== undefined;
+  const { desired } = distribution;
+  const clusters = fleet.clusters();
+  return Object.fromEntries(
+    spec.destinations.map((destination) => {
+      const facts = servicesOf(spec, namespace).map((service) => ({
+        endpoints: isHeard ? endpointsOf(destination, { service, clusters, desired }) : undefined,
+        capacity: desired === undefined ? undefined : capacityOf(destination, service, desired),
+      }));
+      return [destination.name, { endpoints: least(facts.map((one) => one.endpoints)), capacity: least(facts.map((one) => one.capacity)) }];
+    }),
+  );
+}
+
+function least(numbers: readonly (number | undefined)[]): number | undefined {
+  const found = numbers.filter((one) => one !== undefined);
+  return found.length === 0 ? undefined : Math.min(...found);
+}
+
+interface Around {
+  readonly service: ServiceName;
+  readonly clusters: readonly ClusterView[];
+  readonly desired: DesiredState | undefined;
+}
+
+/** Endpoints that are meant to take traffic; of a subset, label sets of such. Undefined where too many labels are in use to be kept. */
+function endpointsOf(destination: ShiftDestination, { service, clusters, desired }: Around): number | undefined {
+  const { sort, target } = targetOf(destination);
+  const key = serviceKey(service);
+  if (sort !== 'subset') {
+    const meant = clusters.filter(({ member }) => (sort === 'region' ? member.region : member.name) === target);
+    return meant.reduce((sum, { shards }) => sum + capable(shards.get(key)), 0);
+  }
+  const labels = desired === undefined ? undefined : subsetsIn(desired).get(key)?.get(target);
+  if (labels === undefined) return undefined;
+  const shards = clusters.flatMap(({ shards: of }) => of.get(key) ?? []);
+  if (shards.some((shard) => shard.labels === undefined)) return undefined;
+  const matching = shards.flatMap((shard) => shard.labels ?? []).filter((set) => matches(labels, set));
+  return matching.length;
+}
+
+function capable(shard: { readonly total: number; readonly draining: number } | undefined): number {
+  return shard === undefined ? 0 : shard.total - shard.draining;
+}
+
+function matches(wanted: Labels, labels: Labels): boolean {
+  return Object.entries(wanted).every(([name, value]) => labels[name] === value);
+}
+
+/** As a FailoverPolicy declares it; of a version nobody does. */
+function capacityOf(destination: ShiftDestination, service: ServiceName, desired: DesiredState): number | undefined {
+  const { sort, target } = targetOf(destination);
+  if (sort === 'subset') return undefined;
+  const capacity = effectiveFailover(desired.resources, service)?.capacity;
+  return sort === 'region' ? capacity?.regions?.[target] : capacity?.clusters?.[target];
+}
+
+/** Part of a span that every connected cluster's callers must have accounted for. */
+const COVERED = 0.9;
+
+/** Requests to the services since a time (Unix milliseconds), no longer ago than the window; undefined where that is not known. */
+export function observedSince(
+  traffic: MeasuredTraffic,
+  span: { readonly since: number; readonly windowMs: number; readonly away: readonly string[] },
+  of: { readonly spec: SteppedShift; readonly namespace: string; readonly desired: DesiredState | undefined },
+): ObservedRequests | undefined {
+  const to = traffic.knownUntil();
+  const from = Math.max(Math.ceil(span.since / 1000) * 1000, to - span.windowMs);
+  if (to <= from) return undefined;
+  let total = 0;
+  const byDestination: Record<string, number> = {};
+  for (const service of servicesOf(of.spec, of.namespace)) {
+    const query = { service: serviceKey(service), from, to };
+    const sums = traffic.window(query);
+    if (!isHeard(sums, span.away)) return undefined;
+    total += sums.requests;
+    for (const group of traffic.groups(query, ['cluster', 'region', 'version'])) {
+      const meant = of.spec.destinations.find((destination) => isOf(destination, group, of.desired));
+      if (meant !== undefined) byDestination[meant.name] = (byDestination[meant.name] ?? 0) + group.sums.requests;
+    }
+  }
+  return { total, byDestination };
+}
+
+function isHeard({ sources, seconds }: TrafficSums, away: readonly string[]): boolean {
+  const asked = sources.filter(({ cluster }) => !away.includes(cluster));
+  return asked.length > 0 && asked.every((source) => source.seconds >= seconds * COVERED);
+}
+
+/** A version is told by the label `version` alone. */
+function isOf(shiftTo: ShiftDestination, { service, destination }: TrafficGroup, desired: DesiredState | undefined): boolean {
+  const { sort, target } = targetOf(shiftTo);
+  if (sort !== 'subset') return destination[sort] === target;
+  const labels = desired === undefined ? undefined : subsetsIn(desired).get(service)?.get(target);
+  return labels?.['version'] !== undefined && labels['version'] === destination.version;
+}
+
+const LOAD_WINDOW_MS = 10_000;
+
+/** Requests to the services, per second; undefined where that is not known. */
+export function loadOf(traffic: MeasuredTraffic, spec: SteppedShift, namespace: string): number | undefined {
+  const to = traffic.knownUntil();
+  let load = 0;
+  for (const service of servicesOf(spec, namespace)) {
+    const sums = traffic.window({ service: serviceKey(service), from: to - LOAD_WINDOW_MS, to });
+    if (!isHeard(sums, []) || sums.seconds === 0) return undefined;
+    load += sums.requests / sums.seconds;
+  }
+  return load;
+}
