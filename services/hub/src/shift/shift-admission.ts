@@ -47,16 +47,22 @@ export async function admissionIssues(tx: Statements, resource: Resource, parts:
 
 async function overlaps(tx: Statements, resource: Resource, alongside: readonly Resource[]): Promise<readonly Issue[]> {
   const { namespace, name } = resource.metadata;
-  const { services } = resource.spec as TrafficShiftSpec;
+  const own = resource.spec as TrafficShiftSpec;
+  const { services } = own;
   const others = [...(await readable(tx, resource.kind)), ...alongside].filter(
     (other) => other.kind === resource.kind && other.metadata.namespace === namespace && other.metadata.name !== name,
   );
   return services.flatMap((service, index): Issue[] => {
-    const other = others.find(({ spec }) => (spec as TrafficShiftSpec).services.includes(service));
+    // Of fixed shares the oldest counts, and each may be for clusters of its own.
+    const other = others.find(({ spec }) => (spec as TrafficShiftSpec).services.includes(service) && [own, spec].some(inSteps));
     if (other === undefined) return [];
     const message = `is ${service}, which the TrafficShift ${other.metadata.name} moves: one shift a service (rule overlapping-shifts); delete that one, or change it`;
     return [{ path: `spec.services[${index}]`, code: 'FieldValueForbidden', message }];
   });
+}
+
+function inSteps(spec: unknown): boolean {
+  return isProgressive(spec as TrafficShiftSpec);
 }
 
 /** What is in force of one that is under way would mean something else. */

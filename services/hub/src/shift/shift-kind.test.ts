@@ -221,7 +221,7 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
 function kindOf(context: FleetContext, desired: () => DesiredState | undefined, onPhase: (phase: ShiftState['phase']) => void) {
   const sums = (requests: number): TrafficSums => ({
     ...{ ...NO_TRAFFIC, requests, inFlight: 0, seconds: 10 },
-    sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds: 10, newestAt: Date.now() })),
+    sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds: 10, newestAt: Date.now(), unreadProxies: 0 })),
   });
   const inForce = (): TrafficShiftSpec['subsets'] =>
     (desired()?.resources.find(({ kind }) => kind === 'TrafficShift')?.inForce as TrafficShiftSpec | undefined)?.subsets;
