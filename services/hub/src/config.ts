@@ -41,6 +41,10 @@ export const HubConfig = Type.Object(
     tlsCa: Type.Optional(Type.String({ minLength: 1 })),
     /** Whether bundle endpoints of external trust domains may be at addresses that are not of the public Internet; off unless given. */
     privateBundleEndpoints: Type.Optional(Type.Union([Type.Literal('on'), Type.Literal('off')])),
+    /** Whether http checks of policies may ask at addresses that are not of the public Internet; off unless given. */
+    privateCheckEndpoints: Type.Optional(Type.Union([Type.Literal('on'), Type.Literal('off')])),
+    /** YAML file of the servers outside that the hub asks and tells: Prometheus, webhooks. */
+    integrations: Type.Optional(Type.String({ minLength: 1 })),
     /** Writes younger than this are kept in the history (default 90)… */
     historyKeepDays: Type.Optional(Type.Integer({ minimum: 1 })),
     /** …unless there are more than this (default 100,000). */
@@ -75,6 +79,8 @@ const SETTINGS: Readonly<Record<keyof HubConfig, string>> = {
   tlsKey: 'HAWSER_HUB_TLS_KEY',
   tlsCa: 'HAWSER_HUB_TLS_CA',
   privateBundleEndpoints: 'HAWSER_HUB_PRIVATE_BUNDLE_ENDPOINTS',
+  privateCheckEndpoints: 'HAWSER_HUB_PRIVATE_CHECK_ENDPOINTS',
+  integrations: 'HAWSER_HUB_INTEGRATIONS',
   historyKeepDays: 'HAWSER_HUB_HISTORY_KEEP_DAYS',
   historyKeepRevisions: 'HAWSER_HUB_HISTORY_KEEP_REVISIONS',
   auditKeepDays: 'HAWSER_HUB_AUDIT_KEEP_DAYS',

@@ -9,6 +9,7 @@ import { fleetRoutes } from './fleet/fleet-routes.ts';
 import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
 import { rolloutRoutes } from './fleet/rollout-routes.ts';
 import type { HubCore } from './hub-core.ts';
+import { type NotificationParts, notificationRoutes } from './notify/notification-routes.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
 import { pageRoutes } from './page/page-routes.ts';
 import type { RunningTraffic } from './traffic/start-traffic.ts';
@@ -25,6 +26,8 @@ export interface HubRouteParts {
   readonly traffic: RunningTraffic;
   /** Ends what waits when the hub stops. */
   readonly signal: AbortSignal;
+  /** How webhook sinks do; without it there are none. */
+  readonly notifications?: NotificationParts;
   /** Called when an operator changed a rotation. */
   readonly onRotation?: () => void;
 }
@@ -42,6 +45,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   rotationRoutes(app, new RotationService({ database, context, onChange: () => parts.onRotation?.() }));
   trustDomainRoutes(app, { context, database });
   trafficRoutes(app, { ...parts.traffic, database, signal });
+  notificationRoutes(app, parts.notifications);
   pageRoutes(app, context);
   openApiRoutes(app, context.version);
 }

@@ -26,10 +26,12 @@ import type { Distribution } from './fleet/fleet-context.ts';
 import type { ReadinessCheck } from './http/server.ts';
 import { createHubCore, type HubCore } from './hub-core.ts';
 import { addHubRoutes } from './hub-routes.ts';
+import { startNotifier } from './notify/start-notifier.ts';
 import { operationKinds } from './operations/operation-kinds.ts';
 import type { OperationLoop } from './operations/operation-loop.ts';
 import { Operations } from './operations/operations.ts';
 import { startOperations } from './operations/start-operations.ts';
+import { type Integrations, loadIntegrations } from './outgoing/integrations.ts';
 import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts';
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
@@ -89,6 +91,7 @@ interface Run {
 async function startHub(config: HubConfig, run: Run): Promise<void> {
   const { group, log } = run;
   const keys = await loadHubKeys(config.keysDir);
+  const integrations = await loadIntegrations(config.integrations);
   const doors = await openDoors(config, log);
   group.onStop('doors', () => doors.stop());
   const servers = await startServers(config, keys, { ...run, doors });
@@ -101,7 +104,7 @@ async function startHub(config: HubConfig, run: Run): Promise<void> {
     servers.nats?.renew().catch((error: unknown) => log.error({ error: messageOf(error) }, 'NATS could not be started anew'));
   };
   void probeStores(bus, log, { signal: group.signal, onBroken });
-  const composition = { config, keys, doors, servers, bus, shardBus, run };
+  const composition = { config, keys, doors, servers, bus, shardBus, integrations, run };
   const core = await composeHub(composition);
   const url = await core.listen();
   await recordProcesses(servers, url, composition);
@@ -115,6 +118,7 @@ interface Composition {
   readonly servers: Servers;
   readonly bus: Bus;
   readonly shardBus: Bus;
+  readonly integrations: Integrations;
   readonly run: Run;
 }
 
@@ -160,6 +164,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   const rotations = startRotations(core.database, { fleet, log, group });
   late.operations = startOperations(core.database, { operations, fleet, log, group });
   late.rotations = rotations;
+  const notifications = startNotifier(core.database, { sinks: parts.integrations.webhooks, registry, log, group });
   group.onStop('core', () => core.stop());
   // Stopped before it: what was counted is written then.
   const traffic = await startTraffic({
@@ -168,7 +173,10 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
   late.traffic = traffic;
-  addHubRoutes(core, { fleet, bus, traffic, signer: keys.signer, signal: group.signal, onRotation: () => rotations.hint() });
+  addHubRoutes(core, {
+    ...{ fleet, bus, traffic, notifications, signer: keys.signer, signal: group.signal },
+    onRotation: () => rotations.hint(),
+  });
   return core;
 }
 

@@ -38,6 +38,11 @@ export const METRICS = {
   },
   hub_http_requests_under_way: { type: 'gauge', help: 'Requests that are counted against the bound of 400', labels: [] },
   hub_leader_term: { type: 'gauge', help: 'The term in which this replica leads, 0 while it stands by', labels: [] },
+  hub_notifications_total: {
+    type: 'counter',
+    help: 'Attempts to tell webhook sinks, by what came of them: delivered, failed (tried again) or given-up',
+    labels: ['sink', 'outcome'],
+  },
   hub_outbox_depth: { type: 'gauge', help: 'Committed revisions that are not on the bus yet', labels: [] },
   hub_published_revision: { type: 'gauge', help: 'Newest revision that is on the bus for every cluster', labels: [] },
   hub_refused_messages_total: { type: 'counter', help: 'Messages of agents that were not believed', labels: ['reason'] },

@@ -30,6 +30,8 @@ export function addProcessCommands(program: Command, run: Run): void {
       '--private-bundle-endpoints <mode>',
       'on: bundles of external trust domains may be fetched from private addresses (default: off)',
     )
+    .option('--private-check-endpoints <mode>', 'on: http checks of policies may ask at private addresses (default: off)')
+    .option('--integrations <file>', 'YAML that names the Prometheus servers that checks may ask, and the webhooks that are notified')
     .option('--nats-ca-file <file>', 'the CA of an external NATS (default: the roots of the system)')
     .addHelpText(
       'after',

@@ -106,6 +106,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   // These cut off who is not there.
   'POST /hawser/v1/trust/rotations/:name/retire-now': rotates('admin', 'retire-now'),
   'POST /hawser/v1/trust/emergency-rotations': rotates('admin', 'rotate'),
+  'GET /hawser/v1/notifications': { ...view('Notification', 'closed'), verb: 'list' },
   'GET /hawser/v1/audit': { role: 'approver', verb: 'list', kind: 'Audit', limited: 'closed' },
   'GET /hawser/v1/tokens': admin('list', 'Token'),
   'POST /hawser/v1/tokens': admin('create', 'Token'),

@@ -2,6 +2,7 @@
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Role } from '@hawser/wire/access.ts';
+import type { NotificationEvent } from '@hawser/wire/notifications.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, customType, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
@@ -243,3 +244,28 @@ export const trafficStreams = pgTable(
   },
   ({ cluster, replica }) => [primaryKey({ columns: [cluster, replica] })],
 );
+
+/** What webhook sinks are to be told. */
+export const notifications = pgTable('notifications', {
+  id: whole('id').primaryKey().generatedAlwaysAsIdentity(),
+  sink: text('sink').notNull(),
+  event: jsonb('event').$type<NotificationEvent>().notNull(),
+  createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+  attempts: integer('attempts').notNull().default(0),
+  nextAt: instant('next_at').notNull().default(sql`clock_timestamp()`),
+  problem: text('problem').notNull().default(''),
+  givenUpAt: instant('given_up_at'),
+});
+
+/** What webhook sinks have taken. */
+export const notificationSinks = pgTable('notification_sinks', {
+  sink: text('sink').primaryKey(),
+  delivered: whole('delivered').notNull().default(0),
+  deliveredAt: instant('delivered_at'),
+});
+
+/** One row: up to which revision sinks were told. */
+export const notificationProgress = pgTable('notification_progress', {
+  singleton: boolean('singleton').primaryKey().default(true),
+  revision: whole('revision').notNull(),
+});

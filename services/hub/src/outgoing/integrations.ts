@@ -54,7 +54,8 @@ export async function loadIntegrations(file: string | undefined): Promise<Integr
   const found = await readYaml(file);
   if (!validator.Check(found)) {
     const [first] = validator.Errors(found);
-    throw wrong(file, `${first?.instancePath ?? ''} ${first?.message ?? 'is not as it should be'}`);
+    const what = first?.message === 'schema is false' ? 'is not a field here' : (first?.message ?? 'is not as it should be');
+    throw wrong(file, `${first?.instancePath ?? ''} ${what}`);
   }
   const { prometheus = [], webhooks = [] } = found;
   for (const [list, servers] of Object.entries({ prometheus, webhooks })) checkServers(file, list, servers);
