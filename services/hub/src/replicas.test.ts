@@ -1,30 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { watchDocuments } from '@hawser/bus/document-watcher.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { natsServerBinary } from '@hawser/runtime/binaries.ts';
 import { type Document, HUB } from '@hawser/wire/envelope.ts';
-import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
 import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects } from '@hawser/wire/subjects.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../../test/kit/ports.ts';
-import { startTestPostgres, type TestPostgres } from '../../../test/kit/postgres.ts';
 import { account } from '../../../test/kit/totals.ts';
-import { loadHubKeys } from './bus/hub-keys.ts';
-import { externalNatsConfig } from './bus/nats-access.ts';
 import { type FakeCluster, HubProcess, joinAtOnce, joinCluster, silent } from './hub-process-fixture.ts';
+import { type HubReplicas, hubStatus, startHubReplicas } from './hub-replicas-fixture.ts';
 
 const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
 
-let folder: string;
-let postgres: TestPostgres;
-let nats: ChildProcess;
-let flags: Readonly<Record<string, string>>;
-let hubs: HubProcess[];
+let replicas: HubReplicas;
+let hubs: readonly HubProcess[];
 let cluster: FakeCluster;
 /** Document keys of writes that the hub acknowledged. */
 const acked: string[] = [];
@@ -34,19 +23,8 @@ const refused: string[] = [];
 let digest = 0;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'hawser-replicas-'));
-  postgres = await startTestPostgres();
-  const keysDir = join(folder, 'keys');
-  mkdirSync(keysDir, { recursive: true, mode: 0o700 });
-  await loadHubKeys(keysDir);
-  const natsPort = String(await freePort());
-  const config = (await externalNatsConfig(keysDir))
-    .replace('0.0.0.0:4222', `127.0.0.1:${natsPort}`)
-    .replace('/var/lib/nats', join(folder, 'nats'));
-  writeFileSync(join(folder, 'nats.conf'), config);
-  nats = spawn(natsServerBinary(), ['-c', join(folder, 'nats.conf')], { stdio: 'ignore' });
-  flags = { keysDir, databaseUrl: await postgres.database({ migrated: false }), natsUrl: `nats://127.0.0.1:${natsPort}`, natsPort };
-  hubs = await Promise.all(['a', 'b'].map((name) => HubProcess.start(join(folder, name), flags)));
+  replicas = await startHubReplicas();
+  ({ hubs } = replicas);
   cluster = await joinCluster(hubs[0] as HubProcess, 'us-east');
   const { membership, bus } = cluster;
   watchDocuments({
@@ -67,31 +45,11 @@ afterAll(async () => {
   account({ writes: acked.length, lost: lost.length, documents: accepted.length, staleOrForged: stale.length });
   expect([lost, stale]).toEqual([[], []]);
   await cluster.bus.close();
-  for (const hub of hubs) await hub.end('SIGTERM');
-  nats.kill('SIGKILL');
-  await once(nats, 'exit');
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await replicas.stop();
 }, 60_000);
 
-async function status(hub: HubProcess): Promise<FleetAnswer['hub']> {
-  return (await hub.call<FleetAnswer>('GET', '/hawser/v1/status')).body.hub;
-}
-
-/** The one that leads and the other, once one of these says that it does. */
-async function roles(among: readonly HubProcess[] = hubs): Promise<{ readonly leader: HubProcess; readonly standby: HubProcess }> {
-  let leader: HubProcess | undefined;
-  const leads = async (): Promise<number> => {
-    const answers = await Promise.all(among.map(async (hub) => ({ hub, leads: (await status(hub)).leads === true })));
-    const leading = answers.filter((one) => one.leads);
-    leader = leading[0]?.hub;
-    return leading.length;
-  };
-  await expect.poll(leads, { timeout: 20_000, interval: 50 }).toBe(1);
-  const standby = hubs.find((hub) => hub !== leader);
-  if (leader === undefined || standby === undefined) throw new Error('there are not two replicas');
-  return { leader, standby };
-}
+const status = hubStatus;
+const roles: HubReplicas['roles'] = (among) => replicas.roles(among);
 
 /** Writes a policy by one replica; resolves with its revision when the cluster has it. */
 async function write(hub: HubProcess, name: string, order = 'us-east'): Promise<number> {
@@ -170,10 +128,10 @@ describe('two replicas of a hub', () => {
   }, 60_000);
 
   it('a hub with other keys refuses to start, and says what to do', async () => {
-    const strange = join(folder, 'strange');
-    cpSync(flags['keysDir'] as string, strange, { recursive: true });
+    const strange = join(replicas.folder, 'strange');
+    cpSync(replicas.flags['keysDir'] as string, strange, { recursive: true });
     rmSync(join(strange, 'documents.pem'));
-    await expect(HubProcess.start(join(folder, 'c'), { ...flags, keysDir: strange })).rejects.toThrow(
+    await expect(HubProcess.start(join(replicas.folder, 'c'), { ...replicas.flags, keysDir: strange })).rejects.toThrow(
       /are not those of this database's hub[\s\S]*--keys-dir/,
     );
   }, 60_000);

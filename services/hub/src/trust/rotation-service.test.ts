@@ -1,5 +1,5 @@
 /** Rotations on a real PostgreSQL: what is decided is stored first, by the leader of the term alone, and another goes on from there. */
-import { rootMark, type TrustAccount, type TrustPhase } from '@hawser/wire/trust.ts';
+import type { TrustPhase } from '@hawser/wire/trust.ts';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
@@ -9,13 +9,13 @@ import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf, statusOf } from '../fleet/fleet-fixture.ts';
 import { FleetState } from '../fleet/fleet-state.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
+import { orderOf, trustOf } from './rotation-fixture.ts';
 import { RotationLoop } from './rotation-loop.ts';
 import { RotationService } from './rotation-service.ts';
 
 const log = pino({ level: 'silent' });
 const listening = pino({ level: 'warn' }, { write: (line) => void warned.push(line) });
 const warned: string[] = [];
-const [OLD, NEW] = ['a'.repeat(64), 'b'.repeat(64)];
 const EAST = { actor: 'me', emergency: false } as const;
 let postgres: TestPostgres;
 
@@ -145,21 +145,3 @@ describe('rotations', { timeout: 120_000 }, () => {
     expect(await service.start({ cluster: 'east', confirm: true }, emergency)).toMatchObject({ phase: 'Retiring', emergency: true });
   });
 });
-
-function orderOf(rotation: string, phase: TrustPhase): NonNullable<TrustAccount['order']> {
-  return { rotation, phase, emergency: false };
-}
-
-function trustOf(rotation: string, step: TrustPhase | undefined): TrustAccount {
-  const about = { kind: 'root', origin: 'made', subject: '', notBefore: '', notAfter: '' } as const;
-  const isLast = step === 'retire';
-  return {
-    generations: [
-      { ...about, id: OLD, root: OLD, state: isLast ? 'retired' : step === 'prepare' ? 'active' : 'old' },
-      { ...about, id: NEW, root: NEW, state: step === 'prepare' ? 'prepared' : 'active', rotation },
-    ],
-    identities: { onActive: 0, onOld: 0, missing: [] },
-    ...(step === undefined ? {} : { order: orderOf(rotation, step) }),
-    bundles: [{ trustDomain: 'east.hawser', roots: (isLast ? [NEW] : [OLD, NEW]).map(rootMark), expected: 0, acked: 0, missing: [] }],
-  };
-}
