@@ -87,6 +87,10 @@ function generate(into: string): void {
         'import "envoy/config/core/v3/backoff.proto";\nimport "envoy/config/core/v3/base.proto";',
       ),
   );
+  // And this one, by which all requests of a caller get to one of the clusters.
+  const routes = join(protos, 'envoy/config/route/v3/route_components.proto');
+  const random = '  oneof random_value_specifier {';
+  writeFileSync(routes, readFileSync(routes, 'utf8').replace(random, `${random}\n    google.protobuf.BoolValue use_hash_policy = 5;\n`));
   const template = {
     version: 'v2',
     plugins: [

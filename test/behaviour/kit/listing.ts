@@ -12,6 +12,8 @@ export interface Declared {
 
 const AREAS: Readonly<Record<string, string>> = {
   VS: 'VirtualService',
+  TS: 'TrafficShift',
+  DN: 'Drain, spill and shares of clusters',
   TE: 'Telemetry',
   EX: 'AuthorizationPolicy and WasmPlugin',
   DR: 'DestinationRule',

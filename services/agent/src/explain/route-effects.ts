@@ -15,11 +15,14 @@ import {
   type FractionalPercent,
 } from '@hawser/xds/generated/envoy/type/v3/percent_pb.ts';
 import { CORS_FILTER, FAULT_FILTER } from '../translate/routes/route-filters.ts';
+import { ORIGIN_METADATA } from '../translate/routes/route-origin.ts';
 
 /** All of a route, in the order in which it happens; where it goes to is not among it. */
 export function effectsOf(route: Route): string[] {
   const { action } = route;
+  const { divides } = route.metadata?.filterMetadata[ORIGIN_METADATA] ?? {};
   return [
+    ...(typeof divides === 'string' ? [`divides ${divides}`] : []),
     ...faultEffects(route),
     ...(route.typedPerFilterConfig[CORS_FILTER] === undefined ? [] : ['answers preflight requests by its CORS policy']),
     ...headerEffects(route),

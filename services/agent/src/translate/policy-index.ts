@@ -56,6 +56,8 @@ export interface PolicyIndex {
   readonly hosts: ReadonlyMap<string, readonly Resource[]>;
   /** Keys of services that may be told otherwise than by the index before; undefined: any may. */
   readonly touched: ReadonlySet<string> | undefined;
+  /** Whether tunnels through the gateways of a cluster have to end: they are drained of every service. */
+  closesGateways(cluster: string): boolean;
   /**
    * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry has the placing policies of
    * the entry's namespace.
@@ -129,6 +131,13 @@ class Index implements PolicyIndex {
 
   get hosts(): PolicyTable {
     return this.#tables.virtual;
+  }
+
+  closesGateways(cluster: string): boolean {
+    const drains = (this.#tables.drains.get(ALL_DRAINS) ?? []).map(({ spec }) => spec as DrainSpec);
+    const isWhole = ({ percent = 0, closeLongLived, services }: DrainSpec): boolean =>
+      percent >= 100 && closeLongLived === true && services === undefined;
+    return drains.some((drain) => drain.scope.gateway === cluster && isWhole(drain));
   }
 
   of(key: string, namespace = parseServiceKey(key).namespace): ServicePolicies {

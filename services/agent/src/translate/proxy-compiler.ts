@@ -68,6 +68,7 @@ export class ProxyCompiler {
         (draft.views?.units.size !== 0 && this.#credentialsOf(layer, draft).size > 0) ||
         draft.tcp !== given.tcp ||
         draft.fleet !== given.fleet ||
+        given.policies.closesGateways(draft.world.self) !== draft.policies.closesGateways(draft.world.self) ||
         (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
         (proxy.role === 'edge' && this.#touchesEdges(draft, given));
       if (isTouched) draft.units.set(layer, this.unit(layer, draft, common));
@@ -128,7 +129,8 @@ export class ProxyCompiler {
     const { namespace } = proxy;
     const secrets = namespace === undefined ? undefined : { namespace, credentials };
     const captured = this.#captured(proxy, view, common);
-    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed };
+    const isGatewayDrained = draft.policies.closesGateways(draft.world.self);
+    const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed, isGatewayDrained };
     return proxyResources(proxy, { served, tcp, captured, telemetry, ...about });
   }
 

@@ -22,12 +22,14 @@ export function proxyResources(
     readonly telemetry: ProxyTelemetry;
     readonly severed: string | undefined;
     readonly bounds: InboundBounds | undefined;
+    /** Whether tunnels through the own cluster's gateways have to end. */
+    readonly isGatewayDrained: boolean;
     readonly bound: readonly BoundPart[];
     /** Where a Sidecar's certificates come from; undefined while nobody knows whose the proxy is. */
     readonly secrets: SecretSource | undefined;
   },
 ): XdsResource[] {
-  if (proxy.role === 'gateway') return [gatewayListener(proxy.address)];
+  if (proxy.role === 'gateway') return [gatewayListener(proxy.address, about.isGatewayDrained)];
   const { bounds, secrets, served, severed } = about;
   const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
   const { peers } = about.telemetry;

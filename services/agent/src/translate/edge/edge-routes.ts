@@ -11,7 +11,8 @@ import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/rou
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
 import type { ServiceLookup } from '../routes/destinations.ts';
-import { httpRoutes, isCatchAll, methodRoutes } from '../routes/http-routes.ts';
+import { httpRoutes, isCatchAll } from '../routes/http-routes.ts';
+import { methodRoutes } from '../routes/method-routes.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
 import { forwardTo, MOST_BODY_BYTES } from '../routes/route-actions.ts';
 import { ORIGIN_METADATA } from '../routes/route-origin.ts';

@@ -24,17 +24,20 @@ import { dynamic } from '../upstreams/clusters.ts';
 import { inOrder } from '../upstreams/endpoints.ts';
 import { ENDPOINT_HEADER } from '../upstreams/tunnel.ts';
 import { ADS, extension, millis, socketAddress } from '../wire-values.ts';
+import { DRAINED, markOf } from './inbound.ts';
 import { oneIdentity } from './one-identity.ts';
 
 /** A tunnel may rest for an hour, as a TCP connection may. */
 const TUNNEL_IDLE_MS = 3_600_000;
 
 /** The listener of the gateway at an address. */
-export function gatewayListener(address: string): XdsResource {
+export function gatewayListener(address: string, isDrained = false): XdsResource {
   const message = create(ListenerSchema, {
     name: GATEWAY,
     address: socketAddress(address, PORTS.gateway),
-    filterChains: [{ transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [oneIdentity(), connectProxy()] }],
+    filterChains: [
+      { ...markOf(isDrained ? DRAINED : {}), transportSocket: serverTls(INBOUND_TRUST, ['h2']), filters: [oneIdentity(), connectProxy()] },
+    ],
   });
   return encoded('LDS', GATEWAY, message, ListenerSchema);
 }

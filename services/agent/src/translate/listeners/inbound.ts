@@ -29,6 +29,8 @@ export interface ServedPort {
   readonly protocol: ServicePort['protocol'];
   readonly application?: string | undefined;
   readonly targetPort: number;
+  /** Whether it is drained: connections that are left end. */
+  readonly isDrained?: true;
 }
 
 /** How a proxy takes what calls its workload. */
@@ -145,28 +147,37 @@ function capturedListener(served: readonly ServedPort[], outside: CapturedWays, 
   return [...outside.resources, encoded('LDS', INBOUND, message, ListenerSchema)];
 }
 
+/** The mark of chains of what is drained. */
+export const DRAINED = { drained: true };
+
+/**
+ * A mark that no filter reads. It makes another chain of it, so that Envoy drains the connections of the one before: it asks for no
+ * more requests on them, and closes what is left of them when its drain time is over. New connections are taken as ever.
+ */
+export function markOf(marks: Readonly<Record<string, string | boolean>>): Pick<Init<typeof FilterChainSchema>, 'metadata'> {
+  return Object.keys(marks).length === 0 ? {} : { metadata: { filterMetadata: { hawser: marks } } };
+}
+
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
 function filterChains(
   served: ServedPort,
   { bounds, severed }: Pick<OutsideContext, 'bounds'> & Severed,
   filter?: ReturnType<HttpFilter>,
 ): Init<typeof FilterChainSchema>[] {
-  // Nothing reads it: that it differs makes another chain of it, and Envoy drains the one before.
-  const mark = severed === undefined ? {} : { metadata: { filterMetadata: { hawser: { severed } } } };
   const name = nameOf(served);
+  const chain = { name, ...markOf({ ...(severed === undefined ? {} : { severed }), ...(served.isDrained === true ? DRAINED : {}) }) };
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
-  const tcp = { ...mark, transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
-  if (served.protocol === 'tcp') return [{ name, filterChainMatch: { serverNames: [name] }, ...tcp }];
+  const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
+  if (served.protocol === 'tcp') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp }];
   const http = {
-    ...mark,
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
     filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
   };
-  if (served.application !== 'auto') return [{ name, filterChainMatch: { serverNames: [name] }, ...http }];
+  if (served.application !== 'auto') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...http }];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [
-    { name, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http },
-    { name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp },
+    { ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http },
+    { ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp },
   ];
 }

@@ -17,7 +17,9 @@ export function withHashPolicies(routes: readonly RouteInit[], lookup: ServiceLo
     const to = action.value as Init<typeof RouteActionSchema>;
     const found = clustersOf(to.clusterSpecifier).flatMap((name) => hashPolicyOfUpstream(name, lookup) ?? []);
     if (found.length === 0) return route;
-    const hashPolicy = [...new Map(found.map((policy) => [JSON.stringify(policy, withoutBigInts), policy])).values()];
+    // What keeps callers on their side of a split comes first, and is the last word.
+    const all = [...(to.hashPolicy ?? []), ...found];
+    const hashPolicy = [...new Map(all.map((policy) => [JSON.stringify(policy, withoutBigInts), policy])).values()];
     return { ...route, action: { case: 'route', value: { ...to, hashPolicy } } };
   });
 }

@@ -6,12 +6,10 @@ import type { Init } from '../wire-values.ts';
 import { type Caller, dependsOnScope, isFor, isRestricted, isVisible } from './caller.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
 import { headerChanges } from './header-operations.ts';
-import { DEFAULT_PER_TRY_MS, perTryMs, safeRetries, unsafeRetries, withPerTry } from './retries.ts';
-import { type Action, actionOf } from './route-actions.ts';
 import { filterConfigs } from './route-filters.ts';
-import { type Methods, methodsOf, type RouteMatchInit, routeMatch, SAFE_METHOD_MATCH } from './route-match.ts';
-import { withOrigin } from './route-origin.ts';
+import { routeMatch } from './route-match.ts';
 import { below, type Report, SILENT } from './rule-report.ts';
+import { splitRoutes } from './split-routes.ts';
 import type { HttpRule } from './virtual-service-rules.ts';
 
 type RouteInit = Init<typeof RouteSchema>;
@@ -74,16 +72,14 @@ function ruleRoutes(one: HttpRule, place: RoutePlace): RouteInit[][] {
   const ours = matches.flatMap((match, at) => (isFor(match, owner, place.caller) && isAt(match, place.port) ? [{ match, at }] : []));
   if (ours.length === 0) return [];
   const context = { namespace: one.namespace, scope: place.scope, port: place.port, takes: isHttpPort, lookup: place.lookup, report };
-  const action = actionOf(rule, context);
   const common = { ...headerChanges(rule.headers, report).changes, typedPerFilterConfig: filterConfigs(rule, report) };
   return ours.flatMap(({ match, at }) => {
     const isWritten = one.matches === 'own' && matches === rule.match;
     const matched = routeMatch(match, isWritten ? below(report, `match[${at}]`) : report);
     if (matched === undefined) return [];
     const named = { ...nameOf(rule, match), ...(match.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }) };
-    const routes = methodRoutes({ match: matched, methods: methodsOf(match), rule, action });
-    const whole = routes.map((route) => ({ ...named, ...common, ...route }));
-    return [withOrigin(whole, one.policy, isWritten ? `${one.field}.match[${at}]` : one.field)];
+    const origin = { policy: one.policy, rule: isWritten ? `${one.field}.match[${at}]` : one.field };
+    return [splitRoutes({ rule, match, matched, common: { ...named, ...common }, context, origin, report: place.report })];
   });
 }
 
@@ -99,29 +95,4 @@ function nameOf({ name = '' }: VirtualServiceHttp, match: VirtualServiceMatch): 
 
 function reportOf({ policy, field }: HttpRule, { report }: RoutePlace): Report {
   return report === undefined ? SILENT : (inner, message) => report(policy, inner === '' ? field : `${field}.${inner}`, message);
-}
-
-interface MethodRoutes {
-  readonly match: RouteMatchInit;
-  readonly methods: Methods;
-  readonly rule: VirtualServiceHttp | undefined;
-  readonly action: Action;
-}
-
-/** Routes for safe methods and for others, which differ in their retries alone. */
-export function methodRoutes({ match, methods, rule, action }: MethodRoutes): RouteInit[] {
-  if (action.case === 'answer') return [{ match, action: action.action }];
-  const safe = withPerTry(safeRetries(rule), perTryMs(rule, DEFAULT_PER_TRY_MS));
-  const unsafe = withPerTry(unsafeRetries(rule, methods === 'unsafe'), perTryMs(rule, 0));
-  const safeMatch = methods === 'any' ? { ...match, headers: [...(match.headers ?? []), SAFE_METHOD_MATCH] } : match;
-  return [
-    ...(methods === 'unsafe' ? [] : [{ match: safeMatch, action: forward(action.to, safe) }]),
-    ...(methods === 'safe' ? [] : [{ match, action: forward(action.to, unsafe) }]),
-  ];
-}
-
-type ForwardInit = Extract<Action, { case: 'forward' }>['to'];
-
-function forward(to: ForwardInit, retryPolicy: ReturnType<typeof safeRetries>): NonNullable<RouteInit['action']> {
-  return { case: 'route', value: { ...to, ...(retryPolicy === undefined ? {} : { retryPolicy }) } };
 }

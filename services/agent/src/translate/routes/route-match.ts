@@ -27,13 +27,46 @@ export function methodsOf(match: VirtualServiceMatch): Methods {
 }
 
 /** The Envoy match of a rule's match; undefined, and reported, when Envoy would not accept it. */
-export function routeMatch(match: VirtualServiceMatch, report: Report): (RouteMatchInit & { headers: HeaderMatcherInit[] }) | undefined {
+export function routeMatch(match: VirtualServiceMatch, report: Report): NarrowMatch | undefined {
   const path = pathOf(match.uri, report);
   const headers = headerMatchers(match, report);
   const queries = queryMatchers(match.queryParams ?? {}, report);
   if (path === undefined || headers === undefined || queries === undefined) return undefined;
   const isFolded = match.ignoreUriCase === true && path.case !== 'safeRegex';
   return { pathSpecifier: path, headers, queryParameters: queries, ...(isFolded ? { caseSensitive: false } : {}) };
+}
+
+/** A match and its headers. */
+export type NarrowMatch = Pick<RouteMatchInit, 'queryParameters' | 'caseSensitive'> & {
+  readonly pathSpecifier: PathInit;
+  readonly headers: HeaderMatcherInit[];
+};
+
+/** What a match and all of the others let through; undefined, and reported, when Envoy would not take one of them. */
+export function narrowed(match: NarrowMatch, others: readonly VirtualServiceMatch[], report: Report): NarrowMatch | undefined {
+  let narrow: NarrowMatch = match;
+  for (const other of others) {
+    const further = routeMatch(other, report);
+    if (further === undefined) return undefined;
+    const headers = [...narrow.headers, ...further.headers];
+    if (isAnyPath(further.pathSpecifier)) narrow = { ...narrow, headers };
+    else if (isAnyPath(narrow.pathSpecifier)) narrow = { ...narrow, pathSpecifier: further.pathSpecifier, headers };
+    else narrow = { ...narrow, headers: [...headers, pathHeader(further.pathSpecifier)] };
+  }
+  return narrow;
+}
+
+function isAnyPath(path: PathInit): boolean {
+  return path.case === 'prefix' && path.value === '/';
+}
+
+/** Envoy has one path in a match; as a header the path has its query. */
+function pathHeader(path: PathInit): HeaderMatcherInit {
+  const text = (matchPattern: object): HeaderMatcherInit =>
+    ({ name: ':path', headerMatchSpecifier: { case: 'stringMatch', value: { matchPattern } } }) as HeaderMatcherInit;
+  if (path.case === 'prefix') return text({ case: 'prefix', value: path.value });
+  const regex = path.case === 'path' ? path.value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : ((path.value as { regex?: string }).regex ?? '');
+  return text({ case: 'safeRegex', value: { regex: `(?:${regex})(?:\\?.*)?` } });
 }
 
 /** Lets safe methods through. */

@@ -2,12 +2,22 @@
 import type { RouteSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import type { Init } from '../wire-values.ts';
 
-/** Key of Envoy's filter metadata with `policy` (`KIND/NAMESPACE/NAME`) and `rule` (a field path in it). No filter reads it. */
+/** Key of Envoy's filter metadata with `policy`, `rule` and `divides`, the rule that a shift divides. No filter reads it. */
 export const ORIGIN_METADATA = 'hawser';
 
 type RouteInit = Init<typeof RouteSchema>;
 
-/** The routes, each with its origin: `rule` is a field path such as `spec.http[1].match[0]`. */
-export function withOrigin(routes: readonly RouteInit[], policy: string, rule: string): RouteInit[] {
-  return routes.map((route) => ({ ...route, metadata: { filterMetadata: { [ORIGIN_METADATA]: { policy, rule } } } }));
+/** A rule: `rule` is a field path such as `spec.http[1].match[0]`. */
+export interface Origin {
+  /** `KIND/NAMESPACE/NAME`. */
+  readonly policy: string;
+  readonly rule: string;
+  /** The rule whose requests it divides. */
+  readonly within?: Origin | undefined;
+}
+
+/** The routes, each with its origin. */
+export function withOrigin(routes: readonly RouteInit[], { policy, rule, within }: Origin): RouteInit[] {
+  const divides = within === undefined ? {} : { divides: `${within.policy} ${within.rule}` };
+  return routes.map((route) => ({ ...route, metadata: { filterMetadata: { [ORIGIN_METADATA]: { policy, rule, ...divides } } } }));
 }

@@ -9,8 +9,12 @@ import type { HostView, ServiceView } from '../services/service-view.ts';
 import { type Caller, MESH } from './caller.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
 import { withHashPolicies } from './hash-routes.ts';
-import { httpRoutes, isCatchAll, methodRoutes, rulesDependOnScope } from './http-routes.ts';
+import { httpRoutes, isCatchAll, rulesDependOnScope } from './http-routes.ts';
+import { methodRoutes } from './method-routes.ts';
 import { answer, forwardTo } from './route-actions.ts';
+import { SILENT } from './rule-report.ts';
+import { splitRoutes } from './split-routes.ts';
+import { wholeRule } from './split-rules.ts';
 
 /** Virtual hosts of a service's HTTP ports, as the caller sees them; without a scope, as nobody in particular does. */
 export function virtualHosts(view: ServiceView, lookup: ServiceLookup, scope?: ProxyScope): VirtualHost[] {
@@ -35,7 +39,7 @@ function virtualHost(view: ServiceView, where: Where, { lookup, caller }: { look
   return create(VirtualHostSchema, {
     name: `${where.host.host}:${where.port.port}`,
     domains: domains(view, where),
-    routes: withHashPolicies(isCaught ? rules : [...rules, ...lastRoutes(where, rules.length > 0)], lookup),
+    routes: withHashPolicies(isCaught ? rules : [...rules, ...lastRoutes(view, where, { isRuled: rules.length > 0, lookup })], lookup),
   });
 }
 
@@ -58,9 +62,14 @@ function namesOf(key: string): string[] {
 }
 
 /** Without any rule the service itself; where there are some, a request that none of them matches gets 404, as Istio has it. */
-function lastRoutes({ host, port }: Where, isRuled: boolean): ReturnType<typeof methodRoutes> {
+function lastRoutes({ policies }: ServiceView, { host, port }: Where, { isRuled, lookup }: { isRuled: boolean; lookup: ServiceLookup }) {
   if (isRuled) return unmatched(host.host);
-  return methodRoutes({ match: ANY, methods: 'any', rule: undefined, action: forwardTo(upstreamName(port.port, '', host.host)) });
+  if (policies.split === undefined) {
+    return methodRoutes({ match: ANY, methods: 'any', rule: undefined, action: forwardTo(upstreamName(port.port, '', host.host)) });
+  }
+  const context = { namespace: '', scope: host.scope, port: port.port, takes: isHttpPort, lookup, report: SILENT };
+  const matched = { ...ANY, headers: [] };
+  return splitRoutes({ rule: wholeRule(host.host, port.port), match: {}, matched, common: {}, context, origin: undefined });
 }
 
 function unmatched(host: string): ReturnType<typeof methodRoutes> {

@@ -1,4 +1,5 @@
 /** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
+import { isFrom } from '@hawser/model/diversion.ts';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { type Fleet, samePlaces } from '../fleet.ts';
@@ -47,7 +48,8 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
     endpoints:
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
     leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies, input.key),
-    served: before !== undefined && before.view.own === view.own ? before.served : servedPorts(view),
+    served:
+      before !== undefined && before.view.own === view.own && isSameDrain(before, view, fleet) ? before.served : servedPorts(view, fleet),
     labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
   };
 }
@@ -79,14 +81,25 @@ export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup, 
   return virtualHosts(compiled.view, lookup, scope).map(encodedHost);
 }
 
-function servedPorts(view: ServiceView): ReadonlyMap<string, readonly ServedPort[]> {
+function isSameDrain(before: CompiledService, view: ServiceView, fleet: Fleet): boolean {
+  return isClosed(before.view, before.fleet) === isClosed(view, fleet);
+}
+
+/** Whether the own cluster is drained of the service, and connections to it that are left have to end. */
+function isClosed({ policies }: ServiceView, { self }: Fleet): boolean {
+  const here = { cluster: self.name, region: self.region, zone: self.zone };
+  return policies.diversions.some((diversion) => diversion.closes && isFrom(diversion, here));
+}
+
+function servedPorts(view: ServiceView, fleet: Fleet): ReadonlyMap<string, readonly ServedPort[]> {
   const own: EndpointShard | undefined = view.own;
   if (own === undefined) return new Map();
+  const drained = isClosed(view, fleet) ? { isDrained: true as const } : {};
   const served = new Map<string, ServedPort[]>();
   for (const endpoint of own.endpoints) {
     const ports = own.ports.flatMap(({ port, protocol, application }) => {
       const targetPort = endpoint.targetPorts[String(port)];
-      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort }];
+      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort, ...drained }];
     });
     served.set(endpoint.address, ports);
   }
