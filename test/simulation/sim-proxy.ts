@@ -3,7 +3,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { keysOf, ownLayer, type XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { DeltaRequest } from '@hawser/agent/xds/delta-request.ts';
 import { type DialectMachine, deltaDialect } from '@hawser/agent/xds/dialect.ts';
-import { unframed } from '@hawser/agent/xds/framed-messages.ts';
+import { bytesOf, type FramedMessage, unframed } from '@hawser/agent/xds/framed-messages.ts';
 import { namedIn } from '@hawser/agent/xds/named-in.ts';
 import { OutboundBudget } from '@hawser/agent/xds/outbound-budget.ts';
 import { type AdsCall, ProxyStream } from '@hawser/agent/xds/proxy-stream.ts';
@@ -83,7 +83,7 @@ export class SimProxy {
     if (stalled || session === undefined) return;
     const { drain } = session;
     this.#time.plan(this.actor, 1, () => {
-      for (const bytes of this.#unread.splice(0)) if (this.#session === session) this.#take(session, bytes);
+      for (const message of this.#unread.splice(0)) if (this.#session === session) this.#take(session, message);
     });
     if (drain === undefined) return;
     session.drain = undefined;
@@ -119,12 +119,15 @@ export class SimProxy {
     const { life, actor } = agent;
     if (life === undefined) return;
     let session: Session | undefined;
+    const pieces = new Pieces();
     const call = {
-      write: (bytes: Buffer): boolean => {
+      write: (piece: Buffer): boolean => {
         const mine = session;
+        const message = pieces.put(piece);
+        if (message === undefined) return !this.stalled;
         this.#time.plan(this.actor, 0.2 + this.#random.float() * 5, () => {
-          if (mine !== undefined && this.#session === mine && !this.stalled) this.#take(mine, bytes);
-          else if (mine !== undefined && this.#session === mine) this.#unread.push(bytes);
+          if (mine !== undefined && this.#session === mine && !this.stalled) this.#take(mine, message);
+          else if (mine !== undefined && this.#session === mine) this.#unread.push(message);
         });
         return !this.stalled;
       },
@@ -166,7 +169,7 @@ export class SimProxy {
     this.#subscribeChildren(session);
   }
 
-  #unread: Buffer[] = [];
+  #unread: FramedMessage[] = [];
 
   #send(
     session: Session,
@@ -183,8 +186,8 @@ export class SimProxy {
     });
   }
 
-  #take(session: Session, bytes: Buffer): void {
-    const message = fromBinary(DeltaDiscoveryResponseSchema, unframed([bytes]));
+  #take(session: Session, framed: FramedMessage): void {
+    const message = fromBinary(DeltaDiscoveryResponseSchema, unframed(framed));
     const type = typeOfUrl(message.typeUrl);
     if (type === undefined) this.#complain(`a response of type ${message.typeUrl}`);
     if (message.nonce === '' || session.nonces.has(message.nonce)) this.#complain(`nonce ${message.nonce} came twice`);
@@ -261,4 +264,17 @@ export class SimProxy {
 
 function trustsIn(bytes: Uint8Array = IDENTITY.bytes): readonly string[] {
   return [...namedIn({ ...IDENTITY, bytes })].filter((name) => name.startsWith('trust|'));
+}
+
+/** Puts messages together that are written in pieces. */
+class Pieces {
+  readonly #pieces: Buffer[] = [];
+
+  /** The message that a piece is the last of: a flag, its length in four bytes and itself (gRPC, "Length-Prefixed-Message"). */
+  put(piece: Buffer): FramedMessage | undefined {
+    if (piece.length === 0) return undefined; // it only asks when those before it are taken
+    this.#pieces.push(piece);
+    const wanted = 5 + (this.#pieces[0]?.readUInt32BE(1) ?? 0);
+    return bytesOf(this.#pieces) < wanted ? undefined : this.#pieces.splice(0);
+  }
 }
