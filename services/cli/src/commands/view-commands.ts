@@ -1,8 +1,9 @@
-/** Commands that look: status, proxy-status, proxy-config, who-serves, cluster, version. */
+/** Commands that look: status, proxy-status, proxy-config, who-serves, top, cluster, version. */
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
 import type { ViewFlags } from '../views/status-command.ts';
+import type { TopFlags } from '../views/top-command.ts';
 import type { WhoServesFlags } from '../views/who-serves-command.ts';
 import type { Run } from './program.ts';
 
@@ -24,6 +25,7 @@ export function addViewCommands(program: Command, run: Run): void {
     );
   addProxyViews(program, run);
   addWhoServes(program, run);
+  addTop(program, run);
   addCluster(program, run);
   program
     .command('version')
@@ -76,6 +78,22 @@ function addWhoServes(program: Command, run: Run): void {
       run(async () =>
         (await import('../views/who-serves-command.ts')).whoServesCommand(service, command.optsWithGlobals<WhoServesFlags>()),
       ),
+    );
+}
+
+function addTop(program: Command, run: Run): void {
+  program
+    .command('top')
+    .description('measured traffic: client requests, failures, retries, latency, as the proxies of the callers counted them')
+    .argument('[namespace/service]', 'one service (default: all)')
+    .option('--from <cluster>', 'of callers in this cluster alone')
+    .option('--by <dimensions>', 'rows by source, service, cluster, region, zone, version; with commas (default: what fits)')
+    .option('--window <duration>', 'how long back', '10s')
+    .option('-w, --watch', 'go on, each second')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExamples:\n  hawser top -w\n  hawser top bookinfo/reviews --from us-east --by version --window 1m')
+    .action((service: string | undefined, _flags: unknown, command: Command) =>
+      run(async () => (await import('../views/top-command.ts')).topCommand(service, command.optsWithGlobals<TopFlags>())),
     );
 }
 

@@ -19,7 +19,7 @@ export interface TrafficRollupParts {
   readonly now?: () => number;
 }
 
-const EVERY_MS = 15_000;
+const EVERY_MS = 10_000;
 /** How often memory is trimmed. */
 const AGE_MS = 5_000;
 
