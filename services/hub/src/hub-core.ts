@@ -22,6 +22,7 @@ import type { HubConfig } from './config.ts';
 import { type Database, isConnectionFailure, openDatabase } from './db/database.ts';
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
+import { drainBehaviour } from './drain/drain-behaviour.ts';
 import { auditRefusal } from './http/authorize-requests.ts';
 import { closeGracefully } from './http/graceful-close.ts';
 import type { RequestBounds } from './http/request-limit.ts';
@@ -189,6 +190,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const own: KindBehaviours = {
     Cluster: clusterBehaviour,
     TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
+    Drain: drainBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
   const behaviours = parts.operations?.behaviours(own) ?? own;

@@ -3,6 +3,7 @@ import type { Bus } from '@hawser/bus/bus.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
+import { drainRoutes } from './drain/drain-routes.ts';
 import type { Fleet } from './fleet/create-fleet.ts';
 import { explainRouteRoutes } from './fleet/explain-route-routes.ts';
 import { fleetRoutes } from './fleet/fleet-routes.ts';
@@ -37,6 +38,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   const { fleet, bus, signer, signal } = parts;
   const { context, onChange } = fleet;
   fleetRoutes(app, context);
+  drainRoutes(app, { database, context, traffic: () => undefined });
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
   explainRouteRoutes(app, { context, bus, signer });

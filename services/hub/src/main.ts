@@ -136,7 +136,9 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.fleet = fleet;
   const operations = new Operations({
-    ...{ context: fleet.context, kinds: operationKinds({ context: fleet.context }), onChange: () => late.operations?.hint() },
+    context: fleet.context,
+    kinds: operationKinds({ context: fleet.context, traffic: () => undefined, registry }),
+    onChange: () => late.operations?.hint(),
   });
   group.onStop('fleet', () => fleet.stop());
   const core = await createHubCore({

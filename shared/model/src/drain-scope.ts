@@ -1,49 +1,39 @@
 /** What a drain is about, and whether two drains are about the same. Pure. */
+import { isFrom } from './diversion.ts';
+import type { DrainScope, DrainSpec } from './drain.ts';
 import type { ClusterPlace } from './locality-priorities.ts';
 
-/** Exactly one of the four is there; `zone` is `REGION/ZONE`. */
-export interface Scope {
-  readonly region?: string | undefined;
-  readonly cluster?: string | undefined;
-  readonly zone?: string | undefined;
-  readonly gateway?: string | undefined;
-}
-
-/** A selection of services; left out: all. */
-export interface ServiceSelection {
-  readonly namespaces?: readonly string[] | undefined;
-  readonly names?: readonly string[] | undefined;
-}
+/** A selection of services; none: all. */
+export type ServiceSelection = DrainSpec['services'];
 
 /** Whether what a cluster serves is drained by a scope: all of it, or for `gateway` what comes through its gateway. */
-export function inScope({ region, cluster, zone, gateway }: Scope, place: ClusterPlace): boolean {
-  if (region !== undefined) return place.region === region;
-  if (zone !== undefined) return `${place.region}/${place.zone ?? ''}` === zone;
-  return place.cluster === (cluster ?? gateway);
+export function inScope(scope: DrainScope, place: ClusterPlace): boolean {
+  return isFrom({ from: scope }, { ...place, throughGateway: true });
 }
 
 /** Whether a service, `NAMESPACE/NAME`, is among those selected. */
-export function isSelected(selection: ServiceSelection | undefined, service: string): boolean {
+export function isSelected(selection: ServiceSelection, service: string): boolean {
   if (selection === undefined) return true;
   const { namespaces = [], names = [] } = selection;
   return names.includes(service) || namespaces.includes(service.slice(0, service.indexOf('/')));
 }
 
 /** Whether there may be a service of both selections. */
-export function selectionsMeet(a: ServiceSelection | undefined, b: ServiceSelection | undefined): boolean {
+export function selectionsMeet(a: ServiceSelection, b: ServiceSelection): boolean {
   if (a === undefined || b === undefined) return true;
-  const isIn = (one: ServiceSelection, other: ServiceSelection): boolean =>
+  type Given = NonNullable<ServiceSelection>;
+  const isIn = (one: Given, other: Given): boolean =>
     (one.names ?? []).some((name) => isSelected(other, name)) || (one.namespaces ?? []).some((name) => other.namespaces?.includes(name));
   return isIn(a, b) || isIn(b, a);
 }
 
 /** Whether two scopes have a place in common, among the members of the federation. */
-export function scopesMeet(a: Scope, b: Scope, places: readonly ClusterPlace[]): boolean {
+export function scopesMeet(a: DrainScope, b: DrainScope, places: readonly ClusterPlace[]): boolean {
   return places.some((place) => inScope(a, place) && inScope(b, place));
 }
 
 /** Such as `region us-east`, for people. */
-export function scopeText(scope: Scope): string {
+export function scopeText(scope: DrainScope): string {
   const [kind = 'nothing', name = ''] = Object.entries(scope).find(([, value]) => value !== undefined) ?? [];
   return kind === 'gateway' ? `the gateway of ${name}` : `${kind} ${name}`;
 }

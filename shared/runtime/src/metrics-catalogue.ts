@@ -25,6 +25,11 @@ export const METRICS = {
   hub_database_connections: { type: 'gauge', help: 'Connections of the pool by what they do', labels: ['state'] },
   hub_database_waiting: { type: 'gauge', help: 'Transactions that wait for a connection', labels: [] },
   hub_documents_published_total: { type: 'counter', help: 'Documents handed to the bus because they changed', labels: [] },
+  hub_drain_active: { type: 'gauge', help: 'Drains under way by their phase; given by the leading replica', labels: ['drain', 'phase'] },
+  hub_drain_expiry_timestamp_seconds: {
+    ...{ type: 'gauge', labels: ['drain'] },
+    help: 'When a drain under way expires, seconds since 1970; given by the leading replica',
+  },
   hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
   hub_http_bytes_under_way: { type: 'gauge', help: 'Bodies of requests under way and answers to them that are not read yet', labels: [] },
   hub_http_refused_requests_total: {

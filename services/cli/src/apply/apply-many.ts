@@ -22,7 +22,7 @@ export function takenTogether(manifests: readonly Manifest[]): readonly Manifest
   let characters = 0;
   for (const manifest of manifests.slice(0, MOST)) {
     characters += JSON.stringify(manifest.resource).length;
-    if (!manifest.kind.policy || characters > MOST_CHARACTERS) break;
+    if (!manifest.kind.policy || !manifest.kind.namespaced || characters > MOST_CHARACTERS) break;
     batch.push(manifest);
   }
   return batch.length < LEAST ? [] : batch;

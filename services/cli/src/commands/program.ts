@@ -4,6 +4,7 @@ import { EXIT } from '../exit-code.ts';
 import { terminal } from '../output/terminal.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addAnalysisCommands } from './analysis-commands.ts';
+import { addDrainCommands } from './drain-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
@@ -61,6 +62,7 @@ export function createProgram(run: Run): Command {
   addViewCommands(program, run);
   addAccessCommands(program, run);
   addTrustCommands(program, run);
+  addDrainCommands(program, run);
   addProcessCommands(program, run);
   addProxyCommands(program, run);
   inheritSettings(program);

@@ -60,6 +60,10 @@ const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Ac
   'POST resume': ['resume', 'write'],
   'POST abort': ['abort', 'write'],
   'POST retry': ['retry', 'write'],
+  'POST renew': ['renew', 'write'],
+  'POST restore': ['restore', 'write'],
+  'POST return': ['return', 'write'],
+  'POST redrain': ['redrain', 'write'],
 };
 
 const open = (verb: string, kind: string): Permission => ({ role: undefined, verb, kind, limited: 'open' });
@@ -92,6 +96,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/overview': view('Overview', 'closed'),
   'POST /hawser/v1/analyze': view('Analysis', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
+  'POST /hawser/v1/drain-plans': { ...view('Drain', 'closed'), verb: 'plan' },
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },
   'GET /hawser/v1/trust/domains': { ...view('TrustDomain', 'open'), verb: 'list' },

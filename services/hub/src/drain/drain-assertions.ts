@@ -1,21 +1,14 @@
 /** PURE: what must be so after a drain, whatever its urgency: somebody is left for everything. */
-import {
-  inScope,
-  isSelected,
-  type Scope,
-  type ServiceSelection,
-  scopesMeet,
-  scopeText,
-  selectionsMeet,
-} from '@hawser/model/drain-scope.ts';
+import type { DrainScope } from '@hawser/model/drain.ts';
+import { inScope, isSelected, type ServiceSelection, scopesMeet, scopeText, selectionsMeet } from '@hawser/model/drain-scope.ts';
 import type { ClusterPlace } from '@hawser/model/locality-priorities.ts';
 import type { Refusal } from './drain-evidence.ts';
 
 /** What a drain takes away. */
 export interface Taken {
   readonly name: string;
-  readonly scope: Scope;
-  readonly services?: ServiceSelection | undefined;
+  readonly scope: DrainScope;
+  readonly services?: ServiceSelection;
   readonly urgency: 'graceful' | 'emergency';
 }
 

@@ -1,11 +1,14 @@
 /** PURE: what operators may do with a drain that is under way. */
 import type { ResolvedCourse } from '@hawser/model/drain-course.ts';
 import type { DrainEvidence } from './drain-evidence.ts';
-import { type DrainState, entered, isOver, turned } from './drain-state.ts';
+import { type DrainState, entered, isOver, onward, turned } from './drain-state.ts';
 
 /** Commands of a drain. */
-export const DRAIN_COMMANDS = ['renew', 'restore', 'return', 'redrain'] as const;
-/** `restore` waits for readiness, `return` does not; `redrain` turns a restore around. */
+export const DRAIN_COMMANDS = ['renew', 'restore', 'return', 'redrain', 'promote'] as const;
+/**
+ * `restore` waits for readiness, `return` does not; `redrain` turns a restore around; `promote` takes the next step without holding
+ * the present one, and without having seen the traffic move.
+ */
 export type DrainCommand = (typeof DRAIN_COMMANDS)[number];
 
 /** What becomes of it; a text says why that cannot be, and what can. */
@@ -17,6 +20,7 @@ export function commanded(
   if (isOver(state)) return `it is over: ${state.phase}; start another`;
   if (command === 'renew') return renewed(state, course, evidence);
   if (command === 'redrain') return redrained(state, course, evidence);
+  if (command === 'promote') return promoted(state, course, evidence);
   if (state.phase === 'Pending') return { ...entered(state, 'Restored', evidence), message: 'it was taken back before anything was moved' };
   const unready = command === 'return';
   if (state.phase !== 'Restoring') return restoredBy(state, { course, evidence, unready });
@@ -46,4 +50,13 @@ function redrained(state: DrainState, course: ResolvedCourse, evidence: DrainEvi
   const { unready: _unready, ackedClock: _acked, reached = 0, ...rest } = state;
   const expiresClock = Math.max(state.expiresClock, evidence.clock + course.expiresInMs);
   return { ...entered({ ...rest, expiresClock }, 'Draining', evidence), step: reached, percent: course.steps[reached]?.percent ?? 100 };
+}
+
+function promoted(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState | string {
+  if (state.phase !== 'Draining' && state.phase !== 'Restoring') return `it is ${state.phase}: there is no next step`;
+  if (state.ackedClock === undefined) return 'the proxies have not acknowledged the present step';
+  const { leaving, returning } = evidence;
+  const refusal = state.phase === 'Draining' ? leaving : state.unready === true || !course.requireReadiness ? undefined : returning;
+  if (refusal !== undefined) return `${refusal.rule}: ${refusal.message}`;
+  return onward(state, course, evidence);
 }

@@ -91,6 +91,12 @@ export function turned(state: DrainState, evidence: DrainEvidence, unready: bool
   return entered({ ...rest, step: -1, reached: Math.max(state.step, 0), ...(unready ? { unready } : {}) }, 'Restoring', evidence);
 }
 
+/** The next step, of the way there or back; after the last one of the way there it is drained. */
+export function onward(state: DrainState, course: ResolvedCourse, evidence: Pick<DrainEvidence, 'now' | 'clock'>): DrainState {
+  const percent = state.phase === 'Restoring' ? nextStepBack(state, course) : nextStep(state, course);
+  return percent === undefined ? entered(state, 'Drained', evidence) : at(state, state.step + 1, { percent, clock: evidence.clock });
+}
+
 /** Enters a phase; what was said of the one before is not said of it. */
 export function entered(state: DrainState, phase: DrainPhase, { now, clock }: Pick<DrainEvidence, 'now' | 'clock'>): DrainState {
   const { message: _message, stalled: _stalled, ...rest } = state;
@@ -112,17 +118,14 @@ function begun(state: DrainState, course: ResolvedCourse, evidence: DrainEvidenc
 /** The next step of the way there, when the one in force has arrived, was seen to work, and was held. */
 function stepped(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState {
   if (state.ackedClock === undefined) return acknowledged(state, course, evidence);
-  if (hindrance(state, course, evidence) !== undefined) return state;
-  const percent = nextStep(state, course);
-  return percent === undefined ? entered(state, 'Drained', evidence) : at(state, state.step + 1, { percent, clock: evidence.clock });
+  return hindrance(state, course, evidence) === undefined ? onward(state, course, evidence) : state;
 }
 
 /** The next step of the way back, when the one before has arrived and was held, and there is readiness. */
 function steppedBack(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState {
   if (state.step >= 0 && state.ackedClock === undefined) return acknowledged(state, course, evidence);
   if (state.step >= 0 && state.percent === 0) return entered(state, 'Restored', evidence);
-  if (hindrance(state, course, evidence) !== undefined) return state;
-  return at(state, state.step + 1, { percent: nextStepBack(state, course), clock: evidence.clock });
+  return hindrance(state, course, evidence) === undefined ? onward(state, course, evidence) : state;
 }
 
 /** Notes that the quorum has the step in force, or that it is late. */

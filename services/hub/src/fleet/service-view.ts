@@ -20,7 +20,7 @@ export interface ServiceOverview extends WhoServesAnswer {
 export function serviceAnswers(
   context: FleetContext,
   service: ServiceName,
-  options: Pick<WhoServesInput, 'from' | 'without'> = {},
+  options: Pick<WhoServesInput, 'from' | 'without'> & { readonly policies?: WhoServesInput['policies'] } = {},
 ): WhoServesAnswer | undefined {
   const key = serviceKey(service);
   const clusters = context.fleet.clusters();
@@ -30,8 +30,8 @@ export function serviceAnswers(
     clusters: clusters.map(({ member, shards, withheld }) => ({
       ...{ member, shard: shards.get(key), withheld: withheld.get(key), state: context.fleet.freshness(member.name) },
     })),
-    policies: resourcesInForce(context.distribution.desired?.resources ?? []),
     ...options,
+    policies: options.policies ?? resourcesInForce(context.distribution.desired?.resources ?? []),
   });
 }
 

@@ -1,11 +1,21 @@
 /** The kinds whose resources move traffic in steps. */
+import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { Registry } from '@hawser/runtime/metrics.ts';
+import { drainKind } from '../drain/drain-kind.ts';
+import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { type ShiftParts, shiftKind } from '../shift/shift-kind.ts';
 import type { OperationKind } from './operation-kind.ts';
 
 /** What they are moved with. */
-export type OperationKindParts = ShiftParts;
+export interface OperationKindParts extends ShiftParts {
+  /** Undefined while traffic is not measured. */
+  readonly traffic: () => MeasuredTraffic | undefined;
+  readonly registry: Registry;
+}
 
 /** All of them; each has a line in `OPERATED_KINDS`, and its commands in `access/permissions.ts`. */
-export function operationKinds(parts: OperationKindParts): readonly OperationKind[] {
-  return [shiftKind(parts)];
+export function operationKinds({ registry, ...parts }: OperationKindParts): readonly OperationKind[] {
+  const drains = new DrainAccounts();
+  registerDrainMetrics(registry, drains);
+  return [shiftKind(parts), drainKind({ ...parts, drains }) as OperationKind];
 }

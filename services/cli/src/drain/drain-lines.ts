@@ -1,0 +1,108 @@
+/** PURE: drains and plans as text. */
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { scopeText } from '@hawser/model/drain-scope.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { DestinationForecast, DrainPlan, DrainStatusFields, LocalDrainView } from '@hawser/wire/drain.ts';
+import { shortSpan } from '../output/age.ts';
+import { type Column, tableLines } from '../output/table.ts';
+
+/** A Drain as the hub answers with it. */
+export type DrainResource = Resource<DrainSpec, DrainStatusFields>;
+
+const ENDED: readonly string[] = ['Restored', 'Interrupted', 'Failed'];
+
+/** Whether nothing moves it any more. */
+export function isOver({ status }: DrainResource): boolean {
+  return status !== undefined && ENDED.includes(status.phase);
+}
+
+/** What would be moved, where to, and what stands against it. */
+export function planLines(plan: DrainPlan, scope: DrainSpec['scope']): string[] {
+  const { clusters, services, urgency, steps, headroom, refusals } = plan;
+  const course =
+    urgency === 'emergency' ? 'at once, as an emergency' : `in steps of ${steps.map(({ percent }) => `${percent} %`).join(', ')}`;
+  return [
+    `${scopeText(scope)} (${clusters.length === 0 ? 'no cluster' : clusters.join(', ')}): ${count(services.length, 'service')}, ${course}`,
+    ...(headroom.length === 0 ? ['nobody would get more requests than now'] : ['', ...tableLines(FORECAST, headroom)]),
+    ...(refusals.length === 0 ? [] : ['', ...refusals.map(({ rule, message }) => `refused by ${rule}: ${message}`)]),
+  ];
+}
+
+/** A drain, in a few lines. */
+export function drainLines(drain: DrainResource, now: number): string[] {
+  const { metadata, spec, status } = drain;
+  const title = `${spec.urgency === 'emergency' ? 'emergency drain' : 'drain'} ${metadata.name} of ${scopeText(spec.scope)}: ${spec.reason ?? ''}`;
+  if (status === undefined) return [title];
+  const { phase, percent, step, waiting, message, proxies } = status;
+  const state = `  ${phase}${step === undefined ? '' : ` ${step}`}: ${percent} % goes elsewhere, ${seenText(status)}`;
+  const rest = [
+    ...(isOver(drain) ? [] : [`${proxies.acked} of ${proxies.expected} proxies have acknowledged this step`]),
+    ...(message === undefined ? [] : [message]),
+    ...(waiting === undefined ? [] : [`waits: ${waiting}`]),
+    ...(status.expiresAt === undefined ? [] : [expiryText(drain, now)]),
+  ];
+  return [title, state, ...rest.map((line) => `  ${line}`)];
+}
+
+/** One line for a log that nobody rewrites. */
+export function plainLine({ metadata, status }: DrainResource): string {
+  if (status === undefined) return metadata.name;
+  const { phase, step, percent, waiting, message } = status;
+  // A countdown would be a line a second.
+  const steady = waiting === undefined || /^it stays at this step/.test(waiting) ? undefined : waiting.replace(/\d+\.\d+ %/, 'too much');
+  const why = [message, steady].filter((text) => text !== undefined).join('; ');
+  return `${metadata.name}: ${phase}${step === undefined ? '' : ` ${step}`}, ${percent} % goes elsewhere${why === '' ? '' : `: ${why}`}`;
+}
+
+/** Drains as a table. */
+export function drainTable(drains: readonly DrainResource[], now: number): string[] {
+  if (drains.length === 0) return ['nothing is drained'];
+  const columns: Column<DrainResource>[] = [
+    { title: 'NAME', cell: ({ metadata }) => metadata.name },
+    { title: 'SCOPE', cell: ({ spec }) => scopeText(spec.scope) },
+    { title: 'URGENCY', cell: ({ spec }) => spec.urgency ?? 'graceful' },
+    { title: 'PHASE', cell: ({ status }) => [status?.phase, status?.step].filter((text) => text !== undefined).join(' ') },
+    { title: 'AWAY', cell: ({ status }) => `${status?.percent ?? 0} %` },
+    { title: 'SEEN', cell: ({ status }) => (status?.residualPercent === undefined ? '?' : `${status.residualPercent} %`) },
+    { title: 'EXPIRES', cell: (drain) => (drain.status?.expiresAt === undefined ? '' : expiryText(drain, now)) },
+    { title: 'REASON', cell: ({ spec }) => spec.reason ?? '' },
+  ];
+  const waits = drains.flatMap(({ metadata, status }) => {
+    const why = status?.waiting ?? status?.message;
+    return why === undefined ? [] : [`${metadata.name}: ${why}`];
+  });
+  return [...tableLines(columns, drains), ...(waits.length === 0 ? [] : ['', ...waits])];
+}
+
+/** Drains that agents made by themselves. */
+export function localDrainLines(drains: readonly LocalDrainView[], now: number): string[] {
+  return drains.map(({ cluster, by, until, reason }) => {
+    const left = shortSpan(Date.parse(until) - now);
+    return `cluster ${cluster} is drained by its own agent for ${left} more, by ${by}: ${reason} (hawser drain start --cluster ${cluster} --emergency takes it over)`;
+  });
+}
+
+function expiryText({ status }: DrainResource, now: number): string {
+  const left = Date.parse(status?.expiresAt ?? '') - now;
+  const renewed = (status?.renewals ?? 0) > 0 ? `, renewed ${status?.renewals} times` : '';
+  return left <= 0 ? 'its time is over' : `in ${shortSpan(left)}${renewed}`;
+}
+
+function seenText({ residualPercent, unobserved, phase }: DrainStatusFields): string {
+  if (residualPercent !== undefined) return `${residualPercent} % of the requests are seen to go there`;
+  return unobserved === undefined ? `and it is ${phase.toLowerCase()}` : `unobserved: ${unobserved}`;
+}
+
+function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`;
+}
+
+const rate = (perSecond: number | undefined): string => (perSecond === undefined ? '?' : perSecond.toFixed(perSecond >= 10 ? 0 : 1));
+const FORECAST: readonly Column<DestinationForecast>[] = [
+  { title: 'SERVICE', cell: ({ service }) => service },
+  { title: 'DESTINATION', cell: ({ cluster }) => cluster },
+  { title: 'NOW/S', cell: ({ requestsNow }) => rate(requestsNow) },
+  { title: 'AFTER/S', cell: ({ requestsAfter }) => rate(requestsAfter) },
+  { title: 'CAPACITY/S', cell: ({ capacity }) => rate(capacity) },
+  { title: 'HEADROOM', cell: ({ verdict }) => verdict },
+];

@@ -1,0 +1,128 @@
+/** What a drain would do to the load of its destinations, by what is measured and by the order that agents compile. */
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { effectiveFailover } from '@hawser/model/effective-policy.ts';
+import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { ServiceName } from '@hawser/model/service-host.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import { serviceAnswers } from '../fleet/service-view.ts';
+import { resourcesInForce } from '../placement/spec-in-force.ts';
+import { servicesMoved } from './drain-world.ts';
+import { type Headroom, headroomOf, type ServiceLoad } from './headroom.ts';
+
+/** What a forecast is made from. */
+export interface ForecastParts {
+  readonly context: FleetContext;
+  readonly traffic: MeasuredTraffic | undefined;
+  /** Requests/s that a cluster was seen to bear of a service, by `borneKey`; none where nothing was seen. */
+  readonly borne: Readonly<Record<string, number>>;
+}
+
+/** A drain at a percentage that is not in force yet. */
+export interface Forecast {
+  readonly drain: Resource;
+  readonly percent: number;
+}
+
+/** Load is looked at over this time, milliseconds: longer than the pulse of most clients, shorter than the time of a day. */
+const LOAD_MS = 30_000;
+/** What was borne is taken for this part of what can be: load is never quite even. */
+const BORNE = 0.7;
+
+/** Name of what a cluster bore of a service. */
+export function borneKey(service: string, cluster: string): string {
+  return `${service} ${cluster}`;
+}
+
+/** Every destination that would get more than now. */
+export function drainForecast({ drain, percent }: Forecast, parts: ForecastParts): readonly Headroom[] {
+  const { context, traffic } = parts;
+  const resources = context.distribution.desired?.resources ?? [];
+  const policies = resourcesInForce(resources);
+  const isThis = ({ kind, metadata }: Resource): boolean => kind === 'Drain' && metadata.name === drain.metadata.name;
+  const changed = [...policies.filter((policy) => !isThis(policy)), { ...drain, spec: formOf(drain, percent) }];
+  const demand = demandOf(traffic);
+  return headroomOf(
+    servicesMoved(context, drain.spec as DrainSpec).flatMap((service): ServiceLoad[] => {
+      const name = serviceName(service);
+      const [before, after] = [serviceAnswers(context, name, { policies }), serviceAnswers(context, name, { policies: changed })];
+      if (before === undefined || after === undefined) return [];
+      return [
+        {
+          service,
+          demand: demand?.get(service) ?? (demand === undefined ? undefined : NONE),
+          before: before.answers,
+          after: after.answers,
+          capacityOf: capacityOf({ name, policies, parts }),
+        },
+      ];
+    }),
+  );
+}
+
+/** The form of a drain at a percentage, as agents obey it. */
+export function formOf({ spec }: Resource, percent: number): DrainSpec {
+  const { scope, services, destinations, panicMode, reason } = spec as DrainSpec;
+  return {
+    ...{ scope, percent },
+    ...(services === undefined ? {} : { services }),
+    ...(destinations === undefined ? {} : { destinations }),
+    ...(panicMode === undefined ? {} : { panicMode }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+/** Requests/s that clusters bear of a service now, of those in the scope of a drain; what is not measured is left out. */
+export function loadBorne(
+  traffic: MeasuredTraffic | undefined,
+  services: readonly string[],
+  clusters: ReadonlySet<string>,
+): Record<string, number> {
+  const wanted = new Set(services);
+  const loads = (traffic?.load(LOAD_MS) ?? []).filter(({ service, cluster }) => wanted.has(service) && clusters.has(cluster));
+  return Object.fromEntries(loads.map(({ service, cluster, perSecond }) => [borneKey(service, cluster), perSecond]));
+}
+
+const NONE: ReadonlyMap<string, number> = new Map();
+
+/** Requests/s by service and caller's cluster; undefined while not every cluster that is there has accounted for the time. */
+function demandOf(traffic: MeasuredTraffic | undefined): ReadonlyMap<string, ReadonlyMap<string, number>> | undefined {
+  if (traffic === undefined) return undefined;
+  const to = traffic.knownUntil();
+  const groups = traffic.groups({ from: to - LOAD_MS, to }, ['source', 'service']);
+  const covered = traffic.window({ from: to - LOAD_MS, to }).sources.every(({ seconds }) => seconds > 0);
+  if (!covered) return undefined;
+  const demand = new Map<string, Map<string, number>>();
+  for (const { source, service, sums } of groups) {
+    const seconds = sums.sources.find(({ cluster }) => cluster === source)?.seconds ?? sums.seconds;
+    const own = demand.get(service) ?? new Map<string, number>();
+    demand.set(service, own.set(source, sums.attempts / Math.max(1, seconds)));
+  }
+  return demand;
+}
+
+interface CapacityOf {
+  readonly name: ServiceName;
+  readonly policies: readonly Resource[];
+  readonly parts: ForecastParts;
+}
+
+/** What is declared in the FailoverPolicy in force, of a region in equal parts among its clusters that serve; else what it was seen to bear. */
+function capacityOf({ name, policies, parts }: CapacityOf): (cluster: string) => number | undefined {
+  const { capacity } = effectiveFailover(policies, name) ?? {};
+  const key = `${name.namespace}/${name.service}`;
+  const serving = parts.context.fleet.clusters().filter(({ shards }) => (shards.get(key)?.healthy ?? 0) > 0);
+  return (cluster) => {
+    const region = parts.context.fleet.cluster(cluster)?.member.region ?? '';
+    const inRegion = serving.filter(({ member }) => member.region === region).length;
+    const regional = capacity?.regions?.[region];
+    const declared = capacity?.clusters?.[cluster] ?? (regional === undefined ? undefined : regional / Math.max(1, inRegion));
+    const borne = parts.borne[borneKey(key, cluster)];
+    return declared ?? (borne === undefined ? undefined : borne / BORNE);
+  };
+}
+
+function serviceName(key: string): ServiceName {
+  const [namespace = '', service = ''] = key.split('/');
+  return { namespace, service };
+}

@@ -1,0 +1,168 @@
+/** What a drain is judged by, gathered when it is asked for: most looks ask for little. */
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { type ResolvedCourse, resolvedCourse } from '@hawser/model/drain-course.ts';
+import { scopesMeet, selectionsMeet } from '@hawser/model/drain-scope.ts';
+import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
+import type { OperationContext } from '../operations/operation-kind.ts';
+import { permitIn } from '../safety/steering-world.ts';
+import { assertionRefusal, unknownScope } from './drain-assertions.ts';
+import type { DrainEvidence, Refusal, Residual, RolloutEvidence } from './drain-evidence.ts';
+import { drainForecast, loadBorne } from './drain-forecast.ts';
+import { type DrainState, nextStep, nextStepBack } from './drain-state.ts';
+import { HEADROOM } from './drain-waits.ts';
+import {
+  affectedPlaces,
+  drainMoves,
+  drainsInForce,
+  drainWorld,
+  membersIn,
+  movedServices,
+  percentInForce,
+  placeOf,
+  servicesMoved,
+  takenBy,
+} from './drain-world.ts';
+import { headroomRefusal } from './headroom.ts';
+import { residualOf } from './residual.ts';
+
+/** What drains need beside the fleet. */
+export interface DrainParts {
+  /** Undefined while traffic is not measured. */
+  readonly traffic: () => MeasuredTraffic | undefined;
+}
+
+/** Of the healthy endpoints, this part must be healthy before traffic comes back. */
+const READY = 0.8;
+
+/** The evidence for one look. */
+export class JudgedDrain implements DrainEvidence {
+  readonly now: number;
+  readonly clock: number;
+  readonly #context: FleetContext;
+  readonly #drain: Resource;
+  readonly #state: DrainState | undefined;
+  readonly #parts: DrainParts;
+
+  constructor({ fleet, now, clock }: OperationContext, drain: Resource, given: { state: DrainState | undefined; parts: DrainParts }) {
+    this.now = now;
+    this.clock = clock;
+    this.#context = fleet;
+    this.#drain = drain;
+    this.#state = given.state;
+    this.#parts = given.parts;
+  }
+
+  get course(): ResolvedCourse {
+    return resolvedCourse(this.#spec);
+  }
+
+  get rollout(): RolloutEvidence {
+    const { inForceRevision, metadata } = this.#drain;
+    const revision = inForceRevision ?? Number(metadata.resourceVersion ?? 0);
+    const { complete, proxies, waitingFor, disconnected } = currentRollout(this.#context, revision);
+    return { complete, expected: proxies.expected, acked: proxies.acked, waitingFor, disconnected };
+  }
+
+  get residual(): Residual {
+    const ackedClock = this.#state?.ackedClock;
+    const sinceMs = this.#state === undefined ? undefined : ackedClock === undefined ? 0 : this.clock - ackedClock;
+    const away = new Set(this.#state === undefined ? [] : this.rollout.disconnected);
+    return residualOf(this.#context, this.#parts.traffic(), { drain: this.#spec, sinceMs, away });
+  }
+
+  get baseline(): Readonly<Record<string, number>> {
+    const clusters = new Set(membersIn(this.#context, this.#spec).map(({ name }) => name));
+    return loadBorne(this.#parts.traffic(), servicesMoved(this.#context, this.#spec), clusters);
+  }
+
+  get leaving(): Refusal | undefined {
+    const { course } = this;
+    const last = course.steps.at(-1)?.percent ?? 100;
+    const percent = this.#state === undefined || this.#state.step < 0 ? last : (nextStep(this.#state, course) ?? last);
+    const others = drainsInForce(this.#context, this.#drain.metadata.name).map(takenBy);
+    return (
+      this.#unread() ??
+      assertionRefusal(takenBy(this.#drain), drainWorld(this.#context, others)) ??
+      guardRefusal(this.#context, this.#drain, { verb: 'drain', percent }) ??
+      (course.urgency === 'emergency' ? undefined : this.#shortOf(percent))
+    );
+  }
+
+  get returning(): Refusal | undefined {
+    if (this.#state === undefined) return undefined;
+    const percent = nextStepBack(this.#state, this.course);
+    return (
+      this.#unread() ?? this.#unfit() ?? guardRefusal(this.#context, this.#drain, { verb: 'restore', percent }) ?? this.#shortOf(percent)
+    );
+  }
+
+  get preemptedBy(): string | undefined {
+    const own = takenBy(this.#drain);
+    if (own.urgency === 'emergency') return undefined;
+    const places = (this.#context.distribution.desired?.members ?? []).map(placeOf);
+    const others = drainsInForce(this.#context, own.name).filter((other) => percentInForce(other) >= 100);
+    return others.map(takenBy).find((other) => {
+      return other.urgency === 'emergency' && scopesMeet(own.scope, other.scope, places) && selectionsMeet(own.services, other.services);
+    })?.name;
+  }
+
+  get scopeGone(): string | undefined {
+    const members = this.#context.distribution.desired?.members;
+    return members === undefined
+      ? undefined
+      : unknownScope(this.#spec, { places: members.map((member) => ({ ...placeOf(member), draining: false })) })?.message;
+  }
+
+  get #spec(): DrainSpec {
+    return this.#drain.spec as DrainSpec;
+  }
+
+  #unread(): Refusal | undefined {
+    if (this.#context.distribution.desired !== undefined) return undefined;
+    return { rule: 'desired-state', message: 'the hub has not read yet what there is; try again in a moment' };
+  }
+
+  #shortOf(percent: number): Refusal | undefined {
+    if (this.course.overrides.includes(HEADROOM)) return undefined;
+    const parts = { context: this.#context, traffic: this.#parts.traffic(), borne: this.#state?.baseline ?? {} };
+    return headroomRefusal(drainForecast({ drain: this.#drain, percent }, parts));
+  }
+
+  /** What comes back must speak, and be healthy. */
+  #unfit(): Refusal | undefined {
+    const { fleet } = this.#context;
+    for (const { name } of membersIn(this.#context, this.#spec)) {
+      if (fleet.freshness(name) !== 'KNOWN') return { rule: 'readiness', message: `nothing was heard of ${name} lately` };
+      for (const key of servicesMoved(this.#context, this.#spec)) {
+        const { total = 0, healthy = 0, draining = 0 } = fleet.cluster(name)?.shards.get(key) ?? {};
+        if (healthy < (total - draining) * READY)
+          return {
+            rule: 'readiness',
+            message: `${healthy} of ${total} endpoints of ${key} in ${name} are healthy, ${READY * 100} % must be`,
+          };
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Why freezes, safety rules, or what goes before it refuse a drain at a percentage. */
+export function guardRefusal(
+  context: FleetContext,
+  drain: Resource,
+  { verb, percent }: { readonly verb: 'drain' | 'restore'; readonly percent: number },
+): Refusal | undefined {
+  const taken = takenBy(drain);
+  const answer = permitIn(
+    context,
+    {
+      ...{ verb, urgency: taken.urgency === 'emergency' ? 'emergency' : 'manual' },
+      ...{ from: affectedPlaces(context, taken, percent), services: movedServices(context, taken) },
+      ...{ overrides: resolvedCourse(drain.spec as DrainSpec).overrides, self: `Drain//${taken.name}` },
+    },
+    { underWay: drainMoves(context) },
+  );
+  return answer.allowed ? undefined : { rule: answer.rule, message: answer.message };
+}

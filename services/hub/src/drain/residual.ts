@@ -1,0 +1,52 @@
+/** What share of the requests is seen to go to what is drained. Unknown is not zero. */
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { isSelected } from '@hawser/model/drain-scope.ts';
+import type { MeasuredTraffic, TrafficGroup } from '@hawser/model/measured-traffic.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import type { Residual } from './drain-evidence.ts';
+import { membersIn } from './drain-world.ts';
+
+/** What is looked at. */
+export interface ResidualQuestion {
+  readonly drain: DrainSpec;
+  /** Since when the form in force is so, milliseconds ago; undefined: before there was any. */
+  readonly sinceMs: number | undefined;
+  /** Clusters that are not connected: nobody waits for their word. */
+  readonly away: ReadonlySet<string>;
+}
+
+const LONGEST_MS = 10_000;
+const SHORTEST_MS = 2_000;
+const SECOND_MS = 1_000;
+
+/** The share in the last whole seconds that lie after the form came into force. */
+export function residualOf(
+  context: FleetContext,
+  traffic: MeasuredTraffic | undefined,
+  { drain, sinceMs, away }: ResidualQuestion,
+): Residual {
+  if (traffic === undefined) return { kind: 'unobserved', why: 'this hub does not measure traffic' };
+  const to = traffic.knownUntil();
+  const begun = sinceMs === undefined ? 0 : Math.ceil((context.now() - sinceMs) / SECOND_MS) * SECOND_MS;
+  const from = Math.max(begun, to - LONGEST_MS);
+  if (to - from < SHORTEST_MS) return { kind: 'unobserved', why: 'the seconds since then are not whole yet' };
+  const { sources } = traffic.window({ from, to });
+  const silent = sources.filter(({ cluster, seconds }) => !away.has(cluster) && seconds * SECOND_MS < to - from);
+  if (silent.length > 0)
+    return { kind: 'unobserved', why: `not all is known of the callers in ${silent.map(({ cluster }) => cluster).join(', ')}` };
+  const groups = traffic
+    .groups({ from, to }, ['source', 'service', 'cluster'])
+    .filter(({ service }) => isSelected(drain.services, service));
+  const attempts = (some: readonly TrafficGroup[]): number => some.reduce((sum, { sums }) => sum + sums.attempts, 0);
+  const all = attempts(groups);
+  const isDrained = drainedOf(context, drain);
+  return all === 0 ? { kind: 'idle' } : { kind: 'observed', percent: (attempts(groups.filter(isDrained)) / all) * 100 };
+}
+
+/** Of a gateway's drain the calls of other networks alone. */
+function drainedOf(context: FleetContext, drain: DrainSpec): (group: TrafficGroup) => boolean {
+  const networks = new Map((context.distribution.desired?.members ?? []).map(({ name, network }) => [name, network]));
+  const drained = new Set(membersIn(context, drain).map(({ name }) => name));
+  return ({ source, destination: { cluster } }) =>
+    drained.has(cluster) && (drain.scope.gateway === undefined || (source !== cluster && networks.get(source) !== networks.get(cluster)));
+}
