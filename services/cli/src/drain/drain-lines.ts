@@ -39,7 +39,7 @@ export function drainLines(drain: DrainResource, now: number): string[] {
     ...(isOver(drain) ? [] : [`${proxies.acked} of ${proxies.expected} proxies have acknowledged this step`]),
     ...(message === undefined ? [] : [message]),
     ...(waiting === undefined ? [] : [`waits: ${waiting}`]),
-    ...(status.expiresAt === undefined ? [] : [expiryText(drain, now)]),
+    ...(status.expiresAt === undefined ? [] : [`expires ${expiryText(drain, now)}`]),
   ];
   return [title, state, ...rest.map((line) => `  ${line}`)];
 }
@@ -84,7 +84,8 @@ export function localDrainLines(drains: readonly LocalDrainView[], now: number):
 
 function expiryText({ status }: DrainResource, now: number): string {
   const left = Date.parse(status?.expiresAt ?? '') - now;
-  const renewed = (status?.renewals ?? 0) > 0 ? `, renewed ${status?.renewals} times` : '';
+  const times = status?.renewals ?? 0;
+  const renewed = times === 0 ? '' : `, renewed ${times === 1 ? 'once' : `${times} times`}`;
   return left <= 0 ? 'its time is over' : `in ${shortSpan(left)}${renewed}`;
 }
 
