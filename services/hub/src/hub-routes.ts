@@ -38,7 +38,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   const { fleet, bus, signer, signal } = parts;
   const { context, onChange } = fleet;
   fleetRoutes(app, context);
-  drainRoutes(app, { database, context, traffic: () => undefined });
+  drainRoutes(app, { database, context, traffic: () => parts.traffic.memory });
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
   explainRouteRoutes(app, { context, bus, signer });

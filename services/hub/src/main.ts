@@ -137,7 +137,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   late.fleet = fleet;
   const operations = new Operations({
     context: fleet.context,
-    kinds: operationKinds({ context: fleet.context, traffic: () => undefined, registry }),
+    kinds: operationKinds({ context: fleet.context, traffic: () => late.traffic?.memory, registry }),
     onChange: () => late.operations?.hint(),
   });
   group.onStop('fleet', () => fleet.stop());
