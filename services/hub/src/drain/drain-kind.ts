@@ -26,6 +26,10 @@ export function drainKind(parts: DrainKindParts): OperationKind<DrainState, Judg
     kind: 'Drain',
     commands: DRAIN_COMMANDS,
     check: (tx, resource) => writtenProblems(tx, resource, parts),
+    keepsResource: ({ percent }, { metadata: { name } }) =>
+      percent === 0
+        ? undefined
+        : `it keeps ${percent} % of the traffic away, which would all come back at once; hawser drain restore ${name} first`,
     evidence: (context, drain, state) => {
       if (state !== undefined) parts.drains.seen(drain.metadata.name, context.now + state.expiresClock - context.clock);
       return new JudgedDrain(context, drain, { state, parts });

@@ -3,6 +3,7 @@ import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import { drainKind } from '../drain/drain-kind.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
+import { drainMoves } from '../drain/drain-world.ts';
 import { type ShiftParts, shiftKind } from '../shift/shift-kind.ts';
 import type { OperationKind } from './operation-kind.ts';
 
@@ -17,5 +18,6 @@ export interface OperationKindParts extends ShiftParts {
 export function operationKinds({ registry, ...parts }: OperationKindParts): readonly OperationKind[] {
   const drains = new DrainAccounts();
   registerDrainMetrics(registry, drains);
-  return [shiftKind(parts), drainKind({ ...parts, drains }) as OperationKind];
+  const moves = { underWay: () => drainMoves(parts.context) };
+  return [shiftKind({ moves, ...parts }), drainKind({ ...parts, drains }) as OperationKind];
 }
