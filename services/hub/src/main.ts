@@ -13,6 +13,7 @@ import { requestFields } from './access/request-context.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
 import { natsRevocations } from './bus/nats-revocations.ts';
+import { startChecks } from './checks/check-runner.ts';
 import { revokedUsers } from './cluster/member-store.ts';
 import { type HubConfig, type HubFlags, loadHubConfig } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -36,6 +37,7 @@ import { ownRecord, processesFile, refuseSecondHub } from './process-records.ts'
 import { type Servers, startServers } from './servers.ts';
 import { type HubDoors, openDoors } from './serving/hub-doors.ts';
 import { issueCertificate } from './serving/issue-certificate.ts';
+import type { StartShiftChecks } from './shift/shift-guardrails.ts';
 import { type RunningTraffic, startTraffic } from './traffic/start-traffic.ts';
 import type { RotationLoop } from './trust/rotation-loop.ts';
 import { startBundlePoller } from './trust/start-bundle-poller.ts';
@@ -137,7 +139,9 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   late.fleet = fleet;
   const operations = new Operations({
     context: fleet.context,
-    kinds: operationKinds({ context: fleet.context, traffic: () => late.traffic?.memory, registry }),
+    kinds: operationKinds({
+      ...{ context: fleet.context, traffic: () => late.traffic?.memory, startChecks: checksOf(late, parts), registry },
+    }),
     onChange: () => late.operations?.hint(),
   });
   group.onStop('fleet', () => fleet.stop());
@@ -164,7 +168,6 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   group.onStop('convergence', () => convergence.stop());
   startBundlePoller(core.database, { fleet, log, group, allowPrivate: config.privateBundleEndpoints === 'on' });
   const rotations = startRotations(core.database, { fleet, log, group });
-  late.operations = startOperations(core.database, { operations, fleet, log, group });
   late.rotations = rotations;
   const notifications = startNotifier(core.database, { sinks: parts.integrations.webhooks, registry, log, group });
   group.onStop('core', () => core.stop());
@@ -175,11 +178,22 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
   late.traffic = traffic;
+  late.operations = startOperations(core.database, { operations, fleet, log, group });
   addHubRoutes(core, {
     ...{ fleet, bus, traffic, notifications, signer: keys.signer, signal: group.signal },
     onRotation: () => rotations.hint(),
   });
   return core;
+}
+
+/** Checks of what moves traffic, about traffic as it is measured; operations begin when that is. */
+function checksOf(late: Late, { config, integrations }: Composition): StartShiftChecks {
+  return (checks, subject) => {
+    const { traffic, operations } = late;
+    if (traffic === undefined) throw new Error('traffic is not measured yet');
+    const allowPrivate = config.privateCheckEndpoints === 'on';
+    return startChecks(checks, { traffic: traffic.memory, integrations, allowPrivate, subject, onSample: () => operations?.hear() });
+  };
 }
 
 /** Parts that earlier ones look at once they are there. */

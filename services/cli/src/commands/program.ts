@@ -9,6 +9,7 @@ import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
 import { addResourceCommands } from './resource-commands.ts';
+import { addShiftCommands } from './shift-commands.ts';
 import { addTrustCommands } from './trust-commands.ts';
 import { addViewCommands } from './view-commands.ts';
 
@@ -61,6 +62,7 @@ export function createProgram(run: Run): Command {
   addPastCommands(program, run);
   addViewCommands(program, run);
   addAccessCommands(program, run);
+  addShiftCommands(program, run);
   addTrustCommands(program, run);
   addDrainCommands(program, run);
   addProcessCommands(program, run);

@@ -86,6 +86,7 @@ const OWN_COLUMNS: Readonly<Record<string, readonly ResourceColumn[]>> = {
   TrafficShift: [
     SERVICES,
     spec('WEIGHTS', ({ regions, clusters, subsets }) => pairs(regions ?? clusters ?? subsets)),
+    status('PHASE', ({ phase }) => phase),
     condition('Programmed'),
   ],
   Drain: [

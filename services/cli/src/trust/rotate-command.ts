@@ -7,8 +7,8 @@ import { HubRefusal } from '../client/hub-refusal.ts';
 import { connectHub } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { liveLines } from '../output/live-lines.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { terminal } from '../output/terminal.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import { plainLine, rotationLines } from './rotation-lines.ts';
 
@@ -117,10 +117,10 @@ interface Watching {
 /** Follows it to its end; a hub that is away is asked again, for what it does is in its database. */
 async function watch(hub: HubClient, first: RotationView, { flags, timeoutMs }: Watching): Promise<ExitCode> {
   const deadline = performance.now() + timeoutMs;
-  const lines = progressLines(flags);
+  const lines = liveLines(flags);
   let rotation = first;
   while (!isOver(rotation) && performance.now() < deadline) {
-    lines.show(rotation);
+    lines.show({ lines: rotationLines(rotation), plain: plainLine(rotation) });
     await sleep(LOOK_MS);
     rotation = (await lookAgain(hub, rotation.id)) ?? rotation;
   }
@@ -144,34 +144,4 @@ async function lookAgain(hub: HubClient, id: string): Promise<RotationView | und
 
 function isOver({ phase }: RotationView): boolean {
   return phase === 'Done' || phase === 'RolledBack' || phase === 'Failed';
-}
-
-/** In a terminal the state is rewritten in its place; elsewhere every change is a line. */
-function progressLines({ output }: RotateFlags): { show(rotation: RotationView): void; end(): void } {
-  const { stderr } = terminal();
-  let shown = 0;
-  let last = '';
-  const clear = (): void => {
-    if (shown > 0) stderr.write(`\u001b[${shown}A\u001b[J`);
-    shown = 0;
-  };
-  if (stderr.isTTY === true)
-    return {
-      show: (rotation) => {
-        clear();
-        const lines = rotationLines(rotation);
-        stderr.write(`${lines.join('\n')}\n`);
-        shown = lines.length;
-      },
-      end: clear,
-    };
-  return {
-    show: (rotation) => {
-      const line = plainLine(rotation);
-      if (line === last || output === 'json') return;
-      last = line;
-      note(line);
-    },
-    end: () => undefined,
-  };
 }

@@ -36,7 +36,19 @@ export function whoServesLines({ service, answers }: WhoServesAnswer): string[] 
   const rows = answers.flatMap(({ from, localities }) =>
     localities.toSorted((a, b) => a.priority - b.priority || b.weight - a.weight).map((locality): Row => ({ from, ...locality })),
   );
-  return rows.length === 0 ? [`nobody serves ${service}`] : tableLines(COLUMNS, rows);
+  return rows.length === 0 ? [`nobody serves ${service}`] : [...tableLines(COLUMNS, rows), ...shareLines(answers)];
+}
+
+/** What a shift has in force, once for all callers of whom it is true alike. */
+function shareLines(answers: WhoServesAnswer['answers']): string[] {
+  const callers = Map.groupBy(answers, ({ shares }) => {
+    if (shares === undefined) return '';
+    const parts = Object.entries(shares.parts).map(([name, part]) => `${name} ${part}`);
+    return `${parts.join(', ')} of ${shares.total}`;
+  });
+  return [...callers].flatMap(([text, of]) =>
+    text === '' ? [] : [`TrafficShift in force from ${of.map(({ from }) => from).join(', ')}: ${text}`],
+  );
 }
 
 const COLUMNS: readonly Column<Row>[] = [

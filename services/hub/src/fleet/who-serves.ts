@@ -7,6 +7,7 @@ import { localityPriorities } from '@hawser/model/locality-priorities.ts';
 import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { DIVISIONS, totalWeightOf } from '@hawser/model/traffic-shift.ts';
 import { isMutual } from '@hawser/model/trust-domain.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
 import { isPlacedOn } from '../placement/place.ts';
@@ -34,7 +35,8 @@ export interface WhoServesInput {
   readonly without?: string | undefined;
 }
 
-type Locality = WhoServesAnswer['answers'][number]['localities'][number];
+type Answer = WhoServesAnswer['answers'][number];
+type Locality = Answer['localities'][number];
 type Excluded = NonNullable<WhoServesAnswer['answers'][number]['excluded']>[number];
 
 /** The answer of `GET /hawser/v1/services/NAMESPACE/SERVICE/answers`, clusters in the order given, localities by priority. */
@@ -44,9 +46,25 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
     service: serviceKey(input.service),
     answers: clients.map(({ member }) => {
       const excluded = excludedFor(member, input);
-      return { from: member.name, localities: localitiesFor(member, input), ...(excluded.length === 0 ? {} : { excluded }) };
+      const shares = sharesFor(member, input);
+      return {
+        ...{ from: member.name, localities: localitiesFor(member, input) },
+        ...(shares === undefined ? {} : { shares }),
+        ...(excluded.length === 0 ? {} : { excluded }),
+      };
     }),
   };
+}
+
+/** What a TrafficShift has in force for these callers. */
+function sharesFor(client: RosterMember, { policies, service }: WhoServesInput): Answer['shares'] {
+  const shift = effectiveShift(
+    policies.filter((policy) => isPlacedOn(policy, client)),
+    service,
+  );
+  const of = shift === undefined ? undefined : DIVISIONS.find((division) => shift[division] !== undefined);
+  if (shift === undefined || of === undefined) return undefined;
+  return { of, parts: { ...shift[of] }, total: totalWeightOf(shift) };
 }
 
 function isCalled(client: RosterMember, member: RosterMember): boolean {

@@ -70,12 +70,15 @@ export class OperationLoop {
     this.#wake.abort();
   }
 
+  /** Something that is judged by was heard: it is looked at again, without the database. */
+  hear(): void {
+    if (this.#underWay.length > 0) this.#wake.abort();
+  }
+
   /** Runs until the signal is aborted; survives every failure of the database. */
   async run(): Promise<void> {
     const { signal, log, onHeard } = this.#parts;
-    const stopHearing = onHeard(() => {
-      if (this.#underWay.length > 0) this.#wake.abort();
-    });
+    const stopHearing = onHeard(() => this.hear());
     let isAway = false;
     while (!signal.aborted) {
       await sleep(LOOK_MS, AbortSignal.any([signal, this.#wake.signal]));

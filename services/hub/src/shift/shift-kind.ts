@@ -23,8 +23,6 @@ export interface ShiftParts {
   readonly traffic?: () => MeasuredTraffic | undefined;
   readonly startChecks?: StartShiftChecks;
   readonly moves?: KnownMoves;
-  /** Told of each change of phase, once it is stored. */
-  readonly onPhase?: (resource: Resource, before: ShiftState | undefined, after: ShiftState) => void;
 }
 
 const specOf = (resource: Resource): TrafficShiftSpec & SteppedShift => resource.spec as TrafficShiftSpec & SteppedShift;
@@ -47,9 +45,6 @@ export function shiftKind(parts: ShiftParts): OperationKind<ShiftState, ShiftEvi
     statusOf: (state, resource, evidence) => statusOf(state, specOf(resource), evidence),
     isEnded,
     attend: (underWay) => guardrails.attend(underWay),
-    changed: (before, after, resource) => {
-      if (before?.phase !== after.phase || before.pausedBy !== after.pausedBy) parts.onPhase?.(resource, before, after);
-    },
   };
 }
 

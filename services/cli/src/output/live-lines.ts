@@ -1,0 +1,39 @@
+/** Progress of something that goes on elsewhere: in a terminal it is rewritten in its place, elsewhere every change is a line. */
+import { note } from './print.ts';
+import { terminal } from './terminal.ts';
+
+/** What is shown of one look. */
+export interface Look {
+  /** For a terminal. */
+  readonly lines: readonly string[];
+  /** For a log that nobody rewrites: the same line is not repeated. */
+  readonly plain: string;
+}
+
+/** Shows looks on stderr; nothing where the output is JSON and there is no terminal. */
+export function liveLines({ output }: { readonly output?: string | undefined }): { show(look: Look): void; end(): void } {
+  const { stderr } = terminal();
+  let shown = 0;
+  let last = '';
+  const clear = (): void => {
+    if (shown > 0) stderr.write(`\u001b[${shown}A\u001b[J`);
+    shown = 0;
+  };
+  if (stderr.isTTY === true)
+    return {
+      show: ({ lines }) => {
+        clear();
+        stderr.write(`${lines.join('\n')}\n`);
+        shown = lines.length;
+      },
+      end: clear,
+    };
+  return {
+    show: ({ plain }) => {
+      if (plain === last || output === 'json') return;
+      last = plain;
+      note(plain);
+    },
+    end: () => undefined,
+  };
+}
