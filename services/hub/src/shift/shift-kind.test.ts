@@ -56,13 +56,7 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
   const operationsOf = (): Operations =>
     new Operations({
       context,
-      kinds: [
-        kindOf(
-          context,
-          () => desired,
-          (phase) => phases.push(phase),
-        ),
-      ],
+      kinds: [kindOf(context, () => desired)],
       onChange: () => undefined,
     });
 
