@@ -57,7 +57,7 @@ export const DrainSpec = Type.Object(
     ),
     closeLongLived: Type.Optional(
       Type.Boolean({
-        description: 'Whether connections to what is wholly drained that are left are ended now; the hub says when. Default: false.',
+        description: 'Whether connections to what is wholly drained that are left are ended; the hub tells agents when. Default: true.',
       }),
     ),
   },

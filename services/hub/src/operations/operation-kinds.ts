@@ -4,6 +4,7 @@ import type { Registry } from '@hawser/runtime/metrics.ts';
 import { drainKind } from '../drain/drain-kind.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { drainMoves } from '../drain/drain-world.ts';
+import { overflowKind } from '../overflow/overflow-kind.ts';
 import { type ShiftParts, shiftKind } from '../shift/shift-kind.ts';
 import type { OperationKind } from './operation-kind.ts';
 
@@ -19,5 +20,5 @@ export function operationKinds({ registry, ...parts }: OperationKindParts): read
   const drains = new DrainAccounts();
   registerDrainMetrics(registry, drains);
   const moves = { underWay: () => drainMoves(parts.context) };
-  return [shiftKind({ moves, ...parts }), drainKind({ ...parts, drains }) as OperationKind];
+  return [shiftKind({ moves, ...parts }), drainKind({ ...parts, drains }) as OperationKind, overflowKind(parts)];
 }

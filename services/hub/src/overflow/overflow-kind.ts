@@ -1,0 +1,57 @@
+/** FailoverPolicies whose overflow the hub works out, as operations: they begin with the policy and last as long as it asks for it. */
+import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
+import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
+import type { OperationKind } from '../operations/operation-kind.ts';
+import { placedRevision } from '../placement/spec-in-force.ts';
+import { measuredLoads } from './overflow-loads.ts';
+import { advancedOverflow, type OverflowEvidence, type OverflowState, spillingForm, startedOverflow } from './overflow-state.ts';
+
+/** What it is worked out with. */
+export interface OverflowParts {
+  /** Undefined while nothing is measured. */
+  readonly traffic?: (() => MeasuredTraffic | undefined) | undefined;
+}
+
+const specOf = (resource: Resource): FailoverPolicySpec => resource.spec as FailoverPolicySpec;
+
+/** Builds the kind. */
+export function overflowKind({ traffic }: OverflowParts): OperationKind<OverflowState, OverflowEvidence> {
+  return {
+    kind: 'FailoverPolicy',
+    commands: [],
+    start: (resource, { now }) => startedOverflow(specOf(resource), now),
+    evidence: ({ fleet, now, clock }, resource) => ({
+      ...{ now, clock },
+      get isInForce() {
+        return hasEverybody(fleet, resource);
+      },
+      loads: (since, spec) => {
+        const measured = traffic?.();
+        const namespace = resource.metadata.namespace ?? '';
+        if (measured === undefined) return undefined;
+        const away = currentRollout(fleet, placedRevision(resource)).disconnected;
+        return measuredLoads(measured, { namespace, spec, since, away, clusters: fleet.fleet.clusters() });
+      },
+    }),
+    advance: (state, resource, evidence) => advancedOverflow(state, specOf(resource), evidence),
+    command: (_state, command) => `${command} is nothing that overflow knows: change the policy`,
+    inForce: (resource, state) => spillingForm(specOf(resource), state),
+    statusOf: (state, resource) => {
+      const { phase, message, learned } = state;
+      const spill = spillingForm(specOf(resource), state)?.spill ?? [];
+      return { overflow: { phase, ...(message === undefined ? {} : { message }), spill, learned } };
+    },
+    isEnded: ({ phase }) => phase === 'Ended',
+  };
+}
+
+/** Whether every connected proxy has acknowledged what is in force of a policy. */
+function hasEverybody(context: FleetContext, resource: Resource): boolean {
+  const { desired, published } = context.distribution;
+  const revision = placedRevision(resource);
+  if (desired === undefined || desired.revision < revision || published < revision) return false;
+  const { proxies, unaccounted, disconnected } = currentRollout(context, revision);
+  return proxies.acked + proxies.nacked >= proxies.expected && unaccounted.every((cluster) => disconnected.includes(cluster));
+}
