@@ -24,13 +24,14 @@ describe('clusters of one trust domain', { timeout: DEADLINE_MS }, () => {
     const domain = { apiVersion: 'hawser.dev/v1alpha1', kind: 'TrustDomain', metadata: { name }, spec };
     expect(await hawser.run(['apply', '-f', '-'], { input: JSON.stringify(domain) })).toMatchObject({ status: 0 });
   };
-  /** Calls the server with what the authority of a cluster signs now; whether it was let in. */
-  const isBelieved = async (cluster: string, trustDomain: string): Promise<boolean> => {
+  /** Calls the server with what the authority of a cluster signs now; undefined when it is not let in. */
+  const hold = async (cluster: string, trustDomain: string): Promise<HeldCalls | undefined> => {
     const identityDir = agentFolder(join(hawser.folder, '.hawser'), cluster);
     const calls = await holdCalls({ identityDir, trustDomain, address: SERVER, serverName: '80.reviews.bookinfo' });
     if (calls !== undefined) held.push(calls);
-    return calls !== undefined;
+    return calls;
   };
+  const isBelieved = async (cluster: string, trustDomain: string): Promise<boolean> => (await hold(cluster, trustDomain)) !== undefined;
 
   beforeAll(async () => {
     app = await startApp('reviews', SERVER);
@@ -93,5 +94,14 @@ describe('clusters of one trust domain', { timeout: DEADLINE_MS }, () => {
     await apply('eu-west.hawser', { federatesWith: [] });
     await eventually(async () => (await statusOf(OUTER)) === 503, 'a client calls servers that it does not believe');
     expect(await isBelieved('eu-west', 'eu-west.hawser')).toBe(true);
+  });
+
+  it('of which one is revoked: what its callers have open ends, and the others of that name are believed', async () => {
+    const open = await hold('us-west', 'prod.test');
+    expect(open).toBeDefined();
+    expect(await hawser.run(['cluster', 'revoke', 'us-west', '--yes', '--timeout', '30s'])).toMatchObject({ status: 0 });
+    await eventually(async () => (await open?.ask()) === 0, 'an open connection is answered still');
+    await eventually(async () => !(await isBelieved('us-west', 'prod.test')), 'the server believes who was revoked');
+    await eventually(() => isBelieved('us-east', 'prod.test'), 'the server does not believe its own cluster');
   });
 });

@@ -93,10 +93,9 @@ class Agent implements RunningAgent {
     this.#base = base;
     this.#validity = [credentialsValidity(member.membership), rootValidity(base.authority.trustBundle)];
     this.#warnings = new Warnings(({ place, message }) => log.warn({ place, warning: message }, 'warning'));
-    this.#federation = new Federation({ name: cluster, region, zone, trustDomain });
+    this.#federation = new Federation({ name: cluster, region, zone, trustDomain }, base.saved?.lapsed);
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
-    this.#federation.resumeLapsed(saved?.lapsed ?? []);
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
     const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
@@ -393,8 +392,7 @@ class Agent implements RunningAgent {
       ...(this.#feed?.encoded() ?? { config: [], fleet: [] }),
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
-      lapsed: [...this.#federation.lapsed],
-      ...{ proxies: this.#proxies.refs(), use: this.#use.saved() },
+      ...{ proxies: this.#proxies.refs(), use: this.#use.saved(), lapsed: this.#federation.lapsed },
       probation: this.#probation.saved(),
     };
   }

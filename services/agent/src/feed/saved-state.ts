@@ -7,6 +7,7 @@ import { Compile } from 'typebox/compile';
 import type { LocalState } from '../discover/local-source.ts';
 import { REGISTRY_KINDS, type RegistryObject } from '../discover/registry-kinds.ts';
 import { savedCredentials } from '../discover/secrets.ts';
+import type { LapsedTrust } from '../state/lapsed-trust.ts';
 import type { SavedProbation } from '../state/policy-probation.ts';
 
 const Probation = Type.Object({
@@ -67,8 +68,8 @@ export const SavedState = Type.Object({
       }),
     ),
   ),
-  /** Trust domains that were believed and are not any more; absent from files of an earlier release. */
-  lapsed: Type.Optional(Type.Array(Type.String())),
+  /** Who was believed and is not any more; absent from files of an earlier release. */
+  lapsed: Type.Optional(Type.Unsafe<LapsedTrust>(Type.Object({ domains: Type.Array(Type.String()), clusters: Type.Array(Type.String()) }))),
   /** Upstreams that proxies asked for, and when, in ms since 1970; absent from files of an earlier release. */
   use: Type.Optional(Type.Array(Type.Object({ namespace: Type.String(), upstream: Type.String(), askedAt: Type.Number() }))),
   proxies: Type.Array(

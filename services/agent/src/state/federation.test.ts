@@ -107,33 +107,35 @@ describe('trust that lapsed', () => {
 
   test('is remembered by name until it is given again, and what was never believed is not', () => {
     const known = federation(member('a'), member('b'), member('c'));
-    expect(known.world().lapsed).toEqual([]);
+    expect(known.lapsed.domains).toEqual([]);
     known.setRoster(roster(member('a'), member('c')));
     known.takeDirty();
-    expect(known.world().lapsed).toEqual(['b.hawser']);
+    expect(known.world().lapsed).toEqual({ domains: ['b.hawser'], clusters: [] });
     known.setRoster(roster(member('a', { federatesWith: [] }), member('c')));
-    expect([known.world().lapsed, known.takeDirty()]).toEqual([['b.hawser', 'c.hawser'], 'all']);
+    expect([known.lapsed.domains, known.takeDirty()]).toEqual([['b.hawser', 'c.hawser'], 'all']);
     known.setRoster(roster(member('a'), member('b')));
-    expect(known.world().lapsed).toEqual(['c.hawser']);
+    expect(known.lapsed.domains).toEqual(['c.hawser']);
     const strange = federation(member('a', { federatesWith: [] }), member('b'));
     strange.setRoster(roster(member('a', { federatesWith: [] })));
-    expect(strange.world().lapsed).toEqual([]);
+    expect(strange.lapsed).toEqual({ domains: [], clusters: [] });
   });
 
-  test('is that of a trust domain, not of one of its clusters; of one outside too', () => {
+  test('is that of a trust domain, and of a cluster by its own name where others bear the same; of one outside too', () => {
     const [b, c] = [member('b', { trustDomain: 'prod.test' }), member('c', { trustDomain: 'prod.test' })];
     const known = federation(member('a'), b, c);
     const external = [{ name: 'out.test', trustBundle: ['root'] }];
     known.setRoster({ ...roster(member('a'), c), external });
-    expect(known.world().lapsed).toEqual([]);
+    expect(known.lapsed).toEqual({ domains: [], clusters: ['b 1'] });
     known.setRoster(roster(member('a')));
-    expect(known.world().lapsed).toEqual(['out.test', 'prod.test']);
+    expect(known.lapsed).toEqual({ domains: ['out.test', 'prod.test'], clusters: ['b 1'] });
   });
 
   test('outlives a restart', () => {
-    const known = new Federation({ name: 'a', region: 'a', zone: '', trustDomain: 'a.hawser' });
-    known.resumeLapsed(['b.hawser', 'c.hawser']);
+    const known = new Federation(
+      { name: 'a', region: 'a', zone: '', trustDomain: 'a.hawser' },
+      { domains: ['b.hawser', 'c.hawser'], clusters: ['d 1'] },
+    );
     known.setRoster(roster(member('a'), member('c')));
-    expect(known.lapsed).toEqual(['b.hawser']);
+    expect(known.lapsed).toEqual({ domains: ['b.hawser'], clusters: ['d 1'] });
   });
 });

@@ -2,10 +2,11 @@
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ClusterFacts, ExternalTrustDomain, Roster, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { federates, isMutual } from '@hawser/model/trust-domain.ts';
+import { isMutual } from '@hawser/model/trust-domain.ts';
 import { KeyOwners, readAuthority } from '@hawser/runtime/authority-certificate.ts';
 import type { Credentials } from './credential.ts';
 import type { Shards } from './endpoint-brake.ts';
+import { type LapsedTrust, lapsedAfter, NOTHING_LAPSED } from './lapsed-trust.ts';
 import { strandedEndpoints } from './stranded-endpoints.ts';
 import type { PeerCluster, World } from './world.ts';
 
@@ -20,9 +21,6 @@ export interface OwnCluster {
   readonly trustDomain: string;
 }
 
-/** Their connections are long gone when so many others have lapsed since. */
-const MOST_LAPSED = 100;
-const NOBODY: Roster = { members: [] };
 const NO_FACTS: ClusterFacts = { trustBundle: [], gateways: [] };
 
 /** Holds the newest of everything; `world` is immutable, and its unchanged parts stay the same objects. */
@@ -40,15 +38,17 @@ export class Federation {
   readonly #keyOwners = new KeyOwners();
   /** By external trust domain: why its bundle is not taken. */
   readonly #refusedDomains = new Map<string, string>();
-  #lapsed: readonly string[] = [];
+  #lapsed: LapsedTrust;
   #policies: ReadonlyMap<string, Resource> = new Map();
   #credentials: Credentials = new Map();
   #credentialsDiffer = false;
   #all = true;
   readonly #services = new Set<string>();
 
-  constructor(own: OwnCluster) {
+  /** `lapsed` as it was when the state was saved. */
+  constructor(own: OwnCluster, lapsed: LapsedTrust = NOTHING_LAPSED) {
     this.#own = own;
+    this.#lapsed = lapsed;
     this.#rebuildClusters();
   }
 
@@ -66,14 +66,9 @@ export class Federation {
     return this.#given;
   }
 
-  /** Trust domains that were believed and are not any more, sorted. */
-  get lapsed(): readonly string[] {
+  /** Who was believed and is not any more. */
+  get lapsed(): LapsedTrust {
     return this.#lapsed;
-  }
-
-  /** What had lapsed when the state was saved. */
-  resumeLapsed(names: readonly string[]): void {
-    this.#lapsed = [...names].sort();
   }
 
   /** Members of the federation other than the own cluster. */
@@ -95,7 +90,9 @@ export class Federation {
   /** The hub's word on who belongs to it. What a cluster said in an older epoch, or one that left, is forgotten. */
   setRoster(roster: Roster): void {
     const before = new Map((this.#roster?.members ?? []).map((member) => [member.name, member]));
-    this.#lapse(this.#roster, roster);
+    const lapsed = lapsedAfter(this.#lapsed, this.#own, [this.#roster, roster]);
+    this.#all ||= lapsed !== this.#lapsed;
+    this.#lapsed = lapsed;
     this.#roster = roster;
     for (const gone of before.values()) {
       const now = this.member(gone.name);
@@ -203,24 +200,6 @@ export class Federation {
   /** Everything is to be compiled again. */
   markAll(): void {
     this.#all = true;
-  }
-
-  /** Bundles end what is begun anew; what is open already is known by the names that are not believed any more. */
-  #lapse(before: Roster | undefined, after: Roster): void {
-    const now = this.#believedIn(after);
-    const gone = [...this.#believedIn(before)].filter((name) => !now.has(name));
-    const left = this.#lapsed.filter((name) => !now.has(name) && !gone.includes(name));
-    const next = [...left, ...gone].slice(-MOST_LAPSED).sort();
-    if (next.join() === this.#lapsed.join()) return;
-    this.#lapsed = next;
-    this.#all = true;
-  }
-
-  #believedIn({ members, external = [] }: Roster = NOBODY): ReadonlySet<string> {
-    const own = members.find(({ name }) => name === this.#own.name) ?? this.#own;
-    const named = external.filter(({ trustBundle }) => trustBundle.length > 0).map(({ name }) => name);
-    const all = [...members.map(({ trustDomain }) => trustDomain), ...named];
-    return new Set(all.filter((trustDomain) => federates(own, trustDomain)));
   }
 
   #setShard(cluster: string, key: string, shard: EndpointShard | undefined): void {

@@ -3,6 +3,7 @@ import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ExternalTrustDomain } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Credentials } from './credential.ts';
+import type { LapsedTrust } from './lapsed-trust.ts';
 
 /** A member of the federation as this agent knows it. */
 export interface PeerCluster {
@@ -66,6 +67,6 @@ export interface World {
   readonly credentials?: Credentials;
   /** Trust domains outside of the federation. */
   readonly external?: readonly ExternalTrustDomain[];
-  /** Trust domains that were believed once and are not any more, sorted: who has a connection from before is refused what it asks for. */
-  readonly lapsed?: readonly string[];
+  /** Who was believed once and is not any more: who has a connection from before is refused what it asks for. */
+  readonly lapsed?: LapsedTrust;
 }

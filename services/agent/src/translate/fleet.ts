@@ -2,6 +2,7 @@
 import type { ExternalTrustDomain } from '@hawser/model/fleet.ts';
 import { federates, isMutual } from '@hawser/model/trust-domain.ts';
 import { readAuthority } from '@hawser/runtime/authority-certificate.ts';
+import { NOTHING_LAPSED } from '../state/lapsed-trust.ts';
 import type { PeerCluster, World } from '../state/world.ts';
 import { parseHostPort } from './wire-values.ts';
 
@@ -36,8 +37,8 @@ export function fleetOf(world: World): Fleet | undefined {
   // An empty bundle is the end of a domain: Envoy refuses a validator that holds one.
   const members = [...known.values()].filter(({ trustDomain }) => federates(self, trustDomain));
   const believed = [...members, ...external.filter(({ trustBundle }) => trustBundle.length > 0)];
-  const { lapsed = [] } = world;
-  return { self, known, trusted, believed, lapsed, severed: severedBy(members), members: new Set(world.clusters.keys()) };
+  const { domains: lapsed, clusters: left } = world.lapsed ?? NOTHING_LAPSED;
+  return { self, known, trusted, believed, lapsed, severed: severedBy(members, left), members: new Set(world.clusters.keys()) };
 }
 
 /** Whether two worlds have the same fleet. */
@@ -45,8 +46,9 @@ export function isSameFleet(a: World, b: World): boolean {
   return a.clusters === b.clusters && a.self === b.self && a.external === b.external && a.lapsed === b.lapsed;
 }
 
-function severedBy(clusters: readonly PeerCluster[]): string | undefined {
-  const said = clusters.flatMap(({ name, severed }) => (severed === undefined ? [] : [`${name} ${severed}`]));
+/** By emergencies, and by clusters that left others of their trust domain behind. */
+function severedBy(clusters: readonly PeerCluster[], left: readonly string[]): string | undefined {
+  const said = [...clusters.flatMap(({ name, severed }) => (severed === undefined ? [] : [`${name} ${severed}`])), ...left.toSorted()];
   return said.length === 0 ? undefined : said.join(', ');
 }
 

@@ -127,7 +127,7 @@ describe('trust that ends while connections are open', () => {
   test('lapsed: routes of servers refuse whom TLS refuses from now on, and nothing else of HTTP changes', () => {
     const translator = translatorWith();
     const before = resourcesAfter(translator.update(world, 'all'));
-    const changes = translator.update({ ...world, lapsed: ['gone.test'] }, 'all');
+    const changes = translator.update({ ...world, lapsed: { domains: ['gone.test'], clusters: [] } }, 'all');
     const written = changes.flatMap(keysOf).filter(({ type }) => type !== 'SDS');
     expect(written.length).toBeGreaterThan(0);
     for (const { type, name } of written) expect(`${type} ${name}`).toMatch(/^RDS inbound\|/);
@@ -148,5 +148,7 @@ describe('trust that ends while connections are open', () => {
     expect(changes.flatMap(keysOf).every(({ name }) => name === 'inbound')).toBe(true);
     expect(translator.update(severed('first'), 'all')).toEqual([]);
     expect(typesOf(translator.update(severed('second'), 'all'))).toEqual(['LDS']);
+    // So does a cluster that leaves others of its trust domain behind: its callers bear the same name as theirs.
+    expect(typesOf(translator.update({ ...severed('second'), lapsed: { domains: [], clusters: ['left 1'] } }, 'all'))).toEqual(['LDS']);
   });
 });
