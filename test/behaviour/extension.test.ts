@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { until } from '../datapath/kit/until.ts';
 import { behavioursOf } from './kit/behaviour.ts';
-import type { Reply } from './kit/clients.ts';
+import { callTcp, type Reply } from './kit/clients.ts';
+import { APP_PORTS } from './kit/echo-app.ts';
 import { policy, type Rig, type RigCall } from './kit/rig.ts';
-import { headerModule } from './kit/wasm-module.ts';
+import { headerModule, prefixModule } from './kit/wasm-module.ts';
 
 const ADDRESS = '127.81.106.2';
 const MODULE = headerModule('x-plugin', 'was-here');
@@ -51,7 +52,11 @@ afterAll(() => {
   decides.closeAllConnections();
 });
 
-const behaviour = behavioursOf({ net: 106 });
+const PORTS = [
+  { name: 'http', port: 80, protocol: 'http' },
+  { name: 'tcp', port: 9000, protocol: 'tcp' },
+] as const;
+const behaviour = behavioursOf({ net: 106, drainsAtOnce: true, ports: { 'bookinfo/reviews': PORTS } });
 type Policy = ReturnType<typeof policy>;
 
 function provider(more: object = {}, port = byHttp): Policy {
@@ -61,6 +66,13 @@ function provider(more: object = {}, port = byHttp): Policy {
 
 function custom(rules: unknown = [{}], more: object = {}): Policy {
   return policy('AuthorizationPolicy', { action: 'CUSTOM', provider: { name: 'judge' }, rules, ...more });
+}
+
+/** The URL's path of a file with these bytes. */
+function inFile(bytes: Uint8Array): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
+  writeFileSync(file, bytes);
+  return file;
 }
 
 /** The first reply that fulfils a condition: connections of before may live on for a moment. */
@@ -136,10 +148,8 @@ behaviour('EX-007', 'provider.name', 'without a provider of that name nobody can
 });
 
 behaviour('EX-020', 'url', 'a module of a file sees requests: here on the side of the caller', async (rig) => {
-  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
-  writeFileSync(file, MODULE);
   await rig.policies([
-    policy('WasmPlugin', { url: `file://${file}`, phase: 'AUTHN', match: [{ mode: 'CLIENT' }], pluginConfig: { a: 1 } }),
+    policy('WasmPlugin', { url: `file://${inFile(MODULE)}`, phase: 'AUTHN', match: [{ mode: 'CLIENT' }], pluginConfig: { a: 1 } }),
   ]);
   expect((await reply(rig, {}, ({ got }) => got?.headers['x-plugin'] !== undefined)).got?.headers['x-plugin']).toBe('was-here');
 });
@@ -156,11 +166,9 @@ const unmarked = (one: Reply): boolean => one.status === 200 && !marked(one);
 
 /** A plugin of a file that is for these requests; what was before it is over. */
 async function pluginFor(rig: Rig, ...match: readonly object[]): Promise<void> {
-  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
-  writeFileSync(file, MODULE);
   await rig.policies([]);
   await reply(rig, {}, unmarked);
-  await rig.policies([policy('WasmPlugin', { url: `file://${file}`, match })]);
+  await rig.policies([policy('WasmPlugin', { url: `file://${inFile(MODULE)}`, match })]);
 }
 
 behaviour(
@@ -179,3 +187,30 @@ behaviour('EX-023', 'match.ports', 'on the side of the server the port is the on
   await pluginFor(rig, { mode: 'SERVER', ports: [{ number: 9080 }] });
   await reply(rig, {}, marked);
 });
+
+behaviour(
+  'EX-024',
+  'type NETWORK',
+  'a module sees the bytes of connections: here those that an application of TCP receives',
+  async (rig) => {
+    let said = '';
+    const says = async (pattern: RegExp): Promise<boolean> => {
+      const at = await rig.listener('outbound_tcp|9000|reviews.bookinfo.svc.clusterset.local');
+      said = at === undefined ? '' : (await callTcp(at, 'hello')).join(' ');
+      return pattern.test(said);
+    };
+    const match = [{ mode: 'SERVER', ports: [{ number: APP_PORTS.tcp }] }];
+    await rig.policies([policy('WasmPlugin', { type: 'NETWORK', url: `file://${inFile(prefixModule('before '))}`, match })]);
+    await until(
+      () => says(/before hello/),
+      () => said,
+    );
+    // Other ports are not its: their bytes would be no HTTP any more.
+    await reply(rig, {}, ({ status }) => status === 200);
+    await rig.policies([]);
+    await until(
+      () => says(/^(?!.*before).*hello/),
+      () => said,
+    );
+  },
+);

@@ -1,4 +1,4 @@
-/** WasmPlugin: modules that Envoy's own V8 runs requests through. */
+/** WasmPlugin: modules that Envoy's own V8 runs requests through, or the bytes of connections. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { WasmPluginSpec } from '@hawser/model/istio/specs.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
@@ -27,12 +27,30 @@ export function pluginsFor(workload: Workload, policies: ExtensionPolicies): rea
 
 /** The filters of plugins that are for a side and a place. */
 export function pluginFilters(plugins: readonly Plugin[], side: Side, place: Place): ReturnType<typeof extension>[] {
-  const isHere = ({ spec }: Plugin): boolean => placeOf(spec.phase) === place;
+  const isHere = ({ spec }: Plugin): boolean => spec.type !== 'NETWORK' && placeOf(spec.phase) === place;
   return plugins.filter(isHere).flatMap((plugin) => {
     const ports = portsFor(plugin, side);
     if (ports === undefined) return [];
-    const filter = filterOf(plugin);
+    const filter = filterOf(plugin, 'envoy.extensions.filters.http.wasm.v3.Wasm');
     return [ports === 'all' ? structured(filter.name, filter.type, filter.config) : filterForPorts(filter, ports)];
+  });
+}
+
+/** A filter chain: whose side it is on, and the application's port if it is for one. */
+export interface ChainOf {
+  readonly side: Side;
+  readonly port: number | undefined;
+}
+
+/** The filters of plugins that see the bytes of a chain's connections, whatever they carry, at a place; without `place` all of them. */
+export function connectionPluginFilters(plugins: readonly Plugin[], chain: ChainOf, place?: Place): ReturnType<typeof extension>[] {
+  const isHere = ({ spec }: Plugin): boolean => spec.type === 'NETWORK' && (place === undefined || placeOf(spec.phase) === place);
+  return plugins.filter(isHere).flatMap((plugin) => {
+    const ports = portsFor(plugin, chain.side);
+    const isFor = ports === 'all' || (chain.port !== undefined && ports?.includes(chain.port) === true);
+    if (!isFor) return [];
+    const { name, type, config } = filterOf(plugin, 'envoy.extensions.filters.network.wasm.v3.Wasm');
+    return [structured(name, type, config)];
   });
 }
 
@@ -56,7 +74,7 @@ function portsFor({ spec: { match = [] } }: Plugin, side: Side): readonly number
   return held.length === 0 ? undefined : held.flatMap(({ ports = [] }) => ports.map(({ number }) => number));
 }
 
-function filterOf(plugin: Plugin): FilterConfig {
+function filterOf(plugin: Plugin, type: string): FilterConfig {
   const { namespace, name, spec } = plugin;
   const { pluginName = '', pluginConfig, failStrategy = 'FAIL_CLOSE', vmConfig } = spec;
   const config: JsonObject = {
@@ -68,7 +86,7 @@ function filterOf(plugin: Plugin): FilterConfig {
       ? {}
       : { configuration: { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: JSON.stringify(pluginConfig) } }),
   };
-  return { name: `wasm.${namespace}.${name}`, type: 'envoy.extensions.filters.http.wasm.v3.Wasm', config: { config } };
+  return { name: `wasm.${namespace}.${name}`, type, config: { config } };
 }
 
 function codeOf(plugin: Plugin): JsonObject {

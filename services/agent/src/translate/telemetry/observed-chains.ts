@@ -78,7 +78,7 @@ function observeChain(chain: FilterChain, { side, observers }: Observing): void 
     const config = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
     if (config === undefined) return [filter];
     if (anyIs(config, HttpConnectionManagerSchema))
-      return [observedHttp(filter, side, (port) => observers.http(side, { service, port, isPlain }))];
+      return observedHttp(filter, side, (port) => observers.http(side, { service, port, isPlain }));
     if (anyIs(config, TcpProxySchema)) return observedTcp(filter, (port) => observers.tcp(side, { service, port, isPlain }));
     return [filter];
   });
@@ -90,10 +90,12 @@ function serviceOf(chain: string): ServiceName | undefined {
   return service === undefined || namespace === undefined ? undefined : { service, namespace };
 }
 
-function observedHttp(filter: Filter, side: Side, observersAt: (port: number | undefined) => HttpObservers): Filter {
-  return changed(filter, HttpConnectionManagerSchema, (manager) => {
+function observedHttp(filter: Filter, side: Side, observersAt: (port: number | undefined) => HttpObservers): Filter[] {
+  let before: HttpObservers['connectionFilters'] = [];
+  const http = changed(filter, HttpConnectionManagerSchema, (manager) => {
     const routes = manager.routeSpecifier.case === 'rds' ? manager.routeSpecifier.value.routeConfigName : '';
     const observers = observersAt(applicationPort(routes));
+    before = observers.connectionFilters;
     manager.accessLog.push(...observers.accessLog.map((log) => create(AccessLogSchema, log)));
     manager.httpFilters.unshift(...observers.filters.map((one) => create(HttpFilterSchema, one)));
     logAttempts(manager.httpFilters.at(-1), observers.upstreamLog);
@@ -104,6 +106,7 @@ function observedHttp(filter: Filter, side: Side, observersAt: (port: number | u
     // A server's proxy keeps the id that the caller's has given to the request: both are of the mesh.
     if (side === 'SERVER') manager.preserveExternalRequestId = true;
   });
+  return [...before.map((one) => create(FilterSchema, one)), http];
 }
 
 /** The last filter is the router; pool readiness is logged too, so that attempts in progress can be told. */

@@ -11,7 +11,7 @@ import type { XdsResource } from '../../snapshot/resource.ts';
 import { type PeerModes, peerModes } from '../access/peer-modes.ts';
 import { type ProxyAccess, proxyAccess } from '../access/proxy-access.ts';
 import { type TrustDomains, trustDomainsOf } from '../access/rule-context.ts';
-import { pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
+import { connectionPluginFilters, pluginFilters, pluginsFor, pluginUpstreams } from '../extension/wasm-plugins.ts';
 import { extension, type Init } from '../wire-values.ts';
 import { type AccessLogInit, accessLogs, isSwitched } from './access-logs.ts';
 import {
@@ -45,6 +45,8 @@ export interface HttpObservers {
   readonly filters: readonly Filter[];
   /** After all others but the last, which is the router. */
   readonly lastFilters: readonly Filter[];
+  /** Before it, of connections. */
+  readonly connectionFilters: readonly Filter[];
 }
 
 /** What a TCP proxy is given. */
@@ -215,13 +217,20 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
           ...pluginFilters(plugins, of, 'behind'),
           ...metricFilters(overrides),
         ],
+        connectionFilters: connectionPluginFilters(plugins, { side: of, port }),
       };
     },
     tcp: (of, { port, ...chain }) => {
       const { logs, overrides } = sides[of];
       return {
         accessLog: [...accessLogs(logs, builtIn), ...tcpMetrics(labels(of, chain, false), overrides)],
-        filters: [tcpSwitch(of), ...access.tcpFilters(of, port)],
+        filters: [
+          tcpSwitch(of),
+          ...connectionPluginFilters(plugins, { side: of, port }, 'authn'),
+          ...access.tcpFilters(of, port),
+          ...connectionPluginFilters(plugins, { side: of, port }, 'authz'),
+          ...connectionPluginFilters(plugins, { side: of, port }, 'behind'),
+        ],
       };
     },
   };

@@ -63,9 +63,14 @@ export function wasmPluginProblems(spec: WasmPluginSpec, namespace: string): rea
   if (isRemote && !/^[0-9a-f]{64}$/i.test(spec.sha256 ?? ''))
     problems.push(invalid(['sha256'], 'must be the SHA-256 of the module in hex: Envoy fetches nothing that it cannot check'));
   if (!isRemote && spec.sha256 !== undefined) problems.push(invalid(['sha256'], 'is checked for modules by HTTP alone: take it out'));
-  for (const [index, { ports = [] }] of (spec.match ?? []).entries())
+  for (const [index, { ports = [], mode = 'CLIENT_AND_SERVER' }] of (spec.match ?? []).entries()) {
+    // Callers' proxies have one chain for HTTP to all ports, and a connection says nothing of the service that it is for.
+    if (spec.type === 'NETWORK' && ports.length > 0 && mode !== 'SERVER')
+      problems.push(
+        invalid(['match', index, 'ports'], `is for mode SERVER where type is NETWORK, and this is ${mode}: give it mode SERVER`),
+      );
     for (const [at, { number }] of ports.entries())
       problems.push(...rangeProblems(['match', index, 'ports', at, 'number'], number, [1, 65_535]));
-  if (spec.type === 'NETWORK') problems.push(invalid(['type'], 'is NETWORK: only HTTP is served'));
+  }
   return problems;
 }
