@@ -22,7 +22,6 @@ export const ONE_VALUE: Readonly<Record<string, OneValue>> = {
     ),
   ),
   'Telemetry metrics.providers.name': { value: 'prometheus', other: 'stackdriver' },
-  'WasmPlugin type': { value: 'HTTP', other: 'NETWORK' },
 };
 
 const TARGET = { group: '', kind: 'Service', name: 'reviews' };
@@ -30,7 +29,7 @@ const REST: Readonly<Record<string, object>> = {
   Telemetry: { metrics: [{ providers: [{ name: 'prometheus' }] }] },
   RequestAuthentication: { jwtRules: [] },
   AuthorizationPolicy: { action: 'CUSTOM', provider: { name: 'judge' }, rules: [{}] },
-  WasmPlugin: { url: 'file:///module.wasm', type: 'HTTP' },
+  WasmPlugin: { url: 'file:///module.wasm' },
 };
 
 /** A spec of a kind whose field of `ONE_VALUE` has this value. */

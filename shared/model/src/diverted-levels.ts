@@ -19,8 +19,8 @@ const WHOLE = 1_000_000;
 
 /**
  * The levels with diversions, of which the strongest from a place counts. Of the first level's requests a place keeps what is not
- * taken from it. The rest goes where the diversion says, else to the places of the level that nothing is taken from, else to the
- * next level; who takes of it becomes part of the first level. What nobody could take stays. Places of which all is taken are
+ * taken from it. The rest goes where the diversion says, else to the nearest places that nothing is taken from, of the same level
+ * or of one after it; who takes of it becomes part of the first level. What nobody could take stays. Places of which all is taken are
  * gone, or the last level of all where they are the last resort. Levels are the very same when no diversion is from any place.
  */
 export function divertedLevels<Place extends Divertible>(
@@ -61,26 +61,31 @@ interface Settling<Place> {
   readonly shares: Map<Place, number>;
 }
 
-/** Gives an amount to a level and those after it; what is left that nobody could take. */
-function settle<Place extends Divertible>(index: number, amount: number, settling: Settling<Place>): number {
+/** Gives an amount to the first level of which not all is taken, and to those that its part is diverted to. */
+function settle<Place extends Divertible>(index: number, amount: number, settling: Settling<Place>): void {
   const { levels, over } = settling;
   const level = levels[index];
-  if (level === undefined) return amount;
-  const total = sumOf(level);
+  if (level === undefined || amount === 0) return;
+  const free = levels.slice(index).map((one) => one.filter(({ place }) => !over.has(place)));
+  const takers = free.find((one) => one.length > 0);
+  const keeping = level.filter(({ place }) => (over.get(place)?.percent ?? 0) < 100);
   let moved = 0;
-  for (const { place, weight } of level) {
-    const part = (amount * weight) / total;
+  for (const one of level) {
+    const { place, weight } = one;
+    const part = (amount * weight) / sumOf(level);
     const diversion = over.get(place);
-    const taken = (part * Math.min(100, diversion?.percent ?? 0)) / 100;
+    const taken = takers === undefined && keeping.includes(one) ? 0 : takenFrom(part, diversion);
     give(settling, place, part - taken);
     if (diversion === undefined || !isSent(diversion, taken, settling)) moved += taken;
   }
-  if (moved === 0) return 0;
-  const free = level.filter(({ place }) => !over.has(place));
-  if (free.length > 0) return spread(moved, free, settling);
-  const left = settle(index + 1, moved, settling);
-  const keeping = level.filter(({ place }) => (over.get(place)?.percent ?? 0) < 100);
-  return left > 0 && keeping.length > 0 ? spread(left, keeping, settling) : left;
+  if (keeping.length === 0) settle(index + 1, moved, settling);
+  else spread(moved, takers ?? keeping, settling);
+}
+
+/** Of all nothing is left, which arithmetic alone would not say. */
+function takenFrom(part: number, diversion: Diversion | undefined): number {
+  const percent = diversion?.percent ?? 0;
+  return percent >= 100 ? part : (part * percent) / 100;
 }
 
 /** Whether the places that a diversion names took the amount; false when none of them can. */
@@ -95,11 +100,10 @@ function isSent<Place extends Divertible>({ to = [] }: Diversion, amount: number
   return targets.length > 0;
 }
 
-/** Divides an amount by weights; nothing is left. */
-function spread<Place>(amount: number, places: Level<Place>, settling: Settling<Place>): 0 {
+/** Divides an amount by weights. */
+function spread<Place>(amount: number, places: Level<Place>, settling: Settling<Place>): void {
   const total = sumOf(places);
   for (const { place, weight } of places) give(settling, place, (amount * weight) / total);
-  return 0;
 }
 
 function give<Place>({ shares }: Settling<Place>, place: Place, amount: number): void {
