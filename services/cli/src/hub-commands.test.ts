@@ -354,6 +354,24 @@ describe('hawser with a hub', () => {
     expect((await hawser(['audit', '--kind', 'Token'])).stdout).toMatch(/admin \(admin\) +allowed 200 +delete +Token\/looker/);
     expect((await hawser(['token', 'create', 'x', '--role', 'viewer', '--expires', 'soon'])).status).toBe(2);
   });
+
+  it('freezes, shows what holds, and thaws', async () => {
+    expect((await hawser(['freeze', 'list'])).stderr).toMatch(/nothing is frozen/);
+    const on = ['freeze', 'on', 'incident', '--reason', 'lost orders'];
+    expect((await hawser([...on, '--for', '4h'])).stdout).toMatch(/^freeze\/incident on until 20/);
+    expect((await hawser(['freeze', 'list'])).stdout).toMatch(/incident +True +always +20\S+ +\* +lost orders/);
+    expect((await hawser([...on, '--date', '1999-12-31', '--region', 'us-east', '--no-emergency'])).stdout).toBe(
+      'freeze/incident changed\n',
+    );
+    expect((await hawser(['get', 'freezes'])).stdout).toMatch(
+      /incident +False \(OutsideOfItsTimes\) +dates=1999-12-31 UTC +deleted +regions=us-east/,
+    );
+    const wrong = await hawser([...on, '--blocked', 'Fri:25:00-Mon:08:00']);
+    expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('spec.windows.blocked[0]')]);
+    expect((await hawser([...on, '--for', '4h', '--until', '2030-01-01T00:00:00Z'])).status).toBe(2);
+    expect((await hawser(['freeze', 'off', 'incident'])).stdout).toBe('freeze/incident off\n');
+    expect(await hawser(['notifications'])).toMatchObject({ status: 0, stderr: expect.stringContaining('--integrations') });
+  });
 });
 
 /** Resolves when the process logs the message; rejects with its log when it ends before. */

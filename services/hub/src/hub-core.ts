@@ -40,6 +40,7 @@ import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
 import { WATCH_BOUNDS, Watches } from './resource/watch/watch-routes.ts';
 import { WatchSource } from './resource/watch/watch-source.ts';
 import { startRetention } from './retention/retention-loop.ts';
+import { overrideAudit } from './safety/override-audit.ts';
 import type { HubDoors } from './serving/hub-doors.ts';
 import { trustDomainBehaviour } from './trust/trust-domain-kind.ts';
 
@@ -190,7 +191,8 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const own: KindBehaviours = {
     Cluster: clusterBehaviour,
     TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
-    Drain: drainBehaviour,
+    Drain: { ...drainBehaviour, ...overrideAudit },
+    TrafficShift: overrideAudit,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
   const behaviours = parts.operations?.behaviours(own) ?? own;

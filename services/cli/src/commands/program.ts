@@ -5,6 +5,7 @@ import { terminal } from '../output/terminal.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addAnalysisCommands } from './analysis-commands.ts';
 import { addDrainCommands } from './drain-commands.ts';
+import { addFreezeCommands } from './freeze-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
@@ -63,6 +64,7 @@ export function createProgram(run: Run): Command {
   addViewCommands(program, run);
   addAccessCommands(program, run);
   addShiftCommands(program, run);
+  addFreezeCommands(program, run);
   addTrustCommands(program, run);
   addDrainCommands(program, run);
   addProcessCommands(program, run);

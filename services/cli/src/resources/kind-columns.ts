@@ -95,6 +95,20 @@ const OWN_COLUMNS: Readonly<Record<string, readonly ResourceColumn[]>> = {
     spec('PERCENT', ({ percent }) => percent),
     condition('Programmed'),
   ],
+  Freeze: [
+    condition('Active'),
+    spec('WINDOWS', ({ windows }) => freezeTimes(windows)),
+    spec('UNTIL', ({ until }) => until ?? 'deleted'),
+    spec('SCOPE', ({ scope }) => (scope === undefined ? '*' : pairs(scope))),
+    spec('REASON', ({ reason }) => reason),
+  ],
+  SafetyRule: [
+    spec('TYPE', ({ type }) => type),
+    spec('CONDITION', ({ condition: text }) => text),
+    spec('SCOPE', ({ scope }) => (scope === undefined ? '*' : pairs(scope))),
+    spec('OVERRIDABLE', ({ overridable }) => overridable ?? true),
+    { ...spec('MESSAGE', ({ message }) => message), wide: true },
+  ],
   VirtualService: [
     spec('HOSTS', ({ hosts }) => hosts),
     spec('ROUTES', ({ http }) => (Array.isArray(http) ? http.length : '')),
@@ -124,6 +138,12 @@ const WIDE_COLUMNS: readonly ResourceColumn[] = [
 function drainedServices(services: unknown): string {
   const { namespaces = [], names = [] } = (services ?? {}) as { namespaces?: readonly string[]; names?: readonly string[] };
   return services === undefined ? '*' : textOf([...namespaces.map((namespace) => `${namespace}/*`), ...names]);
+}
+
+function freezeTimes(windows: unknown): string {
+  const { timeZone, ...times } = (windows ?? {}) as Record<string, unknown>;
+  if (Object.keys(times).length === 0) return 'always';
+  return `${pairs(times)} ${textOf(timeZone ?? 'UTC')}`;
 }
 
 function pairs(record: unknown): string {

@@ -1,4 +1,5 @@
 /** What the hub's core asks of the fleet: known services, derived resources, conditions. Answered from memory. */
+import { type FreezeSpec, isFrozen } from '@hawser/model/freeze.ts';
 import { KINDS } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { warningsOf } from '../analysis/fleet-analysis.ts';
@@ -25,7 +26,14 @@ function conditionsOf(resource: Resource, own: readonly Condition[], context: Fl
   const { generation } = resource.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   if (resource.kind === 'Cluster') return [{ ...ready(resource.metadata.name, context), ...observed }];
+  if (resource.kind === 'Freeze') return [{ ...active(resource.spec as FreezeSpec, context), ...observed }];
   return POLICIES.has(resource.kind) ? policyConditions(resource, own, context) : [];
+}
+
+function active(spec: FreezeSpec, context: FleetContext): Condition {
+  const holds = isFrozen(spec, new Date(context.now()));
+  const message = holds ? `traffic is not moved: ${spec.reason}` : 'traffic may be moved, as far as it goes';
+  return { type: 'Active', status: holds ? 'True' : 'False', reason: holds ? 'Frozen' : 'OutsideOfItsTimes', message };
 }
 
 function ready(name: string, { fleet, accounts }: FleetContext): Condition {

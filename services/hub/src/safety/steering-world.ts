@@ -81,7 +81,7 @@ function drainInForce(resource: Resource & { readonly inForce?: unknown }): Drai
 }
 
 /** Drains of some services alone leave the place standing. */
-function percentOf({ scope, services, percent = 100 }: DrainSpec, { name, region, zone }: ClusterView['member']): number {
+function percentOf({ scope, services, percent = 0 }: DrainSpec, { name, region, zone }: ClusterView['member']): number {
   if (services !== undefined) return 0;
   const isMeant = scope.region === region || scope.cluster === name || scope.zone === `${region}/${zone}`;
   return isMeant ? percent : 0;
