@@ -48,7 +48,9 @@ export const rotation: Bench = {
   },
   run: async (book) => {
     await inFederation({ plan: PLAN }, (federation) => undisturbedAndKilled(federation, book));
-    await inFederation({ plan: PLAN, prepare: (fleet) => exportMany(fleet) }, (federation) => amongMany(federation, book));
+    // Every sidecar holds the trust of all services, which it would not be sent otherwise (decision 0017).
+    const agentFlags = ['--send-all-up-to', String(2 * SERVICES)];
+    await inFederation({ plan: PLAN, agentFlags, prepare: (fleet) => exportMany(fleet) }, (federation) => amongMany(federation, book));
   },
 };
 
