@@ -56,9 +56,16 @@ const policies = fc
     rules: fc.array(fc.array(route, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
     order: fc.uniqueArray(fc.constantFrom('us-west', 'eu-west', 'us-east'), { minLength: 1 }),
     share: fc.integer({ min: 0, max: 100 }),
-    kinds: fc.subarray(['VirtualService', 'DestinationRule', 'FailoverPolicy', 'TrafficShift']),
+    kinds: fc.subarray(['VirtualService', 'DestinationRule', 'FailoverPolicy', 'TrafficShift', 'Versions', 'Drain']),
+    sticky: fc.constantFrom(undefined, { header: 'x-user' }, { cookie: { name: 'side' } }),
+    drain: fc.record({
+      scope: fc.constantFrom({ region: 'us-east' }, { cluster: 'us-west' }, { gateway: 'eu-west' }, { gateway: 'us-east' }),
+      percent: fc.constantFrom(0, 30, 100),
+      closeLongLived: fc.boolean(),
+      services: fc.constantFrom(undefined, { names: ['bookinfo/reviews'] }, { namespaces: ['bookinfo'] }),
+    }),
   })
-  .map(({ rules, order, share, kinds }) => {
+  .map(({ rules, order, share, kinds, sticky, drain }) => {
     const http = rules.map((targets) => ({
       route: targets.map(({ host, subset, weight }) => ({ destination: { host, ...(subset === undefined ? {} : { subset }) }, weight })),
     }));
@@ -67,8 +74,13 @@ const policies = fc
       DestinationRule: { host: 'reviews', subsets: [{ name: 'v1', labels: { version: 'v1' } }] },
       FailoverPolicy: { order, spillover: 'strict' },
       TrafficShift: { services: ['reviews'], regions: { 'us-east': share, 'eu-west': 100 - share } },
+      Versions: { services: ['reviews'], subsets: { v1: share, v9: 100 - share }, ...(sticky === undefined ? {} : { stickiness: sticky }) },
+      Drain: drain,
     };
-    return kinds.map((kind): Resource => ({ apiVersion: 'test', kind, metadata: { namespace: 'bookinfo', name: 'p' }, spec: specs[kind] }));
+    const metadataOf = (kind: string): Resource['metadata'] =>
+      kind === 'Drain' ? { name: 'p' } : { namespace: 'bookinfo', name: kind === 'Versions' ? 'versions' : 'p' };
+    const kindOf = (kind: string): string => (kind === 'Versions' ? 'TrafficShift' : kind);
+    return kinds.map((kind): Resource => ({ apiVersion: 'test', kind: kindOf(kind), metadata: metadataOf(kind), spec: specs[kind] }));
   });
 
 type ShardInput = typeof shard extends fc.Arbitrary<infer T> ? T : never;
