@@ -44,8 +44,10 @@ export const WhoServesAnswer = Type.Object({
           state: Type.Union([Type.Literal('KNOWN'), Type.Literal('STALE'), Type.Literal('UNKNOWN')]),
         }),
       ),
-      /** Parts of `total` that a TrafficShift has in force for these callers; absent when none has. */
-      shares: Type.Optional(Type.Object({ of: Type.String(), parts: Type.Record(Type.String(), Type.Integer()), total: Type.Integer() })),
+      /** Parts of `total` that TrafficShifts have in force for these callers; absent when none has. */
+      shares: Type.Optional(
+        Type.Array(Type.Object({ of: Type.String(), parts: Type.Record(Type.String(), Type.Integer()), total: Type.Integer() })),
+      ),
       /** Clusters with endpoints that are not called, and why; absent when there are none. */
       excluded: Type.Optional(Type.Array(Type.Object({ cluster: Type.String(), endpoints: Type.Integer(), reason: Type.String() }))),
     }),

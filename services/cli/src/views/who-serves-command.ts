@@ -41,13 +41,14 @@ export function whoServesLines({ service, answers }: WhoServesAnswer): string[] 
 
 /** What a shift has in force, once for all callers of whom it is true alike. */
 function shareLines(answers: WhoServesAnswer['answers']): string[] {
-  const callers = Map.groupBy(answers, ({ shares }) => {
-    if (shares === undefined) return '';
-    const parts = Object.entries(shares.parts).map(([name, part]) => `${name} ${part}`);
-    return `${parts.join(', ')} of ${shares.total}`;
-  });
-  return [...callers].flatMap(([text, of]) =>
-    text === '' ? [] : [`TrafficShift in force from ${of.map(({ from }) => from).join(', ')}: ${text}`],
+  const texts = answers.flatMap(({ from, shares = [] }) =>
+    shares.map(({ parts, total }) => {
+      const text = Object.entries(parts).map(([name, part]) => `${name} ${part}`);
+      return { from, text: `${text.join(', ')} of ${total}` };
+    }),
+  );
+  return [...Map.groupBy(texts, ({ text }) => text)].map(
+    ([text, of]) => `TrafficShift in force from ${of.map(({ from }) => from).join(', ')}: ${text}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
 
 import { diversionsOf } from '@hawser/model/diversion.ts';
-import { effectiveFailover, effectiveLocality, effectiveShift } from '@hawser/model/effective-policy.ts';
+import { effectiveFailover, effectiveLocality, effectiveShift, effectiveSplit } from '@hawser/model/effective-policy.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
 import { distance, type LocalitySetting, localityLabels, priorityLabels } from '@hawser/model/locality-setting.ts';
@@ -49,22 +49,20 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
       const shares = sharesFor(member, input);
       return {
         ...{ from: member.name, localities: localitiesFor(member, input) },
-        ...(shares === undefined ? {} : { shares }),
+        ...(shares.length === 0 ? {} : { shares }),
         ...(excluded.length === 0 ? {} : { excluded }),
       };
     }),
   };
 }
 
-/** What a TrafficShift has in force for these callers. */
-function sharesFor(client: RosterMember, { policies, service }: WhoServesInput): Answer['shares'] {
-  const shift = effectiveShift(
-    policies.filter((policy) => isPlacedOn(policy, client)),
-    service,
-  );
-  const of = shift === undefined ? undefined : DIVISIONS.find((division) => shift[division] !== undefined);
-  if (shift === undefined || of === undefined) return undefined;
-  return { of, parts: { ...shift[of] }, total: totalWeightOf(shift) };
+/** What TrafficShifts have in force for these callers: one among places, and one among versions. */
+function sharesFor(client: RosterMember, { policies, service }: WhoServesInput): NonNullable<Answer['shares']> {
+  const placed = policies.filter((policy) => isPlacedOn(policy, client));
+  return [effectiveShift(placed, service), effectiveSplit(placed, service)?.spec].flatMap((shift) => {
+    const of = shift === undefined ? undefined : DIVISIONS.find((division) => shift[division] !== undefined);
+    return shift === undefined || of === undefined ? [] : [{ of, parts: { ...shift[of] }, total: totalWeightOf(shift) }];
+  });
 }
 
 function isCalled(client: RosterMember, member: RosterMember): boolean {

@@ -53,16 +53,21 @@ async function overlaps(tx: Statements, resource: Resource, alongside: readonly 
     (other) => other.kind === resource.kind && other.metadata.namespace === namespace && other.metadata.name !== name,
   );
   return services.flatMap((service, index): Issue[] => {
-    // Of fixed shares the oldest counts, and each may be for clusters of its own.
-    const other = others.find(({ spec }) => (spec as TrafficShiftSpec).services.includes(service) && [own, spec].some(inSteps));
+    const other = others.find(({ spec }) => meets(own, spec as TrafficShiftSpec, service));
     if (other === undefined) return [];
     const message = `is ${service}, which the TrafficShift ${other.metadata.name} moves: one shift a service (rule overlapping-shifts); delete that one, or change it`;
     return [{ path: `spec.services[${index}]`, code: 'FieldValueForbidden', message }];
   });
 }
 
-function inSteps(spec: unknown): boolean {
-  return isProgressive(spec as TrafficShiftSpec);
+/** Of fixed shares the oldest counts, and each may be for clusters of its own; shares of places and of versions stand beside each other. */
+function meets(own: TrafficShiftSpec, other: TrafficShiftSpec, service: string): boolean {
+  if (!other.services.includes(service) || isAmongSubsets(own) !== isAmongSubsets(other)) return false;
+  return isProgressive(own) || isProgressive(other);
+}
+
+function isAmongSubsets({ subsets, destinations }: TrafficShiftSpec): boolean {
+  return subsets !== undefined || destinations?.[0]?.subset !== undefined;
 }
 
 /** What is in force of one that is under way would mean something else. */

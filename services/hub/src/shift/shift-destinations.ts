@@ -123,7 +123,7 @@ export function observedSince(
     if (!isHeard(sums, span.away)) return undefined;
     total += sums.requests;
     for (const group of traffic.groups(query, ['cluster', 'region', 'version'])) {
-      const meant = of.spec.destinations.find((destination) => isOf(destination, group, of.desired));
+      const meant = of.spec.destinations.find((destination) => isOf(destination, { ...group, service: query.service }, of.desired));
       if (meant !== undefined) byDestination[meant.name] = (byDestination[meant.name] ?? 0) + group.sums.requests;
     }
   }

@@ -218,9 +218,9 @@ function kindOf(context: FleetContext, desired: () => DesiredState | undefined) 
     (desired()?.resources.find(({ kind }) => kind === 'TrafficShift')?.inForce as TrafficShiftSpec | undefined)?.subsets;
   const traffic: MeasuredTraffic = {
     window: () => sums(1_000),
-    groups: ({ service }) =>
+    groups: () =>
       Object.entries(inForce() ?? {}).map(([version, share]) => ({
-        ...{ source: '', service: service ?? '', destination: { cluster: '', region: '', zone: '', version } },
+        ...{ source: '', service: '', destination: { cluster: '', region: '', zone: '', version } },
         sums: sums(share * 10),
       })),
     ...{ shares: () => [], load: () => [], newestAt: () => Date.now() },
