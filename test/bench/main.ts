@@ -8,6 +8,7 @@ import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { hub } from './hub.ts';
 import { issue } from './issue.ts';
+import { measuring } from './measuring.ts';
 import { memory } from './memory.ts';
 import { overhead } from './overhead.ts';
 import { paused } from './paused.ts';
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   connect,
   paused,
   memory,
+  measuring,
   overhead,
   issue,
   rotation,
