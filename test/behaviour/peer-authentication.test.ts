@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type PlainCaller, PlainCallers, type PlainReading } from '@hawser/agent/plain/plain-callers.ts';
+import { ProxyReader } from '@hawser/agent/traffic/read-proxy.ts';
 import { kindNamed } from '@hawser/model/kinds.ts';
+import { MOST_PLAIN_SERIES } from '@hawser/model/plain-stats.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { validateResource } from '@hawser/model/validate.ts';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -51,6 +54,8 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
   let mesh: Mesh;
   let server: Namespace;
   let client: TestEnvoy;
+  const reader = new ProxyReader();
+  const watched = new PlainCallers();
   let log = (): string => '';
 
   beforeAll(async () => {
@@ -74,6 +79,7 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
   }, 120_000);
 
   afterAll(async () => {
+    reader.close();
     await mesh?.stop();
     await network?.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -134,6 +140,17 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
 
   async function statistics(path: string): Promise<string> {
     return (await server.run(['curl', '-sS', `http://${SERVER}:15000${path}`], 'root')).out;
+  }
+
+  /** Who called in plain since the sidecar began, as its agent would say. */
+  async function plainCallers(): Promise<readonly PlainCaller[]> {
+    watched.take('reviews', await plainReading());
+    return watched.account('reviews', { now: Date.now(), windowMs: 600_000 })?.callers ?? [];
+  }
+
+  async function plainReading(): Promise<PlainReading> {
+    const { plain, uptime } = await reader.read(SERVER, 5_000);
+    return { counts: plain, uptime, now: Date.now(), fromBeginning: true };
   }
 
   behaviour(
@@ -251,6 +268,56 @@ describe.skipIf(!available('root') || !available('iptables'))('callers of a capt
     );
   });
 
+  behaviour('PA-016', 'mtls.mode', 'who would be cut off by STRICT is counted by port and address, and the mesh is not', async () => {
+    await seen([peers(mode('PERMISSIVE'))], OPEN);
+    const held = connect({ host: SERVER, port: TCP });
+    expect(await echoed(held, 'here')).toBe('here');
+    await vi.waitFor(
+      async () => {
+        const found = await plainCallers();
+        for (const port of [HTTP, TCP, NOBODYS])
+          expect(found).toContainEqual(expect.objectContaining({ way: 'passed', port, address: HOST }));
+        expect(found.find(({ port }) => port === TCP)?.open).toBeGreaterThan(0);
+        // 15006 is where the mesh comes to, and nobody else called.
+        expect(found.filter(({ port, address }) => port === 15006 || address !== HOST)).toEqual([]);
+      },
+      { timeout: 30_000, interval: 100 },
+    );
+    held.destroy();
+    await seen([peers(mode('STRICT'))], CLOSED);
+    await vi.waitFor(
+      async () => {
+        const found = await plainCallers();
+        for (const port of [HTTP, TCP, NOBODYS])
+          expect(found).toContainEqual(expect.objectContaining({ way: 'refused', port, address: HOST }));
+        expect(found.filter(({ open }) => open > 0)).toEqual([]);
+      },
+      { timeout: 30_000, interval: 100 },
+    );
+  });
+
+  behaviour(
+    'PA-017',
+    'mtls.mode',
+    'a scan of all ports takes bounded memory of the sidecar, and its caller is named all the same',
+    async () => {
+      await seen([peers(mode('STRICT'))], CLOSED);
+      for (let first = 20_000; first < 21_500; first += 100)
+        await Promise.all(Array.from({ length: 100 }, (_, index) => knock(first + index)));
+      await vi.waitFor(
+        async () => {
+          const { counts } = await plainReading();
+          expect(counts.at.size).toBeGreaterThan(900);
+          expect(counts.at.size).toBeLessThanOrEqual(2 * MOST_PLAIN_SERIES);
+          expect(counts.by.get(`refused|${HOST}`)).toBeGreaterThanOrEqual(1_500);
+          const found = await plainCallers();
+          expect(found).toContainEqual(expect.objectContaining({ way: 'refused', port: undefined, address: HOST }));
+        },
+        { timeout: 30_000, interval: 100 },
+      );
+    },
+  );
+
   behaviour('PA-014', 'mtls.mode', 'who still speaks plain to a service is counted, as Istio counts it, before it is refused', async () => {
     await seen([peers(mode('PERMISSIVE'))], OPEN);
     const counted = async (security: string, name: string): Promise<boolean> => {
@@ -277,5 +344,14 @@ function echoed(socket: Socket, word: string): Promise<string> {
     socket.once('close', () => reject(new Error('the connection is cut')));
     socket.once('error', reject);
     socket.write(word);
+  });
+}
+
+/** Connects, and lets itself be refused. */
+function knock(port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: SERVER, port });
+    socket.once('error', () => resolve());
+    socket.once('close', () => resolve());
   });
 }

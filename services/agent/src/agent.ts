@@ -17,6 +17,8 @@ import { joinBus } from './feed/join-bus.ts';
 import { LastKnownGood } from './feed/last-known-good.ts';
 import { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { plainAnswers } from './plain/plain-answers.ts';
+import { PlainCallers } from './plain/plain-callers.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { writeAgentLocation } from './report/agent-location.ts';
@@ -75,6 +77,7 @@ class Agent implements RunningAgent {
   readonly #proxies: ProxyRegistry;
   readonly #trust: TrustReport;
   readonly #use: RecentUse;
+  readonly #plain = new PlainCallers();
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
@@ -267,12 +270,11 @@ class Agent implements RunningAgent {
   }
 
   #report(bus: Bus, server: AdsServer): void {
-    const { member } = this.#options;
-    const { cluster, epoch, hubKey } = member.membership;
+    const { signer, membership } = this.#options.member;
+    const { cluster, epoch, hubKey } = membership;
     const nextRevision = (): number => this.#base.revisions.next();
     const { replica } = this.#base;
-    const status = (): AgentStatus => this.#status(server);
-    const reporter = new StatusReporter({ bus, cluster, replica, epoch, signer: member.signer, nextRevision, status });
+    const reporter = new StatusReporter({ bus, cluster, replica, epoch, signer, nextRevision, status: () => this.#status(server) });
     this.#reporter = reporter;
     const serving = { server, loop: this.loop, log: this.#options.log };
     const trials = followTrials(serving, this.#probation, { rollouts: () => this.#rollouts, changed: () => this.#changed() });
@@ -286,6 +288,7 @@ class Agent implements RunningAgent {
       ...{ bus, cluster, replica, hubKey: verifierOf(hubKey) },
       proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
       explainRoute: (request) => server.explainRoute(request),
+      plainCallers: plainAnswers(this.#plain, { federation: this.#federation, server, registry: this.#proxies }),
       diff: (request) => diff.answer(request),
     });
     registerAgentMetrics(this.#registry, {
@@ -302,17 +305,13 @@ class Agent implements RunningAgent {
       peers: () => this.#feed?.peers() ?? [],
     });
     this.#stops.push(() => {
-      this.#rollouts?.stop();
-      trials.stop();
-      rpc.stop();
-      diff.stop();
-      reporter.stop();
+      for (const one of [this.#rollouts, trials, rpc, diff, reporter]) one?.stop();
     });
   }
 
   async #countTraffic(bus: Bus, server: AdsServer): Promise<void> {
     const traffic = await startTraffic({
-      ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry },
+      ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry, plain: this.#plain },
       proxies: () => server.proxies(),
       isShared: () => this.#replicas?.hasOthers ?? false,
     });

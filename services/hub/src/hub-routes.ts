@@ -9,6 +9,7 @@ import { explainRouteRoutes } from './fleet/explain-route-routes.ts';
 import { fleetRoutes } from './fleet/fleet-routes.ts';
 import { proxyConfigRoutes } from './fleet/proxy-config-routes.ts';
 import { rolloutRoutes } from './fleet/rollout-routes.ts';
+import { strictReadinessRoutes } from './fleet/strict-readiness-routes.ts';
 import type { HubCore } from './hub-core.ts';
 import { type NotificationParts, notificationRoutes } from './notify/notification-routes.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
@@ -42,6 +43,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
   explainRouteRoutes(app, { context, bus, signer });
+  strictReadinessRoutes(app, { context, bus, signer });
   diffRoutes(app, { context, bus, signer, resources });
   analysisRoutes(app, context);
   rotationRoutes(app, new RotationService({ database, context, onChange: () => parts.onRotation?.() }));

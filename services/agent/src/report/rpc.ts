@@ -9,6 +9,7 @@ import {
   ProxyConfigRequest,
 } from '@hawser/wire/messages.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
+import { PlainCallersRequest, type PlainCallersResponse } from '@hawser/wire/strict-readiness.ts';
 import { rpcSubject } from '@hawser/wire/subjects.ts';
 import { Compile } from 'typebox/compile';
 import { AskedBefore } from './asked-before.ts';
@@ -24,6 +25,8 @@ export interface RpcParts {
   proxyConfig(proxy: string, section: ProxyConfigRequest['section']): readonly unknown[] | undefined;
   /** What becomes of a request; undefined when no such proxy is connected. */
   explainRoute(request: ExplainRouteRequest): ExplainRouteResponse | undefined;
+  /** Who called the proxies of this agent otherwise than by the mesh's TLS. */
+  plainCallers(request: PlainCallersRequest): PlainCallersResponse;
   /** What proposed policies would change. */
   diff(request: DiffRequest): Promise<DiffResponse>;
 }
@@ -37,6 +40,7 @@ interface Method {
 
 const proxyConfigRequest = Compile(ProxyConfigRequest);
 const explainRouteRequest = Compile(ExplainRouteRequest);
+const plainCallersRequest = Compile(PlainCallersRequest);
 const diffRequest = Compile(DiffRequest);
 
 const METHODS: readonly Method[] = [
@@ -53,6 +57,11 @@ const METHODS: readonly Method[] = [
     check: (body) => (explainRouteRequest.Check(body) ? undefined : 'the request names no proxy, method and URL'),
     answer: (request: ExplainRouteRequest, parts) =>
       parts.explainRoute(request) ?? { error: `no proxy ${request.proxy} is connected to the agent of ${parts.cluster}` },
+  },
+  {
+    name: 'plain-callers',
+    check: (body) => (plainCallersRequest.Check(body) ? undefined : 'the request names no window of up to an hour'),
+    answer: (request: PlainCallersRequest, parts) => parts.plainCallers(request),
   },
   {
     name: 'diff',

@@ -2,6 +2,7 @@
 import { LATENCY_BUCKETS } from '@hawser/model/latency-histogram.ts';
 import { UNKNOWN_SERVICE } from '@hawser/model/measured-traffic.ts';
 import { TRAFFIC_FIELDS, TRAFFIC_SCOPE, TRAFFIC_STATS, TRAFFIC_TAG } from '@hawser/model/traffic-stats.ts';
+import { type PlainCounts, readPlain } from '../plain/plain-counts.ts';
 
 /** Sums since the process began: requests, failures, attempts, failed attempts, retries, then latencies by bucket. */
 export type Counts = number[];
@@ -21,6 +22,12 @@ export interface ProxyCounts {
   readonly inFlight: ReadonlyMap<string, number>;
 }
 
+/** All that one reading says. */
+export interface ProxyReading extends ProxyCounts {
+  /** Callers that did not come by the mesh's TLS. */
+  readonly plain: PlainCounts;
+}
+
 /** Statistics of Envoy's admin interface (`/stats?format=json&histogram_buckets=cumulative`). */
 interface Stat {
   readonly name?: string;
@@ -34,7 +41,7 @@ interface Histogram {
 }
 
 /** Reads the text; throws when it is not such statistics. */
-export function readCounts(text: string): ProxyCounts {
+export function readCounts(text: string): ProxyReading {
   const { stats } = JSON.parse(text) as { readonly stats?: readonly Stat[] };
   if (!Array.isArray(stats)) throw new Error('the answer holds no statistics');
   const series = new Map<string, Counts>();
@@ -46,7 +53,7 @@ export function readCounts(text: string): ProxyCounts {
     for (const { name: of, buckets } of histograms) addLatencies(series, of, buckets);
   }
   if (Number.isNaN(uptime)) throw new Error('the answer does not say how long the proxy has been running');
-  return { uptime, series, inFlight };
+  return { uptime, series, inFlight, plain: readPlain(stats) };
 }
 
 const PREFIX = Object.fromEntries(

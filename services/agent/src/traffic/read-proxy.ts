@@ -2,9 +2,9 @@
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { PORTS } from '@hawser/model/ports.ts';
 import { TRAFFIC_PATH } from '@hawser/model/traffic-stats.ts';
-import { type ProxyCounts, readCounts } from './proxy-counts.ts';
+import { type ProxyReading, readCounts } from './proxy-counts.ts';
 
-/** Longer answers are refused: 10,000 series of each kind are less. */
+/** Longer answers are refused: 10,000 series of each kind, and those of plain callers, are less. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Reads proxies until it is closed. */
@@ -17,7 +17,7 @@ export class ProxyReader {
   }
 
   /** The counts of the proxy at an address; throws when it does not answer as expected in time. */
-  async read(address: string, deadlineMs: number): Promise<ProxyCounts> {
+  async read(address: string, deadlineMs: number): Promise<ProxyReading> {
     const signal = AbortSignal.timeout(deadlineMs);
     const options = { host: address, port: this.#port, path: TRAFFIC_PATH, agent: this.#agent, signal };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {

@@ -10,7 +10,7 @@ import { TrafficLedger } from './traffic-ledger.ts';
 import { TrafficReporter, type TrafficReporterParts } from './traffic-reporter.ts';
 
 /** What it is made of. */
-export interface TrafficParts extends Pick<TrafficReporterParts, 'proxies' | 'isShared'> {
+export interface TrafficParts extends Pick<TrafficReporterParts, 'proxies' | 'isShared' | 'plain'> {
   readonly bus: Bus;
   readonly member: Member;
   readonly replica: string;

@@ -8,6 +8,7 @@ import type { ProxyStatus } from '@hawser/wire/messages.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { trafficSubject } from '@hawser/wire/subjects.ts';
 import type { TrafficReport, TrafficSeries } from '@hawser/wire/traffic.ts';
+import type { PlainCallers } from '../plain/plain-callers.ts';
 import { ProxyReader } from './read-proxy.ts';
 import type { SavedTraffic } from './saved-traffic.ts';
 import type { Beginning, TrafficLedger } from './traffic-ledger.ts';
@@ -22,6 +23,8 @@ export interface TrafficReporterParts {
   readonly log: Logger;
   readonly ledger: TrafficLedger;
   readonly disk: SavedTraffic;
+  /** Who does not come by the mesh's TLS is told to it. */
+  readonly plain: PlainCallers;
   /** Revisions of messages, rising over restarts. */
   nextRevision(): number;
   /** The connected proxies. */
@@ -109,13 +112,14 @@ export class TrafficReporter {
 
   async #readAll(): Promise<number> {
     const { ledger, isShared } = this.#parts;
+    this.#parts.plain.forgetGone(this.#now());
     const proxies = this.#parts.proxies().filter(({ role }) => role !== 'gateway');
-    const names = new Set(proxies.map(keyOf));
+    const names = new Set(proxies.map(proxyKey));
     if (isShared()) for (const gone of this.#present) if (!names.has(gone)) ledger.forget(gone);
     for (const name of this.#troubles.keys()) if (!names.has(name)) this.#troubles.delete(name);
     this.#present = names;
     this.#inFlight = new Map();
-    const waiting = proxies.filter((proxy) => (this.#troubles.get(keyOf(proxy))?.until ?? 0) <= this.#now());
+    const waiting = proxies.filter((proxy) => (this.#troubles.get(proxyKey(proxy))?.until ?? 0) <= this.#now());
     let read = 0;
     const next = async (): Promise<void> => {
       for (let proxy = waiting.shift(); proxy !== undefined; proxy = waiting.shift()) if (await this.#read(proxy)) read += 1;
@@ -125,11 +129,13 @@ export class TrafficReporter {
   }
 
   async #read(proxy: ReturnType<TrafficReporterParts['proxies']>[number]): Promise<boolean> {
-    const { ledger, log } = this.#parts;
-    const name = keyOf(proxy);
+    const { ledger, plain, log } = this.#parts;
+    const name = proxyKey(proxy);
     try {
       const counts = await this.#reader.read(proxy.address, READ_DEADLINE_MS);
-      ledger.take(name, counts, this.#beginningOf(counts.uptime, proxy.connectedAt));
+      const beginning = this.#beginningOf(counts.uptime, proxy.connectedAt);
+      ledger.take(name, counts, beginning);
+      plain.take(name, { counts: counts.plain, uptime: counts.uptime, now: this.#now(), fromBeginning: beginning === 'count' });
       for (const [key, active] of counts.inFlight) {
         const under = ledger.keyOf(key);
         this.#inFlight.set(under, (this.#inFlight.get(under) ?? 0) + active);
@@ -179,7 +185,8 @@ export class TrafficReporter {
   }
 }
 
-function keyOf({ role, address, proxy }: { readonly role: string; readonly address: string; readonly proxy: string }): string {
+/** What counts of a proxy are kept under. */
+export function proxyKey({ role, address, proxy }: { readonly role: string; readonly address: string; readonly proxy: string }): string {
   return `${role}:${address}:${proxy}`;
 }
 

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
+import type { CheckStrictFlags } from '../views/check-strict-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { TopFlags } from '../views/top-command.ts';
 import type { WhoServesFlags } from '../views/who-serves-command.ts';
@@ -16,13 +17,7 @@ export function addViewCommands(program: Command, run: Run): void {
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../views/status-command.ts')).statusCommand(command.optsWithGlobals<ViewFlags>())),
     );
-  program
-    .command('check')
-    .description('whether everything is well, part by part (exit code 1 when something fails)')
-    .addOption(outputOption())
-    .action((_flags: unknown, command: Command) =>
-      run(async () => (await import('../views/check-command.ts')).checkCommand(command.optsWithGlobals<ViewFlags>())),
-    );
+  addCheck(program, run);
   addProxyViews(program, run);
   addWhoServes(program, run);
   addTop(program, run);
@@ -33,6 +28,35 @@ export function addViewCommands(program: Command, run: Run): void {
     .addOption(outputOption())
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../views/version-command.ts')).versionCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+}
+
+function addCheck(program: Command, run: Run): void {
+  const check = program
+    .command('check')
+    .description('whether everything is well, part by part (exit code 1 when something fails)')
+    .addOption(outputOption())
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/check-command.ts')).checkCommand(command.optsWithGlobals<ViewFlags>())),
+    );
+  check
+    .command('strict')
+    .description("who would be cut off by a PeerAuthentication that says STRICT: who did not come by the mesh's TLS, workload by workload")
+    .option('-n, --namespace <name>', 'of the workloads that are called (default: all)')
+    .option('--window <duration>', 'how long nobody may have, up to 1h', '1h')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Exit code 0: everything was watched for the whole window, and nobody came in plain; 1: somebody did, or something is not known. Once it
+is STRICT, it shows who is refused. Callers are named by the registry's word for their addresses: nothing proves it.
+
+Examples:
+  hawser check strict -n bookinfo
+  hawser check strict --window 10m -o json`,
+    )
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../views/check-strict-command.ts')).checkStrictCommand(command.optsWithGlobals<CheckStrictFlags>())),
     );
 }
 

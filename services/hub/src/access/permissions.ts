@@ -91,6 +91,8 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/proxies': view('Proxy', 'closed'),
   'GET /hawser/v1/proxies/:cluster/:proxy/config/:section': view('Proxy', 'closed'),
   'POST /hawser/v1/proxies/:cluster/:proxy/explain-route': view('Proxy', 'closed'),
+  // It names callers of every namespace.
+  'GET /hawser/v1/access/strict-readiness': view('Access', 'closed'),
   'GET /hawser/v1/traffic': view('Traffic', 'closed'),
   'GET /hawser/v1/traffic/stream': { ...view('Traffic', 'closed'), verb: 'watch' },
   'GET /hawser/v1/overview': view('Overview', 'closed'),

@@ -12,6 +12,7 @@ import {
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
+import { PLAIN_PASSED } from '../telemetry/plain-logs.ts';
 import { ADS, extension, type Init, millis } from '../wire-values.ts';
 
 /** What a port's HTTP is like. */
@@ -44,7 +45,7 @@ export function inboundHttp(statPrefix: string, routes: string, options: Inbound
     forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
     streamIdleTimeout: millis(300_000),
-    ...(isOutside ? STRANGERS : unsent()),
+    ...(isOutside ? { ...STRANGERS, accessLog: [...PLAIN_PASSED] } : unsent()),
   });
 }
 

@@ -11,6 +11,7 @@ import type { TerminatedTls, TlsServer } from '../edge/terminated-tls.ts';
 import { encoded } from '../encode.ts';
 import { protocolOf } from '../istio-protocol.ts';
 import { boundInboundName, inboundClusterName, inboundRoutesName, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
+import { PLAIN_PASSED } from '../telemetry/plain-logs.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { cidrRange, type Init, socketAddress } from '../wire-values.ts';
 import type { ServedPort } from './inbound.ts';
@@ -100,7 +101,7 @@ function outsideChain({ served, ingress }: OutsidePort, { bounds, endTls }: Outs
   const way = isHttp ? [inboundRoutes(routes, cluster, redirects)] : [];
   const filter = isHttp
     ? inboundHttp(name, routes, { application: served.application, isOutside: true })
-    : inboundTcp(name, cluster, tcpTimes(poolOf(bounds, ingress)));
+    : inboundTcp(name, cluster, { ...tcpTimes(poolOf(bounds, ingress)), counted: PLAIN_PASSED });
   if (tls === undefined || redirects) return { chain: { name, filters: [filter] }, resources: way };
   const { socket, secrets } = endTls({ tls, isHttp });
   return {

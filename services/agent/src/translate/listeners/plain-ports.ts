@@ -6,6 +6,7 @@ import { PORTS } from '@hawser/model/ports.ts';
 import type { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import { modeAt, type PeerModes } from '../access/peer-modes.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, serverName, UNAVAILABLE_CLUSTER } from '../names.ts';
+import { PLAIN_PASSED, PLAIN_REFUSED } from '../telemetry/plain-logs.ts';
 import type { Init } from '../wire-values.ts';
 import type { ServedPort } from './inbound.ts';
 import { inboundTcp } from './inbound-tcp.ts';
@@ -47,14 +48,17 @@ export function otherPorts(open: readonly OutsidePort[], { whole, ports }: PeerM
 /** What becomes of what comes to any other port: STRICT refuses it, else it is let through as if it had not been captured. */
 export function elsewhere({ whole }: PeerModes): ChainInit {
   if (whole === 'STRICT') return refusing('inbound');
-  return { name: INBOUND_PASSTHROUGH_CLUSTER, filters: [inboundTcp('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER)] };
+  return { name: INBOUND_PASSTHROUGH_CLUSTER, filters: [PASSES] };
 }
 
-/** Counted as `tcp.plain_refused`. */
+const PASSES = inboundTcp('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER, { counted: PLAIN_PASSED });
+/** Counted as `tcp.plain_refused`, too. */
+const REFUSES = inboundTcp('plain_refused', UNAVAILABLE_CLUSTER, { counted: PLAIN_REFUSED });
+
 function refusing(of: string): ChainInit {
-  return { name: `${of}|refused`, filters: [inboundTcp('plain_refused', UNAVAILABLE_CLUSTER)] };
+  return { name: `${of}|refused`, filters: [REFUSES] };
 }
 
 function passing(of: string): ChainInit {
-  return { name: `${of}|passthrough`, filters: [inboundTcp('inbound_passthrough', INBOUND_PASSTHROUGH_CLUSTER)] };
+  return { name: `${of}|passthrough`, filters: [PASSES] };
 }
