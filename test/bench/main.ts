@@ -10,6 +10,7 @@ import { hub } from './hub.ts';
 import { issue } from './issue.ts';
 import { measuring } from './measuring.ts';
 import { memory } from './memory.ts';
+import { overflow } from './overflow.ts';
 import { overhead } from './overhead.ts';
 import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
@@ -36,6 +37,7 @@ const BENCHES: readonly Bench[] = [
   issue,
   rotation,
   simulation,
+  overflow,
 ];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 

@@ -30,6 +30,9 @@ export interface Answer {
 export type Handler = (request: { readonly method: string; readonly path: string; readonly body: string }) => Answer | Promise<Answer>;
 
 const MAX_BODY = 65_536;
+/** Requests a second that the application answers, if it is to have a limit; what is more gets 503. */
+const CAPACITY = Number(process.env['HAWSER_APP_CAPACITY'] ?? Number.POSITIVE_INFINITY);
+const taken = { second: 0, requests: 0 };
 
 /** Reads `--version --cluster --region --address [--port] [--posts-file]`. */
 export function placeFromFlags(service: string): Place {
@@ -94,11 +97,19 @@ async function answered(request: IncomingMessage, handler: Handler, posts: numbe
   const method = request.method ?? 'GET';
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   if (path === '/healthz') return {};
+  if (isBeyondCapacity()) return { status: 503, body: { error: 'more than this application can take' } };
   const body = await readBody(request);
   if (body === undefined) return { status: 413, body: { error: `a body may have ${MAX_BODY} bytes` } };
   const id = request.headers['x-post-id'];
   if (method === 'POST' && typeof id === 'string' && posts !== undefined) writeSync(posts, `${id}\n`);
   return handler({ method, path, body });
+}
+
+function isBeyondCapacity(): boolean {
+  const second = Math.floor(performance.now() / 1_000);
+  if (second !== taken.second) Object.assign(taken, { second, requests: 0 });
+  taken.requests += 1;
+  return taken.requests > CAPACITY;
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
