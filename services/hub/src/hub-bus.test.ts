@@ -190,6 +190,20 @@ describe('the hub and its bus', () => {
     expect(await hub.call('GET', '/hawser/v1/proxies/nowhere/a/config/listeners')).toMatchObject({ status: 404 });
   });
 
+  it('asks agents who calls in plain: nobody who is silent is ready', async () => {
+    const path = '/hawser/v1/access/strict-readiness';
+    expect(await hub.call('GET', `${path}?window=2h`)).toMatchObject({ status: 400 });
+    expect(await hub.call('GET', `${path}?window=10m`)).toMatchObject({ status: 200, body: { ready: false } });
+    const account = { now: new Date().toISOString(), workloads: [], omitted: 0, bare: [] };
+    const answer = (): Buffer => Buffer.from(JSON.stringify(account));
+    const subjects = [rpcSubject('us-east', 'plain-callers'), rpcSubject('us-east', 'plain-callers', statusOf(1).instance)];
+    const serving = subjects.map((subject) => cluster.bus.serve(subject, answer));
+    await expect
+      .poll(() => hub.call('GET', `${path}?namespace=bookinfo`), { timeout: 20_000 })
+      .toMatchObject({ status: 200, body: { ready: true, clusters: [{ cluster: 'us-east', state: 'ready' }] } });
+    for (const one of serving) one.stop();
+  }, 30_000);
+
   it('publishes nothing but digests after a restart without changes', async () => {
     const before = await hub.stored();
     const heard = digest.revision;
