@@ -1,4 +1,4 @@
-/** A region is drained and restored under traffic, by real processes and real Envoys: in steps with the hub killed on the way, and at once. */
+/** A region is drained and restored under traffic, by real processes and real Envoys: in steps with the hub killed on the way, at once, and by an agent without a hub. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
 import { burst, call, stream } from '../datapath/kit/load.ts';
@@ -123,5 +123,32 @@ describe('a drain', { timeout: DEADLINE_MS }, () => {
     await answeredBy('near');
     expect((await shown()).status.phase).toBe('Restored');
     expect((await call({ via: CLIENT, host: HOST })).status).toBe(200);
+  });
+
+  it('is made by the agent alone while there is no hub, shown when there is one again, and ended', async () => {
+    const local = (...args: readonly string[]): Promise<Ended> => hawser.run(['agent', 'drain', '--local', '--cluster', EAST, ...args]);
+    await (hawser.hub as Running).end('SIGKILL');
+    expect(await local('--ttl', '2h', '--reason', 'x')).toMatchObject({ status: 2, stderr: expect.stringContaining('at most 1h') });
+    const refused = await fetch(`http://127.0.0.1:${east.adminPort}/local-drain`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer guessed' },
+    });
+    expect(refused.status).toBe(401);
+    const gets = stream({ via: CLIENT, host: HOST }, GETS_PER_SECOND);
+    expect(await local('--ttl', '10m', '--reason', 'the hub is gone')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('until'),
+    });
+    await answeredBy('far');
+    await hawser.startHubAgain();
+    await eventually(
+      async () => /cluster us-east is drained by its own agent .*the hub is gone/.test((await drain('status')).stdout),
+      'the hub does not show it',
+      DEADLINE_MS / 3,
+    );
+    expect(await local('--off')).toMatchObject({ status: 0, stdout: expect.stringContaining('not drained by its agent any more') });
+    await answeredBy('near');
+    const { failures } = await gets.stop();
+    expect([...failures]).toEqual([]);
   });
 });

@@ -15,8 +15,10 @@ import { AgentFeed } from './feed/agent-feed.ts';
 import { type Foundations, openFoundations } from './feed/foundations.ts';
 import { joinBus } from './feed/join-bus.ts';
 import { LastKnownGood } from './feed/last-known-good.ts';
-import { Replicas } from './feed/replicas.ts';
+import { meetReplicas } from './feed/meet-replicas.ts';
+import type { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { adminToken, LocalDrains } from './local-drain.ts';
 import { plainAnswers } from './plain/plain-answers.ts';
 import { PlainCallers } from './plain/plain-callers.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
@@ -74,6 +76,7 @@ class Agent implements RunningAgent {
   readonly #probation: PolicyProbation;
   readonly #issues: PolicyIssues;
   readonly #local: LocalSource;
+  readonly #drains: LocalDrains;
   readonly #proxies: ProxyRegistry;
   readonly #trust: TrustReport;
   readonly #use: RecentUse;
@@ -97,6 +100,10 @@ class Agent implements RunningAgent {
     this.#validity = [credentialsValidity(member.membership), rootValidity(base.authority.trustBundle)];
     this.#warnings = new Warnings(({ place, message }) => log.warn({ place, warning: message }, 'warning'));
     this.#federation = new Federation({ name: cluster, region, zone, trustDomain }, base.saved?.lapsed);
+    this.#drains = new LocalDrains({
+      ...{ folder: member.agentDir, place: { cluster, region, zone }, log, onDrains: (drains) => this.loop.setLocalDrains(drains) },
+      onOwn: () => this.#tellDrain(),
+    });
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
@@ -167,6 +174,7 @@ class Agent implements RunningAgent {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#proxies.stop();
+    this.#drains.stop();
     await this.#save();
     for (const stop of this.#stops.reverse()) await stop();
     // What was heard while it stopped was served too: a restart must not go back behind it.
@@ -180,17 +188,12 @@ class Agent implements RunningAgent {
 
   #makeLoop(translator: Translator): ControlLoop {
     return new ControlLoop({
-      federation: this.#federation,
-      translator,
-      store: this.store,
-      probation: this.#probation,
+      ...{ federation: this.#federation, translator, store: this.store, probation: this.#probation },
       onRevision: (moment, applied) => this.#rollouts?.trackRevision(moment.epoch, moment.revision, applied),
       onProblems: (problems) => {
         this.#issues.setCompileProblems(problems);
-        this.#warnings.standing(
-          'translate',
-          problems.map(({ message }) => message),
-        );
+        const messages = problems.map(({ message }) => message);
+        this.#warnings.standing('translate', messages);
       },
       onServed: (clusters) => this.#trust.served(clusters),
       onRoster: () => this.#feed?.rosterChanged(),
@@ -200,7 +203,13 @@ class Agent implements RunningAgent {
 
   #facts(): ClusterFacts {
     const { trustBundle, severed } = this.#base.authority;
-    return { trustBundle: [...trustBundle], gateways: [...this.#options.config.gateways], ...(severed === undefined ? {} : { severed }) };
+    const own = this.#drains.own === undefined ? {} : { localDrain: this.#drains.own };
+    return {
+      trustBundle: [...trustBundle],
+      gateways: [...this.#options.config.gateways],
+      ...(severed === undefined ? {} : { severed }),
+      ...own,
+    };
   }
 
   async #startXds(): Promise<AdsServer> {
@@ -227,6 +236,15 @@ class Agent implements RunningAgent {
 
   #bundleChanged(): void {
     this.#validity = [this.#validity[0], rootValidity(this.#base.authority.trustBundle)];
+    this.#factsChanged();
+  }
+
+  #tellDrain(): void {
+    this.#factsChanged();
+    this.#replicas?.speak();
+  }
+
+  #factsChanged(): void {
     this.#federation.setFacts(this.#options.member.membership.cluster, this.#facts());
     this.#feed?.setFacts(this.#facts());
     this.loop.wake();
@@ -251,6 +269,7 @@ class Agent implements RunningAgent {
         return { settleMs: SETTLE_MS };
       },
       confirmHeld: () => this.#local.confirmHeld(),
+      ...{ token: await adminToken(this.#options.member.agentDir), localDrain: this.#drains },
     });
     this.adminPort = admin.port;
     this.#stops.push(() => admin.stop());
@@ -292,17 +311,11 @@ class Agent implements RunningAgent {
       diff: (request) => diff.answer(request),
     });
     registerAgentMetrics(this.#registry, {
-      ready: () => this.loop.ready,
-      busConnected: () => bus.connected,
-      busReconnects: countReconnects(bus),
-      proxies: () => server.proxies().length,
-      revision: () => this.loop.moment?.revision ?? 0,
-      ends: () => endsOf(this.#validity),
-      heldLosses: () => this.#local.held,
-      publishes: () => this.publishes,
-      brakeHolds: () => this.#local.holds,
-      shards: () => this.#federation.shards,
-      peers: () => this.#feed?.peers() ?? [],
+      ...{ ready: () => this.loop.ready, busConnected: () => bus.connected, busReconnects: countReconnects(bus) },
+      ...{ proxies: () => server.proxies().length, revision: () => this.loop.moment?.revision ?? 0 },
+      ...{ ends: () => endsOf(this.#validity), publishes: () => this.publishes },
+      ...{ heldLosses: () => this.#local.held, brakeHolds: () => this.#local.holds },
+      ...{ shards: () => this.#federation.shards, peers: () => this.#feed?.peers() ?? [] },
     });
     this.#stops.push(() => {
       for (const one of [this.#rollouts, trials, rpc, diff, reporter]) one?.stop();
@@ -333,7 +346,8 @@ class Agent implements RunningAgent {
       },
     });
     this.#feed = feed;
-    const replicas = this.#meetReplicas(bus, feed);
+    const replicas = meetReplicas({ bus, member, base: this.#base, feed, local: this.#local, drains: this.#drains });
+    this.#replicas = replicas;
     this.#stops.push(async () => {
       await feed.stop();
       replicas.stop();
@@ -343,26 +357,10 @@ class Agent implements RunningAgent {
     this.loop.run();
   }
 
-  /** The other agents of the cluster hear of this one's proxies, and this one of theirs. */
-  #meetReplicas(bus: Bus, feed: AgentFeed): Replicas {
-    const replicas = new Replicas({
-      ...{ bus, member: this.#options.member, replica: this.#base.replica },
-      current: () => ({ term: feed.term, ...this.#local.ownProxies() }),
-      nextRevision: () => this.#base.revisions.next(),
-      onBeat: (beat) => {
-        this.#base.revisions.raise(beat.revision);
-        if (beat.term > 0) feed.heard(beat.term);
-        this.#local.setElsewhere(beat.replica, beat);
-      },
-      onSilent: (replica) => this.#local.setElsewhere(replica, undefined),
-    });
-    this.#replicas = replicas;
-    return replicas;
-  }
-
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
   #changed(): void {
     this.#proxies?.rejoin();
+    this.#drains.look(this.#federation.localDrains(), this.#federation.policies);
     this.#warnings.standing('trust', this.#federation.trustProblems());
     this.#warnings.standing('networks', this.#federation.networkProblems());
     this.#reporter?.changed();

@@ -61,6 +61,8 @@ export class ControlLoop {
   #wanted: ReadonlyMap<string, Resource> = new Map();
   /** Which of what is wanted is compiled. */
   #effective: ReadonlyMap<string, Resource> = new Map();
+  /** Of clusters that are drained by their own agents; obeyed beside what the hub wants. */
+  #localDrains: ReadonlyMap<string, Resource> = new Map();
   #pending: Moment | undefined;
   /** What was served since the moment is pending. */
   readonly #applied: Change[] = [];
@@ -110,8 +112,7 @@ export class ControlLoop {
     if (!samePolicies(this.#wanted, policies)) {
       this.#wanted = policies;
       probation.want(policies, moment?.revision ?? this.#moment?.revision ?? 0);
-      this.#effective = probation.effective;
-      federation.setPolicies(this.#effective);
+      this.#obey();
     }
     if (moment !== undefined && !isSame(moment, this.#moment)) this.#pending = moment;
     this.#missing.delete('config');
@@ -145,9 +146,15 @@ export class ControlLoop {
 
   /** The probation decided otherwise: compiles and serves that, in this turn. */
   reconsider(): void {
-    this.#effective = this.#parts.probation.effective;
-    this.#parts.federation.setPolicies(this.#effective);
+    this.#obey();
     this.run();
+  }
+
+  /** Drains that clusters made of themselves, by resource key. */
+  setLocalDrains(drains: ReadonlyMap<string, Resource>): void {
+    this.#localDrains = drains;
+    this.#obey();
+    this.wake();
   }
 
   /** Makes the layer of a proxy that connected, in this turn. */
@@ -183,6 +190,12 @@ export class ControlLoop {
     this.#moment = moment;
     this.#parts.onRevision(moment, { generation: applied.generation, changes: this.#applied.splice(0) });
     this.#parts.onChange();
+  }
+
+  #obey(): void {
+    const { probation, federation } = this.#parts;
+    this.#effective = this.#localDrains.size === 0 ? probation.effective : new Map([...probation.effective, ...this.#localDrains]);
+    federation.setPolicies(this.#effective);
   }
 
   #becomeReady(): void {

@@ -14,6 +14,8 @@ export interface Diversion {
   readonly to: readonly MoveTargets[number][] | undefined;
   /** Whether a place of which all is taken serves when nothing else is left. */
   readonly isLastResort: boolean;
+  /** Whether a place of which all is taken stays where nobody else serves the service at all. */
+  readonly keepsAlone?: boolean;
   /** Whether connections that are left end. */
   readonly closes: boolean;
 }
@@ -64,9 +66,16 @@ const known = new WeakMap<object, Diversion>();
 
 function ofDrain(spec: DrainSpec): Diversion {
   return remembered(spec, () => {
-    const { scope, percent = 0, destinations, panicMode = 'failTraffic', closeLongLived = false } = spec;
+    const { scope, percent = 0, destinations, panicMode, closeLongLived = false } = spec;
     const isWhole = percent >= 100;
-    return { from: scope, percent, to: destinations, isLastResort: panicMode === 'spread', closes: isWhole && closeLongLived };
+    return {
+      from: scope,
+      percent,
+      to: destinations,
+      isLastResort: panicMode === 'spread',
+      keepsAlone: panicMode === undefined,
+      closes: isWhole && closeLongLived,
+    };
   });
 }
 

@@ -39,7 +39,8 @@ export function divertedLevels<Place extends Divertible>(
   });
   const rest = levels.map((level) => lessened(level, over).filter(({ place }) => !isGone(place) && !shares.has(place)));
   const last = all.filter(({ place }) => isGone(place) && over.get(place)?.isLastResort === true);
-  return [reduced(first), ...rest, last].filter((level) => level.length > 0);
+  const left = [reduced(first), ...rest, last].filter((level) => level.length > 0);
+  return left.length > 0 ? left : [all.filter(({ place }) => over.get(place)?.keepsAlone === true)].filter((level) => level.length > 0);
 }
 
 /** Of several diversions from a place the one that takes most; of equal ones that which leaves nothing behind. */

@@ -52,7 +52,7 @@ export const DrainSpec = Type.Object(
     panicMode: Type.Optional(
       Type.Union([Type.Literal('spread'), Type.Literal('failTraffic')], {
         description:
-          'When nothing else can answer. spread: what is drained serves as the last resort; failTraffic: it does not, and requests fail. Default: failTraffic.',
+          'When nothing else can answer. spread: what is drained serves as the last resort; failTraffic: it does not, and requests fail. Default: failTraffic, but for services that nobody else serves at all, which stay.',
       }),
     ),
     closeLongLived: Type.Optional(

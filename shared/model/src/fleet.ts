@@ -45,6 +45,17 @@ export const Roster = Type.Object({
 });
 export type Roster = Static<typeof Roster>;
 
+/** That a cluster's agent keeps its traffic away by itself, by the word of an operator on its machine. Times are RFC 3339. */
+export const LocalDrain = Type.Object({
+  reason: Type.String(),
+  by: Type.String(),
+  since: Type.String(),
+  until: Type.String(),
+  /** Of several words of one cluster the newest counts; Unix milliseconds. */
+  changedAt: Type.Number(),
+});
+export type LocalDrain = Static<typeof LocalDrain>;
+
 /** Document `facts`, agent → all: what a cluster's own agent alone can say. */
 export const ClusterFacts = Type.Object({
   /** Trust bundle of the cluster's own trust domain: PEM certificates, sorted. */
@@ -53,6 +64,8 @@ export const ClusterFacts = Type.Object({
   gateways: Type.Array(Type.String()),
   /** Another value than before: connections that were made under an earlier bundle end (an emergency). Absent before the first. */
   severed: Type.Optional(Type.String({ maxLength: 64 })),
+  /** While it lasts; members of an earlier release do not obey it. */
+  localDrain: Type.Optional(LocalDrain),
 });
 export type ClusterFacts = Static<typeof ClusterFacts>;
 

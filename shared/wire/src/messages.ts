@@ -1,4 +1,5 @@
 /** Bodies of documents and messages between hub and agents, beyond those of `@hawser/model`. */
+import { LocalDrain } from '@hawser/model/fleet.ts';
 import Type, { type Static } from 'typebox';
 import { TrustAccount } from './trust.ts';
 
@@ -121,6 +122,8 @@ export const ReplicaBeat = Type.Object({
   sidecars: Type.Array(Type.String()),
   /** Addresses that drain by the word of their proxies. */
   draining: Type.Array(Type.String()),
+  /** The newest word on a drain by the agents themselves, its end among them; absent from agents of an earlier release. */
+  localDrain: Type.Optional(LocalDrain),
 });
 export type ReplicaBeat = Static<typeof ReplicaBeat>;
 

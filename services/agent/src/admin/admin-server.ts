@@ -4,6 +4,7 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Registry } from '@hawser/runtime/metrics.ts';
 import { isVerbose, type PartState, readinessAnswer } from '@hawser/runtime/readiness.ts';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { addLocalDrain, type LocalDrainDoor } from './local-drain-routes.ts';
 
 /** What the admin door shows and may ask for. All but `drain` is answered from memory. */
 export interface AdminParts {
@@ -19,6 +20,9 @@ export interface AdminParts {
   snapshot(): unknown;
   /** Marks the endpoint of the proxy that this token proves as DRAINING; undefined when the token proves nothing. */
   drain(token: string, proxy: DrainRequest): Promise<DrainAnswer | undefined>;
+  /** What operators on this machine prove themselves by. */
+  readonly token: string;
+  readonly localDrain: LocalDrainDoor;
   /** Lets a held loss of endpoints through, by an operator's word; returns how many endpoints it concerned. */
   confirmHeld(): number;
 }
@@ -52,6 +56,7 @@ export async function startAdminServer(parts: AdminParts): Promise<AdminServer> 
   addProbes(app, parts);
   addViews(app, parts);
   addDrain(app, parts);
+  addLocalDrain(app, parts);
   return { port: await listen(app, parts), stop: () => app.close() };
 }
 

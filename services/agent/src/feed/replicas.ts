@@ -1,5 +1,6 @@
 /** The agents of one cluster among themselves: each one's signs of life, and what the others must know of its proxies. */
 import type { Bus } from '@hawser/bus/bus.ts';
+import type { LocalDrain } from '@hawser/model/fleet.ts';
 import { open, PROTOCOL, seal } from '@hawser/wire/envelope.ts';
 import { ReplicaBeat } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
@@ -14,7 +15,12 @@ export interface ReplicasParts {
   /** This replica's own name. */
   readonly replica: string;
   /** Its own account, made when it is sent. */
-  current(): { readonly term: number; readonly sidecars: readonly string[]; readonly draining: readonly string[] };
+  current(): {
+    readonly term: number;
+    readonly sidecars: readonly string[];
+    readonly draining: readonly string[];
+    readonly localDrain?: LocalDrain | undefined;
+  };
   /** Revisions of messages, rising over restarts. */
   nextRevision(): number;
   /** Another replica spoke. */
@@ -74,8 +80,15 @@ export class Replicas {
     if (!bus.connected) return;
     const { cluster, epoch } = member.membership;
     const revision = nextRevision();
-    const { term, sidecars, draining } = current();
-    const body = { replica, revision, term, sidecars: sidecars.slice(0, MAX_ADDRESSES), draining: draining.slice(0, MAX_ADDRESSES) };
+    const { term, sidecars, draining, localDrain } = current();
+    const body = {
+      replica,
+      revision,
+      term,
+      sidecars: sidecars.slice(0, MAX_ADDRESSES),
+      draining: draining.slice(0, MAX_ADDRESSES),
+      ...(localDrain === undefined ? {} : { localDrain }),
+    };
     const message = { protocol: PROTOCOL, from: cluster, to: cluster, key: KEY, epoch, revision, part: 0, parts: 1, body };
     this.#ownBeat = Buffer.from(seal(message, member.signer));
     bus.publish(replicaSubject(cluster), this.#ownBeat);

@@ -1,6 +1,6 @@
 /** What this agent knows of the federation, and what of it differs from what was compiled. No clock, no I/O. */
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
-import type { ClusterFacts, ExternalTrustDomain, Roster, RosterMember } from '@hawser/model/fleet.ts';
+import type { ClusterFacts, ExternalTrustDomain, LocalDrain, Roster, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { isMutual } from '@hawser/model/trust-domain.ts';
 import { KeyOwners, readAuthority } from '@hawser/runtime/authority-certificate.ts';
@@ -74,6 +74,11 @@ export class Federation {
   /** Members of the federation other than the own cluster. */
   peers(): RosterMember[] {
     return (this.#roster?.members ?? []).filter((member) => member.name !== this.#own.name);
+  }
+
+  /** What clusters say of drains by themselves, by name. */
+  localDrains(): ReadonlyMap<string, LocalDrain> {
+    return new Map([...this.#facts].flatMap(([name, { localDrain }]) => (localDrain === undefined ? [] : [[name, localDrain]])));
   }
 
   member(name: string): RosterMember | undefined {

@@ -1,5 +1,6 @@
 /** Commands that run the services: hub and agent, each in this process. */
 import type { Command } from 'commander';
+import type { LocalDrainFlags } from '../drain/local-drain-command.ts';
 import type { Run } from './program.ts';
 import type { ServiceFlags } from './service-processes.ts';
 
@@ -62,9 +63,9 @@ export function addProcessCommands(program: Command, run: Run): void {
 }
 
 function addAgent(program: Command, run: Run): void {
-  program
-    .command('agent')
-    .description("a cluster's agent")
+  const agent = program.command('agent').description("a cluster's agent");
+  addLocalDrain(agent, run);
+  agent
     .command('run')
     .description('run the agent of a cluster; the token is needed once, to join')
     .option('--token <token>', 'join token, of "hawser cluster join"')
@@ -92,6 +93,31 @@ function addAgent(program: Command, run: Run): void {
       run(async () => (await import('./service-processes.ts')).agentRun(serviceFlags(command))),
     );
 }
+
+function addLocalDrain(agent: Command, run: Run): void {
+  agent
+    .command('drain')
+    .description("on the agent's machine, when there is no hub to ask: take its cluster out for an hour at most")
+    .option('--local', 'by the agent alone, as it has to be said')
+    .option('--cluster <name>', 'which cluster, where the state folder has several agents')
+    .option('--region <name>', 'every cluster of this region that has its agent here')
+    .option('--ttl <duration>', 'when it ends by itself, at most 1h', '1h')
+    .option('--reason <text>', 'why, for whoever sees it later')
+    .option('--off', 'end it')
+    .option('--token-file <file>', "the agent's admin token (default: admin.token of its folder)")
+    .addHelpText('after', LOCAL_DRAIN_HELP)
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../drain/local-drain-command.ts')).localDrainCommand(command.optsWithGlobals<LocalDrainFlags>())),
+    );
+}
+
+const LOCAL_DRAIN_HELP = `
+The proxies of the cluster obey at once, those of others while NATS lives. The hub shows it when it is back (hawser drain status), and
+takes it over by a drain of the same place; until then it ends with its time, or with --off.
+
+Examples:
+  hawser agent drain --local --cluster us-east --ttl 30m --reason "it answers with errors, the hub is gone"
+  hawser agent drain --local --off`;
 
 /** A hub has no hub whose CA it could be told. */
 function hubFlags(command: Command): ServiceFlags {

@@ -98,6 +98,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /hawser/v1/overview': view('Overview', 'closed'),
   'POST /hawser/v1/analyze': view('Analysis', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
+  'GET /hawser/v1/local-drains': { ...view('Drain', 'open'), verb: 'list' },
   'POST /hawser/v1/drain-plans': { ...view('Drain', 'closed'), verb: 'plan' },
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },

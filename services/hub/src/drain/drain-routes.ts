@@ -1,10 +1,11 @@
-/** `POST /hawser/v1/drain-plans`: what a drain would do, where nothing is made. */
+/** `POST /hawser/v1/drain-plans`: what a drain would do, where nothing is made; `GET /hawser/v1/local-drains`: those of agents alone. */
 
 import { kindNamed } from '@hawser/model/kinds.ts';
 import { validateResource } from '@hawser/model/validate.ts';
-import { type DrainPlan, DrainPlanRequest } from '@hawser/wire/drain.ts';
+import { type DrainPlan, DrainPlanRequest, type LocalDrains } from '@hawser/wire/drain.ts';
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
 import { invalid, StatusError } from '../http/status.ts';
 import { type PlanParts, planOf } from './drain-plan.ts';
 import { drainsUnderWay } from './drain-store.ts';
@@ -16,9 +17,10 @@ export interface DrainRouteParts extends PlanParts {
 
 const NAME = 'planned';
 
-/** Adds the route. */
+/** Adds the routes. */
 export function drainRoutes(app: FastifyInstance, parts: DrainRouteParts): void {
   const { database, context } = parts;
+  app.get('/hawser/v1/local-drains', (): LocalDrains => ({ items: localDrainsOf(context) }));
   app.post<{ Body: DrainPlanRequest }>(
     '/hawser/v1/drain-plans',
     { schema: { body: DrainPlanRequest } },
@@ -34,4 +36,14 @@ export function drainRoutes(app: FastifyInstance, parts: DrainRouteParts): void 
       return planOf(checked.resource, others, parts);
     },
   );
+}
+
+/** Drains that agents make of their own clusters, by their facts, while they last. */
+function localDrainsOf({ fleet, now }: FleetContext): LocalDrains['items'] {
+  return fleet.clusters().flatMap(({ member, facts }) => {
+    const drain = facts?.localDrain;
+    if (drain === undefined || Date.parse(drain.until) <= now()) return [];
+    const { reason, by, since, until } = drain;
+    return [{ cluster: member.name, reason, by, since, until }];
+  });
 }
