@@ -34,6 +34,8 @@ const word = (until: number, changedAt = now): LocalDrain => ({
   ...{ since: new Date(now).toISOString(), until: new Date(until).toISOString() },
 });
 
+const drainAll: Resource = { apiVersion: '', kind: 'Drain', metadata: { name: 'x' }, spec: { scope: { region: 'us-east' }, percent: 100 } };
+
 describe('the drain that an agent makes alone', () => {
   it('is kept over a restart, and ends by its time, which is an hour at most', async () => {
     await drains().begin({ ttlMs: 5 * HOUR_MS, reason: 'fire', by: 'me' });
@@ -63,7 +65,7 @@ describe('the drain that an agent makes alone', () => {
     now += HOUR_MS;
     one.look(far, new Map());
     one.stop();
-    expect(obeyed).toEqual([['Drain//local.us-west'], []]);
+    expect(obeyed).toEqual([['Drain//local:us-west'], []]);
   });
 
   it('ends when the hub drains the same place whole', async () => {
@@ -72,6 +74,7 @@ describe('the drain that an agent makes alone', () => {
     const hub = (percent: number): ReadonlyMap<string, Resource> =>
       new Map([['Drain//x', { apiVersion: '', kind: 'Drain', metadata: { name: 'x' }, spec: { scope: { region: 'us-east' }, percent } }]]);
     one.look(new Map(), hub(50));
+    one.look(new Map(), new Map([['Drain//local:us-east', { ...drainAll, metadata: { name: 'local:us-east' } }]]));
     expect(one.own).toBeDefined();
     one.look(new Map(), hub(100));
     one.stop();

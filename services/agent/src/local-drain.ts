@@ -17,6 +17,8 @@ import type { Logger } from '@hawser/runtime/logger.ts';
 export const LONGEST_LOCAL_DRAIN_MS = 3_600_000;
 const TOKEN_FILE = 'admin.token';
 const DRAIN_FILE = 'local-drain.json';
+/** Before a cluster's name; no resource of the hub can be called so. */
+const LOCAL = 'local:';
 
 /** What it works with. */
 export interface LocalDrainsParts {
@@ -141,15 +143,15 @@ export async function adminToken(folder: string): Promise<string> {
 /** As agents obey it: nobody is left without an answer, for there is no hub that looked whether somebody is left. */
 function drainOf(cluster: string, { reason, since }: LocalDrain): Resource<DrainSpec> {
   return {
-    ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: `local.${cluster}`, creationTimestamp: since } },
+    ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: `${LOCAL}${cluster}`, creationTimestamp: since } },
     spec: { scope: { cluster }, percent: 100, panicMode: 'spread', reason },
   };
 }
 
 /** Whether the hub takes all traffic from this cluster. */
 function isCovered(place: ClusterPlace, policies: ReadonlyMap<string, Resource>): boolean {
-  for (const { kind, spec } of policies.values()) {
-    if (kind !== 'Drain') continue;
+  for (const { kind, metadata, spec } of policies.values()) {
+    if (kind !== 'Drain' || metadata.name.startsWith(LOCAL)) continue;
     const { scope, services, percent = 0 } = spec as DrainSpec;
     if (percent === 100 && services === undefined && scope.gateway === undefined && inScope(scope, place)) return true;
   }
