@@ -64,6 +64,10 @@ export const METRICS = {
     ...{ type: 'gauge', labels: ['cluster', 'kind', 'phase'] },
     help: '1 for the phase in which the rotation of a cluster is, while it is under way',
   },
+  hub_shift_weight_ratio: {
+    ...{ type: 'gauge', labels: ['service', 'destination', 'state'] },
+    help: 'Share of a destination of a TrafficShift with steps that is under way: desired, acked or observed; given by the leading replica',
+  },
   hub_traffic_series: { type: 'gauge', help: 'Series of measured traffic that are kept', labels: [] },
   hub_watches: { type: 'gauge', help: 'Watches that are open', labels: [] },
   hub_watches_cut_off_total: { type: 'counter', help: 'Watches that were ended because their clients did not read', labels: [] },

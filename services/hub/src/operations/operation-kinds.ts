@@ -20,5 +20,5 @@ export function operationKinds({ registry, ...parts }: OperationKindParts): read
   const drains = new DrainAccounts();
   registerDrainMetrics(registry, drains);
   const moves = { underWay: () => drainMoves(parts.context) };
-  return [shiftKind({ moves, ...parts }), drainKind({ ...parts, drains }) as OperationKind, overflowKind(parts)];
+  return [shiftKind({ moves, registry, ...parts }), drainKind({ ...parts, drains }) as OperationKind, overflowKind(parts)];
 }

@@ -38,6 +38,7 @@ export const RETENTION_TABLES: readonly RetentionTable[] = [
   { name: 'audit', trim: trimAudit },
   { name: 'join_tokens', trim: trimJoinTokens },
   { name: 'rotations', trim: trimRotations },
+  { name: 'operations', trim: trimOperations },
   { name: 'traffic', trim: trimTraffic },
 ];
 
@@ -91,6 +92,18 @@ async function trimRotations(tx: Statements, { historyKeepDays }: RetentionBound
           SELECT 1 FROM rotations n WHERE n.cluster = r.cluster AND n.created_at > r.created_at AND n.trust_order IS NOT NULL
             AND (n.state ->> 'epoch')::bigint >= (r.state ->> 'epoch')::bigint
         ) ORDER BY r.created_at LIMIT ${BATCH}
+    )`);
+  return rowCount ?? 0;
+}
+
+/** Operations that have ended, and say nothing of what is in force any more: another came after them, or their resource has gone. */
+async function trimOperations(tx: Statements, { historyKeepDays }: RetentionBounds): Promise<number> {
+  const { rowCount } = await tx.execute(sql`
+    DELETE FROM operations WHERE id IN (
+      SELECT o.id FROM operations o
+      WHERE o.ended_at < clock_timestamp() - ${historyKeepDays} * interval '1 day'
+        AND (EXISTS (SELECT 1 FROM operations n WHERE n.uid = o.uid AND n.id > o.id) OR NOT EXISTS (SELECT 1 FROM resources r WHERE r.uid = o.uid))
+      ORDER BY o.id LIMIT ${BATCH}
     )`);
   return rowCount ?? 0;
 }

@@ -3,8 +3,9 @@ import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import { isProgressive, type SteppedShift } from '@hawser/model/progressive-shift.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { TrafficShiftSpec } from '@hawser/model/traffic-shift.ts';
+import type { Registry } from '@hawser/runtime/metrics.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
-import type { OperationContext, OperationKind } from '../operations/operation-kind.ts';
+import type { OperationContext, OperationKind, UnderWay } from '../operations/operation-kind.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
 import { admissionIssues } from './shift-admission.ts';
 import { commanded, SHIFT_COMMANDS } from './shift-command.ts';
@@ -12,6 +13,7 @@ import { destinationFacts, loadOf, observedSince } from './shift-destinations.ts
 import { observedWindowMs, type ShiftEvidence, type ShiftRollout } from './shift-evidence.ts';
 import { formOf } from './shift-form.ts';
 import { ShiftGuardrails, type StartShiftChecks } from './shift-guardrails.ts';
+import { registerShiftMetrics, ShiftAccounts } from './shift-metrics.ts';
 import { type KnownMoves, shiftPermit } from './shift-permit.ts';
 import { advance, isEnded, type ShiftState, started } from './shift-state.ts';
 import { statusOf } from './shift-status.ts';
@@ -22,6 +24,7 @@ export interface ShiftParts {
   /** Undefined while nothing is measured. */
   readonly traffic?: () => MeasuredTraffic | undefined;
   readonly startChecks?: StartShiftChecks;
+  readonly registry?: Registry;
   readonly moves?: KnownMoves;
 }
 
@@ -30,6 +33,10 @@ const specOf = (resource: Resource): TrafficShiftSpec & SteppedShift => resource
 /** Builds the kind. */
 export function shiftKind(parts: ShiftParts): OperationKind<ShiftState, ShiftEvidence> {
   const guardrails = new ShiftGuardrails(parts.startChecks ?? (() => ({ verdicts: () => [], stop: () => undefined })));
+  const accounts = new ShiftAccounts();
+  const observe = (shift: UnderWay<ShiftState>): ShiftEvidence['observed'] =>
+    evidenceOf(parts, guardrails, { context: { fleet: parts.context, now: parts.context.now(), clock: 0 }, ...shift }).observed;
+  if (parts.registry !== undefined) registerShiftMetrics(parts.registry, accounts, observe);
   return {
     kind: 'TrafficShift',
     commands: SHIFT_COMMANDS,
@@ -44,7 +51,10 @@ export function shiftKind(parts: ShiftParts): OperationKind<ShiftState, ShiftEvi
     inForce: (resource, state) => (isProgressive(specOf(resource)) ? formOf(specOf(resource), state) : undefined),
     statusOf: (state, resource, evidence) => statusOf(state, specOf(resource), evidence),
     isEnded,
-    attend: (underWay) => guardrails.attend(underWay),
+    attend: (underWay) => {
+      guardrails.attend(underWay);
+      accounts.attend(underWay);
+    },
   };
 }
 
