@@ -2,6 +2,7 @@
  * Measured traffic against the client's own log: real hub, NATS, agents and Envoys as processes. What is counted must be exact, also
  * when the agent and the hub are killed in between.
  */
+import type { StrictReadinessAnswer } from '@hawser/wire/strict-readiness.ts';
 import type { TrafficAnswer } from '@hawser/wire/traffic-api.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { burst } from '../datapath/kit/load.ts';
@@ -51,6 +52,18 @@ it('counts client requests, failures, attempts and retries apart, by destination
   for (const { latency } of (await federation.traffic(federation.since)).rows) expect(latency.p50).toBeGreaterThan(0);
   const top = await federation.processes.run(['top', 'bookinfo/reviews', '--window', '5m']);
   expect(top.stdout).toMatch(/east\s+west\s+v2/);
+}, 60_000);
+
+it('is ready for STRICT: sidecars of both clusters were watched, and nobody came otherwise than by the mesh', async () => {
+  await until(
+    async () =>
+      (await federation.processes.run(['check', 'strict', '--window', '10s'])).stdout.includes('ready: nobody called in plain for 10s'),
+    () => 'it is not ready',
+  );
+  const { stdout, status } = await federation.processes.run(['check', 'strict', '-n', 'bookinfo', '--window', '10s', '-o', 'json']);
+  const { clusters, workloads } = JSON.parse(stdout) as StrictReadinessAnswer;
+  expect({ status, clusters }).toEqual({ status: 0, clusters: ['east', 'west'].map((cluster) => ({ cluster, state: 'ready' })) });
+  expect(workloads.map(({ cluster, captured }) => `${cluster} ${captured}`)).toEqual(['east false', 'east false', 'west false']);
 }, 60_000);
 
 it('says that nothing is known of a cluster that is silent', async () => {
