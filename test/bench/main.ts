@@ -6,6 +6,7 @@ import type { Bench } from './bench.ts';
 import { burst } from './burst.ts';
 import { compile } from './compile.ts';
 import { connect } from './connect.ts';
+import { drain } from './drain.ts';
 import { hub } from './hub.ts';
 import { issue } from './issue.ts';
 import { measuring } from './measuring.ts';
@@ -16,6 +17,7 @@ import { paused } from './paused.ts';
 import { propagation } from './propagation.ts';
 import { restart } from './restart.ts';
 import { rotation } from './rotation.ts';
+import { shift } from './shift.ts';
 import { simulation } from './simulation.ts';
 import { spread } from './spread.ts';
 import { xds } from './xds.ts';
@@ -37,6 +39,8 @@ const BENCHES: readonly Bench[] = [
   issue,
   rotation,
   simulation,
+  shift,
+  drain,
   overflow,
 ];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');

@@ -33,6 +33,11 @@ const MAX_BODY = 65_536;
 /** Requests a second that the application answers, if it is to have a limit; what is more gets 503. */
 const CAPACITY = Number(process.env['HAWSER_APP_CAPACITY'] ?? Number.POSITIVE_INFINITY);
 const taken = { second: 0, requests: 0 };
+/** SIGUSR2 makes a bad version of it, which answers 500, and a good one again. */
+let isBad = false;
+process.on('SIGUSR2', () => {
+  isBad = !isBad;
+});
 
 /** Reads `--version --cluster --region --address [--port] [--posts-file]`. */
 export function placeFromFlags(service: string): Place {
@@ -97,6 +102,7 @@ async function answered(request: IncomingMessage, handler: Handler, posts: numbe
   const method = request.method ?? 'GET';
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   if (path === '/healthz') return {};
+  if (isBad) return { status: 500, body: { error: 'a bad version' } };
   if (isBeyondCapacity()) return { status: 503, body: { error: 'more than this application can take' } };
   const body = await readBody(request);
   if (body === undefined) return { status: 413, body: { error: `a body may have ${MAX_BODY} bytes` } };
