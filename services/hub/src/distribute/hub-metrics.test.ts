@@ -1,13 +1,17 @@
+import { createLogger } from '@hawser/runtime/logger.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub } from '../../../../test/kit/hub-core.ts';
 import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import { Convergence } from '../fleet/convergence.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf } from '../fleet/fleet-fixture.ts';
 import { FleetState } from '../fleet/fleet-state.ts';
+import { startNotifier } from '../notify/start-notifier.ts';
+import { registerShiftMetrics, ShiftAccounts } from '../shift/shift-metrics.ts';
 import { registerHubMetrics } from './hub-metrics.ts';
 
 let postgres: TestPostgres;
@@ -26,7 +30,11 @@ describe("the hub's metrics", () => {
   it('are those of the catalogue, no more and no fewer, with real values', async () => {
     const registry = createRegistry('hub');
     registerHubMetrics(registry, OF);
+    registerDrainMetrics(registry, new DrainAccounts());
+    registerShiftMetrics(registry, new ShiftAccounts(), () => undefined);
     const hub = await startTestHub(await postgres.database(), { registry });
+    const ended = { signal: AbortSignal.abort(), onStop: () => undefined };
+    startNotifier(hub.core.database, { sinks: [], registry, log: createLogger('test'), group: ended });
     await hub.call('GET', '/apis/hawser.dev/v1alpha1/clusters');
     const text = (await hub.core.app.inject('/metrics')).body;
     const names = [...text.matchAll(/^# TYPE (hub_\S+) /gm)].map(([, name]) => name);
