@@ -106,21 +106,35 @@ function capacityOf(destination: ShiftDestination, service: ServiceName, desired
 /** Part of a span that every connected cluster's callers must have accounted for. */
 const COVERED = 0.9;
 
-/** Requests to the services since a time (Unix milliseconds), no longer ago than the window; undefined where that is not known. */
+/**
+ * Requests to the services since a time (Unix milliseconds), no longer ago than the window; undefined where that is not known. Where
+ * something before is not known, as after a hub was away, the newest part that is known is what counts.
+ */
 export function observedSince(
   traffic: MeasuredTraffic,
   span: { readonly since: number; readonly windowMs: number; readonly away: readonly string[] },
   of: { readonly spec: SteppedShift; readonly namespace: string; readonly desired: DesiredState | undefined },
 ): ObservedRequests | undefined {
   const to = traffic.knownUntil();
-  const from = Math.max(Math.ceil(span.since / 1000) * 1000, to - span.windowMs);
-  if (to <= from) return undefined;
+  const longest = to - Math.max(Math.ceil(span.since / 1000) * 1000, to - span.windowMs);
+  for (let length = longest; length >= 1_000; length = Math.floor(length / 2_000) * 1_000) {
+    const observed = observedIn(traffic, { from: to - length, to, away: span.away }, of);
+    if (observed !== undefined) return observed;
+  }
+  return undefined;
+}
+
+function observedIn(
+  traffic: MeasuredTraffic,
+  { from, to, away }: { readonly from: number; readonly to: number; readonly away: readonly string[] },
+  of: Parameters<typeof observedSince>[2],
+): ObservedRequests | undefined {
   let total = 0;
   const byDestination: Record<string, number> = {};
   for (const service of servicesOf(of.spec, of.namespace)) {
     const query = { service: serviceKey(service), from, to };
     const sums = traffic.window(query);
-    if (!isHeard(sums, span.away)) return undefined;
+    if (!isHeard(sums, away)) return undefined;
     total += sums.requests;
     for (const group of traffic.groups(query, ['cluster', 'region', 'version'])) {
       const meant = of.spec.destinations.find((destination) => isOf(destination, { ...group, service: query.service }, of.desired));
