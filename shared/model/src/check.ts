@@ -3,13 +3,12 @@ import Type, { type Static } from 'typebox';
 import { bareEnvironment, type Condition, compileCondition, LONGEST_CONDITION, type Vocabulary } from './condition/condition.ts';
 import { parseDuration } from './duration.ts';
 import { oneOf } from './one-of.ts';
+import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
-const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
 const strict = { additionalProperties: false } as const;
-const label = (description: string) => Type.String({ pattern: LABEL, description });
-const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION, description }));
+const label = (description: string) => Type.String({ pattern: LABEL_PATTERN, description });
+const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION_PATTERN, description }));
 
 /** What the hub measures by itself. Latencies in milliseconds, `errorRatio` and `share` from 0 to 1. */
 export const HUB_METRICS = ['requestsPerSecond', 'errorRatio', 'latencyP50', 'latencyP90', 'latencyP99', 'inFlight', 'share'] as const;

@@ -1,11 +1,12 @@
 /** The course of a drain: how it goes there, how long it stays, and how it comes back. What agents obey of it is in `drain.ts`. */
 import Type, { type Static, type TProperties } from 'typebox';
 import { parseDuration } from './duration.ts';
+import { invalid } from './istio/rules/checks.ts';
+import { DURATION_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const strict = { additionalProperties: false } as const;
-const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
-const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION, description }));
+const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION_PATTERN, description }));
 const percent = (minimum: number, description: string) => Type.Number({ minimum, maximum: 100, description });
 
 const DrainStep = Type.Object(
@@ -173,8 +174,4 @@ function stepOf({ percent: share, hold }: { readonly percent: number; readonly h
 
 function milliseconds(text: string | undefined, otherwise: number): number {
   return text === undefined ? otherwise : (parseDuration(text) ?? otherwise);
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

@@ -1,19 +1,19 @@
 /** Drain: takes the traffic of a region, cluster, zone or gateway elsewhere. */
 import Type, { type Static } from 'typebox';
 import { courseProblems, DRAIN_COURSE } from './drain-course.ts';
+import { invalid } from './istio/rules/checks.ts';
 import { DnsLabel } from './kind-specs.ts';
 import { MoveTargets, targetProblems } from './move-target.ts';
+import { LABEL_PATTERN, SERVICE_KEY_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const strict = { additionalProperties: false } as const;
 const list = { minItems: 1, uniqueItems: true } as const;
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
-const SERVICE_KEY = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$';
 
 const Scope = Type.Object(
   {
-    region: Type.Optional(Type.String({ pattern: LABEL, description: 'All clusters of a region.' })),
-    cluster: Type.Optional(Type.String({ pattern: LABEL, description: 'One cluster.' })),
+    region: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'All clusters of a region.' })),
+    cluster: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'One cluster.' })),
     zone: Type.Optional(
       Type.String({
         pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[^/\\s]{1,63}$',
@@ -21,7 +21,7 @@ const Scope = Type.Object(
       }),
     ),
     gateway: Type.Optional(
-      Type.String({ pattern: LABEL, description: 'What reaches this cluster through its gateway: the calls of other networks.' }),
+      Type.String({ pattern: LABEL_PATTERN, description: 'What reaches this cluster through its gateway: the calls of other networks.' }),
     ),
   },
   { ...strict, description: 'What is drained: exactly one of region, cluster, zone and gateway.' },
@@ -30,7 +30,9 @@ const Scope = Type.Object(
 const Services = Type.Object(
   {
     namespaces: Type.Optional(Type.Array(DnsLabel, { ...list, description: 'All services of these namespaces.' })),
-    names: Type.Optional(Type.Array(Type.String({ pattern: SERVICE_KEY }), { ...list, description: 'Services by NAMESPACE/NAME.' })),
+    names: Type.Optional(
+      Type.Array(Type.String({ pattern: SERVICE_KEY_PATTERN }), { ...list, description: 'Services by NAMESPACE/NAME.' }),
+    ),
   },
   { ...strict, description: 'Services whose requests are moved: those of namespaces, and those named. Default: all.' },
 );
@@ -78,8 +80,4 @@ export function drainProblems(spec: DrainSpec): readonly SchemaProblem[] {
     ...targetProblems(['destinations'], destinations),
     ...courseProblems(spec),
   ];
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

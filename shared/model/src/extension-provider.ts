@@ -1,5 +1,6 @@
 /** Spec of ExtensionProvider: what Istio keeps in `meshConfig.extensionProviders`, one resource each. */
 import Type, { type Static } from 'typebox';
+import { DURATION_PATTERN } from './patterns.ts';
 
 const strict = { additionalProperties: false } as const;
 const text = (description: string) => Type.String({ minLength: 1, description });
@@ -8,7 +9,7 @@ const service = Type.String({
   description: 'Host of the service that answers: one of the mesh, as VirtualServices name it, or any other host or IP address.',
 });
 const port = Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the service.' });
-const duration = (description: string) => Type.String({ pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', description });
+const duration = (description: string) => Type.String({ pattern: DURATION_PATTERN, description });
 const headers = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description }));
 const fixed = (description: string) => Type.Optional(Type.Record(Type.String(), Type.String(), { description }));
 const tagLength = Type.Optional(Type.Integer({ minimum: 1, description: 'Longest path in a span, in characters. Default: 256.' }));

@@ -1,23 +1,26 @@
 /** FailoverPolicy: where requests go when the nearer endpoints are not healthy, or have more than they can take. */
 import Type, { type Static } from 'typebox';
+import { invalid } from './istio/rules/checks.ts';
 import { DnsLabel, ServiceOrHost } from './kind-specs.ts';
 import { MoveTargets, targetProblems } from './move-target.ts';
+import { LABEL_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const strict = { additionalProperties: false } as const;
 const list = { minItems: 1, uniqueItems: true } as const;
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
 const rate = Type.Number({ minimum: 0.001, maximum: 1e9 });
 
 const Capacity = Type.Object(
   {
     regions: Type.Optional(
-      Type.Record(Type.String({ pattern: LABEL }), rate, {
+      Type.Record(Type.String({ pattern: LABEL_PATTERN }), rate, {
         description: 'Requests a second that each service can take in a region, all clusters of it together.',
       }),
     ),
     clusters: Type.Optional(
-      Type.Record(Type.String({ pattern: LABEL }), rate, { description: 'Requests a second that each service can take in a cluster.' }),
+      Type.Record(Type.String({ pattern: LABEL_PATTERN }), rate, {
+        description: 'Requests a second that each service can take in a cluster.',
+      }),
     ),
     learned: Type.Optional(
       Type.Boolean({ description: 'Whether places not named can take the most that they were seen to answer well. Default: false.' }),
@@ -55,8 +58,8 @@ const Spill = Type.Object(
     service: Type.String({ minLength: 1, maxLength: 253, description: 'The service, or the host of a ServiceEntry.' }),
     from: Type.Object(
       {
-        region: Type.Optional(Type.String({ pattern: LABEL, description: 'Region that has too much.' })),
-        cluster: Type.Optional(Type.String({ pattern: LABEL, description: 'Cluster that has too much.' })),
+        region: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'Region that has too much.' })),
+        cluster: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'Cluster that has too much.' })),
       },
       { ...strict, description: 'The place that has too much: exactly one of region and cluster.' },
     ),
@@ -112,8 +115,4 @@ export function failoverPolicyProblems({ capacity, overflow, spill = [] }: Failo
       ...targetProblems(['spill', index, 'to'], to),
     ]),
   ];
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

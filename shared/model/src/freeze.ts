@@ -1,6 +1,7 @@
 /** Freeze: times in which traffic is not moved. */
 import Type, { type Static } from 'typebox';
 import { isWithin, WEEK_WINDOW, wallClock } from './freeze-window.ts';
+import { invalid } from './istio/rules/checks.ts';
 import { SteeringScope, scopeProblems } from './steering-scope.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
@@ -91,8 +92,4 @@ export function isFrozen({ windows, until }: Pick<FreezeSpec, 'windows' | 'until
   if (clock === undefined) return true;
   const isIn = (window: string): boolean => isWithin(window, clock);
   return dates.includes(clock.date) || blocked.some(isIn) || (allowed.length > 0 && !allowed.some(isIn));
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

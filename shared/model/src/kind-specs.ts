@@ -1,23 +1,21 @@
 /** Specs of the kinds the hub serves: each TypeBox schema is the type, the validation and the OpenAPI of its kind. */
 import Type, { type Static } from 'typebox';
-
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
-const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
+import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
 
 /** RFC 1123 label, as Kubernetes names namespaces and clusters. */
-export const DnsLabel = Type.String({ pattern: LABEL });
+export const DnsLabel = Type.String({ pattern: LABEL_PATTERN });
 /** A service's name, or the host of a ServiceEntry. */
 export const ServiceOrHost = Type.String({
   pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$',
   maxLength: 253,
 });
 /** A Go duration such as `90s` or `1m30s`. */
-export const GoDuration = Type.String({ pattern: DURATION });
+export const GoDuration = Type.String({ pattern: DURATION_PATTERN });
 
 const strict = { additionalProperties: false } as const;
 
-const label = (description: string) => Type.String({ pattern: LABEL, description });
-const duration = (description: string) => Type.String({ pattern: DURATION, description });
+const label = (description: string) => Type.String({ pattern: LABEL_PATTERN, description });
+const duration = (description: string) => Type.String({ pattern: DURATION_PATTERN, description });
 const text = (description: string) => Type.String({ description });
 const place = (description: string) => Type.String({ minLength: 1, maxLength: 63, description });
 const labels = (description: string) => Type.Record(Type.String(), Type.String(), { description });

@@ -1,15 +1,14 @@
 /** Places that requests are moved to, with the share of each. */
 import Type, { type Static } from 'typebox';
+import { LABEL_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
-
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
 
 /** Places that take what is moved; none: the next in the order of the service. */
 export const MoveTargets = Type.Array(
   Type.Object(
     {
-      region: Type.Optional(Type.String({ pattern: LABEL, description: 'Region that takes of it.' })),
-      cluster: Type.Optional(Type.String({ pattern: LABEL, description: 'Or a cluster that does.' })),
+      region: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'Region that takes of it.' })),
+      cluster: Type.Optional(Type.String({ pattern: LABEL_PATTERN, description: 'Or a cluster that does.' })),
       weight: Type.Optional(
         Type.Integer({ minimum: 1, maximum: 10_000, description: 'Its share, against the weights of the others. Default: 1.' }),
       ),

@@ -1,6 +1,7 @@
 /** Rules of shifts in steps that their schema cannot say. Pure. */
 import { checkProblems } from './check.ts';
 import { parseDuration } from './duration.ts';
+import { invalid } from './istio/rules/checks.ts';
 import { requestProblems } from './istio/rules/http-match.ts';
 import {
   DESTINATION_SORTS,
@@ -128,8 +129,4 @@ function timeProblems({ steps = [], advance, progressDeadline, schedule }: Progr
     const ms = text === undefined ? 1 : (parseDuration(text) ?? 0);
     return ms > 0 && ms <= most ? [] : [invalid(at, `is ${text}; it must be more than nothing and at most ${most / 60_000} minutes`)];
   });
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

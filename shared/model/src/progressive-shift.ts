@@ -1,21 +1,20 @@
 /** Shifts in steps: what they are among, the steps, and what each step waits for. The hub makes static shifts of them. */
 import Type, { type Static } from 'typebox';
 import { CheckSpec } from './check.ts';
+import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
 
 const strict = { additionalProperties: false } as const;
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
 const SUBSET = '^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$';
-const DURATION = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
 const MOST_PARTS = 10_000;
 const MOST_STEPS = 100;
 
-const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION, description }));
-const label = (description: string) => Type.String({ pattern: LABEL, description });
+const duration = (description: string) => Type.Optional(Type.String({ pattern: DURATION_PATTERN, description }));
+const label = (description: string) => Type.String({ pattern: LABEL_PATTERN, description });
 const percent = (description: string) => Type.Optional(Type.Number({ minimum: 0, maximum: 100, description }));
 const either = <const One extends string, const Other extends string>(one: One, other: Other, description: string) =>
   Type.Optional(Type.Union([Type.Literal(one), Type.Literal(other)], { description }));
 const weights = (description: string) =>
-  Type.Record(Type.String({ pattern: LABEL }), Type.Integer({ minimum: 0, maximum: MOST_PARTS }), { description });
+  Type.Record(Type.String({ pattern: LABEL_PATTERN }), Type.Integer({ minimum: 0, maximum: MOST_PARTS }), { description });
 const HeaderText = Type.Object(
   {
     exact: Type.Optional(Type.String({ description: 'The whole value.' })),

@@ -1,12 +1,11 @@
 /** What freezes and safety rules are for, and whether a move of traffic is meant by them. */
 import Type, { type Static } from 'typebox';
 import { oneOf } from './one-of.ts';
+import { LABEL_PATTERN, SERVICE_KEY_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
-const SERVICE_KEY = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$';
 const list = { minItems: 1, uniqueItems: true } as const;
-const labels = (description: string) => Type.Optional(Type.Array(Type.String({ pattern: LABEL }), { ...list, description }));
+const labels = (description: string) => Type.Optional(Type.Array(Type.String({ pattern: LABEL_PATTERN }), { ...list, description }));
 
 /** What moves traffic. */
 export const STEERING_VERBS = ['shift', 'drain', 'restore', 'drill'] as const;
@@ -19,7 +18,7 @@ export const SteeringScope = Type.Object(
     clusters: labels('Only what takes traffic from these clusters, or gives it back to them.'),
     namespaces: labels('Only what moves requests to services of these namespaces.'),
     services: Type.Optional(
-      Type.Array(Type.String({ pattern: SERVICE_KEY }), {
+      Type.Array(Type.String({ pattern: SERVICE_KEY_PATTERN }), {
         ...list,
         description: 'Only what moves requests to these services, as NAMESPACE/NAME.',
       }),

@@ -1,7 +1,9 @@
 /** TrafficShift: divides the requests to services among places, or among versions. */
 import Type, { type Static } from 'typebox';
+import { invalid } from './istio/rules/checks.ts';
 import { requestProblems } from './istio/rules/http-match.ts';
 import { ServiceOrHost } from './kind-specs.ts';
+import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
 import { isProgressive, PROGRESSIVE_FIELDS } from './progressive-shift.ts';
 import { progressiveProblems } from './progressive-shift-problems.ts';
 import type { SchemaProblem } from './validate-schema.ts';
@@ -12,8 +14,6 @@ const list = { minItems: 1, uniqueItems: true } as const;
 /** Parts that shares add up to when nothing else is said. */
 export const DEFAULT_TOTAL_WEIGHT = 100;
 const MOST_PARTS = 10_000;
-
-const LABEL = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
 
 /** Names of subsets, as a DestinationRule may have them. */
 const SUBSET = '^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$';
@@ -46,7 +46,7 @@ const Cookie = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$', description: 'Name of the cookie.' }),
     maxAge: Type.Optional(
       Type.String({
-        pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$',
+        pattern: DURATION_PATTERN,
         description: 'How long a browser keeps it; a caller without it is given one. Default: 24h.',
       }),
     ),
@@ -73,9 +73,12 @@ export const TrafficShiftSpec = Type.Object(
       ...list,
       description: 'Services of this namespace, and hosts of its ServiceEntries, whose requests are divided.',
     }),
-    regions: shares(LABEL, 'Share of each region in parts of totalWeight, which they add up to; regions not named are for failover only.'),
+    regions: shares(
+      LABEL_PATTERN,
+      'Share of each region in parts of totalWeight, which they add up to; regions not named are for failover only.',
+    ),
     clusters: shares(
-      LABEL,
+      LABEL_PATTERN,
       'Share of each cluster in parts of totalWeight, which they add up to; clusters not named are for failover only.',
     ),
     subsets: shares(SUBSET, 'Share of each subset of the DestinationRule in parts of totalWeight, which they add up to.'),
@@ -160,10 +163,6 @@ function requestFields({ match = [], headerRoute, stickiness }: TrafficShiftSpec
 /** Headers of a header route are in `match` itself. */
 function atMatch(problem: SchemaProblem): SchemaProblem {
   return { ...problem, steps: problem.steps.map((step, index) => (index === 1 ? 'match' : step)) };
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }
 
 /** What the shares of a shift are parts of. */

@@ -1,5 +1,6 @@
 /** Trust domains, and who trusts whom: explicit, one direction at a time (SPIFFE Federation 5; RELIABILITY.md 5.1). Pure. */
 import Type, { type Static } from 'typebox';
+import { LABEL_PATTERN } from './patterns.ts';
 import { TRUST_DOMAIN_PATTERN, trustDomainOf } from './spiffe-ids.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
@@ -59,7 +60,7 @@ const Source = Type.Object(
 export const TrustDomainSpec = Type.Object(
   {
     clusters: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' }), {
+      Type.Array(Type.String({ pattern: LABEL_PATTERN }), {
         ...list,
         description:
           'Clusters whose workloads bear it; it must be there when they join. Default: the cluster of which it is CLUSTER.hawser.',

@@ -5,7 +5,7 @@ import { failoverPolicyProblems } from './failover-policy.ts';
 import { HUB } from './fleet.ts';
 import { freezeProblems } from './freeze.ts';
 import { authorizationPolicyProblems } from './istio/rules/authorization-policy.ts';
-import { labelProblems } from './istio/rules/checks.ts';
+import { invalid, labelProblems } from './istio/rules/checks.ts';
 import { destinationRuleProblems } from './istio/rules/destination-rule.ts';
 import { gatewayProblems } from './istio/rules/gateway.ts';
 import { peerAuthenticationProblems } from './istio/rules/peer-authentication.ts';
@@ -61,8 +61,4 @@ function joinToken(spec: JoinTokenSpec): readonly SchemaProblem[] {
   if (spec.cluster === HUB) problems.push(invalid(['cluster'], `is ${HUB}, the hub's own name on the bus: choose another`));
   if (ttl <= 0 || ttl > DAY_MS) problems.push(invalid(['ttl'], `is ${spec.ttl}; it must be more than nothing and at most 24h`));
   return [...problems, ...labelProblems(['labels'], spec.labels)];
-}
-
-function invalid(steps: readonly (string | number)[], message: string): SchemaProblem {
-  return { steps, code: 'FieldValueInvalid', message };
 }

@@ -1,4 +1,6 @@
 /** Values against the TypeBox schemas of specs, with every problem named by its field path. Pure. */
+
+import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
 import type { Issue, IssueCode } from './resource.ts';
 
 /** The part of JSON Schema that the specs use. */
@@ -141,8 +143,8 @@ function walkUnion(branches: readonly Schema[], value: unknown, steps: Steps): r
 
 /** What to write instead, for the patterns of `kind-specs.ts`. */
 const PATTERN_HINTS: ReadonlyMap<string, string> = new Map([
-  ['^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', 'must be a name of lower-case letters, digits and "-", at most 63 characters (RFC 1123)'],
-  ['^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', 'must be a duration such as 500ms, 90s or 1m30s'],
+  [LABEL_PATTERN, 'must be a name of lower-case letters, digits and "-", at most 63 characters (RFC 1123)'],
+  [DURATION_PATTERN, 'must be a duration such as 500ms, 90s or 1m30s'],
 ]);
 
 function unknownMessage(name: string, known: readonly string[]): string {
