@@ -9,6 +9,7 @@ import { ClusterSpec, JoinTokenSpec, ServiceImportSpec } from './kind-specs.ts';
 import { SafetyRuleSpec } from './safety-rule.ts';
 import { TrafficShiftSpec } from './traffic-shift.ts';
 import { TrustDomainSpec } from './trust-domain.ts';
+import type { SchemaProblem } from './validate-schema.ts';
 
 /** Everything generic code needs to know of a kind. */
 export interface KindDescriptor {
@@ -24,6 +25,8 @@ export interface KindDescriptor {
   /** Traffic policy that agents compile: placed on clusters by `hawser.dev/clusters`. */
   readonly policy: boolean;
   readonly spec: TSchema;
+  /** Where agents get something else than a spec: what its operation has made of it, and its rules. */
+  readonly form?: { readonly spec: TSchema; readonly problems: (form: unknown) => readonly SchemaProblem[] };
 }
 
 const HAWSER = { group: 'hawser.dev', versions: ['v1alpha1'] as const };

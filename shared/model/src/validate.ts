@@ -19,11 +19,27 @@ const TOP_FIELDS: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata
  * goes out; `status` and what the server writes into metadata are dropped. Never throws.
  */
 export function validateResource(input: unknown, kind: KindDescriptor): Validation {
+  return validated(input, kind, (spec, namespace) => {
+    const meaning = meaningProblems(kind.kind, spec, namespace);
+    return meaning.length > 0 ? meaning : crdProblems(kind.kind, spec);
+  });
+}
+
+/** Checks what agents get: the form in force, where the kind has one of its own, else the resource itself. */
+export function validateInForce(input: unknown, kind: KindDescriptor): Validation {
+  const { form } = kind;
+  return form === undefined ? validateResource(input, kind) : validated(input, { ...kind, spec: form.spec }, form.problems);
+}
+
+type Meaning = (spec: unknown, namespace: string) => readonly SchemaProblem[];
+
+function validated(input: unknown, kind: KindDescriptor, meaning: Meaning): Validation {
   if (!isObject(input)) return { issues: [{ path: '', code: 'FieldValueInvalid', message: `must be one ${kind.kind} object` }] };
   const unstorable = unstorableText(input, [], 0);
   if (unstorable !== undefined) return { issues: [unstorable] };
   const { metadata, issues: metadataIssues } = validateMetadata(input['metadata'], kind);
-  const issues = [...typeIssues(input, kind), ...metadataIssues, ...placementIssues(metadata, kind), ...specIssues(input, metadata, kind)];
+  const rest = specIssues(input, kind, (spec) => meaning(spec, typeof metadata.namespace === 'string' ? metadata.namespace : ''));
+  const issues = [...typeIssues(input, kind), ...metadataIssues, ...placementIssues(metadata, kind), ...rest];
   if (issues.length > 0) return { issues };
   return { resource: { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, spec: input['spec'] } };
 }
@@ -59,14 +75,16 @@ function typeIssues(input: Readonly<Record<string, unknown>>, kind: KindDescript
   return issues;
 }
 
-function specIssues(input: Readonly<Record<string, unknown>>, metadata: Metadata, kind: KindDescriptor): readonly Issue[] {
+function specIssues(
+  input: Readonly<Record<string, unknown>>,
+  kind: KindDescriptor,
+  meaning: (spec: unknown) => readonly SchemaProblem[],
+): readonly Issue[] {
   const { spec } = input;
   if (spec === undefined) return [{ path: 'spec', code: 'FieldValueRequired', message: 'is required' }];
   const problems = schemaProblems(kind.spec, spec);
   if (problems.length > 0) return problems.map((problem) => toIssue('spec', orRefused(kind.kind, problem)));
-  const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : '';
-  const meaning = meaningProblems(kind.kind, spec, namespace);
-  return (meaning.length > 0 ? meaning : crdProblems(kind.kind, spec)).map((problem) => toIssue('spec', problem));
+  return meaning(spec).map((problem) => toIssue('spec', problem));
 }
 
 function orRefused(kind: string, problem: SchemaProblem): SchemaProblem {

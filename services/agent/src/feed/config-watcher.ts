@@ -4,7 +4,7 @@ import { type DocumentWatcher, type HeardDigest, watchDocuments } from '@hawser/
 import { Roster } from '@hawser/model/fleet.ts';
 import { kindNamed } from '@hawser/model/kinds.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
-import { validateResource } from '@hawser/model/validate.ts';
+import { validateInForce } from '@hawser/model/validate.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { type Document, HUB } from '@hawser/wire/envelope.ts';
 import type { Verifier } from '@hawser/wire/signing.ts';
@@ -110,7 +110,7 @@ export class ConfigWatcher {
     }
     const kind = kindNamed(plural);
     if (kind === undefined || !kind.policy) return `${plural} is no kind of policy that this agent knows; the last good one is kept`;
-    const checked = validateResource(body, kind);
+    const checked = validateInForce(body, kind);
     if ('issues' in checked) {
       const [issue] = checked.issues;
       return `${issue?.path}: ${issue?.message}; the last good one is kept`;
