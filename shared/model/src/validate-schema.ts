@@ -59,6 +59,7 @@ function walk(schema: Schema, value: unknown, steps: Steps): readonly SchemaProb
   if (schema.type === 'string') return typeof value === 'string' ? walkString(schema, value, steps) : [wrongType(steps, 'text', value)];
   if (schema.type === 'integer') return walkInteger(schema, value, steps);
   if (schema.type === 'number') return typeof value === 'number' ? walkBounds(schema, value, steps) : [wrongType(steps, 'a number', value)];
+  if (schema.type === 'null') return value === null ? [] : [wrongType(steps, 'null', value)];
   if (schema.type === 'boolean') return typeof value === 'boolean' ? [] : [wrongType(steps, 'true or false', value)];
   return [];
 }
