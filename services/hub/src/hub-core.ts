@@ -23,6 +23,7 @@ import { type Database, isConnectionFailure, openDatabase } from './db/database.
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { drainBehaviour } from './drain/drain-behaviour.ts';
+import { drillRunBehaviour } from './drill/drill-run-behaviour.ts';
 import { auditRefusal } from './http/authorize-requests.ts';
 import { closeGracefully } from './http/graceful-close.ts';
 import type { RequestBounds } from './http/request-limit.ts';
@@ -193,6 +194,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
     Drain: { ...drainBehaviour, ...overrideAudit },
     TrafficShift: overrideAudit,
+    DrillRun: drillRunBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
   const behaviours = parts.operations?.behaviours(own) ?? own;

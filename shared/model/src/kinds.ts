@@ -1,6 +1,8 @@
 /** One descriptor per kind drives the API, the CLI, validation and placement. */
 import type { TSchema } from 'typebox';
 import { DrainSpec } from './drain.ts';
+import { DrillSpec } from './drill.ts';
+import { DrillRunSpec } from './drill-run.ts';
 import { ExtensionProviderSpec } from './extension-provider.ts';
 import { FailoverPolicySpec } from './failover-policy.ts';
 import { FreezeSpec } from './freeze.ts';
@@ -79,6 +81,8 @@ export const KINDS: readonly KindDescriptor[] = [
     spec: TrafficShiftSpec,
   },
   { ...HAWSER, kind: 'Drain', plural: 'drains', shortNames: [], namespaced: false, readOnly: false, policy: true, spec: DrainSpec },
+  guard('Drill', 'drills', DrillSpec),
+  { ...guard('DrillRun', 'drillruns', DrillRunSpec), policy: true },
   guard('Freeze', 'freezes', FreezeSpec),
   guard('SafetyRule', 'safetyrules', SafetyRuleSpec),
   {
@@ -130,7 +134,7 @@ function istioPolicy(kind: string, plural: string, shortNames: readonly string[]
   return { ...ISTIO, kind, plural, shortNames, namespaced: true, readOnly: false, policy: true, spec };
 }
 
-/** What the hub asks before it moves traffic; agents never see it. */
+/** What the hub alone obeys; agents never see it. */
 function guard(kind: string, plural: string, spec: TSchema): KindDescriptor {
   return { ...HAWSER, kind, plural, shortNames: [], namespaced: false, readOnly: false, policy: false, spec };
 }

@@ -1,5 +1,6 @@
 /** Rules of specs that a schema cannot say: sums, duplicates, hosts, expressions. They run on specs that fit their schema. Pure. */
 import { drainProblems } from './drain.ts';
+import { drillProblems } from './drill-problems.ts';
 import { parseDuration } from './duration.ts';
 import { failoverPolicyProblems } from './failover-policy.ts';
 import { HUB } from './fleet.ts';
@@ -31,6 +32,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   FailoverPolicy: failoverPolicyProblems as Rule,
   TrafficShift: trafficShiftProblems as Rule,
   Drain: drainProblems as Rule,
+  Drill: drillProblems as Rule,
   TrustDomain: trustDomainProblems as Rule,
   Freeze: freezeProblems as Rule,
   SafetyRule: safetyRuleProblems as Rule,

@@ -38,6 +38,7 @@ export const KIND_ROLES: Readonly<Record<string, KindRoles>> = {
   TrustDomain: MEMBERSHIP,
   Freeze: FREEZES,
   SafetyRule: RULES,
+  Drill: POLICY,
   ServiceImport: POLICY,
 };
 
@@ -64,6 +65,10 @@ const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Ac
   'POST restore': ['restore', 'write'],
   'POST return': ['return', 'write'],
   'POST redrain': ['redrain', 'write'],
+  // Of drills and their runs.
+  'POST run': ['run', 'write'],
+  'POST deny': ['deny', 'approve'],
+  'POST note': ['note', 'write'],
 };
 
 const open = (verb: string, kind: string): Permission => ({ role: undefined, verb, kind, limited: 'open' });

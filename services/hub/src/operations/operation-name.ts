@@ -4,7 +4,7 @@
 export const OPERATION_KIND = 'Operation';
 
 /** Kinds whose resources may have operations. */
-export const OPERATED_KINDS: ReadonlySet<string> = new Set(['TrafficShift', 'Drain', 'FailoverPolicy']);
+export const OPERATED_KINDS: ReadonlySet<string> = new Set(['TrafficShift', 'Drain', 'DrillRun', 'FailoverPolicy']);
 
 /** A resource by its kind, namespace (empty for cluster-scoped kinds) and name. */
 export interface ResourceName {

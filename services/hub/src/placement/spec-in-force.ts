@@ -5,6 +5,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 const MOVED: Readonly<Record<string, (spec: object) => boolean>> = {
   TrafficShift: (spec) => 'steps' in spec,
   Drain: () => true,
+  DrillRun: () => true,
 };
 
 /** The spec in force; undefined while an operation has not said it yet. */

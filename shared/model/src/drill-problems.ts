@@ -1,0 +1,134 @@
+/** Rules of drills that their schema cannot say. Pure. */
+import { checkProblems } from './check.ts';
+import type { DrillSpec, ScenarioType } from './drill.ts';
+import { DRILL_LIMITS, isLoss, isPartition } from './drill-course.ts';
+import { parseDuration } from './duration.ts';
+import { wallClock } from './freeze-window.ts';
+import { invalid } from './istio/rules/checks.ts';
+import type { SchemaProblem } from './validate-schema.ts';
+
+/** The one field of `from` that names what a loss is of. */
+const NAMED_BY: Partial<Record<ScenarioType, 'region' | 'cluster' | 'zone'>> = {
+  regionLoss: 'region',
+  clusterLoss: 'cluster',
+  zoneLoss: 'zone',
+};
+type Path = readonly (string | number)[];
+
+/** Every problem. */
+export function drillProblems(spec: DrillSpec): readonly SchemaProblem[] {
+  const { guardrails = [], steadyState = [] } = spec;
+  const names = [...guardrails, ...steadyState].map(({ name }) => name);
+  const twice = steadyState.flatMap(({ name }, index) =>
+    names.indexOf(name) < guardrails.length ? [invalid(['steadyState', index, 'name'], `is ${name}, as that of a guardrail`)] : [],
+  );
+  const unguarded = spec.mode === 'live' && guardrails.length === 0;
+  return [
+    ...(unguarded
+      ? [{ steps: ['guardrails'], code: 'FieldValueRequired' as const, message: 'are required of a live drill: say what ends it' }]
+      : []),
+    ...fromProblems(spec),
+    ...faultProblems(spec),
+    ...selectionProblems(spec),
+    ...checkProblems(guardrails, ['guardrails']),
+    ...checkProblems(steadyState, ['steadyState']),
+    ...twice,
+    ...planProblems(spec),
+    ...timeProblems(spec),
+    ...windowProblems(spec),
+  ];
+}
+
+function fromProblems({ scenario: { type, from } }: DrillSpec): SchemaProblem[] {
+  const at: Path = ['scenario', 'from'];
+  if (from === undefined)
+    return isPartition(type) ? [] : [{ steps: at, code: 'FieldValueRequired', message: `is required of ${type}: name what is lost` }];
+  const fields = Object.keys(from);
+  if (fields.length !== 1) return [invalid(at, 'must have exactly one of region, cluster, zone')];
+  const wanted = NAMED_BY[type];
+  return wanted === undefined || fields[0] === wanted ? [] : [invalid(at, `has ${fields[0]}; a ${type} is of a ${wanted}`)];
+}
+
+/** What says how a fault is must go with that fault. */
+function faultProblems({ scenario }: DrillSpec): SchemaProblem[] {
+  const { type, fault = 'refuse', delay, status, percent } = scenario;
+  const at = (field: string, message: string): SchemaProblem => invalid(['scenario', field], message);
+  if (!isLoss(type)) {
+    const given = (['fault', 'delay', 'status', 'percent'] as const).filter((field) => scenario[field] !== undefined);
+    return given.map((field) => at(field, `is of losses alone, and this is a ${type}`));
+  }
+  return [
+    ...(delay !== undefined && fault !== 'delay' ? [at('delay', `is of fault delay, and this is ${fault}`)] : []),
+    ...(status !== undefined && fault !== 'error' ? [at('status', `is of fault error, and this is ${fault}`)] : []),
+    ...(percent !== undefined && (fault === 'refuse' || fault === 'drop')
+      ? [at('percent', `is of faults delay and error, and this is ${fault}`)]
+      : []),
+  ];
+}
+
+function selectionProblems({ blastRadius: { services, exclude } }: DrillSpec): SchemaProblem[] {
+  return Object.entries({ services, exclude }).flatMap(([field, selection]) =>
+    selection !== undefined && selection.namespaces === undefined && selection.names === undefined
+      ? [invalid(['blastRadius', field], 'names nothing: name namespaces or services')]
+      : [],
+  );
+}
+
+function planProblems({ scenario: { type }, plan = {} }: DrillSpec): SchemaProblem[] {
+  return (['steps', 'restoreSteps'] as const).flatMap((field): SchemaProblem[] => {
+    const steps = plan[field];
+    if (steps === undefined) return [];
+    if (type !== 'drain') return [invalid(['plan', field], `are of drains alone, and this is a ${type}`)];
+    const falls = steps.flatMap(({ percent }, index) => {
+      const before = steps[index - 1]?.percent ?? 0;
+      return percent > before
+        ? []
+        : [invalid(['plan', field, index, 'percent'], `is ${percent}, after ${before}: each step is more than the one before`)];
+    });
+    const last = steps.at(-1)?.percent;
+    return last === 100 ? falls : [...falls, invalid(['plan', field], `end at ${last}: the last step is 100`)];
+  });
+}
+
+function timeProblems(spec: DrillSpec): SchemaProblem[] {
+  const { objectives, plan, approvals, schedule, scenario, readiness, overdueAfter, report } = spec;
+  const times: readonly (readonly [Path, string | undefined, number])[] = [
+    [['objectives', 'rto'], objectives.rto, DRILL_LIMITS.longestMs],
+    [['objectives', 'propagation'], objectives.propagation, DRILL_LIMITS.longestMs],
+    [['plan', 'hold'], plan?.hold, DRILL_LIMITS.longestMs],
+    [['plan', 'maxDuration'], plan?.maxDuration, DRILL_LIMITS.longestMs],
+    ...(['steps', 'restoreSteps'] as const).flatMap((field) =>
+      (plan?.[field] ?? []).map(({ hold }, index) => [['plan', field, index, 'hold'], hold, DRILL_LIMITS.longestMs] as const),
+    ),
+    [['approvals', 'expiresAfter'], approvals?.expiresAfter, 72 * 3_600_000],
+    [['schedule', 'startingDeadline'], schedule?.startingDeadline, DRILL_LIMITS.longestMs],
+    [['scenario', 'delay'], scenario.delay, 600_000],
+    [['readiness', 'maxAgentLag'], readiness?.maxAgentLag, 3_600_000],
+    [['overdueAfter'], overdueAfter, DRILL_LIMITS.longestKeptMs],
+    [['report', 'retention'], report?.retention, DRILL_LIMITS.longestKeptMs],
+  ];
+  return times.flatMap(([at, text, most]) => {
+    const ms = text === undefined ? 1 : (parseDuration(text) ?? 0);
+    return ms > 0 && ms <= most ? [] : [invalid(at, `is ${text}; it must be more than nothing and at most ${most / 60_000} minutes`)];
+  });
+}
+
+function windowProblems({ windows: { allowed = [], blocked = [], blockedDates = [], timeZone } = {} }: DrillSpec): SchemaProblem[] {
+  const empty = Object.entries({ allowed, blocked }).flatMap(([field, texts]) =>
+    texts.flatMap((text, index) => {
+      const [from, to] = text.split('-');
+      return from === to ? [invalid(['windows', field, index], `is ${text}, which ends where it begins`)] : [];
+    }),
+  );
+  const days = blockedDates.flatMap((date, index) =>
+    new Date(`${date}T00:00:00Z`).toJSON()?.slice(0, 10) === date
+      ? []
+      : [invalid(['windows', 'blockedDates', index], `is ${date}, a day that is not in the calendar`)],
+  );
+  const isZone = timeZone === undefined || wallClock(new Date(0), timeZone) !== undefined;
+  return [
+    ...empty,
+    ...days,
+    ...(isZone ? [] : [invalid(['windows', 'timeZone'], `is ${timeZone}, which is no time zone: write UTC, or one such as Europe/Berlin`)]),
+  ];
+}
