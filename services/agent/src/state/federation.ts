@@ -31,6 +31,8 @@ export class Federation {
   /** By cluster, then by service key; also of clusters that the roster does not name (yet). */
   readonly #byCluster = new Map<string, Map<string, EndpointShard>>();
   readonly #shards = new Map<string, ReadonlyMap<string, EndpointShard>>();
+  /** Of the own cluster's, by service key: those with endpoints in networks of their own. */
+  readonly #apart = new Map<string, EndpointShard>();
   /** The shards as last given away; undefined once they differ. */
   #given: World['shards'] | undefined;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
@@ -145,7 +147,7 @@ export class Federation {
 
   /** Own endpoints in other networks that cannot be called from here; in words. */
   networkProblems(): string[] {
-    return strandedEndpoints(this.#byCluster.get(this.#own.name)?.values() ?? [], this.#clusters);
+    return strandedEndpoints(this.#apart.values(), this.#clusters);
   }
 
   /** Policies by resource key, whole. */
@@ -213,6 +215,10 @@ export class Federation {
     this.#byCluster.set(cluster, own);
     if (shard === undefined) own.delete(key);
     else own.set(key, shard);
+    if (cluster === this.#own.name) {
+      if (shard?.endpoints.some(({ network }) => network !== undefined)) this.#apart.set(key, shard);
+      else this.#apart.delete(key);
+    }
     this.#show(cluster, key, shard);
   }
 

@@ -1,5 +1,5 @@
 /** Own endpoints in other networks that callers have no way to, in words. Pure. */
-import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { serviceKey } from '@hawser/model/service-host.ts';
 import type { PeerCluster } from './world.ts';
 
@@ -7,10 +7,8 @@ import type { PeerCluster } from './world.ts';
 export function strandedEndpoints(shards: Iterable<EndpointShard>, clusters: ReadonlyMap<string, PeerCluster>): string[] {
   return [...shards].flatMap((shard) => {
     const own = clusters.get(shard.cluster)?.network;
-    const away = awayIn(shard);
-    if (away.length === 0) return [];
     const byNetwork = Map.groupBy(
-      away.filter(({ network }) => network !== own),
+      shard.endpoints.filter(({ network }) => network !== undefined && network !== own),
       ({ network = '' }) => network,
     );
     return [...byNetwork].flatMap(([network, endpoints]) => {
@@ -24,15 +22,6 @@ export function strandedEndpoints(shards: Iterable<EndpointShard>, clusters: Rea
         : [`${serviceKey(shard)} at ${addresses}, in network ${network}, is not called from here: ${problem}`];
     });
   });
-}
-
-/** By shard: it is asked with every change of anything. */
-const known = new WeakMap<EndpointShard, readonly Endpoint[]>();
-
-function awayIn(shard: EndpointShard): readonly Endpoint[] {
-  const found = known.get(shard) ?? shard.endpoints.filter(({ network }) => network !== undefined);
-  known.set(shard, found);
-  return found;
 }
 
 function problemOf({ exported }: EndpointShard, there: readonly PeerCluster[]): string | undefined {

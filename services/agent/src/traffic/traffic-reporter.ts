@@ -117,9 +117,11 @@ export class TrafficReporter {
     const names = new Set(proxies.map(proxyKey));
     if (isShared()) for (const gone of this.#present) if (!names.has(gone)) ledger.forget(gone);
     for (const name of this.#troubles.keys()) if (!names.has(name)) this.#troubles.delete(name);
+    // What has only just come is read from the next round on: when many connect at once, their configuration goes first.
+    const known = proxies.filter((proxy) => this.#present.has(proxyKey(proxy)));
     this.#present = names;
     this.#inFlight = new Map();
-    const waiting = proxies.filter((proxy) => (this.#troubles.get(proxyKey(proxy))?.until ?? 0) <= this.#now());
+    const waiting = known.filter((proxy) => (this.#troubles.get(proxyKey(proxy))?.until ?? 0) <= this.#now());
     let read = 0;
     const next = async (): Promise<void> => {
       for (let proxy = waiting.shift(); proxy !== undefined; proxy = waiting.shift()) if (await this.#read(proxy)) read += 1;
