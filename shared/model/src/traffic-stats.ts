@@ -10,8 +10,8 @@ export const TRAFFIC_STATS = { requests: 'requests', attempts: 'attempts', activ
 /** The one tag of each; its value has what `TRAFFIC_FIELDS` says, and more by statistic, with `|` in between. */
 export const TRAFFIC_TAG = 'of';
 
-/** What is known of the destination, in this order. */
-export const TRAFFIC_FIELDS = ['service', 'cluster', 'region', 'zone', 'version'] as const;
+/** What an Envoy notes of the destination, in this order; where its cluster is, agents know. */
+export const TRAFFIC_FIELDS = ['service', 'cluster', 'version'] as const;
 
 /** Path on a proxy's port for statistics. */
 export const TRAFFIC_PATH = '/hawser/traffic';

@@ -83,6 +83,11 @@ export class Federation {
     return new Map([...this.#facts].flatMap(([name, { localDrain }]) => (localDrain === undefined ? [] : [[name, localDrain]])));
   }
 
+  /** Where a cluster is; both empty when nobody said. */
+  placeOf(cluster: string): Pick<PeerCluster, 'region' | 'zone'> {
+    return this.#clusters.get(cluster) ?? { region: '', zone: '' };
+  }
+
   member(name: string): RosterMember | undefined {
     return this.#roster?.members.find((member) => member.name === name);
   }

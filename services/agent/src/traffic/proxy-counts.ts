@@ -16,7 +16,7 @@ export const COUNTS = COUNT.latency + LATENCY_BUCKETS;
 export interface ProxyCounts {
   /** Seconds that the process has been running. */
   readonly uptime: number;
-  /** By `SERVICE|CLUSTER|REGION|ZONE|VERSION`. */
+  /** By `SERVICE|CLUSTER|VERSION`. */
   readonly series: ReadonlyMap<string, Counts>;
   /** Attempts in progress, by the same. */
   readonly inFlight: ReadonlyMap<string, number>;
@@ -106,14 +106,14 @@ function bump(counts: Counts, place: number, by: number): void {
   counts[place] = (counts[place] ?? 0) + by;
 }
 
-/** What is behind the destination: response code, flags, gRPC status, number of attempts. */
+/** Key of the destination, and what is behind it: response code, flags, gRPC status, number of attempts. */
 function split(tag: string): { readonly key: string; readonly rest: readonly string[] } {
   const fields = tag.split('|').map((field) => (field === '-' ? '' : field));
-  const [service = '', ...destination] = fields.slice(0, TRAFFIC_FIELDS.length);
+  const [service = '', cluster = '', version = ''] = fields;
   const isKnown = /^[^/]+\/[^/]+$/.test(service);
   // What has no labels is of the version that Istio calls `latest`: unknown.
-  if (destination.at(-1) === 'latest') destination.splice(-1, 1, '');
-  return { key: [isKnown ? service : UNKNOWN_SERVICE, ...destination].join('|'), rest: fields.slice(TRAFFIC_FIELDS.length) };
+  const key = [isKnown ? service : UNKNOWN_SERVICE, cluster, version === 'latest' ? '' : version].join('|');
+  return { key, rest: fields.slice(TRAFFIC_FIELDS.length) };
 }
 
 /** gRPC statuses that stand for a server's error, as OpenTelemetry's conventions have it. */

@@ -10,7 +10,7 @@ import { readIfThere } from '@hawser/runtime/durable-file.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { SavedLedger, TrafficLedger } from './traffic-ledger.ts';
 
-const FILE = 'traffic.json';
+const FILE = 'traffic-counts.json';
 /** A checksum, a line feed, JSON. */
 const CHECKSUM = 64;
 

@@ -6,7 +6,7 @@ import { gauge, type Registry } from '@hawser/runtime/metrics.ts';
 import type { Member } from '../feed/membership.ts';
 import type { RevisionCounter } from '../feed/revision-counter.ts';
 import { SavedTraffic } from './saved-traffic.ts';
-import { TrafficLedger } from './traffic-ledger.ts';
+import { type Place, TrafficLedger } from './traffic-ledger.ts';
 import { TrafficReporter, type TrafficReporterParts } from './traffic-reporter.ts';
 
 /** What it is made of. */
@@ -17,12 +17,15 @@ export interface TrafficParts extends Pick<TrafficReporterParts, 'proxies' | 'is
   readonly revisions: Pick<RevisionCounter, 'next'>;
   readonly log: Logger;
   readonly registry: Registry;
+  /** Where a cluster of the federation is. */
+  placeOf(cluster: string): Place;
 }
 
 /** Goes on with what was saved, and counts until it is stopped. */
-export async function startTraffic({ bus, member, replica, revisions, log, registry, ...about }: TrafficParts): Promise<TrafficReporter> {
+export async function startTraffic(parts: TrafficParts): Promise<TrafficReporter> {
+  const { bus, member, replica, revisions, log, registry, placeOf, ...about } = parts;
   const disk = new SavedTraffic(member.agentDir, log);
-  const ledger = new TrafficLedger({ instance: randomUUID(), began: Date.now() }, await disk.read());
+  const ledger = new TrafficLedger({ instance: randomUUID(), began: Date.now() }, await disk.read(), { placeOf });
   const { cluster, epoch } = member.membership;
   const reporter = new TrafficReporter({
     ...{ bus, cluster, epoch, replica, signer: member.signer, log, ledger, disk },

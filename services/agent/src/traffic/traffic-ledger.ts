@@ -3,7 +3,6 @@
  * whoever hears two of its sums knows what happened in between. No clock, no I/O.
  */
 import { OVERFLOW } from '@hawser/model/measured-traffic.ts';
-import { TRAFFIC_FIELDS } from '@hawser/model/traffic-stats.ts';
 import { COUNTS, type Counts, type ProxyCounts } from './proxy-counts.ts';
 
 /** What is kept over a restart. */
@@ -34,21 +33,37 @@ const MOST_PROXIES = 5_000;
 
 const MOST_KEYS = 50_000;
 
+/** Where a cluster is; both empty when that is not known. */
+export interface Place {
+  readonly region: string;
+  readonly zone: string;
+}
+
+/** What a ledger may be told. */
+export interface LedgerOptions {
+  /** Series that are told apart. */
+  readonly most?: number;
+  /** Where a cluster is now: its requests are counted there, and stay there should it move. */
+  readonly placeOf?: (cluster: string) => Place;
+}
+
 /** The sums, and what each proxy said last. */
 export class TrafficLedger {
   readonly instance: string;
   /** When it began, ms. */
   readonly began: number;
   readonly #most: number;
+  readonly #placeOf: (cluster: string) => Place;
   readonly #totals = new Map<string, Counts>();
   readonly #proxies = new Map<string, KnownProxy>();
-  /** By key as a proxy has it: what it is counted under. */
+  /** By key: the one that it is folded into. */
   readonly #keys = new Map<string, string>();
   #changed = new Set<string>();
   #version = 0;
 
-  constructor(fresh: Pick<SavedLedger, 'instance' | 'began'>, saved?: SavedLedger, most = MOST_SERIES) {
-    this.#most = most;
+  constructor(fresh: Pick<SavedLedger, 'instance' | 'began'>, saved?: SavedLedger, options: LedgerOptions = {}) {
+    this.#most = options.most ?? MOST_SERIES;
+    this.#placeOf = options.placeOf ?? (() => ({ region: '', zone: '' }));
     this.instance = (saved ?? fresh).instance;
     this.began = (saved ?? fresh).began;
     for (const [key, counts] of saved?.totals ?? []) this.#totals.set(key, [...counts]);
@@ -72,13 +87,16 @@ export class TrafficLedger {
     this.#proxies.delete(proxy);
   }
 
-  /** Sums by key, since the instance began. */
+  /** Sums by `SERVICE|CLUSTER|REGION|ZONE|VERSION`, since the instance began. */
   get totals(): ReadonlyMap<string, Counts> {
     return this.#totals;
   }
 
   /** The key that a proxy's is counted under. */
-  keyOf(key: string): string {
+  keyOf(proxyKey: string): string {
+    const [service = '', cluster = '', version = ''] = proxyKey.split('|');
+    const { region, zone } = this.#placeOf(cluster);
+    const key = [service, cluster, region, zone, version].join('|');
     const known = this.#keys.get(key);
     if (known !== undefined) return known;
     if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
@@ -124,6 +142,6 @@ export class TrafficLedger {
     if (isRoom(this.#most, key)) return key;
     const anyVersion = [...key.split('|').slice(0, -1), OVERFLOW].join('|');
     if (isRoom(this.#most * 1.25, anyVersion)) return anyVersion;
-    return [OVERFLOW, ...TRAFFIC_FIELDS.slice(1).map(() => '')].join('|');
+    return `${OVERFLOW}||||`;
   }
 }
