@@ -26,6 +26,8 @@ export interface Forecast {
 
 /** Load is looked at over this time, milliseconds: longer than the pulse of most clients, shorter than the time of a day. */
 const LOAD_MS = 30_000;
+/** Whole seconds of it that must be known of the callers of every cluster: of fewer a pause of theirs would seem to be no load. */
+const LEAST_SECONDS = 5;
 /** What was borne is taken for this part of what can be: load is never quite even. */
 const BORNE = 0.7;
 
@@ -85,13 +87,13 @@ export function loadBorne(
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
-/** Requests/s by service and caller's cluster; undefined while not every cluster that is there has accounted for the time. */
+/** Requests/s by service and caller's cluster; undefined while a cluster has not accounted for enough of the time, or none is known. */
 function demandOf(traffic: MeasuredTraffic | undefined): ReadonlyMap<string, ReadonlyMap<string, number>> | undefined {
   if (traffic === undefined) return undefined;
   const to = traffic.knownUntil();
   const groups = traffic.groups({ from: to - LOAD_MS, to }, ['source', 'service']);
-  const covered = traffic.window({ from: to - LOAD_MS, to }).sources.every(({ seconds }) => seconds > 0);
-  if (!covered) return undefined;
+  const { sources } = traffic.window({ from: to - LOAD_MS, to });
+  if (sources.length === 0 || sources.some(({ seconds }) => seconds < LEAST_SECONDS)) return undefined;
   const demand = new Map<string, Map<string, number>>();
   for (const { source, service, sums } of groups) {
     const seconds = sums.sources.find(({ cluster }) => cluster === source)?.seconds ?? sums.seconds;

@@ -62,7 +62,11 @@ export class JudgedDrain implements DrainEvidence {
     const { inForceRevision, metadata } = this.#drain;
     const revision = inForceRevision ?? Number(metadata.resourceVersion ?? 0);
     const { complete, proxies, waitingFor, disconnected } = currentRollout(this.#context, revision);
-    return { complete, expected: proxies.expected, acked: proxies.acked, waitingFor, disconnected };
+    const { expected, acked } = proxies;
+    // Some that are away are not waited for; where all are, nobody has said anything.
+    const isNobodyThere = disconnected.length === (this.#context.distribution.desired?.members ?? []).length;
+    if (isNobodyThere) return { complete: false, expected, acked, waitingFor: disconnected, disconnected };
+    return { complete, expected, acked, waitingFor, disconnected };
   }
 
   get residual(): Residual {
@@ -133,9 +137,10 @@ export class JudgedDrain implements DrainEvidence {
   /** What comes back must speak, and be healthy. */
   #unfit(): Refusal | undefined {
     const { fleet } = this.#context;
+    const services = servicesMoved(this.#context, this.#spec);
     for (const { name } of membersIn(this.#context, this.#spec)) {
       if (fleet.freshness(name) !== 'KNOWN') return { rule: 'readiness', message: `nothing was heard of ${name} lately` };
-      for (const key of servicesMoved(this.#context, this.#spec)) {
+      for (const key of services) {
         const { total = 0, healthy = 0, draining = 0 } = fleet.cluster(name)?.shards.get(key) ?? {};
         if (healthy < (total - draining) * READY)
           return {

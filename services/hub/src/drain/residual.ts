@@ -31,7 +31,9 @@ export function residualOf(
   const from = Math.max(begun, to - LONGEST_MS);
   if (to - from < SHORTEST_MS) return { kind: 'unobserved', why: 'the seconds since then are not whole yet' };
   const { sources } = traffic.window({ from, to });
-  const silent = sources.filter(({ cluster, seconds }) => !away.has(cluster) && seconds * SECOND_MS < to - from);
+  const awaited = sources.filter(({ cluster }) => !away.has(cluster));
+  if (awaited.length === 0) return { kind: 'unobserved', why: 'no cluster is connected whose callers could tell' };
+  const silent = awaited.filter(({ seconds }) => seconds * SECOND_MS < to - from);
   if (silent.length > 0)
     return { kind: 'unobserved', why: `not all is known of the callers in ${silent.map(({ cluster }) => cluster).join(', ')}` };
   const groups = traffic
