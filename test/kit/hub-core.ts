@@ -7,6 +7,7 @@ import { createHubCore, type FleetView, type HubCore, type HubCoreParts } from '
 import { createLogger } from '@hawser/runtime/logger.ts';
 import { Registry } from '@hawser/runtime/metrics.ts';
 import { generateSigner } from '@hawser/wire/signing.ts';
+import { startTestPostgres, type TestPostgres } from './postgres.ts';
 
 /** A core and how to call it. */
 export interface TestHub {
@@ -76,4 +77,20 @@ export async function startTestHub(dsn: string, overrides: Partial<HubCoreParts>
     if (overrides.config === undefined) await rm(stateDir, { recursive: true, force: true });
   };
   return { core, stateDir, adminToken, call, stop };
+}
+
+/** A core with a server of its own, which goes with it. */
+export interface TestHubOnPostgres extends TestHub {
+  readonly postgres: TestPostgres;
+}
+
+/** Starts a server, and a core on a database of it: what a test file needs that has one hub for all of its tests. */
+export async function startTestHubOnPostgres(): Promise<TestHubOnPostgres> {
+  const postgres = await startTestPostgres();
+  const hub = await startTestHub(await postgres.database());
+  const stop = async (): Promise<void> => {
+    await hub.stop();
+    await postgres.stop();
+  };
+  return { ...hub, postgres, stop };
 }

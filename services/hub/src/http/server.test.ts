@@ -4,22 +4,16 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Registry } from '@hawser/runtime/metrics.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { startTestHub, startTestHubOnPostgres, type TestHubOnPostgres } from '../../../../test/kit/hub-core.ts';
 import { loadHubConfig } from '../config.ts';
 
 const CLUSTERS = '/apis/hawser.dev/v1alpha1/clusters';
-let postgres: TestPostgres;
-let hub: TestHub;
+let hub: TestHubOnPostgres;
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  hub = await startTestHub(await postgres.database());
+  hub = await startTestHubOnPostgres();
 });
-afterAll(async () => {
-  await hub.stop();
-  await postgres.stop();
-});
+afterAll(() => hub.stop());
 
 /** A way to the database that can be cut. */
 async function cuttable(dsn: string): Promise<{ readonly dsn: string; cut(): Promise<void> }> {
@@ -66,7 +60,7 @@ describe('access', () => {
   );
 
   it('the administrator’s token is in a private file, is kept, and is revoked when the file is lost', async () => {
-    const dsn = await postgres.database();
+    const dsn = await hub.postgres.database();
     const first = await startTestHub(dsn);
     const config = loadHubConfig({ stateDir: first.stateDir, port: '0', publicUrl: 'http://127.0.0.1:1' }, {});
     const file = join(first.stateDir, 'admin.token');
@@ -82,7 +76,7 @@ describe('access', () => {
     await third.stop();
     // A new database learns the token of the file.
     await writeFile(file, `${third.adminToken}\n`);
-    const elsewhere = await startTestHub(await postgres.database(), { config });
+    const elsewhere = await startTestHub(await hub.postgres.database(), { config });
     expect(elsewhere.adminToken).toBe(third.adminToken);
     expect((await elsewhere.call('GET', CLUSTERS)).code).toBe(200);
     await elsewhere.stop();
@@ -100,7 +94,7 @@ describe('health', () => {
   });
 
   it('says when the database is away; the API answers 503', async () => {
-    const way = await cuttable(await postgres.database());
+    const way = await cuttable(await hub.postgres.database());
     const other = await startTestHub(way.dsn, { registry: new Registry(), readiness: [{ name: 'bus', check: () => undefined }] });
     expect(other.core.databaseUp()).toBe(true);
     await way.cut();
@@ -140,7 +134,7 @@ describe('listening', () => {
     const address = squatter.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const config = loadHubConfig({ stateDir: hub.stateDir, port: String(port) }, {});
-    const blocked = await startTestHub(await postgres.database(), { config });
+    const blocked = await startTestHub(await hub.postgres.database(), { config });
     await expect(blocked.core.listen()).rejects.toMatchObject({ code: 'port-taken', message: expect.stringContaining(`port ${port} `) });
     await blocked.stop();
     squatter.close();

@@ -27,29 +27,39 @@ const ATTEMPT_MS = 60_000;
 const KEEP_DAYS = 7;
 /** Of one sink; beyond it the oldest are given up. */
 const MOST_WAITING = 10_000;
+const MOST_LOOKED_AT = 1_000;
 
-/**
- * Turns what happened since the last time into notifications; true when there is more. Revisions are committed in their order, so
- * that none is missed.
- */
-export async function takeNews(tx: Statements, wanted: Wanted, kinds: readonly string[]): Promise<boolean> {
+/** What came of a look at the history. */
+export interface NewsTaken {
+  /** Whether somebody is to be told something. */
+  readonly isNews: boolean;
+  readonly hasMore: boolean;
+}
+
+const NO_NEWS: NewsTaken = { isNews: false, hasMore: false };
+
+/** Turns what happened since the last time into notifications. Revisions are committed in their order, so that none is missed. */
+export async function takeNews(tx: Statements, wanted: Wanted, kinds: readonly string[]): Promise<NewsTaken> {
   const [{ revision } = { revision: 0 }] = await tx.select({ revision: hubMeta.revision }).from(hubMeta);
   const [known] = await tx.select({ revision: notificationProgress.revision }).from(notificationProgress);
-  if (known?.revision === revision) return false;
+  if (known?.revision === revision) return NO_NEWS;
   if (known === undefined) await tx.insert(notificationProgress).values({ revision }).onConflictDoNothing();
   const [seen] = await tx.select({ revision: notificationProgress.revision }).from(notificationProgress).for('update');
   const from = seen?.revision ?? revision;
   const to = Math.min(revision, from + CHUNK);
-  if (to <= from) return false;
-  const isNews = and(gt(history.revision, from), lte(history.revision, to), inArray(history.kind, [...kinds]));
-  const rows = await tx.select().from(history).where(isNews).orderBy(asc(history.revision));
+  if (to <= from) return NO_NEWS;
+  const isOfThem = and(gt(history.revision, from), lte(history.revision, to), inArray(history.kind, [...kinds]));
+  const rows = await tx.select().from(history).where(isOfThem).orderBy(asc(history.revision));
+  let isNews = false;
   for (const row of rows) {
     const event = Date.now() - row.at.getTime() > NEWS_MS ? undefined : await eventOf(tx, row);
     const sinks = event === undefined ? [] : wanted(event);
-    if (event !== undefined && sinks.length > 0) await tx.insert(notifications).values(sinks.map((sink) => ({ sink, event })));
+    if (event === undefined || sinks.length === 0) continue;
+    await tx.insert(notifications).values(sinks.map((sink) => ({ sink, event })));
+    isNews = true;
   }
   await tx.update(notificationProgress).set({ revision: to });
-  return to < revision;
+  return { isNews, hasMore: to < revision };
 }
 
 type HistoryRow = typeof history.$inferSelect;
@@ -80,18 +90,36 @@ async function phaseBefore(
   return phaseOf(row?.resource.spec);
 }
 
-/** Takes the oldest one of each of these sinks that is due; whoever else asks meanwhile is not given it. One at a time keeps them in order. */
-export async function claimDue(tx: Statements, sinks: readonly string[]): Promise<readonly DueNotification[]> {
-  const oldest = tx
-    .selectDistinctOn([notifications.sink], { id: notifications.id })
+/**
+ * Takes what is due for a sink, of each resource the oldest alone, which keeps them in order; whoever else asks meanwhile is not given
+ * it. Looks no further than the 1,000 oldest.
+ */
+export async function claimDue(tx: Statements, sink: string, most: number): Promise<readonly DueNotification[]> {
+  const { event, nextAt } = notifications;
+  const waiting = tx
+    .select({ id: notifications.id, event, nextAt })
     .from(notifications)
-    .where(and(inArray(notifications.sink, [...sinks]), isNull(notifications.givenUpAt)))
-    .orderBy(notifications.sink, asc(notifications.id));
+    .where(and(eq(notifications.sink, sink), isNull(notifications.givenUpAt)))
+    .orderBy(asc(notifications.id))
+    .limit(MOST_LOOKED_AT)
+    .as('waiting');
+  const about = ['kind', 'namespace', 'name'].map((field) => sql`${waiting.event} ->> ${sql.raw(`'${field}'`)}`);
+  const oldest = tx
+    .selectDistinctOn(about, { id: waiting.id, nextAt: waiting.nextAt })
+    .from(waiting)
+    .orderBy(...about, asc(waiting.id))
+    .as('oldest');
+  const due = tx
+    .select({ id: oldest.id })
+    .from(oldest)
+    .where(lte(oldest.nextAt, sql`clock_timestamp()`))
+    .orderBy(asc(oldest.id))
+    .limit(most);
   return await tx
     .update(notifications)
     .set({ attempts: sql`${notifications.attempts} + 1`, nextAt: sql`clock_timestamp() + ${ATTEMPT_MS} * interval '1 ms'` })
-    .where(and(inArray(notifications.id, oldest), lte(notifications.nextAt, sql`clock_timestamp()`)))
-    .returning({ id: notifications.id, sink: notifications.sink, event: notifications.event, attempts: notifications.attempts });
+    .where(and(inArray(notifications.id, due), lte(nextAt, sql`clock_timestamp()`)))
+    .returning({ id: notifications.id, sink: notifications.sink, event, attempts: notifications.attempts });
 }
 
 /** The sink has taken it. */

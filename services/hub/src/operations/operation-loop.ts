@@ -1,10 +1,9 @@
 /** Moves operations on while this replica leads: by what agents say, and four times a second; what it decides is in the database first. */
 import type { Resource } from '@hawser/model/resource.ts';
-import { messageOf } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { LookLoop } from '../distribute/look-loop.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { requireTerm } from '../resource/desired-state-store.ts';
 import { resourceOf } from '../resource/resource-row.ts';
@@ -41,7 +40,7 @@ export interface OperationLoopParts {
 const LOOK_MS = 250;
 /** What another replica did is seen after so long. */
 const READ_MS = 1_000;
-/** Agents answer in a rush: what comes together is looked at once. */
+/** Agents answer in a rush. */
 const RUSH_MS = 25;
 
 interface Attended {
@@ -58,43 +57,39 @@ export class OperationLoop {
   #readAt = Number.NEGATIVE_INFINITY;
   /** Resources up to this revision have the operations that they need. */
   #begunUpTo = 0;
-  #wake = new AbortController();
+  readonly #loop: LookLoop;
 
   constructor(parts: OperationLoopParts) {
     this.#parts = parts;
+    const { log, signal } = parts;
+    this.#loop = new LookLoop({
+      ...{ look: () => this.#look(), everyMs: LOOK_MS, rushMs: RUSH_MS, log, signal },
+      problem: 'operations could not be moved on, trying again',
+      onFailure: () => this.#readAgain(),
+    });
   }
 
   /** Something was begun, or steered. */
   hint(): void {
-    this.#readAt = Number.NEGATIVE_INFINITY;
-    this.#wake.abort();
+    this.#readAgain();
+    this.#loop.wake();
   }
 
   /** Something that is judged by was heard: it is looked at again, without the database. */
   hear(): void {
-    if (this.#underWay.length > 0) this.#wake.abort();
+    if (this.#underWay.length > 0) this.#loop.wake();
   }
 
   /** Runs until the signal is aborted; survives every failure of the database. */
   async run(): Promise<void> {
-    const { signal, log, onHeard } = this.#parts;
-    const stopHearing = onHeard(() => this.hear());
-    let isAway = false;
-    while (!signal.aborted) {
-      await sleep(LOOK_MS, AbortSignal.any([signal, this.#wake.signal]));
-      await sleep(RUSH_MS, signal);
-      this.#wake = new AbortController();
-      try {
-        await this.#look();
-        isAway = false;
-      } catch (error) {
-        this.#readAt = Number.NEGATIVE_INFINITY;
-        if (!isAway) log.warn({ error: messageOf(error) }, 'operations could not be moved on, trying again');
-        isAway = true;
-      }
-    }
+    const stopHearing = this.#parts.onHeard(() => this.hear());
+    await this.#loop.run();
     stopHearing();
     this.#attend([]);
+  }
+
+  #readAgain(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
   async #look(): Promise<void> {
@@ -112,7 +107,7 @@ export class OperationLoop {
     if (this.#underWay.length > 0) this.#attend([]);
     this.#underWay = [];
     this.#begunUpTo = 0;
-    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#readAgain();
   }
 
   /** Reads what is under way, begins what is missing, and notes how far the clocks have come. */

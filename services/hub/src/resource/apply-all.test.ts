@@ -1,18 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { startTestHubOnPostgres, type TestHubOnPostgres } from '../../../../test/kit/hub-core.ts';
 
-let postgres: TestPostgres;
-let hub: TestHub;
+let hub: TestHubOnPostgres;
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  hub = await startTestHub(await postgres.database());
+  hub = await startTestHubOnPostgres();
 });
-afterAll(async () => {
-  await hub.stop();
-  await postgres.stop();
-});
+afterAll(() => hub.stop());
 
 interface Result {
   readonly action: string;

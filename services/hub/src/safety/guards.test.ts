@@ -2,8 +2,7 @@
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Role } from '@hawser/wire/access.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { startTestHubOnPostgres, type TestHubOnPostgres } from '../../../../test/kit/hub-core.ts';
 import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf, shardOf } from '../fleet/fleet-fixture.ts';
@@ -19,16 +18,11 @@ const rule = (spec: object) => ({
 });
 
 describe('guards in the API', { timeout: 60_000 }, () => {
-  let postgres: TestPostgres;
-  let hub: TestHub;
+  let hub: TestHubOnPostgres;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
-    hub = await startTestHub(await postgres.database());
+    hub = await startTestHubOnPostgres();
   });
-  afterAll(async () => {
-    await hub.stop();
-    await postgres.stop();
-  });
+  afterAll(() => hub.stop());
 
   async function statusFor(role: Role, url: string, payload: object): Promise<number> {
     const { body } = await hub.call('POST', '/hawser/v1/tokens', { name: `${role}-${url.length}`, role });

@@ -6,8 +6,7 @@ import type { BundleEndpoint } from '@hawser/model/trust-domain.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, createAuthority } from '../../../../test/behaviour/kit/site-certificates.ts';
 import { createTrustDomain, type Identity, type TrustDomain } from '../../../../test/datapath/kit/pki.ts';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
-import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { startTestHubOnPostgres, type TestHubOnPostgres } from '../../../../test/kit/hub-core.ts';
 import { silent } from '../hub-process-fixture.ts';
 import { BundlePoller } from './bundle-poller.ts';
 import { fetchBundle } from './fetch-bundle.ts';
@@ -110,19 +109,14 @@ describe('an endpoint of https_spiffe', () => {
 });
 
 describe('the hub', () => {
-  let postgres: TestPostgres;
-  let hub: TestHub;
+  let hub: TestHubOnPostgres;
   const taken = new Map<string, string>();
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
-    hub = await startTestHub(await postgres.database());
+    hub = await startTestHubOnPostgres();
   });
 
-  afterAll(async () => {
-    await hub.stop();
-    await postgres.stop();
-  });
+  afterAll(() => hub.stop());
 
   async function look(): Promise<void> {
     const desired = await hub.core.readModel.snapshot();

@@ -1,9 +1,8 @@
 /** Moves rotations on while this replica leads: woken by what agents say, kept honest by a poll; what it decides is in the database first. */
-import { messageOf } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { Database } from '../db/database.ts';
 import type { RotationGauge } from '../distribute/hub-metrics.ts';
+import { LookLoop } from '../distribute/look-loop.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { requireTerm } from '../resource/desired-state-store.ts';
 import { evidenceFor } from './fleet-evidence.ts';
@@ -21,7 +20,7 @@ export interface RotationLoopParts {
 }
 
 const POLL_MS = 1_000;
-/** Agents answer in a rush: what comes together is looked at once. */
+/** Agents answer in a rush. */
 const RUSH_MS = 25;
 
 /** One replica's part in it. */
@@ -29,16 +28,22 @@ export class RotationLoop {
   readonly #parts: RotationLoopParts;
   #underWay: readonly Rotation[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
-  #wake = new AbortController();
+  readonly #loop: LookLoop;
 
   constructor(parts: RotationLoopParts) {
     this.#parts = parts;
+    const { log, signal } = parts;
+    this.#loop = new LookLoop({
+      ...{ look: () => this.#look(), everyMs: POLL_MS, rushMs: RUSH_MS, log, signal },
+      problem: 'rotations could not be moved on, trying again',
+      onFailure: () => this.#readAgain(),
+    });
   }
 
   /** Something was started, or steered. */
   hint(): void {
-    this.#readAt = Number.NEGATIVE_INFINITY;
-    this.#wake.abort();
+    this.#readAgain();
+    this.#loop.wake();
   }
 
   /** For the metrics: what was under way when this replica last looked; nothing while it does not lead. */
@@ -54,25 +59,15 @@ export class RotationLoop {
 
   /** Runs until the signal is aborted; survives every failure of the database. */
   async run(): Promise<void> {
-    const { signal, log, onHeard } = this.#parts;
-    const stopHearing = onHeard(() => {
-      if (this.#underWay.length > 0) this.#wake.abort();
+    const stopHearing = this.#parts.onHeard(() => {
+      if (this.#underWay.length > 0) this.#loop.wake();
     });
-    let isAway = false;
-    while (!signal.aborted) {
-      await sleep(POLL_MS, AbortSignal.any([signal, this.#wake.signal]));
-      await sleep(RUSH_MS, signal);
-      this.#wake = new AbortController();
-      try {
-        await this.#look();
-        isAway = false;
-      } catch (error) {
-        this.#readAt = Number.NEGATIVE_INFINITY;
-        if (!isAway) log.warn({ error: messageOf(error) }, 'rotations could not be moved on, trying again');
-        isAway = true;
-      }
-    }
+    await this.#loop.run();
     stopHearing();
+  }
+
+  #readAgain(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
   async #look(): Promise<void> {
@@ -80,8 +75,7 @@ export class RotationLoop {
     const term = context.distribution.replica?.term;
     if (term === undefined) {
       this.#underWay = [];
-      this.#readAt = Number.NEGATIVE_INFINITY;
-      return;
+      return this.#readAgain();
     }
     if (performance.now() - this.#readAt >= POLL_MS) {
       this.#underWay = await database.transaction(rotationsUnderWay, { accessMode: 'read only' });
