@@ -16,6 +16,8 @@ export interface ForecastParts {
   readonly traffic: MeasuredTraffic | undefined;
   /** Requests/s that a cluster was seen to bear of a service, by `borneKey`; none where nothing was seen. */
   readonly borne: Readonly<Record<string, number>>;
+  /** Part of the capacity that is to stay free, 0 to 1, where that is another than usual. */
+  readonly free?: number;
 }
 
 /** A drain at a percentage that is not in force yet. */
@@ -59,6 +61,7 @@ export function drainForecast({ drain, percent }: Forecast, parts: ForecastParts
         },
       ];
     }),
+    parts.free,
   );
 }
 

@@ -26,19 +26,19 @@ export interface Headroom {
   readonly verdict: 'enough' | 'short' | 'unknown';
 }
 
-/** Part of the capacity that stays free. */
+/** Part of the capacity that stays free, unless another is asked for. */
 const FREE = 0.2;
 
 /** Every destination that would get more than now, the tightest first; those about which nothing is known at the end. */
-export function headroomOf(services: readonly ServiceLoad[]): readonly Headroom[] {
-  return services.flatMap(forService).sort((a, b) => tightness(b) - tightness(a));
+export function headroomOf(services: readonly ServiceLoad[], free = FREE): readonly Headroom[] {
+  return services.flatMap((one) => forService(one, free)).sort((a, b) => tightness(b) - tightness(a));
 }
 
 /** Why the load may not be moved; undefined when every destination has room. */
-export function headroomRefusal(headroom: readonly Headroom[]): Refusal | undefined {
+export function headroomRefusal(headroom: readonly Headroom[], free = FREE): Refusal | undefined {
   const short = headroom.filter(({ verdict }) => verdict === 'short');
   const unknown = headroom.filter(({ verdict }) => verdict === 'unknown');
-  if (short.length > 0) return { rule: HEADROOM, message: `${listed(short, shortText)}; at most ${(1 - FREE) * 100} % may be used` };
+  if (short.length > 0) return { rule: HEADROOM, message: `${listed(short, shortText)}; at most ${Math.round((1 - free) * 100)} % may be used` };
   if (unknown.length === 0) return undefined;
   return { rule: HEADROOM, message: `${listed(unknown, unknownText)}; declare the capacity, or go without this rule (--force)` };
 }
@@ -54,14 +54,14 @@ export function sharesOf(localities: WhoServesAnswer['answers'][number]['localit
   return shares;
 }
 
-function forService({ service, demand, capacityOf, ...answers }: ServiceLoad): Headroom[] {
+function forService({ service, demand, capacityOf, ...answers }: ServiceLoad, free: number): Headroom[] {
   const [before, after] = [loads(answers.before, demand), loads(answers.after, demand)];
   return [...after.keys()].sort().flatMap((cluster): Headroom[] => {
     const [was, would] = [before.get(cluster) ?? 0, after.get(cluster) ?? 0];
     if (would <= was * 1.000_001) return [];
     const capacity = capacityOf(cluster);
     if (demand === undefined) return [{ service, cluster, before: undefined, after: undefined, capacity, verdict: 'unknown' }];
-    const verdict = capacity === undefined ? 'unknown' : would > capacity * (1 - FREE) ? 'short' : 'enough';
+    const verdict = capacity === undefined ? 'unknown' : would > capacity * (1 - free) ? 'short' : 'enough';
     return [{ service, cluster, before: was, after: would, capacity, verdict }];
   });
 }

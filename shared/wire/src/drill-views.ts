@@ -1,0 +1,102 @@
+/** What the hub says of drills before they run: what would move, whether all is ready, and when they come. */
+import Type, { type Static } from 'typebox';
+import { DestinationForecast } from './drain.ts';
+
+const Refusal = Type.Object({ rule: Type.String(), message: Type.String() });
+
+/** Requests of one cluster's callers that would have to go elsewhere. Requests/s; absent where they are not measured. */
+export const MovedRequests = Type.Object({
+  source: Type.String(),
+  requests: Type.Optional(Type.Number()),
+  /** Who would answer them, as agents divide them; `share` of 0 to 1. Empty: nobody. */
+  to: Type.Array(
+    Type.Object({ cluster: Type.String(), region: Type.String(), share: Type.Number(), requests: Type.Optional(Type.Number()) }),
+  ),
+});
+export type MovedRequests = Static<typeof MovedRequests>;
+
+/** A service that the drill is for, or is not, and why. */
+export const PlannedService = Type.Object({
+  /** `NAMESPACE/NAME`. */
+  service: Type.String(),
+  included: Type.Boolean(),
+  why: Type.String(),
+  moved: Type.Array(MovedRequests),
+});
+export type PlannedService = Static<typeof PlannedService>;
+
+/** Answer of `GET …/drills/NAME/plan`. */
+export const DrillPlanView = Type.Object({
+  drill: Type.String(),
+  mode: Type.String(),
+  scenario: Type.String(),
+  /** Such as `region us-east`. */
+  scope: Type.String(),
+  /** Clusters in the scope. */
+  clusters: Type.Array(Type.String()),
+  services: Type.Array(PlannedService),
+  /** Destinations that would get more, the tightest first. */
+  headroom: Type.Array(DestinationForecast),
+  /** Of all requests that are measured, those that would have to go elsewhere; absent where that is not known, and `unmeasured` says why. */
+  traffic: Type.Object({
+    percent: Type.Optional(Type.Number()),
+    maxPercent: Type.Number(),
+    unmeasured: Type.Optional(Type.String()),
+  }),
+  /** Regions that serve every service of it all the same. */
+  remainingRegions: Type.Object({ names: Type.Array(Type.String()), least: Type.Integer() }),
+  /** What stands against it, by the names of the rules; empty: it may begin. */
+  refusals: Type.Array(Refusal),
+});
+export type DrillPlanView = Static<typeof DrillPlanView>;
+
+/** One thing that was looked at. */
+export const ReadinessCheck = Type.Object({
+  name: Type.String(),
+  ready: Type.Boolean(),
+  /** What was found, and when it is not ready what to do. */
+  message: Type.String(),
+});
+export type ReadinessCheck = Static<typeof ReadinessCheck>;
+
+/** Answer of `GET …/drills/NAME/readiness`. */
+export const DrillReadinessView = Type.Object({
+  drill: Type.String(),
+  state: Type.Union([Type.Literal('Ready'), Type.Literal('NeedsAttention')]),
+  /** RFC 3339. */
+  checkedAt: Type.String(),
+  /** When its schedule starts it next; absent when it has none, is suspended, or never may. */
+  nextStartAt: Type.Optional(Type.String()),
+  checks: Type.Array(ReadinessCheck),
+});
+export type DrillReadinessView = Static<typeof DrillReadinessView>;
+
+/** One start of a schedule. */
+export const CalendarEntry = Type.Object({
+  drill: Type.String(),
+  /** RFC 3339. */
+  at: Type.String(),
+  /** By when it is over at the latest, if it starts. */
+  until: Type.String(),
+  mode: Type.String(),
+  scope: Type.String(),
+  /** People who must consent to it. */
+  approvals: Type.Integer(),
+  /** Whether nothing that is known now keeps it from starting. */
+  starts: Type.Boolean(),
+  /** What keeps it, each with the name of its rule; what it waits for. */
+  why: Type.Array(Type.String()),
+});
+export type CalendarEntry = Static<typeof CalendarEntry>;
+
+/** Answer of `GET /hawser/v1/drill-calendar`. */
+export const DrillCalendarView = Type.Object({
+  from: Type.String(),
+  to: Type.String(),
+  entries: Type.Array(CalendarEntry),
+  /** Drills that have no start in that time, and why. */
+  without: Type.Array(Type.Object({ drill: Type.String(), why: Type.String() })),
+  /** Whether there are more entries than are shown. */
+  truncated: Type.Boolean(),
+});
+export type DrillCalendarView = Static<typeof DrillCalendarView>;
