@@ -64,7 +64,7 @@ function clusterView(cluster: ClusterView, context: FleetContext): FleetAnswer['
     agents: agentsOf(name, context),
     proxies: {
       connected: proxies.length,
-      synced: proxies.filter((proxy) => hasOnly(proxy, 'SYNCED')).length,
+      synced: proxies.filter(isSynced).length,
       nacked: proxies.filter((proxy) => Object.values(proxy.types).some((type) => type.state === 'NACKED')).length,
     },
     services: cluster.shards.size,
@@ -82,6 +82,11 @@ function agentsOf(cluster: string, { accounts }: FleetContext): NonNullable<Flee
       lastHeardAt: new Date(lastHeardAt).toISOString(),
     }))
     .sort((a, b) => (a.replica < b.replica ? -1 : 1));
+}
+
+/** Whether it has acknowledged everything that it was sent; types that it does not use are NOT_SENT. */
+export function isSynced(proxy: ProxyStatus): boolean {
+  return hasOnly(proxy, 'SYNCED');
 }
 
 /** Types that the proxy does not use are NOT_SENT. */

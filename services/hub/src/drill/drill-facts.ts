@@ -1,0 +1,97 @@
+/** What the hub knows that the readiness of drills is judged by; all of it is in memory. */
+import type { DrillSpec } from '@hawser/model/drill.ts';
+import { isLoss, isPartition } from '@hawser/model/drill-course.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { DrillReadinessView } from '@hawser/wire/drill-views.ts';
+import type { Refusal } from '../drain/drain-evidence.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import { isSynced } from '../fleet/status-view.ts';
+import { resourcesInForce } from '../placement/spec-in-force.ts';
+import { nextStart } from './drill-calendar.ts';
+import { type DrillPlan, type DrillPlanParts, drillPlanOf } from './drill-plan.ts';
+import { unprotected } from './drill-protections.ts';
+import { type ClusterReadiness, type DrillFacts, type EndpointReadiness, isReady, readinessChecks } from './drill-readiness.ts';
+import { drillRefusals } from './drill-refusals.ts';
+import { scheduledDrill } from './drill-times.ts';
+import { type TrustPath, trustProblems } from './drill-trust.ts';
+
+/** The readiness of a drill as it is now. Asks for the desired state to have been read. */
+export function drillReadiness(drill: Resource, parts: DrillPlanParts): DrillReadinessView {
+  const facts = drillFacts(drill, parts);
+  const checks = [...readinessChecks(facts)];
+  return {
+    drill: drill.metadata.name,
+    state: isReady(checks) ? 'Ready' : 'NeedsAttention',
+    checkedAt: new Date(parts.context.now()).toISOString(),
+    ...(typeof facts.nextStart === 'number' ? { nextStartAt: new Date(facts.nextStart).toISOString() } : {}),
+    checks,
+  };
+}
+
+/** Everything that is looked at. */
+export function drillFacts(drill: Resource, parts: DrillPlanParts): DrillFacts {
+  const { context } = parts;
+  const spec = drill.spec as DrillSpec;
+  const plan = drillPlanOf(drill, parts);
+  const policies = isLoss(plan.course.type) ? resourcesInForce(context.distribution.desired?.resources ?? []) : [];
+  return {
+    ...{ spec, course: plan.course, busConnected: context.bus.connected },
+    refusals: refusalsOf(drill, plan, context),
+    clusters: clustersOf(context),
+    endpoints: isPartition(plan.course.type) ? [] : endpointsOf(plan, context),
+    trust: trustProblems(context, pathsOf(plan)),
+    unprotected: unprotected(plan.selection.services, spec.scenario, policies),
+    nextStart: nextOf(drill, context),
+  };
+}
+
+/** What is frozen now matters to a drill that is started by hand; one with a schedule starts when it may. */
+function refusalsOf(drill: Resource, plan: DrillPlan, context: FleetContext): readonly Refusal[] {
+  const { schedule } = drill.spec as DrillSpec;
+  const all = drillRefusals(drill, plan, { context, urgency: schedule === undefined ? 'manual' : 'scheduled', overrides: [] });
+  return schedule === undefined ? all : all.filter(({ rule }) => !rule.startsWith('freeze/'));
+}
+
+/** All members: each of them may call, and each must hear of what a drill does. */
+function clustersOf(context: FleetContext): readonly ClusterReadiness[] {
+  const members = context.distribution.desired?.members ?? [];
+  return members.map(({ name }) => {
+    const account = context.accounts.get(name);
+    const heardAt = account === undefined ? undefined : Math.max(account.lastHeardAt, context.fleet.cluster(name)?.lastHeardAt ?? 0);
+    const proxies = account?.status?.proxies ?? [];
+    return {
+      name,
+      silentMs: heardAt === undefined ? undefined : Math.max(0, context.now() - heardAt),
+      behindMs: behind(context, account?.status?.revision),
+      proxies: proxies.length,
+      synced: proxies.filter(isSynced).length,
+    };
+  });
+}
+
+/** How long ago the first write was that it does not serve; what this hub did not see written counts since it started. */
+function behind({ distribution, startedAt, now }: FleetContext, revision: number | undefined): number {
+  if (revision === undefined || revision >= distribution.published) return 0;
+  return Math.max(0, now() - (distribution.committedAt(revision + 1) ?? startedAt));
+}
+
+/** Of each service, the clusters that would get its requests. */
+function endpointsOf({ selection, moves }: DrillPlan, context: FleetContext): readonly EndpointReadiness[] {
+  return selection.services.flatMap((service) => {
+    const destinations = new Set((moves.get(service) ?? []).flatMap(({ to }) => to.map(({ cluster }) => cluster)));
+    return [...destinations].sort().map((cluster) => {
+      const { total = 0, healthy = 0, draining = 0 } = context.fleet.cluster(cluster)?.shards.get(service) ?? {};
+      return { service, cluster, total: total - draining, healthy };
+    });
+  });
+}
+
+function pathsOf({ moves }: DrillPlan): readonly TrustPath[] {
+  return [...moves.values()].flat().flatMap(({ source, to }) => to.map(({ cluster: destination }) => ({ source, destination })));
+}
+
+function nextOf(drill: Resource, context: FleetContext): DrillFacts['nextStart'] {
+  const scheduled = scheduledDrill(drill, context);
+  if (scheduled.schedule === undefined || scheduled.suspended) return undefined;
+  return nextStart(scheduled, context.now()) ?? 'never';
+}

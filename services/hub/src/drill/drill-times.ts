@@ -1,0 +1,41 @@
+/** What the calendar needs to know of a drill, with the freezes that are for it. */
+import type { DrillSpec } from '@hawser/model/drill.ts';
+import { drillCourse } from '@hawser/model/drill-course.ts';
+import type { FreezeSpec } from '@hawser/model/freeze.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { isInScope, type MovedPlace } from '@hawser/model/steering-scope.ts';
+import { drainWorld, membersIn } from '../drain/drain-world.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import type { Named } from '../safety/permit.ts';
+import type { ScheduledDrill } from './drill-calendar.ts';
+import { scopeName, selectionOf } from './drill-selection.ts';
+
+/** All drills there are, by name. */
+export function drillsOf({ distribution }: FleetContext): readonly Resource[] {
+  return (distribution.desired?.resources ?? []).filter(({ kind }) => kind === 'Drill');
+}
+
+/** One for the calendar. */
+export function scheduledDrill(drill: Resource, context: FleetContext): ScheduledDrill {
+  const { windows, schedule, suspend = false, mode = 'dryRun', ...spec } = drill.spec as DrillSpec;
+  const { scope, approvals, startingDeadlineMs, maxDurationMs } = drillCourse(drill.spec as DrillSpec);
+  const { allowed, blocked, blockedDates: dates, timeZone } = windows ?? {};
+  const times = { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
+  return {
+    ...{ name: drill.metadata.name, mode, suspended: suspend, schedule, scope: scopeName(scope) },
+    ...{ deadlineMs: startingDeadlineMs, longestMs: maxDurationMs, approvals: approvals.required },
+    windows: (allowed ?? blocked ?? dates) ? times : undefined,
+    freezes: freezesFor({ scope, blastRadius: spec.blastRadius }, context),
+  };
+}
+
+function freezesFor(target: Parameters<typeof selectionOf>[0], context: FleetContext): readonly Named<FreezeSpec>[] {
+  const { desired } = context.distribution;
+  const { services } = selectionOf(target, drainWorld(context, []));
+  const members = target.scope === undefined ? (desired?.members ?? []) : membersIn(context, { scope: target.scope });
+  const from: MovedPlace[] = members.map(({ name, region }) => ({ region, cluster: name }));
+  const freezes = (desired?.resources ?? []).filter(({ kind }) => kind === 'Freeze');
+  return freezes
+    .map(({ metadata, spec }) => ({ name: metadata.name, spec: spec as FreezeSpec }))
+    .filter(({ spec }) => isInScope(spec.scope, { verb: 'drill', from, services }, (name) => context.fleet.cluster(name)?.member.region));
+}
