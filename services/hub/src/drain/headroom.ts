@@ -38,7 +38,8 @@ export function headroomOf(services: readonly ServiceLoad[], free = FREE): reado
 export function headroomRefusal(headroom: readonly Headroom[], free = FREE): Refusal | undefined {
   const short = headroom.filter(({ verdict }) => verdict === 'short');
   const unknown = headroom.filter(({ verdict }) => verdict === 'unknown');
-  if (short.length > 0) return { rule: HEADROOM, message: `${listed(short, shortText)}; at most ${Math.round((1 - free) * 100)} % may be used` };
+  if (short.length > 0)
+    return { rule: HEADROOM, message: `${listed(short, shortText)}; at most ${Math.round((1 - free) * 100)} % may be used` };
   if (unknown.length === 0) return undefined;
   return { rule: HEADROOM, message: `${listed(unknown, unknownText)}; declare the capacity, or go without this rule (--force)` };
 }
