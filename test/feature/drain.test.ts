@@ -11,6 +11,19 @@ const [CLIENT, NEAR, FAR] = ['127.87.12.11', '127.87.12.12', '127.87.12.22'] as 
 const HOST = 'reviews.bookinfo.svc.clusterset.local';
 const GETS_PER_SECOND = 50;
 const DEADLINE_MS = 120_000;
+/** Of the regions, by acknowledgements alone. */
+const SHIFT = {
+  ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'TrafficShift', metadata: { namespace: 'bookinfo', name: 'reviews' } },
+  spec: {
+    services: ['reviews'],
+    destinations: [
+      { name: 'near', region: EAST },
+      { name: 'far', region: WEST },
+    ],
+    steps: [{ setWeights: { near: 50, far: 50 } }, { pause: {} }, { setWeights: { near: 100 } }],
+    advance: { observed: { minRequests: 0 } },
+  },
+};
 
 interface Shown {
   readonly status: {
@@ -123,6 +136,43 @@ describe('a drain', { timeout: DEADLINE_MS }, () => {
     await answeredBy('near');
     expect((await shown()).status.phase).toBe('Restored');
     expect((await call({ via: CLIENT, host: HOST })).status).toBe(200);
+  });
+
+  it('goes before a shift in steps, which takes none while it lasts, and goes on by itself after it', async () => {
+    const shift = async (): Promise<Record<string, unknown>> => {
+      const { stdout } = await hawser.run(['shift', 'status', 'reviews', '-n', 'bookinfo', '-o', 'json']);
+      return (JSON.parse(stdout) as { status: Record<string, unknown> }).status;
+    };
+    const comesTo = (phase: string, pausedBy?: string): Promise<void> =>
+      eventually(
+        async () => {
+          const status = await shift();
+          return status['phase'] === phase && status['pausedBy'] === pausedBy;
+        },
+        `it does not come to ${phase} ${pausedBy}`,
+        DEADLINE_MS / 3,
+      );
+    expect(await hawser.run(['shift', 'start', '-f', '-'], { input: JSON.stringify(SHIFT) })).toMatchObject({ status: 0, stderr: '' });
+    await comesTo('Paused', 'step');
+    expect(await start('--emergency', '--restore-steps', '100', '--no-wait', '--name', 'smoke')).toMatchObject({ status: 0 });
+    await answeredBy('far');
+    expect(await hawser.run(['shift', 'promote', 'reviews', '-n', 'bookinfo'])).toMatchObject({ status: 0 });
+    await comesTo('Paused', 'emergency');
+    expect(await shift()).toMatchObject({
+      message: expect.stringMatching(/^Drain\/\/smoke, an emergency, moves the same traffic/),
+      weights: [
+        { name: 'near', desired: 50 },
+        { name: 'far', desired: 50 },
+      ],
+    });
+    expect(await hawser.run(['shift', 'promote', 'reviews', '-n', 'bookinfo'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('nobody passes a guard'),
+    });
+    expect(await drain('restore', 'smoke', '--force', '--timeout', '30s')).toMatchObject({ status: 0 });
+    await comesTo('Done');
+    await answeredBy('near');
+    expect(await hawser.run(['delete', 'trafficshift', 'reviews', '-n', 'bookinfo'])).toMatchObject({ status: 0 });
   });
 
   it('is made by the agent alone while there is no hub, shown when there is one again, and ended', async () => {

@@ -6,6 +6,7 @@ import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { ClusterPlace } from '@hawser/model/locality-priorities.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
+import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { AffectedPlace, MoveUnderWay } from '../safety/permit.ts';
 import type { DrainWorld, ServedBy, Taken } from './drain-assertions.ts';
 
@@ -17,8 +18,17 @@ export function takenBy({ metadata, spec }: Resource): Taken {
 
 /** The drains by which something is moved now, but for one. */
 export function drainsInForce(context: FleetContext, but: string): readonly Resource[] {
-  const drains = (context.distribution.desired?.resources ?? []).filter(({ kind, metadata }) => kind === 'Drain' && metadata.name !== but);
-  return drains.filter((drain) => percentInForce(drain) > 0);
+  const { desired } = context.distribution;
+  return desired === undefined ? [] : inForceOf(desired).filter(({ metadata }) => metadata.name !== but);
+}
+
+/** They are asked for at every look, and change seldom. */
+const kept = new WeakMap<DesiredState, readonly Resource[]>();
+
+function inForceOf(desired: DesiredState): readonly Resource[] {
+  const known = kept.get(desired) ?? desired.resources.filter((one) => one.kind === 'Drain' && percentInForce(one) > 0);
+  kept.set(desired, known);
+  return known;
 }
 
 /** How much goes elsewhere by the form in force. */

@@ -90,7 +90,7 @@ function precedenceOf(action: SteeringAction, { underWay }: SteeringWorld) {
 }
 
 /** Whether both move requests to one service out of one place. */
-function meet(a: ScopedMove, b: ScopedMove): boolean {
+export function meet(a: Pick<ScopedMove, 'from' | 'services'>, b: Pick<ScopedMove, 'from' | 'services'>): boolean {
   const places = a.from.some((one) =>
     b.from.some(
       (other) => one.region === other.region && (one.cluster === undefined || other.cluster === undefined || one.cluster === other.cluster),

@@ -10,7 +10,7 @@ import { newestOperations } from '../operations/operation-store.ts';
 import { readable } from '../resource/resource-status.ts';
 import { findRow } from '../resource/resource-store.ts';
 import { destinationFacts } from './shift-destinations.ts';
-import { type KnownMoves, shiftPermit } from './shift-permit.ts';
+import { type KnownMoves, shiftInterruption, shiftPermit } from './shift-permit.ts';
 import { scheduleProblem } from './shift-schedule.ts';
 import { startWeights } from './shift-state.ts';
 
@@ -109,6 +109,8 @@ function weighted(weights: Readonly<Record<string, number>>): string[] {
 function permitIssues(resource: Resource, { context, moves }: AdmissionParts): readonly Issue[] {
   const { schedule, steps } = resource.spec as SteppedShift;
   if (schedule !== undefined || context.distribution.desired === undefined) return [];
+  const interruption = shiftInterruption(context, resource, moves);
+  if (interruption !== undefined) return [{ path: 'spec', code: 'FieldValueForbidden', message: `${interruption} (rule emergency)` }];
   const step = steps.findIndex(({ setWeights }) => setWeights !== undefined);
   const permit = shiftPermit(context, { resource, weights: undefined, step }, moves);
   return permit.allowed ? [] : [{ path: 'spec', code: 'FieldValueForbidden', message: `${permit.message} (rule ${permit.rule})` }];

@@ -44,7 +44,7 @@ function promote(state: ShiftState, { spec, evidence }: Commanded): Outcome {
   // Also while it is held there.
   if (spec.steps[state.step]?.approval !== undefined)
     return 'it waits for an approval, by another than who asked for it: hawser shift approve';
-  if (state.pausedBy === 'gate') return `nobody passes a guard: ${state.message ?? ''}`;
+  if (state.pausedBy === 'gate' || state.pausedBy === 'emergency') return `nobody passes a guard: ${state.message ?? ''}`;
   const failed = evidence.checks.find(({ verdict, action }) => verdict === 'failed' && action !== 'record');
   if (failed !== undefined) return `check ${failed.name} has failed`;
   if (state.isSet && state.ackedAt === undefined) {
@@ -73,7 +73,8 @@ function resume(state: ShiftState, { spec, evidence }: Commanded): Outcome {
   if (ended !== undefined) return ended;
   if (state.phase !== 'Paused') return `it is not paused: it is ${state.phase}`;
   if (state.pausedBy === 'suspend') return 'spec.suspend is true: apply it without';
-  if (state.pausedBy === 'gate') return `it goes on by itself when nothing is in the way: ${state.message ?? ''}`;
+  if (state.pausedBy === 'gate' || state.pausedBy === 'emergency')
+    return `it goes on by itself when nothing is in the way: ${state.message ?? ''}`;
   return state.pausedBy === 'step' ? promote(state, { spec, evidence, actor: '' }) : resumed(state, spec, evidence.clock);
 }
 

@@ -57,6 +57,8 @@ export interface ShiftEvidence {
   readonly observed: ObservedRequests | undefined;
   readonly checks: readonly CheckVerdict[];
   readonly permit: StepPermit;
+  /** The emergency that it makes way for, while there is one. */
+  readonly interruption: string | undefined;
   readonly destinations: Readonly<Record<string, DestinationFacts>>;
   /** Requests to the services, per second; undefined: not known. */
   readonly load: number | undefined;

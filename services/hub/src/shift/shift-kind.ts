@@ -14,7 +14,7 @@ import { observedWindowMs, type ShiftEvidence, type ShiftRollout } from './shift
 import { formOf } from './shift-form.ts';
 import { ShiftGuardrails, type StartShiftChecks } from './shift-guardrails.ts';
 import { registerShiftMetrics, ShiftAccounts } from './shift-metrics.ts';
-import { type KnownMoves, shiftPermit } from './shift-permit.ts';
+import { type KnownMoves, shiftInterruption, shiftPermit } from './shift-permit.ts';
 import { advance, isEnded, type ShiftState, started } from './shift-state.ts';
 import { statusOf } from './shift-status.ts';
 
@@ -81,6 +81,9 @@ function evidenceOf(parts: ShiftParts, guardrails: ShiftGuardrails, { context, r
     },
     get permit() {
       return shiftPermit(fleet, { resource, weights: state?.weights, step: state?.step ?? 0 }, parts.moves);
+    },
+    get interruption() {
+      return shiftInterruption(fleet, resource, parts.moves);
     },
     get destinations() {
       return destinationFacts(fleet, spec, namespace);

@@ -6,6 +6,17 @@ export function nextTime(cron: string, timeZone: string | undefined, after: numb
   return new Cron(cron, { timezone: timeZone ?? 'UTC', mode: '5-part', paused: true }).nextRun(new Date(after))?.getTime();
 }
 
+/** The time that comes before one that is waited for: a clock that was ahead, and went back, had left it out. Undefined when none does. */
+export function soonerTime(
+  waitedFor: number | undefined,
+  cron: string | undefined,
+  { timeZone, now }: { readonly timeZone: string | undefined; readonly now: number },
+): number | undefined {
+  if (waitedFor === undefined || cron === undefined || now >= waitedFor) return undefined;
+  const next = nextTime(cron, timeZone, now);
+  return next !== undefined && next < waitedFor ? next : undefined;
+}
+
 /** What is wrong with an expression, or with its time zone. */
 export function scheduleProblem(cron: string, timeZone: string | undefined): string | undefined {
   try {

@@ -35,6 +35,7 @@ const known = { endpoints: 2, capacity: undefined };
 function evidenceOf(changes: Partial<ShiftEvidence> = {}): ShiftEvidence {
   return {
     ...{ now: 1_000_000, clock: 0, rollout: ACKED, observed: undefined, checks: [], permit: { allowed: true }, load: undefined },
+    interruption: undefined,
     destinations: { stable: known, canary: known },
     ...changes,
   };
@@ -182,6 +183,25 @@ describe('a shift in steps', () => {
     expect(advance(state, SPEC, evidenceOf({ destinations: capacity, load: 160 }))).toMatchObject({ isSet: true });
   });
 
+  it('makes way for an emergency at once, and judges the step anew when that has ended', () => {
+    const interruption = 'Drain//fire, an emergency, moves the same traffic';
+    const during = (clock: number, changes: Partial<ShiftEvidence> = {}): ShiftEvidence => evidenceOf({ clock, interruption, ...changes });
+    const held = advance(atTen(), SPEC, during(2));
+    expect(held).toMatchObject({ phase: 'Paused', pausedBy: 'emergency', isSet: true, weights: { canary: 10 }, message: interruption });
+    // Neither another share nor too little time is held against it; the guards are still there.
+    expect(advance(held, SPEC, during(100_000, { observed: seenAs(0) }))).toBe(held);
+    for (const word of ['promote', 'resume']) expect(commanded(held, word, by(held, SPEC, 'me'))).toMatch(/Drain\/\/fire/);
+    expect(advance(held, SPEC, during(1_800_003))).toMatchObject({ phase: 'RollingBack' });
+    const after = advance(held, SPEC, evidenceOf({ clock: 100_000, observed: seenAs(10) }));
+    expect(after).toMatchObject({ phase: 'Progressing', step: 1, isSet: true, ackedAt: undefined, progressAt: 100_000 });
+    expect(settled(after, SPEC, (at) => WELL(at, 100_001))).toMatchObject({ step: 2, pausedBy: 'step' });
+    // What waits for a word goes on waiting for it.
+    const paused: ShiftState = { ...begin(), phase: 'Paused', pausedBy: 'operator', step: 1 };
+    expect(advance(paused, SPEC, during(1))).toBe(paused);
+    const next = told({ ...paused, pausedBy: 'step', step: 2 }, 'promote');
+    expect(advance({ ...next, phase: 'Progressing', step: 4 }, SPEC, during(1))).toMatchObject({ pausedBy: 'emergency', isSet: false });
+  });
+
   it('begins and ends by the times of its schedule, leaves out what was missed, and begins again', () => {
     const spec: SteppedShift = {
       ...SPEC,
@@ -209,6 +229,17 @@ describe('a shift in steps', () => {
       startsAt: at('2026-06-04T20:00:00Z'),
       message: expect.stringMatching(/missed/),
     });
+    // A clock that was years ahead, and is right again: no day is left out.
+    const ahead = on(state, at('2031-06-04T12:00:00Z'));
+    expect(ahead).toMatchObject({ startsAt: at('2031-06-04T20:00:00Z') });
+    expect(on(ahead, noon)).toMatchObject({ phase: 'Pending', startsAt: at('2026-06-01T20:00:00Z') });
+    expect(on({ ...night, endsAt: at('2031-06-02T04:00:00Z') }, at('2026-06-02T04:00:00Z') - 1)).toMatchObject({
+      endsAt: at('2026-06-02T04:00:00Z'),
+    });
+    // In the night without that hour it is after it, in the one that has it twice at the first.
+    const early = { ...spec, schedule: { ...spec.schedule, cron: '30 2 * * *', timeZone: 'Europe/Berlin' } };
+    expect(started(early, { now: at('2026-03-28T12:00:00Z'), clock: 0 }, ME).startsAt).toBe(at('2026-03-29T01:00:00Z'));
+    expect(started(early, { now: at('2026-10-24T12:00:00Z'), clock: 0 }, ME).startsAt).toBe(at('2026-10-25T00:30:00Z'));
   });
 
   it('ends within its deadline in every phase', () => {
@@ -262,6 +293,7 @@ describe('whatever happens to a shift', () => {
     verdict: fc.constantFrom<CheckVerdict['verdict']>('passed', 'passed', 'passed', 'pending', 'failed', 'inconclusive', 'error'),
     permitted: fc.boolean(),
     endpoints: fc.constantFrom(undefined, 2, 2, 0),
+    interruption: fc.constantFrom(undefined, undefined, undefined, 'Drain//fire'),
     command: fc.option(fc.constantFrom(...SHIFT_COMMANDS), { nil: undefined, freq: 3 }),
     actor: fc.constantFrom('me', 'you'),
   });
@@ -276,6 +308,7 @@ describe('whatever happens to a shift', () => {
           const observed = one.isSeen ? seenAs(state.weights['canary'] ?? 0) : one.canary === undefined ? undefined : seenAs(one.canary);
           const evidence = evidenceOf({
             ...{ clock, now, rollout: one.rollout, observed, checks: [{ name: 'errors', verdict: one.verdict, action: 'abort' }] },
+            interruption: one.interruption,
             permit: one.permitted ? { allowed: true } : { allowed: false, rule: 'r', message: 'm' },
             destinations: { stable: known, canary: { endpoints: one.endpoints, capacity: undefined } },
           });

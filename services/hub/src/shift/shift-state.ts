@@ -2,7 +2,7 @@
 import { isProgressive, type ShiftStep, type SteppedShift } from '@hawser/model/progressive-shift.ts';
 import type { OperationState } from '../operations/operation-kind.ts';
 import { acknowledged, msOf, obstacle, type ShiftEvidence, seen } from './shift-evidence.ts';
-import { nextTime } from './shift-schedule.ts';
+import { nextTime, soonerTime } from './shift-schedule.ts';
 
 /** What it does at present. */
 export type ShiftPhase =
@@ -16,8 +16,8 @@ export type ShiftPhase =
   | 'RolledBack'
   | 'Failed';
 
-/** What keeps a paused one: a pause step, an operator, `spec.suspend`, or a guard that lets go by itself (`gate`), or not (the others). */
-export type PausedBy = 'step' | 'operator' | 'suspend' | 'gate' | 'inconclusive' | 'failure' | 'deadline';
+/** What keeps a paused one: a pause step, an operator, `spec.suspend`, or what lets go by itself (`gate`, `emergency`), or not (the others). */
+export type PausedBy = 'step' | 'operator' | 'suspend' | 'gate' | 'emergency' | 'inconclusive' | 'failure' | 'deadline';
 
 type Weights = Readonly<Record<string, number>>;
 
@@ -90,12 +90,18 @@ export function advance(state: ShiftState, spec: SteppedShift, evidence: ShiftEv
   if (state.phase === 'Done') return ending(state, spec, evidence);
   if (state.phase === 'RollingBack') return rollingBack(state, spec, evidence);
   return (
-    guarded(state, spec, evidence) ?? expired(state, spec, evidence) ?? suspended(state, spec, evidence) ?? stepped(state, spec, evidence)
+    guarded(state, spec, evidence) ??
+    expired(state, spec, evidence) ??
+    suspended(state, spec, evidence) ??
+    interrupted(state, spec, evidence) ??
+    stepped(state, spec, evidence)
   );
 }
 
 function pending(state: ShiftState, spec: SteppedShift, { now, clock }: ShiftEvidence): ShiftState {
   const { startsAt = now } = state;
+  const sooner = soonerTime(startsAt, spec.schedule?.cron, { timeZone: spec.schedule?.timeZone, now });
+  if (sooner !== undefined) return { ...state, startsAt: sooner };
   if (now < startsAt || spec.suspend === true) return state;
   const missed = now - startsAt > msOf(spec.schedule?.startingDeadline, STARTING_DEADLINE_MS);
   if (missed) return { ...waiting(state, spec, now), message: `the time ${new Date(startsAt).toISOString()} was missed, and is left out` };
@@ -104,6 +110,8 @@ function pending(state: ShiftState, spec: SteppedShift, { now, clock }: ShiftEvi
 
 /** A day's shift goes back at its end, to begin again. */
 function ending(state: ShiftState, spec: SteppedShift, { now, clock }: ShiftEvidence): ShiftState {
+  const sooner = soonerTime(state.endsAt, spec.schedule?.end, { timeZone: spec.schedule?.timeZone, now });
+  if (sooner !== undefined) return { ...state, endsAt: sooner };
   if (state.endsAt === undefined || now < state.endsAt) return state;
   return { ...back(state, spec, clock), isCycle: true, message: 'its time is over' };
 }
@@ -167,6 +175,14 @@ function expired(state: ShiftState, spec: SteppedShift, { clock }: ShiftEvidence
 function suspended(state: ShiftState, spec: SteppedShift, { clock }: ShiftEvidence): ShiftState | undefined {
   if (spec.suspend === true) return state.phase === 'Paused' ? state : held(state, 'suspend', { clock, message: 'spec.suspend is true' });
   return state.pausedBy === 'suspend' ? resumed(state, spec, clock) : undefined;
+}
+
+/** An emergency goes first. What it moves cannot be seen where the step sends it: that is judged anew when it has ended. */
+function interrupted(state: ShiftState, spec: SteppedShift, { clock, interruption: message }: ShiftEvidence): ShiftState | undefined {
+  if (message === undefined) return state.pausedBy === 'emergency' ? resumed(state, spec, clock) : undefined;
+  if (state.pausedBy === 'emergency') return state;
+  const isMoving = state.phase === 'Progressing' || state.phase === 'Analyzing' || state.pausedBy === 'gate';
+  return isMoving ? held(state, 'emergency', { clock, message }) : undefined;
 }
 
 function stepped(state: ShiftState, spec: SteppedShift, evidence: ShiftEvidence): ShiftState {
