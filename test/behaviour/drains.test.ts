@@ -111,6 +111,14 @@ behaviour('DN-007', 'Drain.services', 'services that are not named stay', async 
   expect(await shares(rig)).toEqual({ west: 1 });
 });
 
+behaviour('DN-013', 'Drain.stages', 'of services that leave before others so much goes elsewhere as their wave says', async (rig) => {
+  const left = { services: { names: ['bookinfo/reviews'] }, percent: 100 };
+  await rig.policies([ORDER, drain({ region: 'east' }, 0, { stages: [left] })]);
+  expect(await shares(rig)).toEqual({ west: 1 });
+  await rig.policies([ORDER, drain({ region: 'east' }, 0, { stages: [{ ...left, percent: 0 }] })]);
+  expect(await shares(rig)).toEqual({ east: 1 });
+});
+
 behaviour('DN-008', 'Drain', 'a name of the own cluster alone stays in it', async (rig) => {
   await rig.policies([ORDER, drain({ region: 'east' }, 100)]);
   expect(await shares(rig, 30, 'reviews.bookinfo.svc.cluster.local')).toEqual({ east: 1 });

@@ -38,9 +38,9 @@ export function diversionsOf(
   failover: FailoverPolicySpec | undefined,
   service: ServiceName,
 ): readonly Diversion[] {
-  const drained = [...drains].filter((drain) => drain.kind === 'Drain' && isFor(drain.spec as DrainSpec, service)).sort(byAge);
+  const drained = [...drains].filter(({ kind, spec }) => kind === 'Drain' && isSelected((spec as DrainSpec).services, service)).sort(byAge);
   const spilled = (failover?.spill ?? []).filter((spill) => spill.service === service.service);
-  return [...drained.map(({ spec }) => ofDrain(spec as DrainSpec)), ...spilled.map(ofSpill)].filter(({ percent }) => percent > 0);
+  return [...drained.map(({ spec }) => ofDrain(spec as DrainSpec, service)), ...spilled.map(ofSpill)].filter(({ percent }) => percent > 0);
 }
 
 /** The services that a Drain names, by their keys; undefined when it is for all, or for all of a namespace. */
@@ -56,7 +56,7 @@ export function isFrom({ from }: Pick<Diversion, 'from'>, place: DivertedPlace):
   return from.gateway === place.cluster && place.throughGateway === true;
 }
 
-function isFor({ services }: DrainSpec, service: ServiceName): boolean {
+function isSelected(services: DrainSpec['services'], service: ServiceName): boolean {
   if (services === undefined) return true;
   const { namespaces = [], names = [] } = services;
   return namespaces.includes(service.namespace) || names.includes(serviceKey(service));
@@ -64,9 +64,11 @@ function isFor({ services }: DrainSpec, service: ServiceName): boolean {
 
 const known = new WeakMap<object, Diversion>();
 
-function ofDrain(spec: DrainSpec): Diversion {
-  return remembered(spec, () => {
-    const { scope, percent = 0, destinations, panicMode, closeLongLived = false } = spec;
+function ofDrain(spec: DrainSpec, service: ServiceName): Diversion {
+  const stage = spec.stages?.find(({ services }) => isSelected(services, service));
+  return remembered(stage ?? spec, () => {
+    const { scope, destinations, panicMode, closeLongLived = false } = spec;
+    const percent = stage?.percent ?? spec.percent ?? 0;
     const isWhole = percent >= 100;
     return {
       from: scope,

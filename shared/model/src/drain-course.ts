@@ -1,5 +1,6 @@
 /** The course of a drain: how it goes there, how long it stays, and how it comes back. What agents obey of it is in `drain.ts`. */
 import Type, { type Static, type TProperties } from 'typebox';
+import { type DrainStage, DrainWaves, stagesOf, waveProblems } from './drain-waves.ts';
 import { parseDuration } from './duration.ts';
 import { invalid } from './istio/rules/checks.ts';
 import { DURATION_PATTERN } from './patterns.ts';
@@ -33,6 +34,13 @@ const Restore = Type.Object(
     requireReadiness: Type.Optional(
       Type.Boolean({
         description: 'Whether each step waits until what comes back is healthy, connected and has the capacity. Default: true.',
+      }),
+    ),
+    approval: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 10,
+        description: 'How many others than who asked for it must approve before anything comes back (hawser drain approve). Default: 0.',
       }),
     ),
   },
@@ -70,6 +78,7 @@ export const DRAIN_COURSE = {
       description: 'How it goes; each step is more than the one before. Default: 10, 25, 50, 100. An emergency is one step of 100.',
     }),
   ),
+  waves: Type.Optional(DrainWaves),
   residualPercent: Type.Optional(
     percent(0, 'It is drained when no more than this share of the requests to the services is seen to go there. Default: 1.'),
   ),
@@ -98,16 +107,26 @@ export interface CourseStep {
   readonly holdMs: number;
 }
 
+/** A step of the way there, which is of one stage. */
+export interface StageStep extends CourseStep {
+  /** Index into the stages. */
+  readonly stage: number;
+}
+
 /** A course with everything that was left out. Durations in milliseconds. */
 export interface ResolvedCourse {
   readonly urgency: 'graceful' | 'emergency';
   readonly expiresInMs: number;
   readonly onExpire: 'restoreIfReady' | 'hold';
-  /** Ascending percentages that go elsewhere. */
-  readonly steps: readonly [CourseStep, ...CourseStep[]];
+  /** Services that leave one after another; one of all, where there are no waves. */
+  readonly stages: readonly [DrainStage, ...DrainStage[]];
+  /** Ascending percentages that go elsewhere, stage by stage. */
+  readonly steps: readonly [StageStep, ...StageStep[]];
   /** Ascending percentages that have come back. */
   readonly restoreSteps: readonly CourseStep[];
   readonly requireReadiness: boolean;
+  /** Others that must approve before anything comes back. */
+  readonly restoreApprovals: number;
   readonly residualPercent: number;
   readonly ackQuorumPercent: number;
   readonly ackTimeoutMs: number;
@@ -124,14 +143,18 @@ const DEFAULT_RESTORE = [10, 50, 100];
 /** What a course amounts to. */
 export function resolvedCourse(course: Partial<DrainCourse>): ResolvedCourse {
   const { urgency = 'graceful', onExpire = 'restoreIfReady', restore, overrideSafetyRules: overrides = [] } = course;
-  const [first, ...more] = course.steps ?? DEFAULT_STEPS.map((one) => ({ percent: one }));
-  const steps: ResolvedCourse['steps'] =
-    urgency === 'emergency' || first === undefined ? [{ percent: 100, holdMs: 0 }] : [stepOf(first), ...more.map(stepOf)];
+  const stages = stagesOf(course.waves);
+  const given = (course.steps ?? DEFAULT_STEPS.map((one) => ({ percent: one }))).map(stepOf);
+  const all = stages.flatMap((_, stage) => given.map((step): StageStep => ({ ...step, stage })));
+  const [first, ...more] = all;
+  const isAtOnce = urgency === 'emergency' || first === undefined;
+  const steps: ResolvedCourse['steps'] = isAtOnce ? [{ percent: 100, holdMs: 0, stage: 0 }] : [first, ...more];
   return {
-    ...{ urgency, onExpire, steps, overrides },
+    ...{ urgency, onExpire, stages, steps, overrides },
     expiresInMs: milliseconds(course.expiresIn, 4 * 3_600_000),
     restoreSteps: (restore?.steps ?? DEFAULT_RESTORE.map((one) => ({ percent: one }))).map(stepOf),
     requireReadiness: restore?.requireReadiness ?? true,
+    restoreApprovals: restore?.approval ?? 0,
     residualPercent: course.residualPercent ?? 1,
     ackQuorumPercent: course.ackQuorumPercent ?? 99,
     ackTimeoutMs: milliseconds(course.ackTimeout, 60_000),
@@ -141,13 +164,15 @@ export function resolvedCourse(course: Partial<DrainCourse>): ResolvedCourse {
 
 /** Rules of a course that its schema cannot say. */
 export function courseProblems(course: Partial<DrainCourse>): readonly SchemaProblem[] {
-  const { urgency, steps, restore, expiresIn } = course;
+  const { urgency, steps, waves, restore, expiresIn } = course;
   const life = milliseconds(expiresIn, 1);
   return [
     ...(life > 0 && life <= LONGEST_DRAIN_MS
       ? []
       : [invalid(['expiresIn'], `is ${expiresIn}; it must be more than nothing and at most 72h: a drain is renewed, and never for ever`)]),
     ...(urgency === 'emergency' && steps !== undefined ? [invalid(['steps'], 'are for graceful drains: an emergency is one step')] : []),
+    ...(urgency === 'emergency' && waves !== undefined ? [invalid(['waves'], 'are for graceful drains: an emergency is one step')] : []),
+    ...waveProblems(waves),
     ...risingProblems(['steps'], steps),
     ...risingProblems(['restore', 'steps'], restore?.steps),
     ...lastProblems(restore?.steps),

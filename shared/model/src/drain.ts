@@ -1,14 +1,13 @@
 /** Drain: takes the traffic of a region, cluster, zone or gateway elsewhere. */
 import Type, { type Static } from 'typebox';
 import { courseProblems, DRAIN_COURSE } from './drain-course.ts';
+import { DrainServices } from './drain-waves.ts';
 import { invalid } from './istio/rules/checks.ts';
-import { DnsLabel } from './kind-specs.ts';
 import { MoveTargets, targetProblems } from './move-target.ts';
-import { LABEL_PATTERN, SERVICE_KEY_PATTERN } from './patterns.ts';
+import { LABEL_PATTERN } from './patterns.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 const strict = { additionalProperties: false } as const;
-const list = { minItems: 1, uniqueItems: true } as const;
 
 const Scope = Type.Object(
   {
@@ -27,27 +26,36 @@ const Scope = Type.Object(
   { ...strict, description: 'What is drained: exactly one of region, cluster, zone and gateway.' },
 );
 
-const Services = Type.Object(
+/** One part of the services, and how much of it goes elsewhere. */
+const Stage = Type.Object(
   {
-    namespaces: Type.Optional(Type.Array(DnsLabel, { ...list, description: 'All services of these namespaces.' })),
-    names: Type.Optional(
-      Type.Array(Type.String({ pattern: SERVICE_KEY_PATTERN }), { ...list, description: 'Services by NAMESPACE/NAME.' }),
-    ),
+    services: DrainServices,
+    percent: Type.Number({ minimum: 0, maximum: 100, description: 'Percentage of theirs that goes elsewhere now.' }),
   },
-  { ...strict, description: 'Services whose requests are moved: those of namespaces, and those named. Default: all.' },
+  strict,
 );
 
-/** A Drain. Agents obey scope, services, percent, destinations, panicMode and closeLongLived; percent is the hub's, of the steps. */
+/**
+ * A Drain. Agents obey scope, services, percent, stages, destinations, panicMode and closeLongLived; percent and stages are the hub's, of the
+ * steps and waves.
+ */
 export const DrainSpec = Type.Object(
   {
     ...DRAIN_COURSE,
     scope: Scope,
-    services: Type.Optional(Services),
+    services: Type.Optional(DrainServices),
     percent: Type.Optional(
       Type.Number({
         minimum: 0,
         maximum: 100,
         description: 'Percentage of what would go there that goes elsewhere now; the hub works it out from the steps for the clusters.',
+      }),
+    ),
+    stages: Type.Optional(
+      Type.Array(Stage, {
+        maxItems: 20,
+        description:
+          'Of these services so much goes elsewhere in place of percent, by the first that has them; the hub works it out from the waves for the clusters.',
       }),
     ),
     destinations: Type.Optional(MoveTargets),

@@ -3,6 +3,10 @@ import { expect, it } from 'vitest';
 import { hawser, issuesOf } from './validate-fixture.ts';
 
 const drain = (course: object): object => hawser('Drain', { scope: { region: 'x' }, ...course }, { name: 'x' });
+const wave = (name: string, after?: readonly string[]): object => ({
+  ...{ name, selector: { names: [`x/${name}`] } },
+  ...(after === undefined ? {} : { after }),
+});
 
 /** Everything that a shift may say of requests. */
 const OF_REQUESTS = {
@@ -171,6 +175,17 @@ it.each<[string, string, object, readonly string[]]>([
   ['drain', 'more than three days', drain({ expiresIn: '73h' }), ['spec.expiresIn FieldValueInvalid']],
   ['drain', 'a way back to half', drain({ restore: { steps: [{ percent: 50 }] } }), ['spec.restore.steps FieldValueInvalid']],
   ['drain', 'a ticket that is none', drain({ ticket: 'OPS-1' }), ['spec.ticket FieldValueInvalid']],
+  ['drain', 'waves of an emergency', drain({ urgency: 'emergency', waves: [wave('a')] }), ['spec.waves FieldValueInvalid']],
+  ['drain', 'a wave twice', drain({ waves: [wave('a'), wave('a')] }), ['spec.waves[1].name FieldValueInvalid']],
+  ['drain', 'a wave after none', drain({ waves: [wave('a', ['b'])] }), ['spec.waves[0].after[0] FieldValueInvalid']],
+  [
+    'drain',
+    'waves in a circle',
+    drain({ waves: [wave('a', ['b']), wave('b', ['a']), wave('c')] }),
+    ['spec.waves[0].after FieldValueInvalid', 'spec.waves[1].after FieldValueInvalid'],
+  ],
+  ['drain', 'a wave of nothing', drain({ waves: [{ name: 'a', selector: {} }] }), ['spec.waves[0].selector FieldValueInvalid']],
+  ['drain', 'waves', drain({ waves: [wave('c', ['a', 'b']), wave('a'), wave('b', ['a'])], restore: { approval: 2 } }), []],
   [
     'drain',
     'a course',

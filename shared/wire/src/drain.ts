@@ -27,6 +27,8 @@ export const DrainPlan = Type.Object({
   services: Type.Array(Type.String()),
   urgency: Type.Union([Type.Literal('graceful'), Type.Literal('emergency')]),
   steps: Type.Array(Type.Object({ percent: Type.Number(), holdSeconds: Type.Number() })),
+  /** Services that leave one after another, each in those steps; those of no wave at the end, without a name. */
+  waves: Type.Optional(Type.Array(Type.Object({ names: Type.Array(Type.String()), services: Type.Array(Type.String()) }))),
   /** The tightest first. */
   headroom: Type.Array(DestinationForecast),
   /** What stands against it, by the names of the rules; empty: it may be made. */
@@ -56,6 +58,10 @@ export interface DrainStatusFields {
   readonly percent: number;
   /** Such as `2/4`; none before the first. */
   readonly step?: string;
+  /** Waves of the step, where there are any; none of them: what no wave selects. */
+  readonly waves?: readonly string[];
+  /** Who approved that it comes back. */
+  readonly approvals?: readonly string[];
   /** What it waits for now. */
   readonly waiting?: string;
   readonly message?: string;

@@ -1,4 +1,4 @@
-/** Commands of drains: start, plan, status, renew, restore, redrain, promote. */
+/** Commands of drains: start, plan, status, renew, restore, redrain, promote, approve. */
 import { type Command, Option } from 'commander';
 import type { DrainFlags } from '../drain/drain-request.ts';
 import type { StartFlags } from '../drain/start-command.ts';
@@ -27,7 +27,9 @@ function scoped(command: Command): Command {
     .option('--emergency', 'at once, whatever the load: only that somebody is left for everything is looked at')
     .option('--steps <percents>', 'how it goes, such as 10,25:5m,100 (default: 10,25,50,100)')
     .option('--hold <duration>', 'how long each step stays (default: 60s)')
+    .option('--wave <services...>', 'services that leave one wave after another: NAMESPACE/SERVICE or NAMESPACE/*, with commas between')
     .option('--restore-steps <percents>', 'how it comes back (default: 10,50,100)')
+    .option('--restore-approvals <number>', 'how many others must approve before it comes back (default: 0)')
     .option('--to <place...>', 'who takes it: REGION, cluster:NAME, with =WEIGHT (default: the order of each service)')
     .option('--override <rule...>', 'rules that do not hold for it, by name; the audit shows them')
     .option('--force', 'go without known headroom, and without traffic that was seen to move')
@@ -57,6 +59,7 @@ Exits 0 when it is drained, 1 when it was refused or ended otherwise, 4 when the
 Examples:
   hawser drain start us-east --reason "upgrade of the core switches" --ticket https://tickets.example/4711
   hawser drain start --cluster us-east-2 --emergency --reason "it answers with errors" --yes
+  hawser drain start us-west --reason "new racks" --wave bookinfo/productpage --wave bookinfo/reviews,bookinfo/details
   hawser drain start eu-west --steps 25:5m,100 --expires-in 8h --reason "a drill" --yes`;
 
 function addPlan(drain: Command, run: Run): void {
@@ -86,6 +89,7 @@ const SAID = {
   restore: 'bring the traffic back, in the steps of its restore',
   redrain: 'turn a restore around: what has come back goes away again',
   promote: 'take the next step now, without holding the present one',
+  approve: 'approve that the traffic comes back, which another asked for',
 } as const;
 
 function addSteering(drain: Command, run: Run): void {

@@ -18,11 +18,14 @@ export function isOver({ status }: DrainResource): boolean {
 
 /** What would be moved, where to, and what stands against it. */
 export function planLines(plan: DrainPlan, scope: DrainSpec['scope']): string[] {
-  const { clusters, services, urgency, steps, headroom, refusals } = plan;
+  const { clusters, services, urgency, steps, waves = [], headroom, refusals } = plan;
   const course =
     urgency === 'emergency' ? 'at once, as an emergency' : `in steps of ${steps.map(({ percent }) => `${percent} %`).join(', ')}`;
   return [
     `${scopeText(scope)} (${clusters.length === 0 ? 'no cluster' : clusters.join(', ')}): ${count(services.length, 'service')}, ${course}`,
+    ...waves.map(
+      ({ names, services: of }) => `  ${names.length === 0 ? 'what is left' : names.join(' and ')}: ${of.join(', ') || 'nothing'}`,
+    ),
     ...(headroom.length === 0 ? ['nobody would get more requests than now'] : ['', ...tableLines(FORECAST, headroom)]),
     ...(refusals.length === 0 ? [] : ['', ...refusals.map(({ rule, message }) => `refused by ${rule}: ${message}`)]),
   ];
@@ -34,7 +37,7 @@ export function drainLines(drain: DrainResource, now: number): string[] {
   const title = `${spec.urgency === 'emergency' ? 'emergency drain' : 'drain'} ${metadata.name} of ${scopeText(spec.scope)}: ${spec.reason ?? ''}`;
   if (status === undefined) return [title];
   const { phase, percent, step, waiting, message, proxies } = status;
-  const state = `  ${phase}${step === undefined ? '' : ` ${step}`}: ${percent} % goes elsewhere, ${seenText(status)}`;
+  const state = `  ${phase}${step === undefined ? '' : ` ${step}`}${waveText(status)}: ${percent} % goes elsewhere, ${seenText(status)}`;
   const rest = [
     ...(isOver(drain) ? [] : [`${proxies.acked} of ${proxies.expected} proxies have acknowledged this step`]),
     ...(message === undefined ? [] : [message]),
@@ -48,10 +51,11 @@ export function drainLines(drain: DrainResource, now: number): string[] {
 export function plainLine({ metadata, status }: DrainResource): string {
   if (status === undefined) return metadata.name;
   const { phase, step, percent, waiting, message } = status;
+  const at = `${phase}${step === undefined ? '' : ` ${step}`}${waveText(status)}`;
   // A countdown would be a line a second.
   const steady = waiting === undefined || /^it stays at this step/.test(waiting) ? undefined : waiting.replace(/\d+\.\d+ %/, 'too much');
   const why = [message, steady].filter((text) => text !== undefined).join('; ');
-  return `${metadata.name}: ${phase}${step === undefined ? '' : ` ${step}`}, ${percent} % goes elsewhere${why === '' ? '' : `: ${why}`}`;
+  return `${metadata.name}: ${at}, ${percent} % goes elsewhere${why === '' ? '' : `: ${why}`}`;
 }
 
 /** Drains as a table. */
@@ -80,6 +84,11 @@ export function localDrainLines(drains: readonly LocalDrainView[], now: number):
     const left = shortSpan(Date.parse(until) - now);
     return `cluster ${cluster} is drained by its own agent for ${left} more, by ${by}: ${reason} (hawser drain start --cluster ${cluster} --emergency takes it over)`;
   });
+}
+
+function waveText({ waves }: DrainStatusFields): string {
+  if (waves === undefined) return '';
+  return waves.length === 0 ? ' (what no wave selects)' : ` (${waves.join(' and ')})`;
 }
 
 function expiryText({ status }: DrainResource, now: number): string {

@@ -20,6 +20,8 @@ export interface DrainFlags extends ViewFlags {
   readonly steps?: string;
   readonly hold?: string;
   readonly restoreSteps?: string;
+  readonly restoreApprovals?: string;
+  readonly wave?: readonly string[];
   readonly to?: readonly string[];
   readonly override?: readonly string[];
   readonly force?: boolean;
@@ -44,6 +46,7 @@ export function specFrom(region: string | undefined, flags: DrainFlags): DrainSp
     steps:
       stepsFrom('--steps', flags.steps, hold) ??
       (hold === undefined || emergency === true ? undefined : stepsFrom('--steps', '10,25,50,100', hold)),
+    waves: wavesFrom(flags.wave),
     destinations: flags.to === undefined ? undefined : flags.to.map(targetFrom),
     overrideSafetyRules: overrides.length === 0 ? undefined : [...new Set(overrides)],
     restore: restoreFrom(flags),
@@ -62,10 +65,31 @@ export function nameFor(scope: DrainSpec['scope'], taken: ReadonlySet<string>): 
   }
 }
 
-function restoreFrom({ restoreSteps, hold }: DrainFlags): DrainSpec['restore'] {
+function restoreFrom({ restoreSteps, restoreApprovals, hold }: DrainFlags): DrainSpec['restore'] {
   const steps = stepsFrom('--restore-steps', restoreSteps ?? (hold === undefined ? undefined : '10,50,100'), hold);
-  return steps === undefined ? undefined : { steps };
+  if (steps === undefined && restoreApprovals === undefined) return undefined;
+  if (restoreApprovals !== undefined && !/^\d+$/.test(restoreApprovals))
+    throw new AppError('usage', `--restore-approvals ${restoreApprovals}: expected a number`);
+  return { ...(steps === undefined ? {} : { steps }), ...(restoreApprovals === undefined ? {} : { approval: Number(restoreApprovals) }) };
 }
+
+/** Each after the one before; such as `bookinfo/productpage,edge/*`. */
+function wavesFrom(waves: DrainFlags['wave']): DrainSpec['waves'] {
+  return waves?.map((text, index) => {
+    const parts = text.split(',').map((part) => /^([a-z0-9-]+)\/([a-z0-9-]+|\*)$/.exec(part.trim()) ?? []);
+    if (parts.some(([whole]) => whole === undefined))
+      throw new AppError(
+        'usage',
+        `--wave ${text}: expected NAMESPACE/SERVICE, or NAMESPACE/* for all of its services, with commas between`,
+      );
+    const namespaces = parts.flatMap(([, namespace = '', service]) => (service === '*' ? [namespace] : []));
+    const names = parts.flatMap(([whole = '', , service]) => (service === '*' ? [] : [whole]));
+    const selector = { ...(namespaces.length === 0 ? {} : { namespaces }), ...(names.length === 0 ? {} : { names }) };
+    return { name: waveName(index), selector, ...(index === 0 ? {} : { after: [waveName(index - 1)] }) };
+  });
+}
+
+const waveName = (index: number): string => `wave-${index + 1}`;
 
 /** Such as `10,25:5m,100`: percentages, some with a hold of their own. */
 function stepsFrom(flag: string, text: string | undefined, hold: string | undefined): DrainSpec['steps'] {

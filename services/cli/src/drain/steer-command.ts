@@ -42,14 +42,18 @@ export async function drainStatusCommand(name: string | undefined, flags: Status
 }
 
 /** Says something to a drain; a restore is followed to its end. */
-export async function steerCommand(name: string, said: 'renew' | 'restore' | 'redrain' | 'promote', flags: SteerFlags): Promise<ExitCode> {
+export async function steerCommand(
+  name: string,
+  said: 'renew' | 'restore' | 'redrain' | 'promote' | 'approve',
+  flags: SteerFlags,
+): Promise<ExitCode> {
   const timeoutMs = flags.timeout === undefined ? Number.POSITIVE_INFINITY : durationFlag('--timeout', flags.timeout);
   const hub = connectHub(flags);
   const found = await namedDrain(hub, name);
   const command = said === 'restore' && flags.force === true ? 'return' : said;
   const body = flags.reason === undefined ? {} : { reason: flags.reason };
   const drain = (await hub.send({ method: 'POST', path: drainPath(found.metadata.name, command), body })) as DrainResource;
-  const until = { restore: 'Restored', redrain: 'Drained', renew: undefined, promote: undefined }[said];
+  const until = { restore: 'Restored', redrain: 'Drained', renew: undefined, promote: undefined, approve: undefined }[said];
   if (until !== undefined && flags.wait) return await followDrain(hub, drain, { flags, until, timeoutMs });
   showDrain(drain, flags);
   return EXIT.done;

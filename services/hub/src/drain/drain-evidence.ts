@@ -6,7 +6,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** What is seen of the requests to the services in question. */
+/** What is seen of the requests to the services in question: those of the stage that is on its way, else all. */
 export type Residual =
   /** Percentage of the requests that go to what is drained. */
   | { readonly kind: 'observed'; readonly percent: number }
@@ -33,6 +33,10 @@ export interface DrainEvidence {
   readonly clock: number;
   readonly rollout: RolloutEvidence;
   readonly residual: Residual;
+  /** The same of the stage that comes after the present one; of the present one where none does. */
+  readonly ahead: Residual;
+  /** Stages whose services nobody serves in its scope; none where there is only one. */
+  readonly idleStages: ReadonlySet<number>;
   /** Requests/s that go there now, by service; of those that are measured. */
   readonly baseline: Readonly<Record<string, number>>;
   /** Why the next step of the way there may not be taken now. */

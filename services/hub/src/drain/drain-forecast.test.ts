@@ -16,7 +16,7 @@ function forecast(percent: number, more: Partial<ForecastParts> & { readonly spe
   const { spec = { scope: { region: 'us-east' } }, inForce, ...parts } = more;
   const drain = drainOf('east', spec, inForce);
   const context = contextOf({ members: MEMBERS, resources: [ROOM, ...(inForce === undefined ? [] : [drain])] });
-  return drainForecast({ drain, percent }, { context, traffic, borne: {}, ...parts });
+  return drainForecast({ drain, percents: [percent] }, { context, traffic, borne: {}, ...parts });
 }
 
 describe('the forecast of a drain', () => {
@@ -54,7 +54,7 @@ describe('the capacity of a destination', () => {
   const load = measured(members, [{ from: 'us-east', to: 'us-east', perSecond: 60 }]);
   const ofWest = (policy: ReturnType<typeof capacity>, borne: Readonly<Record<string, number>> = {}) =>
     drainForecast(
-      { drain: drainOf('east', { scope: { region: 'us-east' } }), percent: 100 },
+      { drain: drainOf('east', { scope: { region: 'us-east' } }), percents: [100] },
       { context: contextOf({ members, resources: [policy] }), traffic: load, borne },
     ).map((one) => `${one.cluster} ${one.capacity}`);
 

@@ -1,5 +1,6 @@
 /** What a drain would do to the load of its destinations, by what is measured and by the order that agents compile. */
 import type { DrainSpec } from '@hawser/model/drain.ts';
+import { stagesOf } from '@hawser/model/drain-waves.ts';
 import { effectiveFailover } from '@hawser/model/effective-policy.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -7,6 +8,7 @@ import type { ServiceName } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { serviceAnswers } from '../fleet/service-view.ts';
 import { resourcesInForce } from '../placement/spec-in-force.ts';
+import { type StagePercents, stagedForm } from './drain-stages.ts';
 import { servicesMoved } from './drain-world.ts';
 import { type Headroom, headroomOf, type ServiceLoad } from './headroom.ts';
 
@@ -20,10 +22,10 @@ export interface ForecastParts {
   readonly free?: number;
 }
 
-/** A drain at a percentage that is not in force yet. */
+/** A drain at percentages that are not in force yet. */
 export interface Forecast {
   readonly drain: Resource;
-  readonly percent: number;
+  readonly percents: StagePercents;
 }
 
 /** Load is looked at over this time, milliseconds: longer than the pulse of most clients, shorter than the time of a day. */
@@ -39,12 +41,12 @@ export function borneKey(service: string, cluster: string): string {
 }
 
 /** Every destination that would get more than now. */
-export function drainForecast({ drain, percent }: Forecast, parts: ForecastParts): readonly Headroom[] {
+export function drainForecast({ drain, percents }: Forecast, parts: ForecastParts): readonly Headroom[] {
   const { context, traffic } = parts;
   const resources = context.distribution.desired?.resources ?? [];
   const policies = resourcesInForce(resources);
   const isThis = ({ kind, metadata }: Resource): boolean => kind === 'Drain' && metadata.name === drain.metadata.name;
-  const changed = [...policies.filter((policy) => !isThis(policy)), { ...drain, spec: formOf(drain, percent) }];
+  const changed = [...policies.filter((policy) => !isThis(policy)), { ...drain, spec: formOf(drain, percents) }];
   const demand = demandOf(traffic);
   return headroomOf(
     servicesMoved(context, drain.spec as DrainSpec).flatMap((service): ServiceLoad[] => {
@@ -65,11 +67,11 @@ export function drainForecast({ drain, percent }: Forecast, parts: ForecastParts
   );
 }
 
-/** The form of a drain at a percentage, as agents obey it. */
-export function formOf({ spec }: Resource, percent: number): DrainSpec {
-  const { scope, services, destinations, panicMode, reason } = spec as DrainSpec;
+/** The form of a drain at percentages, as agents obey it. */
+export function formOf({ spec }: Resource, percents: StagePercents): DrainSpec {
+  const { scope, services, destinations, panicMode, reason, waves } = spec as DrainSpec;
   return {
-    ...{ scope, percent },
+    ...{ scope, ...stagedForm(percents, stagesOf(waves)) },
     ...(services === undefined ? {} : { services }),
     ...(destinations === undefined ? {} : { destinations }),
     ...(panicMode === undefined ? {} : { panicMode }),

@@ -27,7 +27,11 @@ function judged({ drain = drainOf('east', EAST), state, context: changed = (same
   const parts = { traffic: () => ('measured' in given ? given.measured : traffic) };
   const at = { fleet: context, now: NOW, clock: 60_000 };
   const first = new JudgedDrain(at, drain, { state: undefined, parts });
-  const begun = started(resolvedCourse({}), { ...calm(first), residual: { kind: 'idle' } }, 'me');
+  const begun = started(
+    resolvedCourse({}),
+    { ...calm(first), ...{ residual: { kind: 'idle' }, ahead: { kind: 'idle' }, idleStages: new Set() } },
+    'me',
+  );
   return new JudgedDrain(at, drain, { state: state === undefined ? undefined : { ...begun, ...state }, parts });
 }
 

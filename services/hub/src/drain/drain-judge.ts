@@ -1,7 +1,7 @@
 /** What a drain is judged by, gathered when it is asked for: most looks ask for little. */
 import type { DrainSpec } from '@hawser/model/drain.ts';
 import { type ResolvedCourse, resolvedCourse } from '@hawser/model/drain-course.ts';
-import { scopesMeet, selectionsMeet } from '@hawser/model/drain-scope.ts';
+import { isSelected, scopesMeet, selectionsMeet } from '@hawser/model/drain-scope.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
@@ -10,7 +10,8 @@ import { permitIn } from '../safety/steering-world.ts';
 import { assertionRefusal, unknownScope } from './drain-assertions.ts';
 import type { DrainEvidence, Refusal, Residual, RolloutEvidence } from './drain-evidence.ts';
 import { drainForecast, loadBorne } from './drain-forecast.ts';
-import { type DrainState, nextStep, nextStepBack } from './drain-state.ts';
+import { percentsAt, percentsOf, type StagePercents, stageOf, stepAfter } from './drain-stages.ts';
+import { type DrainState, nextStepBack } from './drain-state.ts';
 import { HEADROOM } from './drain-waits.ts';
 import {
   affectedPlaces,
@@ -35,11 +36,13 @@ export interface DrainParts {
 
 /** Of the healthy endpoints, this part must be healthy before traffic comes back. */
 const READY = 0.8;
+const NO_STAGES: ReadonlySet<number> = new Set();
 
 /** The evidence for one look. */
 export class JudgedDrain implements DrainEvidence {
   readonly now: number;
   readonly clock: number;
+  readonly course: ResolvedCourse;
   readonly #context: FleetContext;
   readonly #drain: Resource;
   readonly #state: DrainState | undefined;
@@ -50,12 +53,9 @@ export class JudgedDrain implements DrainEvidence {
     this.clock = clock;
     this.#context = fleet;
     this.#drain = drain;
+    this.course = resolvedCourse(drain.spec as DrainSpec);
     this.#state = given.state;
     this.#parts = given.parts;
-  }
-
-  get course(): ResolvedCourse {
-    return resolvedCourse(this.#spec);
   }
 
   get rollout(): RolloutEvidence {
@@ -70,10 +70,22 @@ export class JudgedDrain implements DrainEvidence {
   }
 
   get residual(): Residual {
-    const ackedClock = this.#state?.ackedClock;
-    const sinceMs = this.#state === undefined ? undefined : ackedClock === undefined ? 0 : this.clock - ackedClock;
-    const away = new Set(this.#state === undefined ? [] : this.rollout.disconnected);
-    return residualOf(this.#context, this.#parts.traffic(), { drain: this.#spec, sinceMs, away });
+    const { course } = this;
+    const isOnItsWay = this.#state?.phase === 'Draining' && course.stages.length > 1;
+    return this.#residualOf(isOnItsWay ? course.steps[this.#state?.step ?? -1]?.stage : undefined);
+  }
+
+  get ahead(): Residual {
+    const { course } = this;
+    const next = stepAfter(this.#state?.step ?? -1, course, this.idleStages);
+    return this.#residualOf(course.stages.length === 1 ? undefined : course.steps[next ?? this.#state?.step ?? -1]?.stage);
+  }
+
+  get idleStages(): ReadonlySet<number> {
+    const { stages } = this.course;
+    if (stages.length === 1) return NO_STAGES;
+    const busy = new Set(servicesMoved(this.#context, this.#spec).map((service) => stageOf(service, stages)));
+    return new Set(stages.keys().filter((stage) => !busy.has(stage)));
   }
 
   get baseline(): Readonly<Record<string, number>> {
@@ -83,22 +95,24 @@ export class JudgedDrain implements DrainEvidence {
 
   get leaving(): Refusal | undefined {
     const { course } = this;
-    const last = course.steps.at(-1)?.percent ?? 100;
-    const percent = this.#state === undefined || this.#state.step < 0 ? last : (nextStep(this.#state, course) ?? last);
+    const last = course.steps.length - 1;
+    const isBegun = this.#state !== undefined && this.#state.step >= 0;
+    const percents = percentsAt(isBegun ? (stepAfter(this.#state?.step ?? -1, course, this.idleStages) ?? last) : last, course);
     const others = drainsInForce(this.#context, this.#drain.metadata.name).map(takenBy);
     return (
       this.#unread() ??
       assertionRefusal(takenBy(this.#drain), drainWorld(this.#context, others)) ??
-      guardRefusal(this.#context, this.#drain, { verb: 'drain', percent }) ??
-      (course.urgency === 'emergency' ? undefined : this.#shortOf(percent))
+      guardRefusal(this.#context, this.#drain, { verb: 'drain', percent: Math.max(...percents) }) ??
+      (course.urgency === 'emergency' ? undefined : this.#shortOf(percents))
     );
   }
 
   get returning(): Refusal | undefined {
     if (this.#state === undefined) return undefined;
     const percent = nextStepBack(this.#state, this.course);
+    const percents = percentsOf(this.#state, this.course).map((one) => Math.min(one, percent));
     return (
-      this.#unread() ?? this.#unfit() ?? guardRefusal(this.#context, this.#drain, { verb: 'restore', percent }) ?? this.#shortOf(percent)
+      this.#unread() ?? this.#unfit() ?? guardRefusal(this.#context, this.#drain, { verb: 'restore', percent }) ?? this.#shortOf(percents)
     );
   }
 
@@ -119,6 +133,19 @@ export class JudgedDrain implements DrainEvidence {
       : unknownScope(this.#spec, { places: members.map((member) => ({ ...placeOf(member), draining: false })) })?.message;
   }
 
+  /** Of the services of one stage, or of all. */
+  #residualOf(stage: number | undefined): Residual {
+    const { stages } = this.course;
+    const { scope, services } = this.#spec;
+    const ackedClock = this.#state?.ackedClock;
+    const isNew = this.#state === undefined || this.#state.phase === 'Pending';
+    const sinceMs = isNew ? undefined : ackedClock === undefined ? 0 : this.clock - ackedClock;
+    const away = new Set(this.#state === undefined ? [] : this.rollout.disconnected);
+    const isAsked = (service: string): boolean =>
+      isSelected(services, service) && (stage === undefined || stageOf(service, stages) === stage);
+    return residualOf(this.#context, this.#parts.traffic(), { scope, isAsked, sinceMs, away });
+  }
+
   get #spec(): DrainSpec {
     return this.#drain.spec as DrainSpec;
   }
@@ -128,10 +155,10 @@ export class JudgedDrain implements DrainEvidence {
     return { rule: 'desired-state', message: 'the hub has not read yet what there is; try again in a moment' };
   }
 
-  #shortOf(percent: number): Refusal | undefined {
+  #shortOf(percents: StagePercents): Refusal | undefined {
     if (this.course.overrides.includes(HEADROOM)) return undefined;
     const parts = { context: this.#context, traffic: this.#parts.traffic(), borne: this.#state?.baseline ?? {} };
-    return headroomRefusal(drainForecast({ drain: this.#drain, percent }, parts));
+    return headroomRefusal(drainForecast({ drain: this.#drain, percents }, parts));
   }
 
   /** What comes back must speak, and be healthy. */

@@ -1,5 +1,6 @@
 /** Drain as an operation (decisions 27 and 30): its course as steps, its form for agents, its rules when it is written. */
 import type { DrainSpec } from '@hawser/model/drain.ts';
+import { resolvedCourse } from '@hawser/model/drain-course.ts';
 import type { Issue, Resource } from '@hawser/model/resource.ts';
 import type { Statements } from '../db/database.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
@@ -10,6 +11,7 @@ import { formOf } from './drain-forecast.ts';
 import { type DrainParts, JudgedDrain } from './drain-judge.ts';
 import type { DrainAccounts } from './drain-metrics.ts';
 import { refusalsOf } from './drain-plan.ts';
+import { type Position, percentsOf } from './drain-stages.ts';
 import { advance, type DrainState, isOver, started } from './drain-state.ts';
 import { statusOf } from './drain-status.ts';
 import { drainsUnderWay } from './drain-store.ts';
@@ -38,7 +40,8 @@ export function drainKind(parts: DrainKindParts): OperationKind<DrainState, Judg
       parts.drains.attend(underWay.map(({ resource, state }) => ({ name: resource.metadata.name, phase: state.phase }))),
     start: (_drain, evidence, { actor }) => started(evidence.course, evidence, actor),
     advance: (state, _drain, evidence) => advance(state, evidence.course, evidence),
-    command: (state, command, _by, evidence) => commanded(state, command as DrainCommand, { course: evidence.course, evidence }),
+    command: (state, command, { actor }, evidence) =>
+      commanded(state, command as DrainCommand, { course: evidence.course, evidence, actor }),
     inForce,
     statusOf: (state, _drain, evidence) => statusOf(state, evidence),
     isEnded: isOver,
@@ -46,18 +49,21 @@ export function drainKind(parts: DrainKindParts): OperationKind<DrainState, Judg
 }
 
 /** What agents get; connections that last end when their time is over, where that is wanted. */
-export function inForce(drain: Resource, { percent, closing }: Pick<DrainState, 'percent' | 'closing'>): DrainSpec {
-  const { closeLongLived = true } = drain.spec as DrainSpec;
-  return { ...formOf(drain, percent), closeLongLived: closing === true && closeLongLived };
+export function inForce(drain: Resource, state: Position & Pick<DrainState, 'closing'>): DrainSpec {
+  const spec = drain.spec as DrainSpec;
+  const percents = percentsOf(state, resolvedCourse(spec));
+  return { ...formOf(drain, percents), closeLongLived: state.closing === true && spec.closeLongLived !== false };
 }
 
 /** What may not be, by the name of its rule. Two drains that are written at once look at each other. */
 async function writtenProblems(tx: Statements, drain: Resource, parts: DrainKindParts): Promise<readonly Issue[]> {
-  const { reason, percent } = drain.spec as DrainSpec;
+  const { reason, percent, stages } = drain.spec as DrainSpec;
   if (reason === undefined)
     return [{ path: 'spec.reason', code: 'FieldValueRequired', message: 'is required: say why, for whoever sees it later' }];
   if (percent !== undefined)
     return [{ path: 'spec.percent', code: 'FieldValueForbidden', message: 'is worked out by the hub: say in spec.steps how it goes' }];
+  if (stages !== undefined)
+    return [{ path: 'spec.stages', code: 'FieldValueForbidden', message: 'is worked out by the hub: say in spec.waves what goes when' }];
   if (parts.context.distribution.desired === undefined)
     throw new StatusError('ServiceUnavailable', 'the hub has not read yet which clusters there are; try again in a moment');
   const others = await drainsUnderWay(tx, drain.metadata.name);

@@ -1,6 +1,7 @@
 /** PURE: where a drain is, and what moves it on. What holds it up is worked out by `drain-waits.ts`, what it is judged by gathered by `drain-judge.ts`. */
 import type { ResolvedCourse } from '@hawser/model/drain-course.ts';
 import type { DrainEvidence } from './drain-evidence.ts';
+import { percentsOf, stepAfter } from './drain-stages.ts';
 import { hindrance } from './drain-waits.ts';
 
 /**
@@ -14,7 +15,7 @@ export interface DrainState {
   readonly phase: DrainPhase;
   /** Why it is where it is, where that is not by its course. */
   readonly message?: string;
-  /** Percentage of what would go there that goes elsewhere by the form in force. */
+  /** Percentage of what would go there that goes elsewhere by the form in force; of the stage that is on its way. */
   readonly percent: number;
   /** The step in force, −1 before the first: of the way there while `Draining`, of the way back while `Restoring`. */
   readonly step: number;
@@ -31,11 +32,15 @@ export interface DrainState {
   readonly closing?: boolean;
   /** The step of the way there from which it turned back. */
   readonly reached?: number;
+  /** Who asked for the way back: others approve it. */
+  readonly askedBy?: string;
+  /** Who approved the way back. */
+  readonly approvals?: readonly string[];
   /** The way back goes on without readiness, by an operator's word. */
   readonly unready?: boolean;
   /** Requests/s that went there when it began, by service and cluster: what it has been seen to bear. */
   readonly baseline: Readonly<Record<string, number>>;
-  /** Percentage of the requests that went there when it began; undefined where that was not seen. */
+  /** Percentage of the requests of the stage that went there when it began; undefined where that was not seen. */
   readonly shareBefore?: number;
   readonly startedBy: string;
   /** RFC 3339, in the order of time, the present one last. */
@@ -74,27 +79,36 @@ export function advance(state: DrainState, course: ResolvedCourse, evidence: Dra
   return state.phase === 'Draining' ? stepped(state, course, evidence) : closed(state, course, evidence);
 }
 
-/** The next step of the way there; undefined when there is none. */
-export function nextStep({ step }: Pick<DrainState, 'step'>, { steps }: ResolvedCourse): number | undefined {
-  return steps[step + 1]?.percent;
-}
-
 /** How much goes elsewhere in the next step of the way back. */
 export function nextStepBack({ percent }: Pick<DrainState, 'percent'>, { restoreSteps }: ResolvedCourse): number {
   const next = restoreSteps.find((step) => 100 - step.percent < percent);
   return next === undefined ? 0 : 100 - next.percent;
 }
 
-/** Begins the way back at the percentage that is in force; the first step comes when there is readiness for it, unless that is not asked for. */
-export function turned(state: DrainState, evidence: DrainEvidence, unready: boolean): DrainState {
-  const { closing: _closing, ackedClock: _acked, ...rest } = state;
-  return entered({ ...rest, step: -1, reached: Math.max(state.step, 0), ...(unready ? { unready } : {}) }, 'Restoring', evidence);
+/** Who asks for the way back. */
+export interface Asked {
+  readonly by: string;
+  /** Whether it goes on without readiness. */
+  readonly unready?: boolean;
+}
+
+/** Begins the way back at what is in force; the first step comes when it is approved, and when there is readiness, unless that is not asked for. */
+export function turned(
+  state: DrainState,
+  given: { readonly course: ResolvedCourse; readonly evidence: DrainEvidence },
+  asked: Asked,
+): DrainState {
+  const { closing: _closing, ackedClock: _acked, approvals: _approvals, ...rest } = state;
+  const percent = Math.max(...percentsOf(state, given.course));
+  const unready = asked.unready === true ? { unready: true } : {};
+  const back = { ...rest, step: -1, percent, reached: Math.max(state.step, 0), askedBy: asked.by, ...unready };
+  return entered(back, 'Restoring', given.evidence);
 }
 
 /** The next step, of the way there or back; after the last one of the way there it is drained. */
-export function onward(state: DrainState, course: ResolvedCourse, evidence: Pick<DrainEvidence, 'now' | 'clock'>): DrainState {
-  const percent = state.phase === 'Restoring' ? nextStepBack(state, course) : nextStep(state, course);
-  return percent === undefined ? entered(state, 'Drained', evidence) : at(state, state.step + 1, { percent, clock: evidence.clock });
+export function onward(state: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState {
+  if (state.phase === 'Restoring') return at(state, state.step + 1, { percent: nextStepBack(state, course), clock: evidence.clock });
+  return forward(state, course, evidence) ?? entered(state, 'Drained', evidence);
 }
 
 /** Enters a phase; what was said of the one before is not said of it. */
@@ -112,7 +126,18 @@ function begun(state: DrainState, course: ResolvedCourse, evidence: DrainEvidenc
       ...entered(state, 'Failed', evidence),
       message: `its time was over before it could begin: ${hindered ?? 'no hub attended to it'}`,
     };
-  return hindered === undefined ? at(entered(state, 'Draining', evidence), 0, { percent: course.steps[0].percent, clock }) : state;
+  return hindered === undefined ? (forward(entered(state, 'Draining', evidence), course, evidence) ?? state) : state;
+}
+
+/** The next step of the way there; undefined after the last. A stage has a share of its own that went there before it. */
+function forward(state: DrainState, course: ResolvedCourse, { clock, idleStages, ahead }: DrainEvidence): DrainState | undefined {
+  const next = stepAfter(state.step, course, idleStages);
+  const step = next === undefined ? undefined : course.steps[next];
+  if (next === undefined || step === undefined) return undefined;
+  const moved = at(state, next, { percent: step.percent, clock });
+  if (course.stages.length === 1 || step.stage === course.steps[state.step]?.stage) return moved;
+  const { shareBefore: _share, ...rest } = moved;
+  return ahead.kind === 'observed' ? { ...rest, shareBefore: ahead.percent } : rest;
 }
 
 /** The next step of the way there, when the one in force has arrived, was seen to work, and was held. */
@@ -151,7 +176,8 @@ function expired(state: DrainState, course: ResolvedCourse, evidence: DrainEvide
 }
 
 function returned(held: DrainState, course: ResolvedCourse, evidence: DrainEvidence): DrainState {
-  return hindrance(held, course, evidence) === undefined ? turned(held, evidence, false) : held;
+  if (hindrance(held, course, evidence) !== undefined) return held;
+  return { ...turned(held, { course, evidence }, { by: held.startedBy }), message: 'its time is over: the traffic comes back' };
 }
 
 /** A step in force. */

@@ -19,12 +19,19 @@ export function statusOf(
   return {
     ...{ phase, percent, proxies: { expected, acked }, startedBy, renewals, phases },
     ...(state.step < 0 || isEnded ? {} : { step: `${state.step + 1}/${stepsOf(state, evidence.course)}` }),
+    ...wavesIn(state, evidence.course),
+    ...(state.approvals === undefined ? {} : { approvals: state.approvals }),
     ...(waiting === undefined ? {} : { waiting }),
     ...(message === undefined ? {} : { message }),
     ...(isEnded ? {} : { expiresAt: new Date(evidence.now + state.expiresClock - evidence.clock).toISOString() }),
     ...seen(residual),
     conditions: [progressing(state, waiting), drained(state, residual)],
   };
+}
+
+function wavesIn({ phase, step }: DrainState, { steps, stages }: ResolvedCourse): Pick<DrainStatusFields, 'waves'> {
+  const stage = steps[step]?.stage;
+  return phase !== 'Draining' || stages.length === 1 || stage === undefined ? {} : { waves: stages[stage]?.waves ?? [] };
 }
 
 function stepsOf({ phase, step, percent }: DrainState, { steps, restoreSteps }: ResolvedCourse): number {

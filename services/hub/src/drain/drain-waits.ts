@@ -21,7 +21,7 @@ export function hindrance(state: DrainState, course: ResolvedCourse, evidence: D
     case 'Held':
       return course.onExpire === 'hold' ? 'its time is over' : unready(state, course, evidence);
     case 'Restoring':
-      if (state.step < 0) return unready(state, course, evidence);
+      if (state.step < 0) return unapproved(state, course) ?? unready(state, course, evidence);
       if (state.ackedClock === undefined) return missing(course, evidence);
       return held(state, evidence, holdBack(state, course)) ?? unready(state, course, evidence);
     default:
@@ -59,6 +59,13 @@ function onTheWay(state: DrainState, { steps }: ResolvedCourse, evidence: DrainE
 
 function unready(state: DrainState, { requireReadiness }: ResolvedCourse, { returning }: DrainEvidence): string | undefined {
   return requireReadiness && state.unready !== true ? said(returning) : undefined;
+}
+
+/** Approvals of the way back that are missing. */
+function unapproved({ approvals = [], askedBy }: DrainState, { restoreApprovals }: ResolvedCourse): string | undefined {
+  const left = restoreApprovals - approvals.length;
+  if (left <= 0) return undefined;
+  return `${left} of ${restoreApprovals} approvals are missing, by others than ${askedBy}: hawser drain approve`;
 }
 
 function held({ ackedClock = 0 }: DrainState, { clock }: DrainEvidence, holdMs: number): string | undefined {

@@ -31,9 +31,10 @@ function inForceOf(desired: DesiredState): readonly Resource[] {
   return known;
 }
 
-/** How much goes elsewhere by the form in force. */
+/** How much goes elsewhere by the form in force; of its stages, of the one of which most does. */
 export function percentInForce({ inForce }: Resource): number {
-  return (inForce as DrainSpec | undefined)?.percent ?? 0;
+  const { percent = 0, stages = [] } = (inForce ?? {}) as Partial<DrainSpec>;
+  return Math.max(percent, ...stages.map((stage) => stage.percent));
 }
 
 /** Where a member is. */

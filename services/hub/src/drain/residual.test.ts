@@ -1,4 +1,5 @@
 import type { DrainSpec } from '@hawser/model/drain.ts';
+import { isSelected } from '@hawser/model/drain-scope.ts';
 import { describe, expect, it } from 'vitest';
 import { memberOf } from '../fleet/fleet-fixture.ts';
 import { TrafficMemory } from '../traffic/traffic-memory.ts';
@@ -13,8 +14,12 @@ const STREAMS: readonly Stream[] = [
   { from: 'us-west', to: 'east-2', perSecond: 30, service: 'shop/cart' },
 ];
 const traffic = measured(MEMBERS, STREAMS);
+const of = ({ scope = {}, services }: Partial<DrainSpec>): Pick<ResidualQuestion, 'scope' | 'isAsked'> => ({
+  scope,
+  isAsked: (service) => isSelected(services, service),
+});
 const ask = (drain: Partial<DrainSpec>, more: Partial<ResidualQuestion> = {}) =>
-  residualOf(context, traffic, { drain: drain as DrainSpec, sinceMs: 30_000, away: new Set(), ...more });
+  residualOf(context, traffic, { ...of(drain), sinceMs: 30_000, away: new Set(), ...more });
 
 describe('the residual share', () => {
   it('is what goes to the scope, of all requests to the services that are selected', () => {
@@ -29,7 +34,7 @@ describe('the residual share', () => {
   it('of a gateway is of the calls from other networks alone', () => {
     expect(ask({ scope: { gateway: 'us-west' }, services: { namespaces: ['bookinfo'] } })).toEqual({ kind: 'observed', percent: 20 });
     const flat = [memberOf('east-1', { network: 'flat' }), memberOf('us-west', { network: 'flat' })];
-    const question = { drain: { scope: { gateway: 'us-west' } } as DrainSpec, sinceMs: undefined, away: new Set<string>() };
+    const question = { ...of({ scope: { gateway: 'us-west' } }), sinceMs: undefined, away: new Set<string>() };
     expect(residualOf(contextOf({ members: flat }), measured(flat, STREAMS), question)).toEqual({ kind: 'observed', percent: 0 });
   });
 
@@ -45,16 +50,16 @@ describe('the residual share', () => {
 
   it('is not known while callers are silent that are waited for', () => {
     const silent = measured(MEMBERS, STREAMS, ['east-1', 'us-west']);
-    const drain = { scope: { region: 'us-east' } } as DrainSpec;
-    expect(residualOf(context, silent, { drain, sinceMs: 30_000, away: new Set() })).toEqual({
+    const drain = of({ scope: { region: 'us-east' } });
+    expect(residualOf(context, silent, { ...drain, sinceMs: 30_000, away: new Set() })).toEqual({
       ...{ kind: 'unobserved', why: 'not all is known of the callers in east-2, eu-west' },
     });
-    expect(residualOf(context, silent, { drain, sinceMs: 30_000, away: new Set(['east-2', 'eu-west']) }).kind).toBe('observed');
+    expect(residualOf(context, silent, { ...drain, sinceMs: 30_000, away: new Set(['east-2', 'eu-west']) }).kind).toBe('observed');
   });
 
   it('is not none where nobody is known who could have called', () => {
-    const drain = { scope: { region: 'us-east' } } as DrainSpec;
-    const question: ResidualQuestion = { drain, sinceMs: 30_000, away: new Set() };
+    const drain = of({ scope: { region: 'us-east' } });
+    const question: ResidualQuestion = { ...drain, sinceMs: 30_000, away: new Set() };
     const nobody = new TrafficMemory({ clusters: () => undefined, now: () => NOW });
     expect(residualOf(context, undefined, question)).toEqual({ kind: 'unobserved', why: 'this hub does not measure traffic' });
     expect(residualOf(context, nobody, question).kind).toBe('unobserved');

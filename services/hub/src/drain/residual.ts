@@ -1,6 +1,5 @@
 /** What share of the requests is seen to go to what is drained. Unknown is not zero. */
-import type { DrainSpec } from '@hawser/model/drain.ts';
-import { isSelected } from '@hawser/model/drain-scope.ts';
+import type { DrainScope } from '@hawser/model/drain.ts';
 import type { MeasuredTraffic, TrafficGroup } from '@hawser/model/measured-traffic.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { Residual } from './drain-evidence.ts';
@@ -8,7 +7,9 @@ import { membersIn } from './drain-world.ts';
 
 /** What is looked at. */
 export interface ResidualQuestion {
-  readonly drain: DrainSpec;
+  readonly scope: DrainScope;
+  /** Whether a service, `NAMESPACE/NAME`, is asked about. */
+  readonly isAsked: (service: string) => boolean;
   /** Since when the form in force is so, milliseconds ago; undefined: before there was any. */
   readonly sinceMs: number | undefined;
   /** Clusters that are not connected: nobody waits for their word. */
@@ -23,7 +24,7 @@ const SECOND_MS = 1_000;
 export function residualOf(
   context: FleetContext,
   traffic: MeasuredTraffic | undefined,
-  { drain, sinceMs, away }: ResidualQuestion,
+  { scope, isAsked, sinceMs, away }: ResidualQuestion,
 ): Residual {
   if (traffic === undefined) return { kind: 'unobserved', why: 'this hub does not measure traffic' };
   const to = traffic.knownUntil();
@@ -36,19 +37,17 @@ export function residualOf(
   const silent = awaited.filter(({ seconds }) => seconds * SECOND_MS < to - from);
   if (silent.length > 0)
     return { kind: 'unobserved', why: `not all is known of the callers in ${silent.map(({ cluster }) => cluster).join(', ')}` };
-  const groups = traffic
-    .groups({ from, to }, ['source', 'service', 'cluster'])
-    .filter(({ service }) => isSelected(drain.services, service));
+  const groups = traffic.groups({ from, to }, ['source', 'service', 'cluster']).filter(({ service }) => isAsked(service));
   const attempts = (some: readonly TrafficGroup[]): number => some.reduce((sum, { sums }) => sum + sums.attempts, 0);
   const all = attempts(groups);
-  const isDrained = drainedOf(context, drain);
+  const isDrained = drainedOf(context, scope);
   return all === 0 ? { kind: 'idle' } : { kind: 'observed', percent: (attempts(groups.filter(isDrained)) / all) * 100 };
 }
 
 /** Of a gateway's drain the calls of other networks alone. */
-function drainedOf(context: FleetContext, drain: DrainSpec): (group: TrafficGroup) => boolean {
+function drainedOf(context: FleetContext, scope: DrainScope): (group: TrafficGroup) => boolean {
   const networks = new Map((context.distribution.desired?.members ?? []).map(({ name, network }) => [name, network]));
-  const drained = new Set(membersIn(context, drain).map(({ name }) => name));
+  const drained = new Set(membersIn(context, { scope }).map(({ name }) => name));
   return ({ source, destination: { cluster } }) =>
-    drained.has(cluster) && (drain.scope.gateway === undefined || (source !== cluster && networks.get(source) !== networks.get(cluster)));
+    drained.has(cluster) && (scope.gateway === undefined || (source !== cluster && networks.get(source) !== networks.get(cluster)));
 }

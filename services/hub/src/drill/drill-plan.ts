@@ -62,7 +62,8 @@ export function drillPlanOf(drill: Resource, { context, traffic }: DrillPlanPart
     ...{ course, world, selection, rates },
     clusters: members.map(({ name }) => name),
     moves: asDrain === undefined ? new Map() : movesWith(asDrain, { context, rates, services: selection.services }),
-    headroom: asDrain === undefined ? [] : drainForecast({ drain: asDrain, percent: 100 }, { context, traffic: measured, borne: {}, free }),
+    headroom:
+      asDrain === undefined ? [] : drainForecast({ drain: asDrain, percents: [100] }, { context, traffic: measured, borne: {}, free }),
     regionsLeft: new Map(selection.services.map((service) => [service, regionsLeft({ scope }, service, world)])),
     overlaps: isMoving ? others.find(isMet)?.name : undefined,
   };
@@ -127,7 +128,7 @@ interface MoveParts {
 
 function movesWith(drain: Resource, { context, rates, services }: MoveParts): ReadonlyMap<string, readonly MovedRequests[]> {
   const policies = resourcesInForce(context.distribution.desired?.resources ?? []);
-  const changed = [...policies, { ...drain, spec: formOf(drain, 100) }];
+  const changed = [...policies, { ...drain, spec: formOf(drain, [100]) }];
   const leaving = new Set(membersIn(context, takenBy(drain)).map(({ name }) => name));
   const regionOf = (cluster: string): string => context.fleet.cluster(cluster)?.member.region ?? '';
   const known = typeof rates === 'string' ? undefined : rates;
