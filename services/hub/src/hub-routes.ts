@@ -4,6 +4,7 @@ import type { Signer } from '@hawser/wire/signing.ts';
 import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import { drainRoutes } from './drain/drain-routes.ts';
+import { drillReportRoutes } from './drill-report/report-routes.ts';
 import type { Fleet } from './fleet/create-fleet.ts';
 import { explainRouteRoutes } from './fleet/explain-route-routes.ts';
 import { fleetRoutes } from './fleet/fleet-routes.ts';
@@ -39,6 +40,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   const { fleet, bus, signer, signal } = parts;
   const { context, onChange } = fleet;
   fleetRoutes(app, context);
+  drillReportRoutes(app, database);
   drainRoutes(app, { database, context, traffic: () => parts.traffic.memory });
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });

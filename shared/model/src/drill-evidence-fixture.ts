@@ -25,7 +25,7 @@ export function regionLossEvidence(changed: Partial<DrillEvidence> = {}): DrillE
     ...{ run: 'us-east-loss-20260310-0900', drill: 'us-east-loss', trigger: 'manual', by: 'ana@example.org', mode: 'live' },
     reason: 'quarterly drill, change 4711',
     ...{ createdAt: instant(0), endedAt: instant(AT.done + 0.418), outcome: 'Passed' },
-    why: 'callers of all regions were served again 412 ms after the first refusal, and no request failed',
+    why: 'callers of all regions were served again 412 ms after the first refusal; one request failed',
     scenario: { type: 'regionLoss', from: 'region us-east', fault: 'refuse', services: SERVICES },
     ...{ spec, specHash: digestOf(spec) },
     clusters: CLUSTERS.map((name) => ({ name, region: name, zone: '', inScope: name === 'us-east' })),

@@ -63,6 +63,8 @@ describe('the table of permissions', () => {
           'GET /readyz',
         ],
         ...['POST /join/v1/enroll', 'POST /join/v1/renew'],
+        // A report can be verified by whoever was given it.
+        'GET /hawser/v1/drill-report-keys',
         // Bundles are what everybody is to know (SPIFFE Trust Domain and Bundle 5).
         'GET /spiffe/v1/bundles/:name',
       ].sort(),

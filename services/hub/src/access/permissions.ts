@@ -54,6 +54,8 @@ const RESOURCE_VERBS: Readonly<Record<string, readonly [verb: string, access: Ac
   'DELETE one': ['delete', 'write'],
   'GET history': ['history', 'read'],
   'POST rollback': ['rollback', 'write'],
+  'GET report': ['report', 'read'],
+  'GET trend': ['trend', 'read'],
   'POST approve': ['approve', 'approve'],
   // What operators say to operations.
   'POST promote': ['promote', 'write'],
@@ -119,6 +121,8 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   // These cut off who is not there.
   'POST /hawser/v1/trust/rotations/:name/retire-now': rotates('admin', 'retire-now'),
   'POST /hawser/v1/trust/emergency-rotations': rotates('admin', 'rotate'),
+  // Whoever was given a report can verify it.
+  'GET /hawser/v1/drill-report-keys': open('list', 'DrillReportKey'),
   'GET /hawser/v1/notifications': { ...view('Notification', 'closed'), verb: 'list' },
   'GET /hawser/v1/audit': { role: 'approver', verb: 'list', kind: 'Audit', limited: 'closed' },
   'GET /hawser/v1/tokens': admin('list', 'Token'),

@@ -2,6 +2,7 @@
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Role } from '@hawser/wire/access.ts';
+import type { TrendEntry } from '@hawser/wire/drill-report.ts';
 import type { NotificationEvent } from '@hawser/wire/notifications.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
@@ -269,3 +270,33 @@ export const notificationProgress = pgTable('notification_progress', {
   singleton: boolean('singleton').primaryKey().default(true),
   revision: whole('revision').notNull(),
 });
+
+/** Keys that reports of drills are signed with; the private one is sealed. */
+export const drillReportKeys = pgTable('drill_report_keys', {
+  keyId: text('key_id').primaryKey(),
+  publicKey: text('public_key').notNull(),
+  sealed: bytea('sealed').notNull(),
+  createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+  retiredAt: instant('retired_at'),
+});
+
+/** Signed reports of drills. */
+export const drillReports = pgTable(
+  'drill_reports',
+  {
+    run: text('run').notNull(),
+    requestedAt: instant('requested_at').notNull(),
+    drill: text('drill').notNull(),
+    mode: text('mode').notNull(),
+    outcome: text('outcome').notNull(),
+    endedAt: instant('ended_at').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+    keepUntil: instant('keep_until').notNull(),
+    summary: jsonb('summary').$type<Omit<TrendEntry, 'digest'>>().notNull(),
+    document: text('document').notNull(),
+    digest: text('digest').notNull(),
+    signature: text('signature').notNull(),
+    keyId: text('key_id').notNull(),
+  },
+  ({ run, requestedAt }) => [primaryKey({ columns: [run, requestedAt] })],
+);

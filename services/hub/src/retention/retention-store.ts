@@ -1,6 +1,7 @@
 /** What is forgotten of each table, a bounded batch at a time. Each function answers how many rows went; fewer than `BATCH` means that it is done. */
 import { sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
+import { trimReports } from '../drill-report/report-store.ts';
 import { lockRows, recordWrites } from '../resource/resource-store.ts';
 
 /** Rows that go in one transaction. */
@@ -40,6 +41,7 @@ export const RETENTION_TABLES: readonly RetentionTable[] = [
   { name: 'rotations', trim: trimRotations },
   { name: 'operations', trim: trimOperations },
   { name: 'traffic', trim: trimTraffic },
+  { name: 'drill_reports', trim: (tx) => trimReports(tx, BATCH) },
 ];
 
 /**
