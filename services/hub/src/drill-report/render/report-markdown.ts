@@ -51,7 +51,7 @@ function tableLines({ head, numbers = [], rows, none }: Table): readonly string[
   if (rows.length === 0) return [none ?? 'None.'];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
-    line(head),
+    line(head.map(inline)),
     line(head.map((_, index) => (numbers.includes(index) ? '---:' : '---'))),
     ...rows.map((row) => line(row.map(inline))),
   ];
