@@ -327,7 +327,7 @@ class Agent implements RunningAgent {
       ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry, plain: this.#plain },
       proxies: () => server.proxies(),
       isShared: () => this.#replicas?.hasOthers ?? false,
-      placeOf: (cluster) => this.#federation.placeOf(cluster),
+      federation: this.#federation,
     });
     this.#stops.push(() => traffic.stop());
   }

@@ -32,11 +32,14 @@ export interface TrafficReporterParts {
   /** Whether other agents of the cluster may count the same proxies in turn. */
   isShared(): boolean;
   readonly port?: number;
-  readonly periodMs?: number;
+  /** Milliseconds from one reading of so many proxies to the next; asked before each. */
+  periodMs?(proxies: number): number;
   readonly now?: () => number;
 }
 
 const PERIOD_MS = 1_000;
+/** Between two rounds, however long they take. */
+const LEAST_PAUSE_MS = 50;
 /** A proxy that hangs must not hold up the others' counts. */
 const READ_DEADLINE_MS = 700;
 /** Reads at once: each holds an answer in memory. */
@@ -74,7 +77,7 @@ export class TrafficReporter {
     this.#parts = parts;
     this.#now = parts.now ?? Date.now;
     this.#reader = new ProxyReader(parts.port);
-    this.#schedule(parts.periodMs ?? PERIOD_MS);
+    this.#schedule(this.#periodMs());
   }
 
   /** Proxies that could not be read in the last round. */
@@ -89,12 +92,16 @@ export class TrafficReporter {
     this.#reader.close();
   }
 
+  #periodMs(): number {
+    return this.#parts.periodMs?.(this.#present.size) ?? PERIOD_MS;
+  }
+
   #schedule(delayMs: number): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       const began = performance.now();
       this.#round = this.#count().finally(() => {
-        this.#schedule(Math.max((this.#parts.periodMs ?? PERIOD_MS) - (performance.now() - began), 50));
+        this.#schedule(Math.max(this.#periodMs() - (performance.now() - began), LEAST_PAUSE_MS));
       });
     }, delayMs).unref();
   }
