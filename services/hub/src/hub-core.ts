@@ -23,6 +23,7 @@ import { type Database, isConnectionFailure, openDatabase } from './db/database.
 import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { drainBehaviour } from './drain/drain-behaviour.ts';
+import { HEADROOM, OBSERVATION } from './drain/drain-waits.ts';
 import { drillRunBehaviour } from './drill/drill-run-behaviour.ts';
 import { auditRefusal } from './http/authorize-requests.ts';
 import { closeGracefully } from './http/graceful-close.ts';
@@ -32,7 +33,7 @@ import { operationRoutes } from './operations/operation-routes.ts';
 import type { Operations } from './operations/operations.ts';
 import { type ApplyRouteParts, applyRoutes } from './resource/apply-routes.ts';
 import { createReadModel } from './resource/desired-state-store.ts';
-import type { KindBehaviours } from './resource/kind-behaviour.ts';
+import { byUid, type KindBehaviours } from './resource/kind-behaviour.ts';
 import type { ListPage, ListQuery } from './resource/resource-listing.ts';
 import type { ListenOutbox, ResourceReadModel } from './resource/resource-read-model.ts';
 import { registerResourceRoutes } from './resource/resource-routes.ts';
@@ -41,7 +42,8 @@ import { OUTBOX_CHANNEL } from './resource/resource-store.ts';
 import { WATCH_BOUNDS, Watches } from './resource/watch/watch-routes.ts';
 import { WatchSource } from './resource/watch/watch-source.ts';
 import { startRetention } from './retention/retention-loop.ts';
-import { overrideAudit } from './safety/override-audit.ts';
+import { overrideBehaviour } from './safety/override-behaviour.ts';
+import type { RefusedMove } from './safety/refused-moves.ts';
 import type { HubDoors } from './serving/hub-doors.ts';
 import { trustDomainBehaviour } from './trust/trust-domain-kind.ts';
 
@@ -68,6 +70,8 @@ export interface FleetView {
   warningsOf?(written: readonly unknown[]): readonly (readonly Finding[])[];
   /** The member's trust domain that has this authority's key, as far as clusters have said. */
   keyOwner?(keyId: string): string | undefined;
+  /** The moves that a guard was against last, by its name as permits say it. */
+  refusedBy?(guard: string): readonly RefusedMove[];
   /** Calls back when conditions may have changed. Returns how to stop. */
   onChange?(listener: () => void): () => void;
 }
@@ -192,8 +196,10 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   const own: KindBehaviours = {
     Cluster: clusterBehaviour,
     TrustDomain: trustDomainBehaviour((keyId) => fleet.keyOwner?.(keyId)),
-    Drain: { ...drainBehaviour, ...overrideAudit },
-    TrafficShift: overrideAudit,
+    Drain: { ...drainBehaviour, ...overrideBehaviour([HEADROOM, OBSERVATION]) },
+    TrafficShift: overrideBehaviour(),
+    SafetyRule: { statuses: async (_tx, rules) => byUid(rules, (name) => ({ refused: fleet.refusedBy?.(name) ?? [] })) },
+    Freeze: { statuses: async (_tx, freezes) => byUid(freezes, (name) => ({ refused: fleet.refusedBy?.(`freeze/${name}`) ?? [] })) },
     DrillRun: drillRunBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };

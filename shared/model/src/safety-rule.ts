@@ -77,18 +77,31 @@ export function safetyRuleProblems({ condition, scope }: SafetyRuleSpec): readon
   return 'problem' in made ? [...problems, { steps: ['condition'], code: 'FieldValueInvalid', message: made.problem }] : problems;
 }
 
+/** What became of a condition; `holds` is undefined where it cannot be evaluated. */
+export interface RuleOutcome {
+  readonly holds: boolean | undefined;
+  /** Why it does not hold. */
+  readonly message: string;
+}
+
 /** Why the rule does not hold; undefined when it does. A condition that cannot be evaluated does not hold. */
-export function brokenRule({ condition, message }: Pick<SafetyRuleSpec, 'condition' | 'message'>, world: RuleWorld): string | undefined {
+export function brokenRule(rule: Pick<SafetyRuleSpec, 'condition' | 'message'>, world: RuleWorld): string | undefined {
+  const { holds, message } = ruleOutcome(rule, world);
+  return holds === true ? undefined : message;
+}
+
+/** What the condition of a rule says of a move. */
+export function ruleOutcome({ condition, message }: Pick<SafetyRuleSpec, 'condition' | 'message'>, world: RuleWorld): RuleOutcome {
   const made = compiled(condition);
-  if ('problem' in made) return `${message} (its condition ${made.problem})`;
+  if ('problem' in made) return { holds: undefined, message: `${message} (its condition ${made.problem})` };
   const regions = world.regions.map((facts) => new Region(facts));
   const remaining = regions.filter((_, index) => (world.regions[index]?.drainedPercent ?? 0) < 100);
   const { verb, urgency, services } = world;
   const clusters = Math.max(0, ...world.regions.map((region) => region.clusters.length));
   const sizes = { regions: regions.length, remaining: remaining.length, services: services.length, clusters };
   const outcome = made.condition.evaluate({ verb, urgency, services, regions, remaining }, sizes);
-  if ('problem' in outcome) return `${message} (what it asks for is not known: ${outcome.problem})`;
-  return outcome.holds ? undefined : message;
+  if ('problem' in outcome) return { holds: undefined, message: `${message} (what it asks for is not known: ${outcome.problem})` };
+  return outcome.holds ? { holds: true, message: '' } : { holds: false, message };
 }
 
 /** Rules are asked before every step. */

@@ -103,6 +103,7 @@ const OWN_COLUMNS: Readonly<Record<string, readonly ResourceColumn[]>> = {
     spec('REASON', ({ reason }) => reason),
   ],
   SafetyRule: [
+    condition('Holds'),
     spec('TYPE', ({ type }) => type),
     spec('CONDITION', ({ condition: text }) => text),
     spec('SCOPE', ({ scope }) => (scope === undefined ? '*' : pairs(scope))),

@@ -2,6 +2,7 @@
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
+import { RefusedMoves } from '../safety/refused-moves.ts';
 import { AgentAccounts } from './agent-accounts.ts';
 import type { Distribution, FleetContext } from './fleet-context.ts';
 import { FleetFeed } from './fleet-feed.ts';
@@ -83,5 +84,6 @@ function contextOf(parts: FleetParts, heard: Pick<FleetContext, 'fleet' | 'accou
     },
     startedAt: Date.now(),
     now: Date.now,
+    refused: new RefusedMoves(),
   };
 }

@@ -3,6 +3,7 @@ import type { Bus } from '@hawser/bus/bus.ts';
 import { resourceKey } from '@hawser/model/resource.ts';
 import type { Replica } from '../distribute/start-distribution.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
+import type { RefusedMoves } from '../safety/refused-moves.ts';
 import type { AgentAccounts } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
 import { type Rollout, rolloutAnswer } from './rollout.ts';
@@ -31,6 +32,8 @@ export interface FleetContext {
   /** Unix milliseconds. */
   readonly startedAt: number;
   now(): number;
+  /** Where what guards refuse is noted. */
+  readonly refused?: RefusedMoves;
 }
 
 /** What a revision has done so far. */

@@ -7,7 +7,8 @@ import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf, shardOf } from '../fleet/fleet-fixture.ts';
 import { FleetState } from '../fleet/fleet-state.ts';
-import { overrideAudit } from './override-audit.ts';
+import { overrideBehaviour } from './override-behaviour.ts';
+import { RefusedMoves } from './refused-moves.ts';
 import { permitIn, regionFacts } from './steering-world.ts';
 
 const HAWSER = '/apis/hawser.dev/v1alpha1';
@@ -50,12 +51,34 @@ describe('guards in the API', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('are overridden by the names of such as there are', async () => {
+    const write = async (...overrideSafetyRules: readonly string[]) => {
+      const drain = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: 'east' } };
+      const spec = { scope: { region: 'us-east' }, reason: 'switches', overrideSafetyRules };
+      return await hub.call('POST', `${HAWSER}/drains`, { ...drain, spec });
+    };
+    const { code, body } = await write('keep-two', 'freeze/chrismas', 'keep-too');
+    expect([code, body.details?.causes]).toEqual([
+      422,
+      [
+        expect.objectContaining({
+          field: 'spec.overrideSafetyRules[1]',
+          message: expect.stringContaining(
+            'there is no Freeze chrismas; there are freeze/christmas, headroom, observation (rule unknown-override)',
+          ),
+        }),
+        expect.objectContaining({ field: 'spec.overrideSafetyRules[2]', message: expect.stringContaining('there are keep-two, headroom') }),
+      ],
+    ]);
+    expect((await write('keep-two', 'freeze/christmas', 'headroom')).code).toBe(201);
+  });
+
   it('that are overridden are in the audit by their names', async () => {
     const drain: Resource = {
       ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: 'east' } },
       spec: { overrideSafetyRules: ['keep-two', 'freeze/christmas', 'keep-two'] },
     };
-    await hub.core.database.transaction(async (tx) => overrideAudit.writing?.(tx, drain, 'alice'));
+    await hub.core.database.transaction(async (tx) => overrideBehaviour().writing?.(tx, drain, 'alice'));
     const { items } = (await hub.call('GET', '/hawser/v1/audit?actor=alice')).body as unknown as { items: object[] };
     expect(items).toHaveLength(2);
     for (const [kind, name] of [
@@ -131,10 +154,26 @@ describe('what permits are made of', () => {
       overrides: [],
       from: [{ region: 'west', drainedPercent: 100 }],
     } as const;
-    const ask = (resources: readonly object[], isRead = true) => permitIn(contextOf(resources, [], isRead), action, { underWay: [] });
+    const refused = new RefusedMoves();
+    const ask = (resources: readonly object[], isRead = true) =>
+      permitIn({ ...contextOf(resources, [], isRead), refused }, action, { underWay: [] });
     expect(ask([])).toMatchObject({ allowed: true });
     expect(ask([rule({})])).toMatchObject({ allowed: false, rule: 'keep-two' });
     expect(ask([freeze])).toMatchObject({ allowed: false, rule: 'freeze/christmas' });
     expect(ask([], false)).toMatchObject({ allowed: false, rule: 'desired-state' });
+    expect(refused.of('keep-two')).toEqual([expect.objectContaining({ move: 'drain', firstAt: '2026-11-24T10:00:00.000Z' })]);
+  });
+
+  it('tells of the last moves that a guard was against, each once', () => {
+    const refused = new RefusedMoves();
+    for (let at = 0; at < 20; at += 1) refused.note('keep-two', { move: `Drain//${at % 7}`, message: `${at}`, now: NOW + at });
+    refused.note('keep-two', { move: 'Drain//5', message: 'again', now: NOW + 30 });
+    const told = refused.of('keep-two');
+    expect(told.map(({ move }) => move)).toEqual([5, 4, 3, 2, 1].map((index) => `Drain//${index}`));
+    expect(told[0]).toEqual({
+      ...{ move: 'Drain//5', message: 'again' },
+      ...{ firstAt: '2026-11-24T10:00:00.019Z', lastAt: '2026-11-24T10:00:00.030Z' },
+    });
+    expect(refused.of('another')).toEqual([]);
   });
 });

@@ -25,7 +25,10 @@ export function permitIn(context: FleetContext, action: SteeringAction, known: K
       message: 'the hub has not read yet which freezes and rules there are; try again in a moment',
     };
   }
-  return permit(action, steeringWorld(context, desired, known));
+  const answer = permit(action, steeringWorld(context, desired, known));
+  if (!answer.allowed)
+    context.refused?.note(answer.rule, { move: action.self ?? action.verb, message: answer.message, now: context.now() });
+  return answer;
 }
 
 /** Everything that permits are judged by. */
