@@ -24,8 +24,8 @@ import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { drainBehaviour } from './drain/drain-behaviour.ts';
 import { HEADROOM, OBSERVATION } from './drain/drain-waits.ts';
-import { drillBehaviour, type KnownReadiness } from './drill/drill-behaviour.ts';
 import { drillRunBehaviour } from './drill/drill-run-behaviour.ts';
+import { drillRunRoutes } from './drill/drill-run-routes.ts';
 import { auditRefusal } from './http/authorize-requests.ts';
 import { closeGracefully } from './http/graceful-close.ts';
 import type { RequestBounds } from './http/request-limit.ts';
@@ -109,8 +109,6 @@ export interface HubCoreParts {
   readonly databaseDeadlineMs?: number;
   /** What moves traffic in steps; without it specs are in force as they are written. */
   readonly operations?: Operations;
-  /** What was found last of the readiness of a drill. */
-  readonly drillReadiness?: KnownReadiness;
   /** Further parts that `/readyz` looks at. */
   readonly readiness?: readonly ReadinessCheck[];
   /** Other bounds of watches than the usual ones. */
@@ -203,7 +201,6 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     TrafficShift: overrideBehaviour(),
     SafetyRule: { statuses: async (_tx, rules) => byUid(rules, (name) => ({ refused: fleet.refusedBy?.(name) ?? [] })) },
     Freeze: { statuses: async (_tx, freezes) => byUid(freezes, (name) => ({ refused: fleet.refusedBy?.(`freeze/${name}`) ?? [] })) },
-    Drill: drillBehaviour(parts.drillReadiness ?? (() => undefined)),
     DrillRun: drillRunBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };
@@ -220,7 +217,10 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
   registerResourceRoutes(app, resources, watches);
   const onRefused: ApplyRouteParts['onRefused'] = (request, resource, status) => auditRefusal(trail, request, { resource, status });
   applyRoutes(app, { database, fleet, behaviours, onRefused });
-  if (parts.operations !== undefined) operationRoutes(app, { operations: parts.operations, database, resources });
+  if (parts.operations !== undefined) {
+    operationRoutes(app, { operations: parts.operations, database, resources });
+    drillRunRoutes(app, { operations: parts.operations, database, resources });
+  }
   registerEnrolmentRoutes(app, createEnrolment({ database, issueNatsCredentials: parts.issueNatsCredentials, signingKeyPublic }));
   tokenRoutes(app, { database, access });
   auditRoutes(app, database);

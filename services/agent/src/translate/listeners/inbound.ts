@@ -1,6 +1,5 @@
 /** What calls a workload: its sidecar's listener with a filter chain per service port, and the way to the application. */
 import { create } from '@bufbuild/protobuf';
-import type { DrillFault } from '@hawser/model/drill-form.ts';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
@@ -16,7 +15,6 @@ import { serverTls } from '../tls.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { extension, type Init, socketAddress } from '../wire-values.ts';
 import { applicationCluster } from './application-cluster.ts';
-import { faultedChain } from './faulted-chains.ts';
 import { inboundHttp, inboundRoutes } from './inbound-http.ts';
 import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, ingressOf, poolOf, takenAs } from './ingress.ts';
@@ -33,8 +31,6 @@ export interface ServedPort {
   readonly targetPort: number;
   /** Whether it is drained: connections that are left end. */
   readonly isDrained?: true;
-  /** What a drill does to calls of the mesh. */
-  readonly fault?: DrillFault;
 }
 
 /** How a proxy takes what calls its workload. */
@@ -70,7 +66,7 @@ export function inboundResources(address: string, served: readonly ServedPort[],
     .map(([name, port]) => applicationCluster(name, { workload: { address, isCaptured }, port, bounds }));
   const routes = sorted
     .filter((port) => port.protocol !== 'tcp' && (isCaptured || httpFilter(port) === undefined))
-    .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol), { fault: port.fault }));
+    .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol)));
   const context = { address, bounds, endTls };
   const here = isCaptured
     ? capturedListener(sorted, capturedWays(outside, peers, context), { ...context, severed })
@@ -173,16 +169,15 @@ function filterChains(
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
   const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
-  const faulted = (one: Init<typeof FilterChainSchema>) => faultedChain(one, served.fault);
-  if (served.protocol === 'tcp') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp })];
+  if (served.protocol === 'tcp') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp }];
   const http = {
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
     filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
   };
-  if (served.application !== 'auto') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...http })];
+  if (served.application !== 'auto') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...http }];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [
-    faulted({ ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http }),
-    faulted({ ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp }),
+    { ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http },
+    { ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp },
   ];
 }

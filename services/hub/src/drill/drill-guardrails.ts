@@ -1,0 +1,97 @@
+/** The checks of runs that are under way: they run beside the leader's looks, and are asked for what they say. */
+import type { CheckSpec } from '@hawser/model/check.ts';
+import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
+import type { RunningChecks } from '../checks/check-runner.ts';
+import type { CheckSubject } from '../checks/hub-source.ts';
+import type { UnderWay } from '../operations/operation-kind.ts';
+import type { DrillState } from './drill-state.ts';
+import type { RunCheck } from './run-evidence.ts';
+
+/** Starts checks about services. */
+export type StartDrillChecks = (checks: readonly CheckSpec[], subject: CheckSubject) => RunningChecks;
+
+interface Running {
+  readonly part: Part;
+  readonly specs: readonly Given[];
+  readonly checks: RunningChecks;
+}
+
+type Part = 'before' | 'during' | 'after';
+type Given = Pick<RunCheck, 'role' | 'when'> & { readonly spec: CheckSpec };
+
+/** The running checks by the uid of their run. Each part begins them anew: what was so before says nothing of what is so after. */
+export class DrillGuardrails {
+  readonly #start: StartDrillChecks;
+  readonly #running = new Map<string, Running>();
+  readonly #past = new Map<string, RunCheck[]>();
+
+  constructor(start: StartDrillChecks) {
+    this.#start = start;
+  }
+
+  /** Starts what is missing, and stops what is not needed any more; `servicesOf` is who a run is for. */
+  attend(underWay: readonly UnderWay<DrillState>[], servicesOf: (run: UnderWay<DrillState>) => readonly string[]): void {
+    const wanted = new Map(
+      underWay.flatMap((one) => (partOf(one.state) === undefined ? [] : [[one.resource.metadata.uid ?? '', one] as const])),
+    );
+    const known = new Set(underWay.map(({ resource }) => resource.metadata.uid ?? ''));
+    for (const uid of this.#past.keys()) if (!known.has(uid)) this.#past.delete(uid);
+    for (const [uid, running] of this.#running) {
+      const one = wanted.get(uid);
+      if (one !== undefined && partOf(one.state) === running.part) continue;
+      if (known.has(uid)) this.#past.set(uid, [...(this.#past.get(uid) ?? []), ...statesOf(running)]);
+      running.checks.stop();
+      this.#running.delete(uid);
+    }
+    for (const [uid, one] of wanted) {
+      const part = partOf(one.state);
+      if (part !== undefined && !this.#running.has(uid)) this.#running.set(uid, this.#begin(one, part, servicesOf(one)));
+    }
+  }
+
+  #begin({ resource }: UnderWay<DrillState>, part: Part, services: readonly string[]): Running {
+    const specs = givenOf(resource.spec as DrillRunSpec).filter(({ when }) => when.includes(part));
+    const checks = this.#start(
+      specs.map(({ spec }) => spec),
+      { namespace: '', services },
+    );
+    return { part, specs, checks };
+  }
+
+  /** What they say in this part; undefined while they were not begun for it. */
+  checks(uid: string, state: DrillState): readonly RunCheck[] | undefined {
+    const running = this.#running.get(uid);
+    if (running === undefined || running.part !== partOf(state)) return undefined;
+    return statesOf(running);
+  }
+
+  /** What they have said in all parts, as far as this hub has seen it. */
+  record(uid: string): readonly RunCheck[] {
+    const running = this.#running.get(uid);
+    return [...(this.#past.get(uid) ?? []), ...(running === undefined ? [] : statesOf(running))];
+  }
+}
+
+function statesOf({ part, specs, checks }: Running): RunCheck[] {
+  const states = checks.verdicts();
+  return specs.flatMap(({ role }, index) => {
+    const state = states[index];
+    return state === undefined ? [] : [{ role, when: [part], state }];
+  });
+}
+
+/** The checks of a plan. Guardrails hold in every part that they do not leave out. */
+export function givenOf({ plan: { guardrails = [], steadyState = [] } }: Pick<DrillRunSpec, 'plan'>): readonly Given[] {
+  const when = (spec: CheckSpec): RunCheck['when'] => spec.when ?? ['before', 'during', 'after'];
+  return [
+    ...guardrails.map((spec): Given => ({ role: 'guardrail', when: when(spec), spec })),
+    ...steadyState.map((spec): Given => ({ role: 'steadyState', when: when(spec), spec })),
+  ];
+}
+
+function partOf({ phase, percent }: DrillState): Part | undefined {
+  if (phase === 'Preflight') return 'before';
+  if (phase === 'Injecting' || phase === 'Shifting' || phase === 'Holding') return 'during';
+  if (phase !== 'Restoring') return undefined;
+  return percent > 0 ? 'during' : 'after';
+}

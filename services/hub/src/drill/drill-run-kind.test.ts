@@ -1,0 +1,241 @@
+/** Runs of drills on a real PostgreSQL, by agents that answer and callers that are measured: through every phase under another leader. */
+import { type CheckState, unchecked } from '@hawser/model/check-verdict.ts';
+import type { DrillForm } from '@hawser/model/drill-form.ts';
+import {
+  type MeasuredTraffic,
+  NO_TRAFFIC,
+  type TrafficGroup,
+  type TrafficQuery,
+  type TrafficSums,
+} from '@hawser/model/measured-traffic.ts';
+import pino from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
+import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { type Database, openDatabase } from '../db/database.ts';
+import { AgentAccounts } from '../fleet/agent-accounts.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
+import { statusOf as agentStatus, memberOf, proxyOf, shardOf } from '../fleet/fleet-fixture.ts';
+import { FleetState } from '../fleet/fleet-state.ts';
+import type { OperationKind } from '../operations/operation-kind.ts';
+import { OperationLoop } from '../operations/operation-loop.ts';
+import { Operations } from '../operations/operations.ts';
+import { createReadModel } from '../resource/desired-state-store.ts';
+import type { DesiredState } from '../resource/resource-read-model.ts';
+import { drillRunKind } from './drill-run-kind.ts';
+
+const log = pino({ level: 'silent' });
+const DRILLS = '/apis/hawser.dev/v1alpha1/drills';
+const RUNS = '/apis/hawser.dev/v1alpha1/drillruns';
+const MEMBERS = [memberOf('east'), memberOf('west')];
+/** Nobody declared what clusters can bear. */
+const OVERRIDES = ['headroom'];
+const drillOf = (spec: object = {}, name = 'lose-west') => ({
+  ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name } },
+  spec: {
+    ...{ scenario: { type: 'regionLoss', from: { region: 'west' } }, mode: 'live', objectives: { rto: '30s' } },
+    guardrails: [{ name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.5' }],
+    blastRadius: { services: { names: ['bookinfo/reviews'] } },
+    ...{ approvals: { required: 0 }, plan: { hold: '1ms' } },
+    ...spec,
+  },
+});
+let postgres: TestPostgres;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+});
+afterAll(() => postgres.stop());
+
+describe('a run in the hub', { timeout: 120_000 }, () => {
+  let dsn: string;
+  let database: Database;
+  let hub: TestHub;
+  let context: FleetContext;
+  let accounts: AgentAccounts;
+  let desired: DesiredState | undefined;
+  let verdict: CheckState['verdict'];
+  let stopping: AbortController;
+  let running: Promise<void> | undefined;
+
+  const operationsOf = (): Operations => {
+    const states = (names: readonly string[]): CheckState[] =>
+      names.map((name) => ({ ...unchecked({ name, action: 'abort' }), verdict, message: 'as the test says' }));
+    const startChecks = (specs: readonly { readonly name: string }[]) => ({
+      verdicts: () => states(specs.map(({ name }) => name)),
+      stop: () => undefined,
+    });
+    const kind = drillRunKind({ context, traffic: () => trafficOf(), startChecks }) as OperationKind;
+    return new Operations({ context, kinds: [kind], onChange: () => undefined });
+  };
+
+  beforeEach(async () => {
+    dsn = await postgres.database();
+    database = openDatabase(dsn, log);
+    await querySql(dsn, "UPDATE hub_leader SET term = 2, holder = 'me'");
+    const fleet = new FleetState();
+    fleet.setMembers(MEMBERS);
+    fleet.setListed();
+    for (const { name } of MEMBERS) fleet.putShard(name, shardOf(name, 'reviews', ['HEALTHY', 'HEALTHY']));
+    [accounts, desired, verdict, stopping, running] = [new AgentAccounts(), undefined, 'passed', new AbortController(), undefined];
+    context = {
+      ...{ fleet, accounts, bus: { connected: true }, version: 'test', startedAt: 0, now: Date.now },
+      distribution: {
+        get desired() {
+          return desired;
+        },
+        get published() {
+          return desired?.revision ?? 0;
+        },
+        committedAt: () => Date.now(),
+        replica: { instance: 'me', term: 2, leader: undefined },
+      },
+      ...{ busConnectedSince: () => Date.now() - 60_000, startRevision: () => 0, databaseUp: () => true },
+    };
+    hub = await startTestHub(dsn, { operations: operationsOf() });
+    return async () => {
+      await depose();
+      await database.close();
+      await hub.stop();
+    };
+  });
+
+  const depose = async (): Promise<void> => {
+    stopping.abort();
+    await running;
+  };
+  /** Another replica takes over, which knows what is in the database and nothing else. */
+  const lead = async (): Promise<void> => {
+    await depose();
+    stopping = new AbortController();
+    const operations = operationsOf();
+    running = new OperationLoop({ database, context, operations, onHeard: () => () => undefined, log, signal: stopping.signal }).run();
+  };
+  /** Agents hear what is written, and their proxies acknowledge it. */
+  const answer = async (): Promise<void> => {
+    const read = await createReadModel(database).snapshot();
+    desired = { ...read, members: MEMBERS };
+    const report = { epoch: read.epoch, revision: read.revision, expected: 2, acked: 2, nacks: [] };
+    for (const { name } of MEMBERS) {
+      context.fleet.heard(name, Date.now());
+      accounts.putStatus(name, agentStatus(read.revision, [proxyOf(`${name}-proxy`, read.revision)]), Date.now());
+      accounts.putRollout(name, report, Date.now());
+    }
+  };
+  const create = async (drill: object): Promise<void> => {
+    const { code, body } = await hub.call('POST', DRILLS, drill);
+    expect([code, body.message]).toEqual([201, undefined]);
+  };
+  const run = async (body: object = { overrides: OVERRIDES, reason: 'quarterly' }, name = 'lose-west'): Promise<string> => {
+    const made = await hub.call('POST', `${DRILLS}/${name}/run`, body);
+    expect([made.code, made.body.message]).toEqual([201, undefined]);
+    return made.body.metadata?.name ?? '';
+  };
+  const statusOf = async (name: string): Promise<Record<string, unknown>> =>
+    (await hub.call('GET', `${RUNS}/${name}`)).body.status as unknown as Record<string, unknown>;
+  const comesTo = async (name: string, wanted: Record<string, unknown>): Promise<void> => {
+    const look = async (): Promise<Record<string, unknown>> => {
+      await answer();
+      return await statusOf(name);
+    };
+    await expect.poll(look, { timeout: 60_000, interval: 100 }).toMatchObject(wanted);
+  };
+  const formOf = async (): Promise<DrillForm | undefined> => {
+    const { resources } = await createReadModel(database).snapshot();
+    return resources.find(({ kind }) => kind === 'DrillRun')?.inForce as DrillForm | undefined;
+  };
+  const tell = (name: string, command: string, reason?: string): ReturnType<TestHub['call']> =>
+    hub.call('POST', `${RUNS}/${name}/${command}`, reason === undefined ? undefined : { reason });
+
+  it('goes on where it was under another leader in every phase, and leaves nothing in force', async () => {
+    await create(drillOf({ approvals: { required: 1 }, plan: { hold: '1h' } }));
+    const name = await run();
+    expect(await statusOf(name)).toMatchObject({ phase: 'Pending', mode: 'live', startedBy: 'admin' });
+    await lead();
+    await comesTo(name, { phase: 'AwaitingApproval' });
+    expect((await tell(name, 'approve')).body.message).toMatch(/does not consent to it/);
+    const { token } = (await hub.call('POST', '/hawser/v1/tokens', { name: 'second', role: 'approver' })).body as { token?: string };
+    await lead();
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await hub.core.app.inject({ method: 'POST', url: `${RUNS}/${name}/approve`, headers })).statusCode).toBe(200);
+    await comesTo(name, { phase: 'Holding', services: ['bookinfo/reviews'], clusters: ['west'] });
+    const inject = { scope: { region: 'west' }, services: ['bookinfo/reviews'], fault: { refuse: true } };
+    expect(await formOf()).toEqual({ run: name, lease: '15s', inject });
+    await lead();
+    await comesTo(name, { phase: 'Holding', proxies: { expected: 4, acked: 4 } });
+    expect((await hub.call('DELETE', `${RUNS}/${name}`)).body.message).toMatch(/hawser drill abort/);
+    expect((await hub.call('POST', `${DRILLS}/lose-west/run`, {})).body.message).toMatch(/rule one-run/);
+    expect((await tell(name, 'note', 'all calm')).body.status).toMatchObject({ notes: [{ text: 'all calm' }] });
+    verdict = 'failed';
+    await comesTo(name, { phase: 'Done', outcome: 'Aborted', message: expect.stringContaining('guardrail errors is failed') });
+    expect(await formOf()).toBeUndefined();
+    expect((await hub.call('DELETE', `${RUNS}/${name}`)).code).toBe(200);
+  });
+
+  it('passes when callers are served within the objective, and all is well after it', async () => {
+    await create(drillOf());
+    await answer();
+    const name = await run();
+    await lead();
+    await comesTo(name, { phase: 'Done', outcome: 'Passed' });
+    expect(await formOf()).toBeUndefined();
+    const audited = await querySql(dsn, "SELECT name FROM audit WHERE verb = 'override'");
+    expect(audited).toEqual([{ name: 'headroom' }]);
+  });
+
+  it('does not begin where a rule is against it, and is made by nobody else', async () => {
+    await create(drillOf({}, 'short'));
+    await create(drillOf({ blastRadius: { services: { names: ['bookinfo/nothing'] } } }, 'empty'));
+    await lead();
+    await comesTo(await run({}, 'short'), {
+      phase: 'Done',
+      outcome: 'CapacityCheckFailed',
+      message: expect.stringContaining('rule headroom'),
+    });
+    await comesTo(await run({ overrides: OVERRIDES }, 'empty'), {
+      phase: 'Done',
+      message: expect.stringContaining('rule empty-selection'),
+    });
+    const blocked = { blockedDates: [0, 1].map((day) => new Date(Date.now() + day * 86_400_000).toISOString().slice(0, 10)) };
+    await create(drillOf({ windows: blocked }, 'closed'));
+    await comesTo(await run({ overrides: OVERRIDES }, 'closed'), { outcome: 'Skipped', message: expect.stringContaining('rule windows') });
+    expect((await hub.call('POST', `${DRILLS}/none/run`, {})).code).toBe(404);
+    const own = { apiVersion: 'hawser.dev/v1alpha1', kind: 'DrillRun', metadata: { name: 'own' } };
+    const spec = { drill: 'short', trigger: 'manual', mode: 'live', plan: drillOf().spec };
+    expect((await hub.call('POST', RUNS, { ...own, spec })).code).toBe(405);
+    const { body } = await hub.call('POST', '/hawser/v1/apply', { resources: [{ ...own, spec }], allowUnresolved: true });
+    expect(body).toMatchObject({ results: [{ action: 'refused' }] });
+  });
+
+  it('gives way to what people do by hand', async () => {
+    await create(drillOf({ plan: { hold: '1h' } }));
+    await lead();
+    await answer();
+    const name = await run();
+    await comesTo(name, { phase: 'Holding' });
+    const shift = { apiVersion: 'hawser.dev/v1alpha1', kind: 'TrafficShift', metadata: { namespace: 'bookinfo', name: 'reviews' } };
+    await hub.call('POST', '/hawser/v1/apply', {
+      resources: [{ ...shift, spec: { services: ['reviews'], regions: { east: 100 } } }],
+      allowUnresolved: true,
+    });
+    await comesTo(name, { phase: 'Done', outcome: 'Interrupted', message: expect.stringContaining('TrafficShift reviews') });
+  });
+});
+
+/** Callers in both clusters whose requests are answered in east. */
+function trafficOf(): MeasuredTraffic {
+  const sums = (requests: number, seconds: number): TrafficSums => ({
+    ...{ ...NO_TRAFFIC, requests, attempts: requests, inFlight: 0, seconds },
+    sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds, newestAt: Date.now(), unreadProxies: 0 })),
+  });
+  const groups = ({ from, to }: TrafficQuery): TrafficGroup[] =>
+    MEMBERS.map(({ name }) => ({
+      ...{ source: name, service: 'bookinfo/reviews', destination: { cluster: 'east', region: 'east', zone: '', version: '' } },
+      sums: sums(((to - from) / 1_000) * 100, (to - from) / 1_000),
+    }));
+  return {
+    window: ({ from, to }) => sums(200, (to - from) / 1_000),
+    ...{ groups, shares: () => [], load: () => [], newestAt: () => Date.now() },
+    knownUntil: () => Math.floor(Date.now() / 1_000) * 1_000 + 3_000,
+  };
+}

@@ -1,0 +1,186 @@
+/** What a run is judged by, gathered when it is asked for: most looks ask for little. */
+import { checkOf } from '@hawser/model/check.ts';
+import { unchecked } from '@hawser/model/check-verdict.ts';
+import type { DrainSpec } from '@hawser/model/drain.ts';
+import { isSelected } from '@hawser/model/drain-scope.ts';
+import { drillCourse, isPartition } from '@hawser/model/drill-course.ts';
+import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
+import { isFrozen } from '@hawser/model/freeze.ts';
+import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import type { Refusal, Residual, RolloutEvidence } from '../drain/drain-evidence.ts';
+import { percentInForce } from '../drain/drain-world.ts';
+import { residualOf } from '../drain/residual.ts';
+import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
+import type { OperationContext } from '../operations/operation-kind.ts';
+import { placedRevision } from '../placement/spec-in-force.ts';
+import { drillFacts } from './drill-facts.ts';
+import { type DrillGuardrails, givenOf } from './drill-guardrails.ts';
+import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
+import { readinessChecks } from './drill-readiness.ts';
+import { drillRefusals } from './drill-refusals.ts';
+import type { DrillState, RunPlan } from './drill-state.ts';
+import type { Recovery, RunCheck, RunEvidence } from './run-evidence.ts';
+import { isInForce } from './run-progress.ts';
+import type { RecordQuestion, RunRecord } from './run-record.ts';
+import { recoveryOf } from './run-recovery.ts';
+
+/** What runs are judged with. */
+export interface RunJudgeParts {
+  readonly traffic: () => MeasuredTraffic | undefined;
+  readonly guardrails: DrillGuardrails;
+  readonly record: RunRecord;
+  /** The run that keeps this one from beginning, by name. */
+  readonly busy: (uid: string) => string | undefined;
+}
+
+/** Readiness without which nothing begins; the rest is what a drill may be there to find. */
+const NEEDED: ReadonlySet<string> = new Set(['agents', 'agent-lag', 'synced-proxies', 'endpoints', 'trust']);
+
+/** The Drill that a run is of, as it was when the run was made. */
+export function drillOf({ apiVersion, spec }: Resource): Resource {
+  const { drill, plan } = spec as DrillRunSpec;
+  return { apiVersion, kind: 'Drill', metadata: { name: drill }, spec: plan };
+}
+
+/** What a run goes by. */
+export function planOfRun({ spec }: Resource): RunPlan {
+  const { plan, mode, trigger, overrides = [] } = spec as DrillRunSpec;
+  return { course: drillCourse(plan), mode, trigger, overrides };
+}
+
+/** Which seconds are a run's. */
+export function recordOf({ metadata }: Resource, { services, marks }: DrillState): RecordQuestion | undefined {
+  return marks.publishedAt === undefined ? undefined : { uid: metadata.uid ?? '', services, from: marks.publishedAt };
+}
+
+/** Why the windows of a drill keep it now, whoever asks. */
+export function closedWindow({ plan: { windows } }: Pick<DrillRunSpec, 'plan'>, now: number): Refusal | undefined {
+  if (windows === undefined) return undefined;
+  const { allowed, blocked, blockedDates: dates, timeZone } = windows;
+  if ((allowed ?? blocked ?? dates) === undefined) return undefined;
+  const times = { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
+  return isFrozen({ windows: times }, new Date(now)) ? { rule: 'windows', message: 'spec.windows do not allow the drill now' } : undefined;
+}
+
+/** The evidence for one look. */
+export class JudgedRun implements RunEvidence {
+  readonly now: number;
+  readonly clock: number;
+  readonly #context: FleetContext;
+  readonly #run: Resource;
+  readonly #state: DrillState | undefined;
+  readonly #parts: RunJudgeParts;
+  #planned: DrillPlan | undefined;
+
+  constructor({ fleet, now, clock }: OperationContext, run: Resource, given: { state: DrillState | undefined; parts: RunJudgeParts }) {
+    this.now = now;
+    this.clock = clock;
+    this.#context = fleet;
+    this.#run = run;
+    this.#state = given.state;
+    this.#parts = given.parts;
+  }
+
+  get rollout(): RolloutEvidence {
+    const { complete, proxies, waitingFor, disconnected } = currentRollout(this.#context, placedRevision(this.#run));
+    return { complete, expected: proxies.expected, acked: proxies.acked, waitingFor, disconnected };
+  }
+
+  get refusal(): Refusal | undefined {
+    if (this.#context.distribution.desired === undefined) return undefined;
+    const { overrides = [], trigger } = this.#spec;
+    const closed = isInForce(this.#state ?? { phase: 'Pending' }) ? undefined : closedWindow(this.#spec, this.now);
+    if (closed !== undefined && !overrides.includes(closed.rule)) return closed;
+    const urgency = trigger === 'schedule' ? 'scheduled' : 'manual';
+    const asked = { context: this.#context, urgency, overrides, self: `DrillRun//${this.#run.metadata.name}` } as const;
+    return drillRefusals(drillOf(this.#run), this.#plan, asked)[0];
+  }
+
+  get unready(): string | undefined {
+    if (this.#context.distribution.desired === undefined) return 'the hub has not read yet what there is';
+    const facts = drillFacts(drillOf(this.#run), { context: this.#context, traffic: this.#parts.traffic });
+    return readinessChecks(facts).find(({ name, ready }) => NEEDED.has(name) && !ready)?.message;
+  }
+
+  get busy(): string | undefined {
+    return this.#parts.busy(this.#run.metadata.uid ?? '');
+  }
+
+  /** What was written, or moved on, by hand since it began. */
+  get preemptedBy(): string | undefined {
+    const state = this.#state;
+    if (state === undefined || !isInForce(state)) return undefined;
+    const { sinceRevision, services } = state;
+    const others = (this.#context.distribution.desired?.resources ?? []).filter((one) => placedRevision(one) > sinceRevision);
+    const found = others.find((one) => services.some((service) => moves(one, service)));
+    return found === undefined ? undefined : `${found.kind} ${found.metadata.name}`;
+  }
+
+  /** Agents that are connected, and do not have in force what they were given and had acknowledged. */
+  get lapsedIn(): readonly string[] {
+    return [];
+  }
+
+  get checks(): readonly RunCheck[] {
+    const state = this.#state;
+    const running = state === undefined ? undefined : this.#parts.guardrails.checks(this.#run.metadata.uid ?? '', state);
+    // A check that was not begun yet has said nothing: that is no yes.
+    return running ?? givenOf(this.#spec).map(({ role, when, spec }) => ({ role, when, state: unchecked(checkOf(spec)) }));
+  }
+
+  get recovery(): Recovery | undefined {
+    const question = this.#state === undefined ? undefined : recordOf(this.#run, this.#state);
+    if (question === undefined || this.#state === undefined) return undefined;
+    const { fault = 'refuse', percent = 100 } = this.#spec.plan.scenario;
+    const { course } = planOfRun(this.#run);
+    return recoveryOf(this.#parts.record.seconds(question), {
+      ...{ begunAt: this.#state.marks.firstAckAt ?? question.from, until: this.#state.marks.restoringAt },
+      ...{ scope: new Set(this.#state.clusters), maxErrorRatePercent: course.maxErrorRatePercent },
+      isAway: !isPartition(course.type) && course.type !== 'drain' && fault !== 'delay' && percent === 100,
+    });
+  }
+
+  get measuredUntil(): number {
+    return this.#parts.traffic()?.knownUntil() ?? this.now;
+  }
+
+  get residual(): Residual {
+    const { scope } = planOfRun(this.#run).course;
+    const services = new Set(this.#state?.services);
+    const acked = this.#state?.ackedClock;
+    const sinceMs = acked === undefined ? 0 : this.clock - acked;
+    const away = new Set(this.rollout.disconnected);
+    if (scope === undefined) return { kind: 'unobserved', why: 'nothing is drained' };
+    return residualOf(this.#context, this.#parts.traffic(), { scope, isAsked: (service) => services.has(service), sinceMs, away });
+  }
+
+  get services(): readonly string[] {
+    return this.#plan.selection.services;
+  }
+
+  get clusters(): readonly string[] {
+    return this.#plan.clusters;
+  }
+
+  get revision(): number {
+    return this.#context.distribution.desired?.revision ?? 0;
+  }
+
+  get #spec(): DrillRunSpec {
+    return this.#run.spec as DrillRunSpec;
+  }
+
+  get #plan(): DrillPlan {
+    this.#planned ??= drillPlanOf(drillOf(this.#run), { context: this.#context, traffic: this.#parts.traffic });
+    return this.#planned;
+  }
+}
+
+/** Whether what people wrote moves requests to a service. */
+function moves(resource: Resource, service: string): boolean {
+  const { kind, metadata, spec } = resource;
+  if (kind === 'Drain') return percentInForce(resource) > 0 && isSelected((spec as DrainSpec).services, service);
+  if (kind !== 'TrafficShift') return false;
+  return (spec as { readonly services: readonly string[] }).services.some((name) => `${metadata.namespace}/${name}` === service);
+}

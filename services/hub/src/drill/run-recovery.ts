@@ -1,0 +1,130 @@
+/** PURE: what callers went through in a run, from what their proxies counted second by second. */
+import type { Recovery } from './run-evidence.ts';
+
+/** One second of the services of a run. */
+export interface RunSecond {
+  /** Begin, Unix milliseconds. */
+  readonly at: number;
+  /** Callers' clusters that have not accounted for it. */
+  readonly unknown: readonly string[];
+  readonly cells: readonly RunCell[];
+}
+
+/** Requests of one cluster's callers to one service, by where they ended. */
+export interface RunCell {
+  readonly service: string;
+  readonly source: string;
+  /** '' where no endpoint was found. */
+  readonly destination: string;
+  readonly requests: number;
+  readonly failed: number;
+  readonly attempts: number;
+}
+
+/** What is asked of the seconds. */
+export interface RecoveryQuestion {
+  /** Unix milliseconds since which it could hurt. */
+  readonly begunAt: number;
+  /** Unix milliseconds until which it did; undefined: it does. */
+  readonly until: number | undefined;
+  /** Clusters that it hits. */
+  readonly scope: ReadonlySet<string>;
+  readonly maxErrorRatePercent: number;
+  /** Whether requests that end there are a sign that it goes on; not where they are only late, or only some of them are hit. */
+  readonly isAway: boolean;
+}
+
+const SECOND_MS = 1_000;
+/** Most of the requests that may still end there, percent. */
+const RESIDUAL = 1;
+
+/** What the callers measured; undefined while no second of it is known. */
+export function recoveryOf(seconds: readonly RunSecond[], question: RecoveryQuestion): Recovery | undefined {
+  const { begunAt, until = Number.POSITIVE_INFINITY } = question;
+  const during = seconds.filter(({ at }) => at + SECOND_MS > begunAt && at < until);
+  const last = during.at(-1);
+  if (last === undefined) return undefined;
+  // What fails on the way back belongs to it too.
+  const counted = seconds.filter(({ at }) => at + SECOND_MS > begunAt);
+  const cells = counted.flatMap((second) => second.cells);
+  const requests = sum(cells, 'requests');
+  const firstFailed = during.find((second) => sum(second.cells, 'failed') > 0);
+  return {
+    recoveredAt: requests === 0 ? undefined : recoveredAt(during, question),
+    // Nothing is known of where in the second it was: not before it could hurt.
+    firstFailureAt: firstFailed === undefined ? undefined : Math.max(begunAt, firstFailed.at),
+    detectedAt: detectedAt(seconds, question),
+    ...{ requests, failed: sum(cells, 'failed') },
+    unknownSeconds: counted.reduce((total, { unknown }) => total + unknown.length, 0),
+  };
+}
+
+/**
+ * The end of the last second in which callers failed beyond the objective, or were answered there. Of that second, the part in which
+ * they were: as many of its requests as are bad. Undefined while they still are.
+ */
+function recoveredAt(during: readonly RunSecond[], question: RecoveryQuestion): number | undefined {
+  const bad = during.findLast((second) => badPart(second, question) > 0);
+  if (bad === undefined) return question.begunAt;
+  const last = during.at(-1)?.at ?? bad.at;
+  if (bad.at >= last - SECOND_MS) return undefined;
+  const from = Math.max(bad.at, question.begunAt);
+  return Math.min(bad.at + SECOND_MS, Math.round(from + badPart(bad, question) * SECOND_MS));
+}
+
+/** The worst part, 0 to 1, of any cluster's requests in the second that is bad; 0 when all are within the objective. */
+function badPart({ cells }: RunSecond, { scope, maxErrorRatePercent, isAway }: RecoveryQuestion): number {
+  const bySource = Map.groupBy(cells, ({ source }) => source);
+  return Math.max(
+    0,
+    ...[...bySource.values()].map((own) => {
+      const requests = sum(own, 'requests');
+      if (requests === 0) return 0;
+      const failed = sum(own, 'failed');
+      const there = isAway
+        ? sum(
+            own.filter(({ destination }) => scope.has(destination)),
+            'requests',
+          )
+        : 0;
+      const isBad = failed * 100 > requests * maxErrorRatePercent || there * 100 > requests * RESIDUAL;
+      return isBad ? Math.min(1, Math.max(failed, there) / requests) : 0;
+    }),
+  );
+}
+
+/** The first second in which callers sent less than half of what they sent there before. */
+function detectedAt(seconds: readonly RunSecond[], { begunAt, scope }: RecoveryQuestion): number | undefined {
+  const share = ({ cells }: RunSecond): number => {
+    const all = sum(cells, 'attempts');
+    return all === 0
+      ? 0
+      : sum(
+          cells.filter(({ destination }) => scope.has(destination)),
+          'attempts',
+        ) / all;
+  };
+  const before = seconds.filter(({ at }) => at + SECOND_MS <= begunAt);
+  const usual = before.reduce((total, second) => total + share(second), 0) / Math.max(1, before.length);
+  if (usual === 0) return undefined;
+  const found = seconds.find((second) => second.at >= begunAt && second.cells.length > 0 && share(second) < usual / 2);
+  return found?.at;
+}
+
+/** Longest time in which no request of a service succeeded for one cluster's callers while some ended, milliseconds. */
+export function longestGapMs(seconds: readonly RunSecond[], of: { readonly service: string; readonly source: string }): number {
+  let [longest, length] = [0, 0];
+  for (const { cells } of seconds) {
+    const own = cells.filter(({ service, source }) => service === of.service && source === of.source);
+    const requests = sum(own, 'requests');
+    if (requests === 0) continue;
+    length = requests === sum(own, 'failed') ? length + 1 : 0;
+    longest = Math.max(longest, length);
+  }
+  return longest * SECOND_MS;
+}
+
+/** Added up. */
+export function sum(cells: readonly RunCell[], field: 'requests' | 'failed' | 'attempts'): number {
+  return cells.reduce((total, cell) => total + cell[field], 0);
+}

@@ -1,0 +1,57 @@
+/** PURE: a run for people and for tools. */
+import type { DrillState, RunPlan } from './drill-state.ts';
+import { isOver, waitsFor } from './drill-state.ts';
+import type { Recovery, RunEvidence } from './run-evidence.ts';
+import { isInForce } from './run-progress.ts';
+import { objectivesOf, rtoOf } from './run-verdict.ts';
+
+/** `.status`, but for what every resource has. */
+export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence): Readonly<Record<string, unknown>> {
+  const { phase, outcome, message, startedBy, services, clusters, approvals, notes, phases, timeline, percent } = state;
+  const isLive = isInForce(state);
+  const recovery = isLive ? evidence.recovery : undefined;
+  const waiting = phase === 'Preflight' ? (evidence.refusal?.message ?? waitsFor(evidence)) : undefined;
+  const { expected, acked } = isLive ? evidence.rollout : { expected: 0, acked: 0 };
+  return {
+    ...{ phase, mode: plan.mode, startedBy, phases, timeline },
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(message === undefined ? {} : { message }),
+    ...(waiting === undefined ? {} : { waiting }),
+    ...(services.length === 0 ? {} : { services, clusters }),
+    ...(isLive ? { proxies: { expected, acked } } : {}),
+    ...(isLive && plan.course.type === 'drain' ? { percent } : {}),
+    ...(phase === 'AwaitingApproval' ? { approvalsNeeded: plan.course.approvals.required } : {}),
+    ...(approvals.length === 0 ? {} : { approvals }),
+    ...(notes.length === 0 ? {} : { notes }),
+    ...(plan.overrides.length === 0 ? {} : { overrides: plan.overrides }),
+    ...(isOver(state) ? {} : { checks: checksOf(evidence) }),
+    ...(recovery === undefined ? {} : measured(state, plan, recovery)),
+    ...(state.results === undefined ? {} : { results: state.results }),
+    conditions: [
+      {
+        type: 'Progressing',
+        status: isOver(state) ? 'False' : 'True',
+        reason: outcome ?? phase,
+        message: waiting ?? message ?? '',
+      },
+    ],
+  };
+}
+
+/** What is seen of it so far, or was in the end. */
+export function measured(state: DrillState, plan: RunPlan, recovery: Recovery): Readonly<Record<string, unknown>> {
+  const rtoMs = rtoOf(state, recovery);
+  return {
+    requests: recovery.requests,
+    requestsFailed: recovery.failed,
+    ...(rtoMs === null ? {} : { rtoMs }),
+    objectives: objectivesOf(state, plan, { recovery }),
+  };
+}
+
+function checksOf({ checks }: RunEvidence): readonly object[] {
+  return checks.map(({ role, state: { name, verdict, message, samples } }) => {
+    const value = samples.at(-1)?.value;
+    return { name, role, verdict, ...(message === '' ? {} : { message }), ...(value === undefined ? {} : { value }) };
+  });
+}
