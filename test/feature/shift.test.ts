@@ -131,4 +131,25 @@ describe('a shift in steps', { timeout: DEADLINE_MS }, () => {
     expect(Math.min(by.get('v1') ?? 0, by.get('v2') ?? 0)).toBeGreaterThan(GETS_PER_SECOND);
     expect(sent).toBeGreaterThan(4 * GETS_PER_SECOND);
   });
+  it('sends testers by a header, and copies, where its steps say, until it is taken back', async () => {
+    const spec = {
+      ...SHIFT.spec,
+      steps: [
+        { setHeaderRoute: { name: 'testers', match: { 'x-tester': { exact: 'yes' } }, destination: 'canary' } },
+        { setMirror: { destination: 'canary', percent: 100 } },
+        { pause: {} },
+      ],
+    };
+    expect(await hawser.run(['apply', '-f', '-'], { input: JSON.stringify({ ...SHIFT, spec }) })).toMatchObject({ status: 0 });
+    await comesTo('Paused');
+    const tester = { via: CLIENT, host: HOST, headers: { 'x-tester': 'yes' } };
+    await eventually(async () => (await call(tester)).servedBy === 'v2', 'the tester does not come to v2');
+    const copies = (): number => apps[1]?.received.get('GET ') ?? 0;
+    const before = copies();
+    expect((await call({ via: CLIENT, host: HOST })).servedBy).toBe('v1');
+    await eventually(() => copies() > before, 'no copy reaches v2');
+    expect(await shift('abort')).toMatchObject({ status: 0 });
+    await comesTo('RolledBack');
+    await eventually(async () => (await call(tester)).servedBy === 'v1', 'the tester still comes to v2');
+  });
 });

@@ -98,11 +98,11 @@ export class HawserProcesses {
     return join(this.folder, '.hawser/hub/keys');
   }
 
-  /** Starts a hub with its own PostgreSQL, and with its own NATS unless given; resolves when it is ready. */
-  async startHub(natsUrls?: readonly string[]): Promise<void> {
+  /** Starts a hub with its own PostgreSQL, and with its own NATS unless given, and these further flags; resolves when it is ready. */
+  async startHub(natsUrls?: readonly string[], flags: readonly string[] = []): Promise<void> {
     const [port, postgres, natsPort] = await Promise.all([freePort(), freePort(), freePort()]);
     const nats = natsUrls === undefined ? ['--nats-port', `${natsPort}`] : ['--nats-url', natsUrls.join()];
-    this.#hubArguments = ['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, ...nats];
+    this.#hubArguments = ['hub', 'run', '--port', `${port}`, '--postgres-port', `${postgres}`, ...nats, ...flags];
     this.#url = `http://127.0.0.1:${port}`;
     await this.startHubAgain();
   }
@@ -127,6 +127,13 @@ export class HawserProcesses {
   /** `GET` of the hub's API, as text. */
   async api(path: string): Promise<string> {
     return (await fetch(this.#url + path, { headers: { authorization: `Bearer ${this.adminToken}` } })).text();
+  }
+
+  /** Any request to the hub's API with a JSON body; the status and what was answered. */
+  async ask<T>(method: string, path: string, body?: object): Promise<{ readonly status: number; readonly body: T }> {
+    const headers = { authorization: `Bearer ${this.adminToken}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const answer = await fetch(this.#url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    return { status: answer.status, body: (await answer.json()) as T };
   }
 
   /** Runs a command to its end. */
