@@ -1,5 +1,6 @@
 /** A hub with every route of the product, over a fleet of which nothing is heard and a bus that is away. */
 import type { Bus } from '@hawser/bus/bus.ts';
+import { ReadinessKeeper } from '@hawser/hub/drill/readiness-keeper.ts';
 import { AgentAccounts } from '@hawser/hub/fleet/agent-accounts.ts';
 import type { FleetContext } from '@hawser/hub/fleet/fleet-context.ts';
 import { FleetState } from '@hawser/hub/fleet/fleet-state.ts';
@@ -18,9 +19,11 @@ export async function startWholeHub(dsn: string): Promise<TestHub> {
     ...{ busConnectedSince: () => undefined, startRevision: () => 0, databaseUp: () => true },
   };
   // As if it was stopping: what would be told without an end has one.
+  const memory = new TrafficMemory({ clusters: () => [] });
   addHubRoutes(hub.core, {
     fleet: { context, onChange: () => () => undefined },
-    traffic: { memory: new TrafficMemory({ clusters: () => [] }), clusters: () => [] },
+    traffic: { memory, clusters: () => [] },
+    readiness: new ReadinessKeeper({ context, traffic: () => memory }),
     ...{ bus, signer: generateSigner(), signal: AbortSignal.abort() },
   });
   return hub;

@@ -24,6 +24,7 @@ import { listenChannel } from './db/listen-outbox.ts';
 import { migrate } from './db/migrate.ts';
 import { drainBehaviour } from './drain/drain-behaviour.ts';
 import { HEADROOM, OBSERVATION } from './drain/drain-waits.ts';
+import { drillBehaviour, type KnownReadiness } from './drill/drill-behaviour.ts';
 import { drillRunBehaviour } from './drill/drill-run-behaviour.ts';
 import { drillRunRoutes } from './drill/drill-run-routes.ts';
 import { auditRefusal } from './http/authorize-requests.ts';
@@ -109,6 +110,8 @@ export interface HubCoreParts {
   readonly databaseDeadlineMs?: number;
   /** What moves traffic in steps; without it specs are in force as they are written. */
   readonly operations?: Operations;
+  /** What was found last of the readiness of a drill. */
+  readonly drillReadiness?: KnownReadiness;
   /** Further parts that `/readyz` looks at. */
   readonly readiness?: readonly ReadinessCheck[];
   /** Other bounds of watches than the usual ones. */
@@ -201,6 +204,7 @@ export async function createHubCore(parts: HubCoreParts): Promise<HubCore> {
     TrafficShift: overrideBehaviour(),
     SafetyRule: { statuses: async (_tx, rules) => byUid(rules, (name) => ({ refused: fleet.refusedBy?.(name) ?? [] })) },
     Freeze: { statuses: async (_tx, freezes) => byUid(freezes, (name) => ({ refused: fleet.refusedBy?.(`freeze/${name}`) ?? [] })) },
+    Drill: drillBehaviour(parts.drillReadiness ?? (() => undefined)),
     DrillRun: drillRunBehaviour,
     JoinToken: joinTokenBehaviour({ publicUrl: () => publicUrl, pin: signingKeyPublic, caPin: parts.doors?.caPin }),
   };

@@ -4,6 +4,8 @@ import type { Signer } from '@hawser/wire/signing.ts';
 import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import { drainRoutes } from './drain/drain-routes.ts';
+import { drillViewRoutes } from './drill/drill-view-routes.ts';
+import type { ReadinessKeeper } from './drill/readiness-keeper.ts';
 import { drillReportRoutes } from './drill-report/report-routes.ts';
 import type { Fleet } from './fleet/create-fleet.ts';
 import { explainRouteRoutes } from './fleet/explain-route-routes.ts';
@@ -27,6 +29,7 @@ export interface HubRouteParts {
   readonly bus: Bus;
   readonly signer: Signer;
   readonly traffic: RunningTraffic;
+  readonly readiness: ReadinessKeeper;
   /** Ends what waits when the hub stops. */
   readonly signal: AbortSignal;
   /** How webhook sinks do; without it there are none. */
@@ -42,6 +45,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   fleetRoutes(app, context);
   drillReportRoutes(app, database);
   drainRoutes(app, { database, context, traffic: () => parts.traffic.memory });
+  drillViewRoutes(app, { context, resources, traffic: () => parts.traffic.memory, readiness: parts.readiness });
   rolloutRoutes(app, { context, onChange, signal });
   proxyConfigRoutes(app, { context, bus, signer });
   explainRouteRoutes(app, { context, bus, signer });

@@ -20,6 +20,7 @@ import { openDatabase } from './db/database.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
+import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
 import { Convergence } from './fleet/convergence.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
@@ -137,6 +138,8 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
   late.fleet = fleet;
+  const readiness = new ReadinessKeeper({ context: fleet.context, traffic: () => late.traffic?.memory });
+  registerReadinessMetrics(registry, readiness);
   const operations = new Operations({
     context: fleet.context,
     kinds: operationKinds({
@@ -149,6 +152,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     ...{ config, log, registry, dsn: servers.dsn, signingKeyPublic: keys.signer.publicKey, doors, operations },
     fleet: { ...coreView(fleet.context), onChange: fleet.onChange },
     issueNatsCredentials: natsCredentialsIssuer(keys.operator, { urls: servers.agentNatsUrls, ca: doors.natsCa }),
+    drillReadiness: (drill) => readiness.of(drill),
     readiness: hubParts(late, { bus, signal: group.signal }),
   });
   late.core = core;
@@ -179,8 +183,9 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.traffic = traffic;
   late.operations = startOperations(core.database, { operations, fleet, log, group });
+  startReadiness(readiness, { log, group });
   addHubRoutes(core, {
-    ...{ fleet, bus, traffic, notifications, signer: keys.signer, signal: group.signal },
+    ...{ fleet, bus, traffic, readiness, notifications, signer: keys.signer, signal: group.signal },
     onRotation: () => rotations.hint(),
   });
   return core;

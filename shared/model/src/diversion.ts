@@ -1,5 +1,6 @@
-/** Diversions: what takes requests from a place they would go to. Drains and the spill of overloaded places are both such. Pure. */
+/** Diversions: what takes requests from a place they would go to: Drains, drills, and the spill of overloaded places. Pure. */
 import type { DrainScope, DrainSpec } from './drain.ts';
+import { drillFormOf } from './drill-form.ts';
 import type { FailoverPolicySpec } from './failover-policy.ts';
 import type { MoveTargets } from './move-target.ts';
 import type { Resource } from './resource.ts';
@@ -29,22 +30,31 @@ export interface DivertedPlace {
   readonly throughGateway?: boolean | undefined;
 }
 
+/** What of a Drain agents obey. */
+export type DrainedForm = Pick<DrainSpec, 'scope' | 'services' | 'percent' | 'stages' | 'destinations' | 'panicMode' | 'closeLongLived'>;
+
+/** What takes traffic away: a Drain's form, or that of a drill; undefined for any other policy. */
+export function drainedForm(policy: Pick<Resource, 'kind' | 'spec'>): DrainedForm | undefined {
+  return policy.kind === 'Drain' ? (policy.spec as DrainSpec) : drillFormOf(policy)?.divert;
+}
+
 /**
- * What is diverted of a service: by every Drain that is for it, the oldest first, and by the spill of its failover policy. The same
- * objects while the policies are the same.
+ * What is diverted of a service: by every Drain and drill that is for it, the oldest first, and by the spill of its failover policy. The
+ * same objects while the policies are the same.
  */
 export function diversionsOf(
   drains: Iterable<Resource>,
   failover: FailoverPolicySpec | undefined,
   service: ServiceName,
 ): readonly Diversion[] {
-  const drained = [...drains].filter(({ kind, spec }) => kind === 'Drain' && isSelected((spec as DrainSpec).services, service)).sort(byAge);
+  const forms = [...drains].sort(byAge).flatMap((drain) => drainedForm(drain) ?? []);
+  const drained = forms.filter(({ services }) => isSelected(services, service));
   const spilled = (failover?.spill ?? []).filter((spill) => spill.service === service.service);
-  return [...drained.map(({ spec }) => ofDrain(spec as DrainSpec, service)), ...spilled.map(ofSpill)].filter(({ percent }) => percent > 0);
+  return [...drained.map((form) => ofDrain(form, service)), ...spilled.map(ofSpill)].filter(({ percent }) => percent > 0);
 }
 
-/** The services that a Drain names, by their keys; undefined when it is for all, or for all of a namespace. */
-export function drainedServices({ services }: DrainSpec): readonly string[] | undefined {
+/** The services that are named, by their keys; undefined when it is for all, or for all of a namespace. */
+export function drainedServices({ services }: DrainedForm): readonly string[] | undefined {
   return services === undefined || services.namespaces !== undefined ? undefined : (services.names ?? []);
 }
 
@@ -64,7 +74,7 @@ function isSelected(services: DrainSpec['services'], service: ServiceName): bool
 
 const known = new WeakMap<object, Diversion>();
 
-function ofDrain(spec: DrainSpec, service: ServiceName): Diversion {
+function ofDrain(spec: DrainedForm, service: ServiceName): Diversion {
   const stage = spec.stages?.find(({ services }) => isSelected(services, service));
   return remembered(stage ?? spec, () => {
     const { scope, destinations, panicMode, closeLongLived = false } = spec;

@@ -32,6 +32,12 @@ export function scopesMeet(a: DrainScope, b: DrainScope, places: readonly Cluste
   return places.some((place) => inScope(a, place) && inScope(b, place));
 }
 
+/** A place as it is named on a command line: `REGION`, or `cluster:NAME`, `zone:REGION/ZONE`, `gateway:CLUSTER`. Undefined when it is none. */
+export function scopeNamed(text: string): DrainScope | undefined {
+  const [, kind = 'region', name = ''] = /^(?:(region|cluster|zone|gateway):)?([^:\s]+)$/.exec(text) ?? [];
+  return name === '' || name.includes('/') !== (kind === 'zone') ? undefined : { [kind]: name };
+}
+
 /** Such as `region us-east`, for people. */
 export function scopeText(scope: DrainScope): string {
   const [kind = 'nothing', name = ''] = Object.entries(scope).find(([, value]) => value !== undefined) ?? [];

@@ -2,6 +2,7 @@
 import type { TSchema } from 'typebox';
 import { DrainSpec } from './drain.ts';
 import { DrillSpec } from './drill.ts';
+import { DrillForm, drillFormProblems } from './drill-form.ts';
 import { DrillRunSpec } from './drill-run.ts';
 import { ExtensionProviderSpec } from './extension-provider.ts';
 import { FailoverPolicySpec } from './failover-policy.ts';
@@ -82,7 +83,7 @@ export const KINDS: readonly KindDescriptor[] = [
   },
   { ...HAWSER, kind: 'Drain', plural: 'drains', shortNames: [], namespaced: false, readOnly: false, policy: true, spec: DrainSpec },
   guard('Drill', 'drills', DrillSpec),
-  { ...guard('DrillRun', 'drillruns', DrillRunSpec), policy: true },
+  { ...guard('DrillRun', 'drillruns', DrillRunSpec), policy: true, form: { spec: DrillForm, problems: drillFormProblems } },
   guard('Freeze', 'freezes', FreezeSpec),
   guard('SafetyRule', 'safetyrules', SafetyRuleSpec),
   {

@@ -30,6 +30,11 @@ export const METRICS = {
     ...{ type: 'gauge', labels: ['drain'] },
     help: 'When a drain under way expires, seconds since 1970; given by the leading replica',
   },
+  hub_drill_next_start_timestamp_seconds: {
+    ...{ type: 'gauge', labels: ['drill'] },
+    help: 'When the schedule of a Drill starts it next, seconds since 1970; of those that windows and freezes allow',
+  },
+  hub_drill_ready: { type: 'gauge', help: '1 while a Drill could begin, 0 when it needs attention', labels: ['drill'] },
   hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
   hub_http_bytes_under_way: { type: 'gauge', help: 'Bodies of requests under way and answers to them that are not read yet', labels: [] },
   hub_http_refused_requests_total: {

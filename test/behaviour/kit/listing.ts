@@ -14,6 +14,7 @@ const AREAS: Readonly<Record<string, string>> = {
   VS: 'VirtualService',
   TS: 'TrafficShift',
   DN: 'Drain, spill and shares of clusters',
+  DI: 'Drills',
   TE: 'Telemetry',
   EX: 'AuthorizationPolicy and WasmPlugin',
   DR: 'DestinationRule',

@@ -7,7 +7,7 @@ import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { kindNamed } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
-import { validateResource } from '@hawser/model/validate.ts';
+import { validateInForce } from '@hawser/model/validate.ts';
 import { Mesh } from '../../datapath/kit/mesh.ts';
 import { createTrustDomain } from '../../datapath/kit/pki.ts';
 import { until } from '../../datapath/kit/until.ts';
@@ -234,7 +234,7 @@ export function policy(kind: string, spec: unknown, metadata: Partial<Resource['
 function assertValid(resource: Resource): void {
   const kind = kindNamed(resource.kind);
   if (kind === undefined) throw new Error(`no kind ${resource.kind}`);
-  const result = validateResource(resource, kind);
+  const result = validateInForce(resource, kind);
   if ('issues' in result)
     throw new Error(`the hub refuses it: ${result.issues.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
 }

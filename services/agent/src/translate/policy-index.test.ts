@@ -6,6 +6,10 @@ const shift = (services: readonly string[], share: number): Resource =>
   ours('TrafficShift', { services, regions: { a: share, b: 100 - share } });
 const drain = (spec: object): Resource => ({ ...ours('Drain', { scope: { region: 'a' }, percent: 50, ...spec }), metadata: { name: 'a' } });
 
+const INJECT = { scope: { region: 'a' }, services: ['shop/cart'], fault: { refuse: true } };
+const DIVERT = { scope: { region: 'a' }, services: { names: ['shop/pay'] }, percent: 50 };
+const run = (form: object): Resource => ({ ...ours('DrillRun', { run: 'a', lease: '15s', ...form }), metadata: { name: 'a' } });
+
 function ours(kind: string, spec: unknown): Resource {
   return { apiVersion: 'hawser.dev/v1alpha1', kind, metadata: { namespace: 'shop', name: kind.toLowerCase() }, spec };
 }
@@ -26,6 +30,10 @@ describe('what moves traffic touches the services that it names, and no other', 
     ['an order for the namespace', undefined, ours('FailoverPolicy', { order: ['b'] }), undefined],
     ['a drain of services', undefined, drain({ services: { names: ['shop/cart'] } }), ['*/cart', 'shop/cart']],
     ['a drain of a namespace', undefined, drain({ services: { namespaces: ['shop'] } }), undefined],
+    ['a drill that breaks services', undefined, run({ inject: INJECT }), ['shop/cart']],
+    ['a drill that diverts a service', run({ inject: INJECT }), run({ divert: DIVERT }), ['*/pay', 'shop/cart', 'shop/pay']],
+    ['a drill that diverts all', undefined, run({ divert: { ...DIVERT, services: undefined } }), undefined],
+    ['a drill that cuts agents off', undefined, run({ partition: { clusters: ['a'], from: 'hub' } }), []],
     ['a drain of everything', drain({}), drain({ percent: 60 }), undefined],
   ])('%s', (_title, before, now, touched) => {
     const found = after(before, now).touched;

@@ -1,6 +1,6 @@
 /** Policies by the service they are for. */
-import { type Diversion, diversionsOf, drainedServices } from '@hawser/model/diversion.ts';
-import type { DrainSpec } from '@hawser/model/drain.ts';
+import { type Diversion, type DrainedForm, diversionsOf, drainedForm, drainedServices } from '@hawser/model/diversion.ts';
+import { type DrillInjection, drillFormOf } from '@hawser/model/drill-form.ts';
 import { effectiveFailover, effectiveShift, effectiveSplit } from '@hawser/model/effective-policy.ts';
 import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -46,6 +46,8 @@ export interface ServicePolicies {
   /** Among subsets. */
   readonly split: Resource<TrafficShiftSpec> | undefined;
   readonly diversions: readonly Diversion[];
+  /** What a drill does to it; of several drills the oldest. */
+  readonly injection: DrillInjection | undefined;
 }
 
 /** Policies by the service they are for. */
@@ -71,9 +73,13 @@ interface Tables {
   readonly destination: PolicyTable;
   readonly placing: PolicyTable;
   readonly drains: PolicyTable;
+  /** Drills that do something to a service, by its key. */
+  readonly injections: PolicyTable;
 }
 
-const NO_TABLES: Tables = { virtual: new Map(), delegates: new Map(), destination: new Map(), placing: new Map(), drains: new Map() };
+const NO_TABLES: Tables = {
+  ...{ virtual: new Map(), delegates: new Map(), destination: new Map(), placing: new Map(), drains: new Map(), injections: new Map() },
+};
 /** Drains are for the whole federation, and few. */
 const ALL_DRAINS = '';
 
@@ -103,7 +109,8 @@ class Index implements PolicyIndex {
       delegates: changedTable(tables.delegates, changes, delegateKeys),
       destination: changedTable(tables.destination, changes, destinationRuleKeys),
       placing: changedTable(tables.placing, changes, placedNamespaces),
-      drains: changedTable(tables.drains, changes, ({ kind }) => (kind === 'Drain' ? [ALL_DRAINS] : [])),
+      drains: changedTable(tables.drains, changes, (policy) => (drainedForm(policy) === undefined ? [] : [ALL_DRAINS])),
+      injections: changedTable(tables.injections, changes, (policy) => drillFormOf(policy)?.inject?.services ?? []),
     };
     this.#answers = before === undefined ? new Map() : new Map(before.#answers);
     this.#strays = before === undefined ? new Set() : before.#strays;
@@ -134,8 +141,8 @@ class Index implements PolicyIndex {
   }
 
   closesGateways(cluster: string): boolean {
-    const drains = (this.#tables.drains.get(ALL_DRAINS) ?? []).map(({ spec }) => spec as DrainSpec);
-    const isWhole = ({ percent = 0, closeLongLived, services }: DrainSpec): boolean =>
+    const drains = (this.#tables.drains.get(ALL_DRAINS) ?? []).flatMap((drain) => drainedForm(drain) ?? []);
+    const isWhole = ({ percent = 0, closeLongLived, services }: DrainedForm): boolean =>
       percent >= 100 && closeLongLived === true && services === undefined;
     return drains.some((drain) => drain.scope.gateway === cluster && isWhole(drain));
   }
@@ -159,6 +166,7 @@ class Index implements PolicyIndex {
       shift: effectiveShift(placing, name),
       split: effectiveSplit(placing, name),
       diversions: diversionsOf(this.#tables.drains.get(ALL_DRAINS) ?? [], failover, name),
+      injection: this.#injection(key),
     };
     // A map of its own: that of the index before may share it.
     this.#answers.set(key, new Map([...(this.#answers.get(key) ?? []), [namespace, answer]]));
@@ -173,6 +181,11 @@ class Index implements PolicyIndex {
     });
   }
 
+  #injection(key: string): DrillInjection | undefined {
+    const [oldest] = this.#tables.injections.get(key) ?? [];
+    return oldest === undefined ? undefined : drillFormOf(oldest)?.inject;
+  }
+
   #isAsIn(tables: Tables, key: string, namespace: string): boolean {
     const hosts = hostKeysOf(key);
     return (
@@ -181,7 +194,8 @@ class Index implements PolicyIndex {
       hosts.every((host) => tables.virtual.get(host) === this.#tables.virtual.get(host)) &&
       hosts.every((host) => tables.destination.get(host) === this.#tables.destination.get(host)) &&
       tables.placing.get(namespace) === this.#tables.placing.get(namespace) &&
-      tables.drains === this.#tables.drains
+      tables.drains === this.#tables.drains &&
+      tables.injections.get(key) === this.#tables.injections.get(key)
     );
   }
 }
@@ -198,8 +212,15 @@ function placedNamespaces(policy: Resource): Iterable<string> {
 }
 
 /** Keys that the services may have whose traffic a policy moves; undefined: it does not name them. None of any other kind. */
-function movedServices({ kind, metadata, spec }: Resource): readonly string[] | undefined {
-  if (kind === 'Drain') return drainedServices(spec as DrainSpec)?.flatMap((key) => [key, `*/${parseServiceKey(key).service}`]);
+function movedServices(policy: Resource): readonly string[] | undefined {
+  const { kind, metadata, spec } = policy;
+  const drained = drainedForm(policy);
+  const injected = drillFormOf(policy)?.inject?.services ?? [];
+  if (drained === undefined && injected.length > 0) return injected;
+  if (drained !== undefined) {
+    const named = drainedServices(drained)?.flatMap((key) => [key, `*/${parseServiceKey(key).service}`]);
+    return named && [...named, ...injected];
+  }
   if (kind !== 'FailoverPolicy' && kind !== 'TrafficShift') return [];
   const { services } = (spec ?? {}) as { readonly services?: readonly string[] };
   return services?.flatMap((service) => [`${metadata.namespace ?? ''}/${service}`, `*/${service}`]);
@@ -210,7 +231,8 @@ export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
   if (a === b) return true;
   const sameRules = sameObjects(a.rules, b.rules) && sameObjects(a.connections, b.connections);
   const samePlaces = a.failover === b.failover && a.shift === b.shift && sameObjects(a.diversions, b.diversions);
-  return sameRules && samePlaces && a.split === b.split && sameDestinations(a.destinations, b.destinations);
+  const sameMoves = a.split === b.split && a.injection === b.injection;
+  return sameRules && samePlaces && sameMoves && sameDestinations(a.destinations, b.destinations);
 }
 
 /** Whether two lists have the same objects in the same order. */

@@ -24,6 +24,8 @@ export interface HubClient {
   send(request: HubRequest): Promise<unknown>;
   /** As `send` with GET, but undefined when the hub answers 404. */
   find(path: string): Promise<unknown>;
+  /** What a path answers that has other than JSON, such as a page. */
+  text(path: string): Promise<string>;
   /** What a path that is open to all answers, whatever its status. */
   probe(path: string): Promise<unknown>;
   /** The lines of an answer that does not end, such as a watch, as they come; ends when the hub ends it. */
@@ -82,11 +84,29 @@ export function createHubClient({ url, token, ca }: HubLocation, say?: (line: st
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json', traceparent };
     return readLines((quiet) => ask(url, path, { headers, signal: AbortSignal.any([signal, quiet]) }), { what: `${url}${path}`, trace });
   };
+  const text = (path: string): Promise<string> => {
+    const trace = randomBytes(16).toString('hex');
+    const headers = { authorization: `Bearer ${token}`, traceparent: `00-${trace}-${randomBytes(8).toString('hex')}-01` };
+    return readText(() => ask(url, path, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) }), { what: `${url}${path}`, trace });
+  };
   const probe = async (path: string): Promise<unknown> => {
     const response = await ask(url, path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT_MS) });
     return readJson(response, `GET ${url}${path}`);
   };
-  return { url, send, find, probe, lines };
+  return { url, send, find, text, probe, lines };
+}
+
+async function readText(
+  open: () => Promise<Response>,
+  { what, trace }: { readonly what: string; readonly trace: string },
+): Promise<string> {
+  const response = await open();
+  if (!response.ok) throw refusalOf(response.status, await readJson(response, what), trace);
+  try {
+    return await response.text();
+  } catch (error) {
+    throw unreachable(what, error);
+  }
 }
 
 /** RFC 7234 section 5.5. */

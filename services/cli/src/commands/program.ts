@@ -5,6 +5,7 @@ import { terminal } from '../output/terminal.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addAnalysisCommands } from './analysis-commands.ts';
 import { addDrainCommands } from './drain-commands.ts';
+import { addDrillCommands } from './drill-commands.ts';
 import { addFreezeCommands } from './freeze-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
@@ -67,6 +68,7 @@ export function createProgram(run: Run): Command {
   addFreezeCommands(program, run);
   addTrustCommands(program, run);
   addDrainCommands(program, run);
+  addDrillCommands(program, run);
   addProcessCommands(program, run);
   addProxyCommands(program, run);
   inheritSettings(program);

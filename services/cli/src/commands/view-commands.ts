@@ -96,8 +96,12 @@ function addWhoServes(program: Command, run: Run): void {
     .argument('<namespace/service>')
     .option('--from <cluster>', 'for clients of this cluster alone')
     .option('--without <region>', 'as if this region were gone')
+    .option('--drained <place>', 'as if this were drained: REGION, cluster:NAME, zone:REGION/ZONE or gateway:CLUSTER')
     .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  hawser who-serves bookinfo/ratings --from us-east --without us-west')
+    .addHelpText(
+      'after',
+      '\nExample:\n  hawser who-serves bookinfo/ratings --from us-east --without us-west\n  hawser who-serves bookinfo/reviews --drained cluster:us-east-1',
+    )
     .action((service: string, _flags: unknown, command: Command) =>
       run(async () =>
         (await import('../views/who-serves-command.ts')).whoServesCommand(service, command.optsWithGlobals<WhoServesFlags>()),

@@ -1,4 +1,4 @@
-/** `hawser who-serves NS/SERVICE`: who would answer a client of each cluster, in order, now or without a region. */
+/** `hawser who-serves NS/SERVICE`: who would answer a client of each cluster, in order, now, without a region, or with one drained. */
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
 import { connectHub } from '../commands/connect-hub.ts';
@@ -11,6 +11,7 @@ import type { ViewFlags } from './status-command.ts';
 export interface WhoServesFlags extends ViewFlags {
   readonly from?: string;
   readonly without?: string;
+  readonly drained?: string;
 }
 
 type Row = WhoServesAnswer['answers'][number]['localities'][number] & { readonly from: string };
@@ -24,6 +25,7 @@ export async function whoServesCommand(service: string, flags: WhoServesFlags): 
   const query = new URLSearchParams();
   if (flags.from !== undefined) query.set('from', flags.from);
   if (flags.without !== undefined) query.set('without', flags.without);
+  if (flags.drained !== undefined) query.set('drained', flags.drained);
   const path = `/hawser/v1/services/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/answers`;
   const answer = (await connectHub(flags).send({ path: query.size === 0 ? path : `${path}?${query}` })) as WhoServesAnswer;
   if (flags.output === 'json') printJson(answer);

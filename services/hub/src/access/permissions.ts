@@ -106,6 +106,10 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'POST /hawser/v1/analyze': view('Analysis', 'closed'),
   // As with kubectl, who may not write has no use for it, and it costs the agents work.
   'GET /hawser/v1/local-drains': { ...view('Drain', 'open'), verb: 'list' },
+  // They tell of services of every namespace.
+  'GET /apis/hawser.dev/v1alpha1/drills/:name/plan': { ...view('Drill', 'closed'), verb: 'plan' },
+  'GET /apis/hawser.dev/v1alpha1/drills/:name/readiness': { ...view('Drill', 'closed'), verb: 'readiness' },
+  'GET /hawser/v1/drill-calendar': { ...view('Drill', 'open'), verb: 'calendar' },
   'POST /hawser/v1/drain-plans': { ...view('Drain', 'closed'), verb: 'plan' },
   'POST /hawser/v1/diff': { role: 'operator', verb: 'diff', kind: 'Policy', limited: 'closed' },
   'POST /hawser/v1/apply': { role: 'operator', verb: 'apply', kind: 'Policy', limited: 'closed' },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
+import { learnedKey } from '../overflow/learned-capacity.ts';
 import { contextOf, drainOf, measured, NOW, REVIEWS, type Stream } from './drain-fixture.ts';
 import { borneKey, drainForecast, type ForecastParts, loadBorne } from './drain-forecast.ts';
 
@@ -52,16 +53,27 @@ describe('the forecast of a drain', () => {
 describe('the capacity of a destination', () => {
   const members = [memberOf('us-east'), memberOf('west-1', { region: 'us-west' }), memberOf('west-2', { region: 'us-west' })];
   const load = measured(members, [{ from: 'us-east', to: 'us-east', perSecond: 60 }]);
-  const ofWest = (policy: ReturnType<typeof capacity>, borne: Readonly<Record<string, number>> = {}) =>
+  const ofWest = (policy: ReturnType<typeof capacity>, borne: Readonly<Record<string, number>> = {}, learned?: ForecastParts['learned']) =>
     drainForecast(
       { drain: drainOf('east', { scope: { region: 'us-east' } }), percents: [100] },
-      { context: contextOf({ members, resources: [policy] }), traffic: load, borne },
+      { context: contextOf({ members, resources: [policy] }), traffic: load, borne, learned },
     ).map((one) => `${one.cluster} ${one.capacity}`);
 
   it('of a region is divided among its clusters that serve; one that is named has its own', () => {
     expect(ofWest(capacity({ regions: { 'us-west': 100 } })).sort()).toEqual(['west-1 50', 'west-2 50']);
     expect(ofWest(capacity({ regions: { 'us-west': 100 }, clusters: { 'west-2': 70 } })).sort()).toEqual(['west-1 50', 'west-2 70']);
     expect(ofWest(capacity({ clusters: { 'west-2': 70 } })).sort()).toEqual(['west-1 undefined', 'west-2 70']);
+  });
+
+  it('is what it was seen to answer well, where the policy asks for that alone', () => {
+    const learned = new Map([[learnedKey(REVIEWS, 'west-1'), 90]]);
+    expect(ofWest(capacity({ learned: true }), {}, learned).sort()).toEqual(['west-1 90', 'west-2 undefined']);
+    expect(ofWest(capacity({ learned: true, clusters: { 'west-1': 40 } }), {}, learned).sort()).toEqual(['west-1 40', 'west-2 undefined']);
+    expect(ofWest(capacity({ clusters: { 'west-2': 70 } }), {}, learned).sort()).toEqual(['west-1 undefined', 'west-2 70']);
+    expect(ofWest(capacity({ learned: true }), { [borneKey(REVIEWS, 'west-1')]: 70 }, learned).sort()).toEqual([
+      'west-1 100',
+      'west-2 undefined',
+    ]);
   });
 
   it('is what it bore when it was left, and a little more, where nothing is declared', () => {

@@ -7,6 +7,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { serviceAnswers } from '../fleet/service-view.ts';
+import { type LearnedCapacity, learnedKey } from '../overflow/learned-capacity.ts';
 import { resourcesInForce } from '../placement/spec-in-force.ts';
 import { type StagePercents, stagedForm } from './drain-stages.ts';
 import { servicesMoved } from './drain-world.ts';
@@ -16,6 +17,8 @@ import { type Headroom, headroomOf, type ServiceLoad } from './headroom.ts';
 export interface ForecastParts {
   readonly context: FleetContext;
   readonly traffic: MeasuredTraffic | undefined;
+  /** Where a policy asks for it, what clusters were seen to answer well is what they can take. */
+  readonly learned?: LearnedCapacity | undefined;
   /** Requests/s that a cluster was seen to bear of a service, by `borneKey`; none where nothing was seen. */
   readonly borne: Readonly<Record<string, number>>;
   /** Part of the capacity that is to stay free, 0 to 1, where that is another than usual. */
@@ -114,7 +117,7 @@ interface CapacityOf {
   readonly parts: ForecastParts;
 }
 
-/** What is declared in the FailoverPolicy in force, of a region in equal parts among its clusters that serve; else what it was seen to bear. */
+/** What is declared in the FailoverPolicy in force, of a region in equal parts among its clusters that serve; else the most that it was seen to bear. */
 function capacityOf({ name, policies, parts }: CapacityOf): (cluster: string) => number | undefined {
   const { capacity } = effectiveFailover(policies, name) ?? {};
   const key = `${name.namespace}/${name.service}`;
@@ -124,8 +127,10 @@ function capacityOf({ name, policies, parts }: CapacityOf): (cluster: string) =>
     const inRegion = serving.filter(({ member }) => member.region === region).length;
     const regional = capacity?.regions?.[region];
     const declared = capacity?.clusters?.[cluster] ?? (regional === undefined ? undefined : regional / Math.max(1, inRegion));
+    const learned = capacity?.learned === true ? parts.learned?.get(learnedKey(key, cluster)) : undefined;
     const borne = parts.borne[borneKey(key, cluster)];
-    return declared ?? (borne === undefined ? undefined : borne / BORNE);
+    const seen = Math.max(learned ?? 0, (borne ?? 0) / BORNE);
+    return declared ?? (seen > 0 ? seen : undefined);
   };
 }
 

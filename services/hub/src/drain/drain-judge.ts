@@ -6,6 +6,7 @@ import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationContext } from '../operations/operation-kind.ts';
+import type { LearnedCapacity } from '../overflow/learned-capacity.ts';
 import { permitIn } from '../safety/steering-world.ts';
 import { assertionRefusal, unknownScope } from './drain-assertions.ts';
 import type { DrainEvidence, Refusal, Residual, RolloutEvidence } from './drain-evidence.ts';
@@ -25,6 +26,7 @@ import {
   servicesMoved,
   takenBy,
 } from './drain-world.ts';
+import type { ForecastMemory } from './forecast-memory.ts';
 import { headroomRefusal } from './headroom.ts';
 import { residualOf } from './residual.ts';
 
@@ -32,6 +34,10 @@ import { residualOf } from './residual.ts';
 export interface DrainParts {
   /** Undefined while traffic is not measured. */
   readonly traffic: () => MeasuredTraffic | undefined;
+  /** What clusters were seen to answer well; undefined: nothing is known. */
+  readonly learned?: () => LearnedCapacity;
+  /** Where there is none, every look makes its forecast anew. */
+  readonly forecasts?: ForecastMemory;
 }
 
 /** Of the healthy endpoints, this part must be healthy before traffic comes back. */
@@ -157,8 +163,15 @@ export class JudgedDrain implements DrainEvidence {
 
   #shortOf(percents: StagePercents): Refusal | undefined {
     if (this.course.overrides.includes(HEADROOM)) return undefined;
-    const parts = { context: this.#context, traffic: this.#parts.traffic(), borne: this.#state?.baseline ?? {} };
-    return headroomRefusal(drainForecast({ drain: this.#drain, percents }, parts));
+    const { traffic: trafficOf, learned: learnedOf, forecasts } = this.#parts;
+    const [traffic, learned] = [trafficOf(), learnedOf?.()];
+    const parts = { context: this.#context, traffic, learned, borne: this.#state?.baseline ?? {} };
+    const make = (): Refusal | undefined => headroomRefusal(drainForecast({ drain: this.#drain, percents }, parts));
+    const { uid = '', generation } = this.#drain.metadata;
+    // What it bore before is the same as long as it is the same operation.
+    const from = [this.#context.distribution.desired, this.#context.fleet.revision, traffic?.knownUntil(), learned, generation];
+    const key = `${uid} ${this.#state?.phases[0]?.at ?? ''} ${percents.join()}`;
+    return forecasts === undefined || this.#state === undefined ? make() : forecasts.refusal(key, from, make);
   }
 
   /** What comes back must speak, and be healthy. */

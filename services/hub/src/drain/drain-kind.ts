@@ -6,6 +6,7 @@ import type { Statements } from '../db/database.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { StatusError } from '../http/status.ts';
 import type { OperationKind } from '../operations/operation-kind.ts';
+import { learnedCapacity } from '../overflow/learned-store.ts';
 import { commanded, DRAIN_COMMANDS, type DrainCommand } from './drain-commands.ts';
 import { formOf } from './drain-forecast.ts';
 import { type DrainParts, JudgedDrain } from './drain-judge.ts';
@@ -15,6 +16,7 @@ import { type Position, percentsOf } from './drain-stages.ts';
 import { advance, type DrainState, isOver, started } from './drain-state.ts';
 import { statusOf } from './drain-status.ts';
 import { drainsUnderWay } from './drain-store.ts';
+import { ForecastMemory } from './forecast-memory.ts';
 
 /** What drains need. */
 export interface DrainKindParts extends DrainParts {
@@ -24,6 +26,7 @@ export interface DrainKindParts extends DrainParts {
 
 /** The kind. */
 export function drainKind(parts: DrainKindParts): OperationKind<DrainState, JudgedDrain> {
+  const forecasts = new ForecastMemory();
   return {
     kind: 'Drain',
     commands: DRAIN_COMMANDS,
@@ -34,10 +37,12 @@ export function drainKind(parts: DrainKindParts): OperationKind<DrainState, Judg
         : `it keeps ${percent} % of the traffic away, which would all come back at once; hawser drain restore ${name} first`,
     evidence: (context, drain, state) => {
       if (state !== undefined) parts.drains.seen(drain.metadata.name, context.now + state.expiresClock - context.clock);
-      return new JudgedDrain(context, drain, { state, parts });
+      return new JudgedDrain(context, drain, { state, parts: { ...parts, forecasts } });
     },
-    attend: (underWay) =>
-      parts.drains.attend(underWay.map(({ resource, state }) => ({ name: resource.metadata.name, phase: state.phase }))),
+    attend: (underWay) => {
+      forecasts.keepOnly(new Set(underWay.map(({ resource }) => resource.metadata.uid ?? '')));
+      parts.drains.attend(underWay.map(({ resource, state }) => ({ name: resource.metadata.name, phase: state.phase })));
+    },
     start: (_drain, evidence, { actor }) => started(evidence.course, evidence, actor),
     advance: (state, _drain, evidence) => advance(state, evidence.course, evidence),
     command: (state, command, { actor }, evidence) =>
@@ -67,7 +72,8 @@ async function writtenProblems(tx: Statements, drain: Resource, parts: DrainKind
   if (parts.context.distribution.desired === undefined)
     throw new StatusError('ServiceUnavailable', 'the hub has not read yet which clusters there are; try again in a moment');
   const others = await drainsUnderWay(tx, drain.metadata.name);
-  return refusalsOf(drain, others, parts)
+  const learned = await learnedCapacity(tx);
+  return refusalsOf(drain, others, { ...parts, learned: () => learned })
     .slice(0, 1)
     .map(({ rule, message }) => ({ path: 'spec.scope', code: 'FieldValueForbidden', message: `rule ${rule}: ${message}` }));
 }

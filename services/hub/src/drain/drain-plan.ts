@@ -32,7 +32,7 @@ export function refusalsOf(drain: Resource, others: readonly Taken[], parts: Pla
   const isWaived = urgency === 'emergency' || overrides.includes(HEADROOM);
   const short = isWaived
     ? undefined
-    : headroomRefusal(drainForecast({ drain, percents }, { context, traffic: parts.traffic(), borne: {} }));
+    : headroomRefusal(drainForecast({ drain, percents }, { context, traffic: parts.traffic(), learned: parts.learned?.(), borne: {} }));
   return [asserted, guarded, short].filter((refusal) => refusal !== undefined);
 }
 
@@ -43,7 +43,7 @@ export function planOf(drain: Resource, others: readonly Taken[], parts: PlanPar
   const course = resolvedCourse(spec);
   const { steps, stages, urgency } = course;
   const percents = percentsAt(steps.length - 1, course);
-  const forecast = drainForecast({ drain, percents }, { context, traffic: parts.traffic(), borne: {} });
+  const forecast = drainForecast({ drain, percents }, { context, traffic: parts.traffic(), learned: parts.learned?.(), borne: {} });
   return {
     clusters: membersIn(context, spec).map(({ name }) => name),
     services: [...servicesMoved(context, spec)],

@@ -4,9 +4,10 @@ import { kindNamed } from '@hawser/model/kinds.ts';
 import { validateResource } from '@hawser/model/validate.ts';
 import { type DrainPlan, DrainPlanRequest, type LocalDrains } from '@hawser/wire/drain.ts';
 import type { FastifyInstance } from 'fastify';
-import type { Database } from '../db/database.ts';
+import type { Database, Statements } from '../db/database.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { invalid, StatusError } from '../http/status.ts';
+import { learnedCapacity } from '../overflow/learned-store.ts';
 import { type PlanParts, planOf } from './drain-plan.ts';
 import { drainsUnderWay } from './drain-store.ts';
 
@@ -32,8 +33,9 @@ export function drainRoutes(app: FastifyInstance, parts: DrainRouteParts): void 
       if ('issues' in checked) throw invalid({ kind, namespace: '', name }, checked.issues);
       if (context.distribution.desired === undefined)
         throw new StatusError('ServiceUnavailable', 'the hub has not read yet which clusters there are; try again in a moment');
-      const others = await database.transaction((tx) => drainsUnderWay(tx, name), { accessMode: 'read only' });
-      return planOf(checked.resource, others, parts);
+      const read = async (tx: Statements) => ({ others: await drainsUnderWay(tx, name), learned: await learnedCapacity(tx) });
+      const { others, learned } = await database.transaction(read, { accessMode: 'read only' });
+      return planOf(checked.resource, others, { ...parts, learned: () => learned });
     },
   );
 }

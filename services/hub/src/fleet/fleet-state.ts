@@ -39,6 +39,7 @@ export class FleetState {
   readonly #pool = new SummaryPool();
   readonly #keyOwners = new KeyOwners();
   #listed = false;
+  #revision = 0;
   /** Worked out when asked for; forgotten when a service or its ports change. */
   #services: ReadonlyMap<string, ReadonlySet<number>> | undefined;
 
@@ -49,6 +50,11 @@ export class FleetState {
   /** Members by name, sorted. */
   clusters(): readonly ClusterView[] {
     return [...this.#clusters.values()];
+  }
+
+  /** Rises with every change of members and of what they serve. */
+  get revision(): number {
+    return this.#revision;
   }
 
   cluster(name: string): ClusterView | undefined {
@@ -85,6 +91,7 @@ export class FleetState {
   /** Replaces the roster. A new epoch of a member starts with nothing known of it. */
   setMembers(members: readonly RosterMember[]): void {
     const before = new Map(this.#clusters);
+    this.#revision += 1;
     this.#services = undefined;
     this.#clusters.clear();
     const epochs = new Map(members.map(({ name, epoch }) => [name, epoch]));
@@ -106,6 +113,7 @@ export class FleetState {
     const kept = mayExport(view.member, summary) ? view.shards : view.withheld;
     if (kept.get(key)?.ports !== summary.ports) this.#services = undefined;
     kept.set(key, summary);
+    this.#revision += 1;
     this.#changed();
   }
 
@@ -113,6 +121,7 @@ export class FleetState {
   removeShard(cluster: string, service: ServiceName): void {
     const view = this.#clusters.get(cluster);
     view?.withheld.delete(serviceKey(service));
+    this.#revision += 1;
     if (view?.shards.delete(serviceKey(service)) === true) this.#services = undefined;
     this.#changed();
   }

@@ -20,7 +20,7 @@ export interface ServiceOverview extends WhoServesAnswer {
 export function serviceAnswers(
   context: FleetContext,
   service: ServiceName,
-  options: Pick<WhoServesInput, 'from' | 'without'> & { readonly policies?: WhoServesInput['policies'] } = {},
+  options: Pick<WhoServesInput, 'from' | 'without' | 'drained'> & { readonly policies?: WhoServesInput['policies'] } = {},
 ): WhoServesAnswer | undefined {
   const key = serviceKey(service);
   const clusters = context.fleet.clusters();

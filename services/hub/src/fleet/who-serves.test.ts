@@ -37,6 +37,17 @@ describe('whoServes', () => {
     expect(order([byOrder])).toEqual(['us-west@0', 'eu-west@1']);
   });
 
+  it('answers as if a place were drained, as agents would obey that', () => {
+    expect(order([byOrder], { drained: { region: 'us-west' } })).toEqual(['eu-west@0']);
+    expect(order([byOrder], { drained: { cluster: 'eu-west' } })).toEqual(['us-west@0']);
+    expect(order([byOrder], { drained: { zone: 'us-west/a' } })).toEqual(['eu-west@0']);
+    expect(order([byOrder], { drained: { gateway: 'us-west' } })).toEqual(['eu-west@0']);
+    expect(order([byOrder], { from: 'us-west', drained: { gateway: 'us-west' } })).toEqual(['us-west@0', 'eu-west@1']);
+    const west: Resource = { ...policyOf('Drain', 'west', { scope: { region: 'us-west' }, percent: 100 }), metadata: { name: 'west' } };
+    // Nobody else serves: then what is drained does.
+    expect(order([byOrder, west], { drained: { region: 'eu-west' } })).toEqual(['eu-west@0', 'us-west@0']);
+  });
+
   it('answers as if a region were gone', () => {
     expect(order([byOrder], { without: 'us-west' })).toEqual(['eu-west@0']);
   });

@@ -1,6 +1,7 @@
 /** Who answers for a service, as the clients of each cluster see it: the order that agents compile into EDS. Pure. */
 
 import { diversionsOf } from '@hawser/model/diversion.ts';
+import type { DrainScope, DrainSpec } from '@hawser/model/drain.ts';
 import { effectiveFailover, effectiveLocality, effectiveShift, effectiveSplit } from '@hawser/model/effective-policy.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import { localityPriorities } from '@hawser/model/locality-priorities.ts';
@@ -33,6 +34,8 @@ export interface WhoServesInput {
   readonly from?: string | undefined;
   /** As if the clusters of this region had no endpoints. */
   readonly without?: string | undefined;
+  /** As if this were wholly drained, beside what is. */
+  readonly drained?: DrainScope | undefined;
 }
 
 type Answer = WhoServesAnswer['answers'][number];
@@ -40,7 +43,8 @@ type Locality = Answer['localities'][number];
 type Excluded = NonNullable<WhoServesAnswer['answers'][number]['excluded']>[number];
 
 /** The answer of `GET /hawser/v1/services/NAMESPACE/SERVICE/answers`, clusters in the order given, localities by priority. */
-export function whoServes(input: WhoServesInput): WhoServesAnswer {
+export function whoServes(asked: WhoServesInput): WhoServesAnswer {
+  const input = asked.drained === undefined ? asked : { ...asked, policies: [...asked.policies, asDrain(asked.drained)] };
   const clients = input.clusters.filter(({ member }) => input.from === undefined || member.name === input.from);
   return {
     service: serviceKey(input.service),
@@ -54,6 +58,11 @@ export function whoServes(input: WhoServesInput): WhoServesAnswer {
       };
     }),
   };
+}
+
+/** A Drain that nobody made: agents would obey it so. */
+function asDrain(scope: DrainScope): Resource<DrainSpec> {
+  return { apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: '' }, spec: { scope, percent: 100 } };
 }
 
 /** What TrafficShifts have in force for these callers: one among places, and one among versions. */

@@ -5,6 +5,7 @@ import { drainKind } from '../drain/drain-kind.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { drainMoves } from '../drain/drain-world.ts';
 import { drillRunKind } from '../drill/drill-run-kind.ts';
+import type { LearnedCapacity } from '../overflow/learned-capacity.ts';
 import { overflowKind } from '../overflow/overflow-kind.ts';
 import { type ShiftParts, shiftKind } from '../shift/shift-kind.ts';
 import type { OperationKind } from './operation-kind.ts';
@@ -20,12 +21,16 @@ export interface OperationKindParts extends ShiftParts {
 export function operationKinds({ registry, ...parts }: OperationKindParts): readonly OperationKind[] {
   const drains = new DrainAccounts();
   registerDrainMetrics(registry, drains);
+  let learned: LearnedCapacity = new Map();
+  const onLearned = (now: LearnedCapacity): void => {
+    learned = now;
+  };
   const moves = { underWay: () => drainMoves(parts.context) };
   const startChecks = parts.startChecks ?? (() => ({ verdicts: () => [], stop: () => undefined }));
   return [
     shiftKind({ moves, registry, ...parts }),
-    drainKind({ ...parts, drains }) as OperationKind,
+    drainKind({ ...parts, drains, learned: () => learned }) as OperationKind,
     drillRunKind({ ...parts, startChecks }) as OperationKind,
-    overflowKind(parts),
+    overflowKind({ ...parts, onLearned }),
   ];
 }

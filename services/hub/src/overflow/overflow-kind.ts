@@ -5,6 +5,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationKind } from '../operations/operation-kind.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
+import { type LearnedCapacity, learnedOf } from './learned-capacity.ts';
 import { measuredLoads } from './overflow-loads.ts';
 import { advancedOverflow, type OverflowEvidence, type OverflowState, spillingForm, startedOverflow } from './overflow-state.ts';
 
@@ -12,12 +13,14 @@ import { advancedOverflow, type OverflowEvidence, type OverflowState, spillingFo
 export interface OverflowParts {
   /** Undefined while nothing is measured. */
   readonly traffic?: (() => MeasuredTraffic | undefined) | undefined;
+  /** Told what was learned, whenever the leader looks. */
+  readonly onLearned?: (learned: LearnedCapacity) => void;
 }
 
 const specOf = (resource: Resource): FailoverPolicySpec => resource.spec as FailoverPolicySpec;
 
 /** Builds the kind. */
-export function overflowKind({ traffic }: OverflowParts): OperationKind<OverflowState, OverflowEvidence> {
+export function overflowKind({ traffic, onLearned }: OverflowParts): OperationKind<OverflowState, OverflowEvidence> {
   return {
     kind: 'FailoverPolicy',
     commands: [],
@@ -44,6 +47,8 @@ export function overflowKind({ traffic }: OverflowParts): OperationKind<Overflow
       return { overflow: { phase, ...(message === undefined ? {} : { message }), spill, learned } };
     },
     isEnded: ({ phase }) => phase === 'Ended',
+    attend: (underWay) =>
+      onLearned?.(learnedOf(underWay.map(({ resource, state }) => ({ namespace: resource.metadata.namespace ?? '', state })))),
   };
 }
 

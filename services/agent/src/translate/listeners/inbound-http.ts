@@ -1,5 +1,6 @@
 /** The server sidecar's HTTP side. */
 import { create } from '@bufbuild/protobuf';
+import type { DrillFault } from '@hawser/model/drill-form.ts';
 import { VirtualHost_TlsRequirementType } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { GrpcWebSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
@@ -14,12 +15,15 @@ import { encoded } from '../encode.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
 import { PLAIN_PASSED } from '../telemetry/plain-logs.ts';
 import { ADS, extension, type Init, millis } from '../wire-values.ts';
+import { delayFilters, failingRoutes } from './faulted-chains.ts';
 
 /** What a port's HTTP is like. */
 export interface InboundHttp {
   readonly application?: string | undefined;
   /** Whether callers are not of the mesh. */
   readonly isOutside?: boolean;
+  /** What a drill does to requests. */
+  readonly fault?: DrillFault | undefined;
 }
 
 /**
@@ -27,7 +31,7 @@ export interface InboundHttp {
  * answer says so in a header; the caller's sidecar may then repeat any request. An application cannot set that header.
  */
 export function inboundHttp(statPrefix: string, routes: string, options: InboundHttp = {}): ReturnType<typeof extension> {
-  const { application, isOutside = false } = options;
+  const { application, isOutside = false, fault } = options;
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
@@ -35,6 +39,7 @@ export function inboundHttp(statPrefix: string, routes: string, options: Inbound
     normalizePath: true,
     mergeSlashes: true,
     httpFilters: [
+      ...delayFilters(fault),
       // Browsers cannot speak gRPC: theirs is translated, everybody else's passes as it is.
       ...(application === 'grpc-web' ? [extension('envoy.filters.http.grpc_web', GrpcWebSchema, {})] : []),
       extension('envoy.filters.http.router', RouterSchema, {}),
@@ -65,17 +70,24 @@ function unsent(): Pick<Init<typeof HttpConnectionManagerSchema>, 'localReplyCon
   };
 }
 
+/** What becomes of some requests on the way to the application. */
+export interface InboundRoutes {
+  /** Whether callers are told to come again by HTTPS. */
+  readonly redirects?: boolean;
+  /** What a drill does to requests. */
+  readonly fault?: DrillFault | undefined;
+}
+
 /**
  * The way from a server's sidecar to the application; apart from the listener, for who may take it changes without cutting anybody.
- * Callers may be told to come again by HTTPS.
  */
-export function inboundRoutes(name: string, cluster: string, redirects = false): XdsResource {
+export function inboundRoutes(name: string, cluster: string, { redirects = false, fault }: InboundRoutes = {}): XdsResource {
   const routes = create(RouteConfigurationSchema, {
     name,
     responseHeadersToRemove: [UNSENT_HEADER],
     virtualHosts: [
       {
-        ...{ name: cluster, domains: ['*'], routes: [{ match: ANY_PATH, action: toApplication(cluster) }] },
+        ...{ name: cluster, domains: ['*'], routes: [...failingRoutes(fault), { match: ANY_PATH, action: toApplication(cluster) }] },
         ...(redirects ? { requireTls: VirtualHost_TlsRequirementType.ALL } : {}),
       },
     ],

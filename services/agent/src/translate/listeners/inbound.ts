@@ -1,5 +1,6 @@
 /** What calls a workload: its sidecar's listener with a filter chain per service port, and the way to the application. */
 import { create } from '@bufbuild/protobuf';
+import type { DrillFault } from '@hawser/model/drill-form.ts';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
@@ -15,6 +16,7 @@ import { serverTls } from '../tls.ts';
 import { tcpTimes } from '../upstreams/connection-pool.ts';
 import { extension, type Init, socketAddress } from '../wire-values.ts';
 import { applicationCluster } from './application-cluster.ts';
+import { faultedChain } from './faulted-chains.ts';
 import { inboundHttp, inboundRoutes } from './inbound-http.ts';
 import { inboundTcp } from './inbound-tcp.ts';
 import { type InboundBounds, ingressOf, poolOf, takenAs } from './ingress.ts';
@@ -31,6 +33,8 @@ export interface ServedPort {
   readonly targetPort: number;
   /** Whether it is drained: connections that are left end. */
   readonly isDrained?: true;
+  /** What a drill does to calls of the mesh. */
+  readonly fault?: DrillFault;
 }
 
 /** How a proxy takes what calls its workload. */
@@ -66,7 +70,7 @@ export function inboundResources(address: string, served: readonly ServedPort[],
     .map(([name, port]) => applicationCluster(name, { workload: { address, isCaptured }, port, bounds }));
   const routes = sorted
     .filter((port) => port.protocol !== 'tcp' && (isCaptured || httpFilter(port) === undefined))
-    .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol)));
+    .map((port) => inboundRoutes(routesOf(port), inboundClusterName(port.targetPort, port.protocol), { fault: port.fault }));
   const context = { address, bounds, endTls };
   const here = isCaptured
     ? capturedListener(sorted, capturedWays(outside, peers, context), { ...context, severed })
@@ -169,15 +173,16 @@ function filterChains(
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
   const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
-  if (served.protocol === 'tcp') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp }];
+  const faulted = (one: Init<typeof FilterChainSchema>) => faultedChain(one, served.fault);
+  if (served.protocol === 'tcp') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp })];
   const http = {
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
     filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
   };
-  if (served.application !== 'auto') return [{ ...chain, filterChainMatch: { serverNames: [name] }, ...http }];
+  if (served.application !== 'auto') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...http })];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [
-    { ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http },
-    { ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp },
+    faulted({ ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http }),
+    faulted({ ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp }),
   ];
 }

@@ -98,7 +98,7 @@ function outsideChain({ served, ingress }: OutsidePort, { bounds, endTls }: Outs
   const isHttp = spokenBy(served, ingress) === 'http';
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const routes = `${inboundRoutesName(served.targetPort, served.port, served.name)}|outside`;
-  const way = isHttp ? [inboundRoutes(routes, cluster, redirects)] : [];
+  const way = isHttp ? [inboundRoutes(routes, cluster, { redirects })] : [];
   const filter = isHttp
     ? inboundHttp(name, routes, { application: served.application, isOutside: true })
     : inboundTcp(name, cluster, { ...tcpTimes(poolOf(bounds, ingress)), counted: PLAIN_PASSED });

@@ -1,5 +1,6 @@
 /** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
-import { isFrom } from '@hawser/model/diversion.ts';
+import { type DivertedPlace, isFrom } from '@hawser/model/diversion.ts';
+import type { DrillFault } from '@hawser/model/drill-form.ts';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { type Fleet, samePlaces } from '../fleet.ts';
@@ -49,7 +50,9 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
       isSame && before.shape === shape && placesAlike(before.input, input) ? before.endpoints : serviceEndpoints(view, fleet, shape),
     leadsTo: isSame && before.input.policies === input.policies ? before.leadsTo : destinationKeys(input.policies, input.key),
     served:
-      before !== undefined && before.view.own === view.own && isSameDrain(before, view, fleet) ? before.served : servedPorts(view, fleet),
+      before !== undefined && before.view.own === view.own && isTreatedAlike(before, view, fleet)
+        ? before.served
+        : servedPorts(view, fleet),
     labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
   };
 }
@@ -81,25 +84,34 @@ export function compiledHosts(compiled: CompiledService, lookup: ServiceLookup, 
   return virtualHosts(compiled.view, lookup, scope).map(encodedHost);
 }
 
-function isSameDrain(before: CompiledService, view: ServiceView, fleet: Fleet): boolean {
-  return isClosed(before.view, before.fleet) === isClosed(view, fleet);
+function isTreatedAlike(before: CompiledService, view: ServiceView, fleet: Fleet): boolean {
+  return isClosed(before.view, before.fleet) === isClosed(view, fleet) && faultHere(before.view, before.fleet) === faultHere(view, fleet);
+}
+
+/** What a drill does to the service at the proxies of the own cluster. */
+function faultHere({ policies: { injection } }: ServiceView, fleet: Fleet): DrillFault | undefined {
+  return injection !== undefined && isFrom({ from: injection.scope }, here(fleet)) ? injection.fault : undefined;
+}
+
+function here({ self }: Fleet): DivertedPlace {
+  return { cluster: self.name, region: self.region, zone: self.zone };
 }
 
 /** Whether the own cluster is drained of the service, and connections to it that are left have to end. */
-function isClosed({ policies }: ServiceView, { self }: Fleet): boolean {
-  const here = { cluster: self.name, region: self.region, zone: self.zone };
-  return policies.diversions.some((diversion) => diversion.closes && isFrom(diversion, here));
+function isClosed({ policies }: ServiceView, fleet: Fleet): boolean {
+  return policies.diversions.some((diversion) => diversion.closes && isFrom(diversion, here(fleet)));
 }
 
 function servedPorts(view: ServiceView, fleet: Fleet): ReadonlyMap<string, readonly ServedPort[]> {
   const own: EndpointShard | undefined = view.own;
   if (own === undefined) return new Map();
-  const drained = isClosed(view, fleet) ? { isDrained: true as const } : {};
+  const fault = faultHere(view, fleet);
+  const treated = { ...(isClosed(view, fleet) ? { isDrained: true as const } : {}), ...(fault === undefined ? {} : { fault }) };
   const served = new Map<string, ServedPort[]>();
   for (const endpoint of own.endpoints) {
     const ports = own.ports.flatMap(({ port, protocol, application }) => {
       const targetPort = endpoint.targetPorts[String(port)];
-      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort, ...drained }];
+      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort, ...treated }];
     });
     served.set(endpoint.address, ports);
   }

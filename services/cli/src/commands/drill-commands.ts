@@ -1,0 +1,10 @@
+/** Commands of drills. */
+import type { Command } from 'commander';
+import { addDrillReportCommands } from './drill-report-commands.ts';
+import type { Run } from './program.ts';
+
+/** Adds them. */
+export function addDrillCommands(program: Command, run: Run): void {
+  const drill = program.command('drill').description('failover drills: what they came to, and the proof of it');
+  addDrillReportCommands(drill, run);
+}
