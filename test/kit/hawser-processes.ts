@@ -136,9 +136,13 @@ export class HawserProcesses {
     return { status: answer.status, body: (await answer.json()) as T };
   }
 
-  /** Runs a command to its end. */
-  async run(args: readonly string[], options: { readonly input?: string; readonly stateDir?: string } = {}): Promise<Ended> {
-    const child = spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: this.#environment(options.stateDir) });
+  /** Runs a command to its end; by whom the token is, where one is given. */
+  async run(
+    args: readonly string[],
+    options: { readonly input?: string; readonly stateDir?: string; readonly token?: string } = {},
+  ): Promise<Ended> {
+    const who = options.token === undefined ? {} : { HAWSER_SERVER: this.#url, HAWSER_TOKEN: options.token };
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: { ...this.#environment(options.stateDir), ...who } });
     const texts = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => {
