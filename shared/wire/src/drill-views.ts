@@ -100,3 +100,45 @@ export const DrillCalendarView = Type.Object({
   truncated: Type.Boolean(),
 });
 export type DrillCalendarView = Static<typeof DrillCalendarView>;
+
+/** `status` of a DrillRun, beside its conditions. Times are RFC 3339. */
+export interface DrillRunStatusFields {
+  readonly phase: string;
+  readonly outcome?: string;
+  readonly mode: string;
+  readonly startedBy: string;
+  readonly message?: string;
+  /** What it waits for now. */
+  readonly waiting?: string;
+  readonly services?: readonly string[];
+  readonly clusters?: readonly string[];
+  readonly proxies?: { readonly expected: number; readonly acked: number };
+  /** Of a drain: how much goes elsewhere. */
+  readonly percent?: number;
+  readonly approvalsNeeded?: number;
+  readonly approvals?: readonly { readonly by: string; readonly at: string; readonly verdict: string; readonly comment: string }[];
+  readonly notes?: readonly { readonly by: string; readonly at: string; readonly text: string }[];
+  readonly checks?: readonly DrillRunCheck[];
+  /** Client requests to its services since it began, while it is in force. */
+  readonly requests?: number;
+  readonly requestsFailed?: number;
+  readonly rtoMs?: number;
+  readonly phases: readonly { readonly phase: string; readonly at: string }[];
+  readonly timeline: readonly { readonly at: string; readonly event: string; readonly detail: string }[];
+  /** What was measured, once it is over. */
+  readonly results?: {
+    readonly requests?: number;
+    readonly requestsFailed?: number;
+    readonly rtoMs?: number;
+    readonly reportDigest?: string;
+  };
+}
+
+/** A check of a run as it stands. */
+export interface DrillRunCheck {
+  readonly name: string;
+  readonly role: string;
+  readonly verdict: string;
+  readonly message?: string;
+  readonly value?: number | null;
+}

@@ -44,6 +44,7 @@ export function drillWorldOf(changes: DrillWorldChanges = {}) {
     const [cluster = '', service = ''] = key.split(' ');
     fleet.putShard(cluster, shardOf(cluster, service, health));
   }
+  fleet.setListed();
   const context: FleetContext = {
     ...{ fleet, accounts, bus: { connected: true }, version: '', startedAt: 0 },
     distribution: {

@@ -1,6 +1,7 @@
 /** The readiness of every drill, looked at again when it is saved and from time to time: in memory of each replica. */
 
 import type { Resource } from '@hawser/model/resource.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import { gauges, type Registry } from '@hawser/runtime/metrics.ts';
 import type { RunGroup } from '@hawser/runtime/run-group.ts';
@@ -17,6 +18,7 @@ const ATTENTION_MS = 60_000;
 /** Of a hub that has just begun, clusters that have not said anything yet are waited for this long. */
 const BEGIN_MS = 30_000;
 const LOOK_MS = 1_000;
+const YIELD_MS = 10;
 
 interface Kept {
   readonly uid: string;
@@ -99,6 +101,12 @@ export function startReadiness(
   { log, group }: { readonly log: Logger; readonly group: Pick<RunGroup, 'onStop' | 'signal'> },
 ): void {
   const problem = 'the readiness of drills could not be looked at';
-  const running = new LookLoop({ look: async () => keeper.look(), everyMs: LOOK_MS, problem, log, signal: group.signal }).run();
+  const look = async (): Promise<boolean> => {
+    const hasMore = keeper.look();
+    // Requests are answered in between.
+    await sleep(YIELD_MS);
+    return hasMore;
+  };
+  const running = new LookLoop({ look, everyMs: LOOK_MS, problem, log, signal: group.signal }).run();
   group.onStop('readiness of drills', () => running);
 }
