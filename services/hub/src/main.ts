@@ -21,6 +21,7 @@ import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts'
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
 import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
+import { reportSaver } from './drill-report/report-store.ts';
 import { Convergence } from './fleet/convergence.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
@@ -144,6 +145,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     context: fleet.context,
     kinds: operationKinds({
       ...{ context: fleet.context, traffic: () => late.traffic?.memory, startChecks: checksOf(late, parts), registry },
+      saveReport: reportSaver(keys.signer),
     }),
     onChange: () => late.operations?.hint(),
   });

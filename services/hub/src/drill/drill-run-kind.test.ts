@@ -1,6 +1,8 @@
 /** Runs of drills on a real PostgreSQL, by agents that answer and callers that are measured: through every phase under another leader. */
 import { type CheckState, unchecked } from '@hawser/model/check-verdict.ts';
+import { DrillEvidence } from '@hawser/model/drill-evidence.ts';
 import type { DrillForm } from '@hawser/model/drill-form.ts';
+import type { DrillReport } from '@hawser/model/drill-report.ts';
 import {
   type MeasuredTraffic,
   NO_TRAFFIC,
@@ -8,11 +10,14 @@ import {
   type TrafficQuery,
   type TrafficSums,
 } from '@hawser/model/measured-traffic.ts';
+import { generateSigner } from '@hawser/wire/signing.ts';
 import pino from 'pino';
+import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
 import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { type Database, openDatabase } from '../db/database.ts';
+import { reportSaver } from '../drill-report/report-store.ts';
 import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { statusOf as agentStatus, memberOf, proxyOf, shardOf } from '../fleet/fleet-fixture.ts';
@@ -25,6 +30,7 @@ import type { DesiredState } from '../resource/resource-read-model.ts';
 import { drillRunKind } from './drill-run-kind.ts';
 
 const log = pino({ level: 'silent' });
+const saveReport = reportSaver(generateSigner());
 const DRILLS = '/apis/hawser.dev/v1alpha1/drills';
 const RUNS = '/apis/hawser.dev/v1alpha1/drillruns';
 const MEMBERS = [memberOf('east'), memberOf('west')];
@@ -65,7 +71,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
       verdicts: () => states(specs.map(({ name }) => name)),
       stop: () => undefined,
     });
-    const kind = drillRunKind({ context, traffic: () => trafficOf(), startChecks }) as OperationKind;
+    const kind = drillRunKind({ context, traffic: () => trafficOf(), startChecks, saveReport }) as OperationKind;
     return new Operations({ context, kinds: [kind], onChange: () => undefined });
   };
 
@@ -177,8 +183,25 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     await answer();
     const name = await run();
     await lead();
-    await comesTo(name, { phase: 'Done', outcome: 'Passed' });
+    await comesTo(name, { phase: 'Done', outcome: 'Passed', requestsFailed: 0, reportDigest: expect.stringMatching(/^sha256:/) });
     expect(await formOf()).toBeUndefined();
+    const [report] = await querySql(dsn, 'SELECT document FROM drill_reports');
+    const { evidence } = JSON.parse(String(report?.['document'])) as DrillReport;
+    expect(Compile(DrillEvidence).Errors(evidence)).toEqual([]);
+    expect(evidence).toMatchObject({
+      ...{ run: name, drill: 'lose-west', outcome: 'Passed', overrides: [{ rule: 'headroom', by: 'admin' }] },
+      scenario: { type: 'regionLoss', from: 'region west', fault: 'refuse', services: ['bookinfo/reviews'] },
+      objectives: [
+        { name: 'rto', met: true },
+        { name: 'propagation', met: true },
+        { name: 'errorRate', actual: 0 },
+      ],
+      checks: expect.arrayContaining([expect.objectContaining({ name: 'errors', when: ['before'], verdict: 'passed' })]),
+    });
+    expect(evidence.traffic.series.map(({ source, destination }) => [source, destination])).toEqual([
+      ['east', 'east'],
+      ['west', 'east'],
+    ]);
     const audited = await querySql(dsn, "SELECT name FROM audit WHERE verb = 'override'");
     expect(audited).toEqual([{ name: 'headroom' }]);
   });

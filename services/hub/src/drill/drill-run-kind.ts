@@ -3,6 +3,7 @@ import { digestOf } from '@hawser/model/drill-report.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import type { SaveReport } from '../drill-report/report-store.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationKind, UnderWay } from '../operations/operation-kind.ts';
 import { commanded, DRILL_COMMANDS, type DrillCommand } from './drill-commands.ts';
@@ -13,7 +14,8 @@ import { drillOf, JudgedRun, planOfRun, recordOf } from './judged-run.ts';
 import { formOf } from './run-form.ts';
 import { isInForce } from './run-progress.ts';
 import { RunRecord } from './run-record.ts';
-import { statusOf } from './run-status.ts';
+import { reportOf } from './run-report.ts';
+import { measured, statusOf } from './run-status.ts';
 
 /** What runs are made with. */
 export interface DrillRunParts {
@@ -21,10 +23,12 @@ export interface DrillRunParts {
   /** Undefined while traffic is not measured. */
   readonly traffic: () => MeasuredTraffic | undefined;
   readonly startChecks: StartDrillChecks;
+  /** Signs and stores the evidence of a run; answers with the digest of the report. */
+  readonly saveReport?: SaveReport | undefined;
 }
 
 /** The kind. */
-export function drillRunKind({ context, traffic, startChecks }: DrillRunParts): OperationKind<DrillState, JudgedRun> {
+export function drillRunKind({ context, traffic, startChecks, saveReport }: DrillRunParts): OperationKind<DrillState, JudgedRun> {
   const guardrails = new DrillGuardrails(startChecks);
   const record = new RunRecord(traffic);
   let underWay: readonly UnderWay<DrillState>[] = [];
@@ -43,6 +47,13 @@ export function drillRunKind({ context, traffic, startChecks }: DrillRunParts): 
       specHash: digestOf((run.spec as DrillRunSpec).plan),
     }),
     isEnded: isOver,
+    ending: async (tx, state, { evidence }) => {
+      const account = evidence.account(state);
+      const { recovery } = account;
+      const results = recovery === undefined ? {} : measured(state, account.plan, recovery);
+      const reportDigest = await saveReport?.(tx, reportOf(account));
+      return { ...state, results: { ...results, ...(reportDigest === undefined ? {} : { reportDigest }) } };
+    },
     attend: (now) => {
       underWay = now;
       guardrails.attend(now, ({ resource, state }) => servicesOf(resource, state, { context, traffic }));

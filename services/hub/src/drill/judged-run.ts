@@ -24,6 +24,7 @@ import type { Recovery, RunCheck, RunEvidence } from './run-evidence.ts';
 import { isInForce } from './run-progress.ts';
 import type { RecordQuestion, RunRecord } from './run-record.ts';
 import { recoveryOf } from './run-recovery.ts';
+import type { RunAccount } from './run-report.ts';
 
 /** What runs are judged with. */
 export interface RunJudgeParts {
@@ -139,6 +140,23 @@ export class JudgedRun implements RunEvidence {
       ...{ scope: new Set(this.#state.clusters), maxErrorRatePercent: course.maxErrorRatePercent },
       isAway: !isPartition(course.type) && course.type !== 'drain' && fault !== 'delay' && percent === 100,
     });
+  }
+
+  /** Everything that there is to tell of it, in this state. */
+  account(state: DrillState): RunAccount {
+    const question = recordOf(this.#run, state);
+    const { accounts, distribution, version: hub } = this.#context;
+    const members = distribution.desired?.members ?? [];
+    const agents = members.flatMap(({ name }) => {
+      const version = accounts.get(name)?.status?.version;
+      return version === undefined ? [] : [{ cluster: name, version }];
+    });
+    return {
+      ...{ run: this.#run, plan: planOfRun(this.#run), state, members, recovery: this.recovery },
+      seconds: question === undefined ? [] : this.#parts.record.seconds(question),
+      checks: this.#parts.guardrails.record(this.#run.metadata.uid ?? ''),
+      versions: { hub, agents, envoys: [] },
+    };
   }
 
   get measuredUntil(): number {

@@ -26,7 +26,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
     ...(plan.overrides.length === 0 ? {} : { overrides: plan.overrides }),
     ...(isOver(state) ? {} : { checks: checksOf(evidence) }),
     ...(recovery === undefined ? {} : measured(state, plan, recovery)),
-    ...(state.results === undefined ? {} : { results: state.results }),
+    ...state.results,
     conditions: [
       {
         type: 'Progressing',

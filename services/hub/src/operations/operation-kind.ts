@@ -1,5 +1,6 @@
 /** What the loop needs of a kind whose resources move traffic in steps (decision 27). */
 import type { Resource } from '@hawser/model/resource.ts';
+import type { Statements } from '../db/database.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { KindBehaviour } from '../resource/kind-behaviour.ts';
 
@@ -40,7 +41,7 @@ export interface UnderWay<State = unknown> {
   readonly state: State;
 }
 
-/** A kind. All of it is pure but `check`, `evidence`, `attend` and `changed`; states and forms are JSON. */
+/** A kind. All of it is pure but `check`, `evidence`, `ending`, `attend` and `changed`; states and forms are JSON. */
 export interface OperationKind<State extends OperationState = OperationState, Evidence = unknown> {
   readonly kind: string;
   /** The commands that operators may give, each a route `POST …/NAME/COMMAND` with a line in `access/permissions.ts`. */
@@ -61,6 +62,8 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   inForce(resource: Resource, state: State): unknown;
   /** What `.status` shows beside the conditions of every resource; `conditions` among it stand beside those. */
   statusOf(state: State, resource: Resource, evidence: Evidence): Readonly<Record<string, unknown>>;
+  /** What is kept of one that ends, in the transaction that ends it; answers with the state as it is to be stored. */
+  ending?(tx: Statements, state: State, end: { readonly resource: Resource; readonly evidence: Evidence }): Promise<State>;
   /** Whether nothing but a command or a new spec moves it any more. */
   isEnded(state: State): boolean;
   /** Told of all that are under way whenever the leader looks (an empty list when this replica does not lead): for what runs beside them. */

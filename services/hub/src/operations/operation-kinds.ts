@@ -5,6 +5,7 @@ import { drainKind } from '../drain/drain-kind.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { drainMoves } from '../drain/drain-world.ts';
 import { drillRunKind } from '../drill/drill-run-kind.ts';
+import type { SaveReport } from '../drill-report/report-store.ts';
 import type { LearnedCapacity } from '../overflow/learned-capacity.ts';
 import { overflowKind } from '../overflow/overflow-kind.ts';
 import { type ShiftParts, shiftKind } from '../shift/shift-kind.ts';
@@ -15,6 +16,8 @@ export interface OperationKindParts extends ShiftParts {
   /** Undefined while traffic is not measured. */
   readonly traffic: () => MeasuredTraffic | undefined;
   readonly registry: Registry;
+  /** Keeps the evidence of runs of drills. */
+  readonly saveReport?: SaveReport;
 }
 
 /** All of them; each has a line in `OPERATED_KINDS`, and its commands in `access/permissions.ts`. */

@@ -122,8 +122,12 @@ export class Operations {
 
   /** Stores a state that came of another. */
   async store(tx: Statements, next: Next, act: OperationActor & { readonly verb: string }): Promise<void> {
-    const reason = act.reason ?? movedFrom(next.stored.state, next.state);
-    await updateOperation(tx, next.stored, writeOf(next.kind, next.resource, next), { ...act, reason });
+    const { kind, stored, resource, clock } = next;
+    const reason = act.reason ?? movedFrom(stored.state, next.state);
+    const ends = kind.isEnded(next.state) && !kind.isEnded(stored.state);
+    const end = { resource, evidence: kind.evidence(this.contextAt(clock), resource, stored.state) };
+    const state = ends ? ((await kind.ending?.(tx, next.state, end)) ?? next.state) : next.state;
+    await updateOperation(tx, stored, writeOf(kind, resource, { state, clock }), { ...act, reason });
   }
 
   async #statuses(tx: Statements, resources: readonly Resource[]): Promise<StatusFields> {

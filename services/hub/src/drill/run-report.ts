@@ -1,0 +1,151 @@
+/** PURE: the evidence of a run that is over. What was not seen is null, and never zero. */
+import { checkOf } from '@hawser/model/check.ts';
+import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
+import { EVIDENCE_VERSION } from '@hawser/model/drill-evidence.ts';
+import { digestOf } from '@hawser/model/drill-report.ts';
+import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
+import type { RosterMember } from '@hawser/model/fleet.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { scopeName } from './drill-selection.ts';
+import type { DrillState, RunPlan } from './drill-state.ts';
+import type { Recovery, RunCheck } from './run-evidence.ts';
+import { faultText } from './run-form.ts';
+import { longestGapMs, type RunSecond, sum } from './run-recovery.ts';
+import { begunAt, objectivesOf, rtoOf } from './run-verdict.ts';
+import { weightsOf } from './run-weights.ts';
+
+/** What there is to tell of it. */
+export interface RunAccount {
+  readonly run: Resource;
+  readonly plan: RunPlan;
+  /** With its outcome. */
+  readonly state: DrillState;
+  readonly recovery: Recovery | undefined;
+  /** From shortly before it on. */
+  readonly seconds: readonly RunSecond[];
+  readonly checks: readonly RunCheck[];
+  readonly members: readonly RosterMember[];
+  readonly versions: DrillEvidence['versions'];
+}
+
+const STEP_MS = 1_000;
+
+/** The document. */
+export function reportOf(account: RunAccount): DrillEvidence {
+  const { run, plan, state, recovery } = account;
+  const { drill, trigger, mode, reason = '', overrides = [], plan: spec } = run.spec as DrillRunSpec;
+  const { outcome = 'Inconclusive', message = '', startedBy, startedAt, approvals, notes, timeline } = state;
+  const endedAt = state.phases.at(-1)?.at ?? startedAt;
+  return {
+    ...{ version: EVIDENCE_VERSION, run: run.metadata.name, drill, trigger, by: startedBy, reason, mode },
+    ...{ createdAt: startedAt, endedAt, outcome, why: message },
+    scenario: { type: spec.scenario.type, from: scopeName(plan.course.scope), fault: faultText(spec.scenario), services: state.services },
+    ...{ spec, specHash: digestOf(spec) },
+    clusters: account.members.map(({ name, region, zone }) => ({ name, region, zone, inScope: state.clusters.includes(name) })),
+    objectives: mode === 'live' ? objectivesOf(state, plan, { recovery }) : [],
+    phases: phasesOf(state),
+    timings: timingsOf(account),
+    services: servicesOf(account),
+    traffic: trafficOf(account.seconds, startedAt),
+    weights: weightsOf(account),
+    checks: checksOf(account),
+    ...{ approvals, notes, timeline },
+    overrides: overrides.map((rule) => ({ rule, by: startedBy, at: startedAt })),
+    versions: account.versions,
+  };
+}
+
+function phasesOf({ phases }: DrillState): DrillEvidence['phases'] {
+  return phases.slice(0, -1).map(({ phase, at }, index) => ({ phase, from: at, to: phases[index + 1]?.at ?? at }));
+}
+
+function timingsOf({ state, recovery }: RunAccount): DrillEvidence['timings'] {
+  const { decidedAt, publishedAt, firstAckAt, halfAckAt, ackedAt, restoringAt, restoredAt } = state.marks;
+  const rtoMs = rtoOf(state, recovery);
+  const begun = begunAt(state.marks, recovery);
+  return {
+    decideMs: between(Date.parse(state.startedAt), decidedAt),
+    propagateP50Ms: between(publishedAt, halfAckAt),
+    propagateP99Ms: between(publishedAt, ackedAt),
+    injectMs: between(publishedAt, firstAckAt),
+    detectMs: between(begun, recovery?.detectedAt),
+    recoverMs: between(recovery?.detectedAt ?? begun, recovery?.recoveredAt),
+    restoreMs: between(restoringAt, restoredAt),
+    rtoMs,
+    // Traffic is counted by the second.
+    rtoResolutionMs: rtoMs === null ? null : STEP_MS,
+  };
+}
+
+function between(from: number | undefined, to: number | undefined): number | null {
+  return from === undefined || to === undefined ? null : Math.max(0, to - from);
+}
+
+/** By service and cluster of the callers, of what lies after the beginning. */
+function servicesOf({ seconds, state }: RunAccount): DrillEvidence['services'] {
+  const from = state.marks.publishedAt ?? Number.POSITIVE_INFINITY;
+  const during = seconds.filter(({ at }) => at + STEP_MS > from);
+  const cells = during.flatMap((second) => second.cells);
+  const keys = [...new Set(cells.map(({ service, source }) => `${service} ${source}`))].sort();
+  return keys.map((key) => {
+    const [service = '', sourceCluster = ''] = key.split(' ');
+    const own = cells.filter((cell) => cell.service === service && cell.source === sourceCluster);
+    return {
+      ...{ service, sourceCluster, requests: sum(own, 'requests'), failed: sum(own, 'failed') },
+      longestGapMs: longestGapMs(during, { service, source: sourceCluster }),
+      unknownSeconds: during.filter(({ unknown }) => unknown.includes(sourceCluster)).length,
+    };
+  });
+}
+
+/** Long runs are told in longer steps: a document has so many of them at most. */
+const MOST_STEPS = 3_600;
+
+function trafficOf(seconds: readonly RunSecond[], startedAt: string): DrillEvidence['traffic'] {
+  const first = seconds[0]?.at ?? Date.parse(startedAt);
+  const span = (seconds.at(-1)?.at ?? first) - first + STEP_MS;
+  const stepMs = Math.max(1, Math.ceil(span / STEP_MS / MOST_STEPS)) * STEP_MS;
+  const steps = seconds.length === 0 ? 0 : Math.ceil(span / stepMs);
+  const series = new Map<string, { requests: (number | null)[]; failed: (number | null)[] }>();
+  const stepOf = (at: number): number => Math.floor((at - first) / stepMs);
+  const known = new Array<boolean>(steps).fill(false);
+  for (const { at, cells } of seconds) {
+    known[stepOf(at)] = true;
+    for (const { service, source, destination, requests, failed } of cells) {
+      const key = `${service} ${source} ${destination}`;
+      const line = series.get(key) ?? { requests: new Array<number>(steps).fill(0), failed: new Array<number>(steps).fill(0) };
+      series.set(key, line);
+      line.requests[stepOf(at)] = (line.requests[stepOf(at)] ?? 0) + requests;
+      line.failed[stepOf(at)] = (line.failed[stepOf(at)] ?? 0) + failed;
+    }
+  }
+  const orNull = (values: readonly (number | null)[]): (number | null)[] =>
+    values.map((value, step) => (known[step] === true ? value : null));
+  return {
+    ...{ from: new Date(first).toISOString(), stepMs },
+    series: [...series].sort(byKey).map(([key, { requests, failed }]) => {
+      const [service = '', source = '', destination = ''] = key.split(' ');
+      return { service, source, destination, requests: orNull(requests), failed: orNull(failed) };
+    }),
+  };
+}
+
+function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function checksOf({ run, checks }: RunAccount): DrillEvidence['checks'] {
+  const { guardrails = [], steadyState = [] } = (run.spec as DrillRunSpec).plan;
+  const specs = new Map([...guardrails, ...steadyState].map((spec) => [spec.name, spec]));
+  return checks.flatMap(({ role, when, state: { name, verdict, message, samples } }) => {
+    const spec = specs.get(name);
+    if (spec === undefined) return [];
+    return [
+      {
+        ...{ name, when, role, verdict, message },
+        ...{ condition: spec.condition ?? '', action: checkOf(spec).action },
+        samples: samples.map((sample) => ({ ...sample, value: sample.value ?? null })),
+      },
+    ];
+  });
+}
