@@ -3,6 +3,7 @@ import { ACCESS_CASES } from './access-cases.ts';
 import { aged, type Case, written } from './case.ts';
 import type { Code } from './codes.ts';
 import type { Facts } from './facts.ts';
+import { STEERING_CASES } from './steering-cases.ts';
 
 const to = (host: string, more: object = {}) => ({ destination: { host, ...more } });
 const all = (host = 'reviews', more: object = {}) => ({ route: [to(host, more)] });
@@ -225,6 +226,7 @@ export const CASES: Readonly<Record<Code, Case>> = {
       ),
     ),
   },
+  ...STEERING_CASES,
 
   HW0601: { finds: [gw({ selector: { istio: 'egress' } })], field: 'spec.selector', not: [gw()] },
   HW0602: { finds: [bound()], field: 'spec.gateways[0]', not: [bound(), gw()] },

@@ -44,6 +44,17 @@ describe('analyze', () => {
     expect(analyze({ written: [unknown, written('FailoverPolicy', 'f', { order: ['mars'] })] })).toEqual([]);
   });
 
+  it('knows a drain that was restored by its form in force', () => {
+    const shift = written('TrafficShift', 't', { services: ['reviews'], regions: { 'us-east': 50, 'us-west': 50 } });
+    const drained = (percent: number): Resource => {
+      const spec = { scope: { region: 'us-west' }, reason: 'switches' };
+      const drain = written('Drain', 'd', spec, { namespace: '' }) as Resource;
+      return { ...drain, inForce: { ...spec, percent } };
+    };
+    expect(codesIn({ written: [shift], stored: [drained(100)] })).toEqual(['HW0508']);
+    expect(codesIn({ written: [shift], stored: [drained(0)] })).toEqual([]);
+  });
+
   it('says what the hub refuses once, as an error, in the words of the finding that explains it', () => {
     const weights = [0, 0].map((weight) => ({ ...rule.route[0], weight }));
     const found = analyze({ written: [route([{ route: weights }])], ...FLEET });

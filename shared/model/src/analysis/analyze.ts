@@ -1,5 +1,6 @@
 /** The analysis of policy: what is probably not meant, found in resources as they were written and in what is known around them. Pure. */
 
+import type { DrainSpec } from '../drain.ts';
 import type { FailoverPolicySpec } from '../failover-policy.ts';
 import type {
   AuthorizationPolicySpec,
@@ -28,6 +29,7 @@ import { delegates, faults, timeouts, weights } from './analyzers/route-findings
 import { serviceEntryFindings } from './analyzers/service-entry-findings.ts';
 import { mergedVirtualServices, shadowedRules } from './analyzers/shadowed-rules.ts';
 import { sidecarFindings } from './analyzers/sidecar-findings.ts';
+import { drain, steeredShift } from './analyzers/steering-findings.ts';
 import { definedSubsets, namedSubsets } from './analyzers/subset-findings.ts';
 import { tlsConflicts } from './analyzers/tls-findings.ts';
 import { explained, storedFindings, unservedKind, type WrittenResource, writtenFindings } from './analyzers/written-findings.ts';
@@ -67,7 +69,8 @@ const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
   RequestAuthentication: [optionalTokens] satisfies readonly Analyzer<RequestAuthenticationSpec>[],
   TrustDomain: [federationFindings] satisfies readonly Analyzer<TrustDomainSpec>[],
   FailoverPolicy: [failoverPolicy] satisfies readonly Analyzer<FailoverPolicySpec>[],
-  TrafficShift: [trafficShift] satisfies readonly Analyzer<TrafficShiftSpec>[],
+  Drain: [drain] satisfies readonly Analyzer<DrainSpec>[],
+  TrafficShift: [trafficShift, steeredShift] satisfies readonly Analyzer<TrafficShiftSpec>[],
 };
 
 /** Every finding, the worst first, then by resource and field. */

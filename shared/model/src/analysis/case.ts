@@ -34,7 +34,7 @@ export const FLEET = {
 const GROUPS: Readonly<Record<string, string>> = {
   ...{ FailoverPolicy: 'hawser.dev/v1alpha1', TrafficShift: 'hawser.dev/v1alpha1', ExtensionProvider: 'hawser.dev/v1alpha1' },
   ...{ PeerAuthentication: 'security.istio.io/v1', AuthorizationPolicy: 'security.istio.io/v1', Telemetry: 'telemetry.istio.io/v1' },
-  ...{ RequestAuthentication: 'security.istio.io/v1', TrustDomain: 'hawser.dev/v1alpha1' },
+  ...{ RequestAuthentication: 'security.istio.io/v1', TrustDomain: 'hawser.dev/v1alpha1', Drain: 'hawser.dev/v1alpha1' },
 };
 
 /** One resource of `bookinfo`; the age is the second of its creation. */

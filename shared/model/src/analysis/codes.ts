@@ -71,6 +71,10 @@ export const CODES = {
   HW0503: error('a region in which no cluster is', 'name a region of the fleet'),
   HW0504: error('a service that no cluster exports', 'export the service, or take its name out'),
   HW0505: warning('policy that an older one overrides', 'bring them together'),
+  HW0506: error('a cluster that has not joined', 'name a cluster of the fleet: hawser get clusters shows them'),
+  HW0507: error('a shift in steps of a service that another shift moves', 'let one end, and delete it, before the other begins'),
+  HW0508: warning('a share for a place that is drained', 'restore the place first (hawser drain restore), or give it no share'),
+  HW0509: warning('a drain of what another one drains', 'restore one before the other begins'),
 
   HW0601: warning('a Gateway that selects no proxy', 'give it a selector that an edge proxy has'),
   HW0602: error('a gateway that does not exist', 'name a Gateway as NAMESPACE/NAME, or mesh'),

@@ -44,7 +44,9 @@ export function readSubject(content: unknown): Subject | undefined {
   return subject;
 }
 
-function subjectOf({ kind, metadata, spec }: Partial<Resource>): Subject | undefined {
+function subjectOf({ kind, metadata, spec: own, inForce }: Partial<Resource>): Subject | undefined {
+  // Of what moves traffic in steps, how far it went is in the form in force: a drain that was restored takes nothing away.
+  const spec = kind === 'Drain' ? (inForce ?? own) : own;
   if (typeof kind !== 'string' || !isObject(metadata) || typeof metadata.name !== 'string') return undefined;
   const descriptor = KINDS.find((one) => one.kind === kind);
   if (descriptor === undefined) return undefined;

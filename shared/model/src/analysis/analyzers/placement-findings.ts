@@ -2,11 +2,14 @@
 import type { FailoverPolicySpec } from '../../failover-policy.ts';
 import type { DestinationRuleSpec } from '../../istio/specs.ts';
 import { CLUSTERS_ANNOTATION } from '../../kinds.ts';
+import { isProgressive } from '../../progressive-shift.ts';
 import type { TrafficShiftSpec } from '../../traffic-shift.ts';
 import { type Finding, finding } from '../finding.ts';
 import type { Subject } from '../subject.ts';
 import { byAge, type World } from '../world.ts';
 import { trafficPoliciesOf } from './destination-rule-findings.ts';
+import { unknownPlaces } from './known-places.ts';
+import { isAmongSubsets } from './steering-findings.ts';
 
 /** HW0501. */
 export function unreached(subject: Subject, world: World): Finding[] {
@@ -23,10 +26,9 @@ export function failoverPolicy(subject: Subject<FailoverPolicySpec>, world: Worl
   return [...unknownRegions(subject, regions, world), ...unknownServices(subject, world), ...overridden(subject, world)];
 }
 
-/** HW0503, HW0504, HW0505 of a TrafficShift. */
+/** HW0504, HW0505 of a TrafficShift. */
 export function trafficShift(subject: Subject<TrafficShiftSpec>, world: World): Finding[] {
-  const regions = Object.keys(subject.spec.regions ?? {}).map((region) => ({ field: `spec.regions.${region}`, region }));
-  return [...unknownRegions(subject, regions, world), ...unknownServices(subject, world), ...overridden(subject, world)];
+  return [...unknownServices(subject, world), ...(isProgressive(subject.spec) ? [] : overridden(subject, world))];
 }
 
 /** HW0503 of a DestinationRule; its localities are REGION/ZONE/SUBZONE. */
@@ -54,12 +56,10 @@ export function localityRegions(subject: Subject<DestinationRuleSpec>, world: Wo
 }
 
 function unknownRegions(subject: Subject, named: readonly { readonly field: string; readonly region: string }[], world: World): Finding[] {
-  const { clusters } = world.facts;
-  if (clusters === undefined) return [];
-  const regions = new Set(clusters.map(({ region }) => region));
-  const known = regions.size === 0 ? 'no cluster has joined yet' : `there are ${[...regions].sort().join(', ')}`;
-  return named.flatMap(({ field, region }) =>
-    regions.has(region) ? [] : [finding('HW0503', { at: subject, field }, `no cluster is in the region ${region}; ${known}`)],
+  return unknownPlaces(
+    subject,
+    named.map(({ field, region }) => ({ field, sort: 'region', name: region })),
+    world,
   );
 }
 
@@ -78,6 +78,7 @@ function overridden(subject: Placing, world: World): Finding[] {
   const older = world
     .of<Placing['spec']>(subject.kind)
     .filter((other) => other.namespace === subject.namespace && other.key !== subject.key && byAge(other, subject) < 0)
+    .filter((other) => subject.kind !== 'TrafficShift' || isLikeShift(other.spec, subject.spec))
     .filter((other) => (other.spec.services === undefined) === (subject.spec.services === undefined) && meet(other, subject, world));
   if (subject.spec.services === undefined) {
     const [first] = older;
@@ -97,6 +98,11 @@ function overridden(subject: Placing, world: World): Finding[] {
           ),
         ];
   });
+}
+
+/** Shares of places and of versions stand beside each other; of shifts in steps there is one at a time (HW0507). */
+function isLikeShift(a: unknown, b: unknown): boolean {
+  return isAmongSubsets(a as TrafficShiftSpec) === isAmongSubsets(b as TrafficShiftSpec) && !isProgressive(a as TrafficShiftSpec);
 }
 
 /** Whether some cluster gets both. */
