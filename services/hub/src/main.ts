@@ -20,6 +20,7 @@ import { openDatabase } from './db/database.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
+import { startDrillSchedule } from './drill/drill-schedule.ts';
 import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
 import { reportSaver } from './drill-report/report-store.ts';
 import { Convergence } from './fleet/convergence.ts';
@@ -185,6 +186,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.traffic = traffic;
   late.operations = startOperations(core.database, { operations, fleet, log, group });
+  startDrillSchedule(core.database, { context: fleet.context, operations, log, group });
   startReadiness(readiness, { log, group });
   addHubRoutes(core, {
     ...{ fleet, bus, traffic, readiness, notifications, signer: keys.signer, signal: group.signal },

@@ -5,7 +5,12 @@ import { LOSSES, PARTITIONS } from './drill.ts';
 import { parseDuration } from './duration.ts';
 
 /** Bounds of times of a drill, milliseconds. */
-export const DRILL_LIMITS = { longestMs: 24 * 3_600_000, longestKeptMs: 10 * 366 * 24 * 3_600_000 } as const;
+export const DRILL_LIMITS = {
+  longestMs: 24 * 3_600_000,
+  longestKeptMs: 10 * 366 * 24 * 3_600_000,
+  /** Nobody can call agents back that are cut off: they come by themselves. */
+  longestCutMs: 300_000,
+} as const;
 
 /** How long an agent obeys an injection or a partition without a sign of a hub. */
 export const DRILL_LEASE = '15s';
@@ -61,7 +66,7 @@ export function drillCourse(spec: DrillSpec): DrillCourse {
     rtoMs: milliseconds(objectives.rto, 0),
     propagationMs: milliseconds(objectives.propagation, 30_000),
     maxErrorRatePercent: objectives.maxErrorRatePercent ?? 0.1,
-    holdMs: milliseconds(plan.hold, 10 * MINUTE_MS),
+    holdMs: milliseconds(plan.hold, isPartition(scenario.type) ? MINUTE_MS : 10 * MINUTE_MS),
     maxDurationMs: milliseconds(plan.maxDuration, HOUR_MS),
     steps: stepsOf(plan.steps, [10, 50, 100]),
     restoreSteps: stepsOf(plan.restoreSteps, [50, 100]),

@@ -95,7 +95,7 @@ function timeProblems(spec: DrillSpec): SchemaProblem[] {
   const times: readonly (readonly [Path, string | undefined, number])[] = [
     [['objectives', 'rto'], objectives.rto, DRILL_LIMITS.longestMs],
     [['objectives', 'propagation'], objectives.propagation, DRILL_LIMITS.longestMs],
-    [['plan', 'hold'], plan?.hold, DRILL_LIMITS.longestMs],
+    [['plan', 'hold'], plan?.hold, isPartition(scenario.type) ? DRILL_LIMITS.longestCutMs : DRILL_LIMITS.longestMs],
     [['plan', 'maxDuration'], plan?.maxDuration, DRILL_LIMITS.longestMs],
     ...(['steps', 'restoreSteps'] as const).flatMap((field) =>
       (plan?.[field] ?? []).map(({ hold }, index) => [['plan', field, index, 'hold'], hold, DRILL_LIMITS.longestMs] as const),

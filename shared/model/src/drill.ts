@@ -148,7 +148,9 @@ const steps = (description: string) => Type.Optional(Type.Array(Step, { minItems
 const Plan = Type.Object(
   {
     steps: steps('How the traffic goes elsewhere; the last is 100. Of drain alone. Default: 10, 50, 100.'),
-    hold: duration('How long everything is as it is to be in the end, before it is restored. Default: 10m.'),
+    hold: duration(
+      'How long everything is as it is to be in the end, before it is restored. Default: 10m; of hubLoss and busPartition 1m, and at most 5m.',
+    ),
     maxDuration: duration('After this time it is aborted, wherever it is; at most 24h. Default: 60m.'),
     restoreSteps: steps('How the traffic comes back; the last is 100. Of drain alone. Default: 50, 100.'),
   },

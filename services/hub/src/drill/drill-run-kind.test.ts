@@ -28,6 +28,7 @@ import { Operations } from '../operations/operations.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
 import { drillRunKind } from './drill-run-kind.ts';
+import { DrillSchedule } from './drill-schedule.ts';
 
 const log = pino({ level: 'silent' });
 const saveReport = reportSaver(generateSigner());
@@ -228,6 +229,21 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     expect((await hub.call('POST', RUNS, { ...own, spec })).code).toBe(405);
     const { body } = await hub.call('POST', '/hawser/v1/apply', { resources: [{ ...own, spec }], allowUnresolved: true });
     expect(body).toMatchObject({ results: [{ action: 'refused' }] });
+  });
+
+  it('is made by a schedule once, whoever leads, and by no word that is none', async () => {
+    expect((await hub.call('POST', DRILLS, drillOf({ schedule: { cron: 'every hour' } }))).body.message).toMatch(/no cron expression/);
+    await create(drillOf({ schedule: { cron: '* * * * *' }, mode: 'dryRun' }));
+    await answer();
+    const at = Date.now() + 60_000;
+    const later = { ...context, now: () => at };
+    for (const _ of ['a leader', 'another']) {
+      const schedule = new DrillSchedule(database, { context: later, operations: operationsOf(), log });
+      await schedule.look();
+      await schedule.look();
+    }
+    const { items = [] } = (await hub.call('GET', RUNS)).body;
+    expect(items.map(({ spec }) => spec)).toEqual([expect.objectContaining({ trigger: 'schedule', mode: 'dryRun', drill: 'lose-west' })]);
   });
 
   it('gives way to what people do by hand', async () => {

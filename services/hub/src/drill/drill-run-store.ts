@@ -1,7 +1,7 @@
 /** Runs in PostgreSQL: what is made at once elsewhere is seen too. */
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
-import { operations } from '../db/schema.ts';
+import { history, operations } from '../db/schema.ts';
 
 /** Key of the lock under which runs are made one after the other. */
 const LOCK = 4_711_031;
@@ -20,4 +20,15 @@ export async function runUnderWay(tx: Statements): Promise<string | undefined> {
     .where(and(eq(operations.kind, 'DrillRun'), isNull(operations.endedAt), inArray(operations.phase, BEGUN)))
     .limit(1);
   return found?.name;
+}
+
+/** Whether there is, or was, a run for this time of a drill's schedule: also one that was deleted. */
+export async function wasMade(tx: Statements, of: { readonly drill: string; readonly scheduledAt: string }): Promise<boolean> {
+  const isOf = sql`${history.resource} -> 'spec' ->> 'drill' = ${of.drill} AND ${history.resource} -> 'spec' ->> 'scheduledAt' = ${of.scheduledAt}`;
+  const [found] = await tx
+    .select({ revision: history.revision })
+    .from(history)
+    .where(and(eq(history.kind, 'DrillRun'), isOf))
+    .limit(1);
+  return found !== undefined;
 }

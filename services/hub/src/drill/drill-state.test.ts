@@ -4,6 +4,7 @@ import type { DrillSpec } from '@hawser/model/drill.ts';
 import { drillCourse } from '@hawser/model/drill-course.ts';
 import { describe, expect, it } from 'vitest';
 import { commanded, type DrillCommand } from './drill-commands.ts';
+import { dueTime } from './drill-due.ts';
 import { advance, type DrillState, type RunPlan, started } from './drill-state.ts';
 import type { RunCheck, RunEvidence } from './run-evidence.ts';
 import { formOf } from './run-form.ts';
@@ -240,7 +241,7 @@ describe('a partition', () => {
     const plan = planOf(spec);
     const silent = { rollout: { ...ALL, complete: false, acked: 0, expected: 0 } };
     const state = injecting(plan);
-    expect(formOf('r', spec, state)).toEqual({ run: 'r', lease: '15s', partition: { clusters: ['west'], from: 'bus' } });
+    expect(formOf('r', spec, state)).toEqual({ run: 'r', lease: '60s', partition: { clusters: ['west'], from: 'bus' } });
     expect(follow(state, plan, [[9, silent]]).phase).toBe('Injecting');
     expect(follow(state, plan, [[10, silent]]).phase).toBe('Holding');
   });
@@ -294,6 +295,25 @@ describe('people', () => {
 });
 
 describe('a schedule', () => {
+  it('is skipped where nobody attended to its time', () => {
+    const late = (ms: number): RunPlan => ({ ...plan, scheduledAt: NOW - ms });
+    expect(follow(begin(late(600_000)), late(600_000), [[0]]).phase).toBe('Preflight');
+    expect(follow(begin(late(600_001)), late(600_001), [[0]])).toMatchObject({ phase: 'Done', outcome: 'Skipped' });
+  });
+
+  it('has a time that has come once', () => {
+    const drill = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name: 'x', creationTimestamp: '2026-01-01T00:00:00Z' } };
+    const hourly = { ...drill, spec: { ...SPEC, schedule: { cron: '30 * * * *' } } };
+    const due = NOW - 1_800_000;
+    expect(dueTime(hourly, { now: NOW })).toBe(due);
+    expect(dueTime(hourly, { now: NOW, handled: due })).toBeUndefined();
+    expect(dueTime({ ...hourly, spec: { ...hourly.spec, suspend: true } }, { now: NOW })).toBeUndefined();
+    const young = { ...hourly, metadata: { name: 'x', creationTimestamp: '2026-11-24T09:45:00Z' } };
+    expect(dueTime(young, { now: NOW })).toBeUndefined();
+    const berlin = { ...drill, spec: { ...SPEC, schedule: { cron: '30 10 24 * *', timeZone: 'Europe/Berlin' } } };
+    expect(dueTime(berlin, { now: NOW })).toBe(due);
+  });
+
   const plan = planOf({ ...SPEC, schedule: { cron: '0 10 * * 2' } }, { trigger: 'schedule' });
   it('waits for a freeze that may end, and for another run, as long as it may begin late', () => {
     const frozen = { refusal: { rule: 'freeze/x', message: 'no' } };

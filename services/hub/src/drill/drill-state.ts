@@ -76,6 +76,8 @@ export interface RunPlan {
   readonly mode: DrillRunSpec['mode'];
   readonly trigger: DrillRunSpec['trigger'];
   readonly overrides: readonly string[];
+  /** Unix milliseconds of the time of the schedule that it is for. */
+  readonly scheduledAt?: number | undefined;
 }
 
 /** A run waits for so long until all is well before it, and after it. */
@@ -117,6 +119,8 @@ export function advance(state: DrillState, plan: RunPlan, evidence: RunEvidence)
 }
 
 function asked(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
+  if (plan.scheduledAt !== undefined && evidence.now - plan.scheduledAt > plan.course.startingDeadlineMs)
+    return ended(state, 'Skipped', { ...evidence, why: 'nobody attended to its time (rule schedule.startingDeadline)' });
   const needed = plan.mode === 'live' ? plan.course.approvals.required : 0;
   return needed === 0 ? decided(state, evidence) : entered(state, 'AwaitingApproval', { ...evidence, detail: `${needed} must consent` });
 }

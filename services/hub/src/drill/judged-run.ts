@@ -46,8 +46,11 @@ export function drillOf({ apiVersion, spec }: Resource): Resource {
 
 /** What a run goes by. */
 export function planOfRun({ spec }: Resource): RunPlan {
-  const { plan, mode, trigger, overrides = [] } = spec as DrillRunSpec;
-  return { course: drillCourse(plan), mode, trigger, overrides };
+  const { plan, mode, trigger, overrides = [], scheduledAt } = spec as DrillRunSpec;
+  return {
+    ...{ course: drillCourse(plan), mode, trigger, overrides },
+    scheduledAt: scheduledAt === undefined ? undefined : Date.parse(scheduledAt),
+  };
 }
 
 /** Which seconds are a run's. */

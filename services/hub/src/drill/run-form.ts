@@ -1,12 +1,14 @@
 /** PURE: what agents get of a run. */
 
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { DRILL_LEASE, isLoss } from '@hawser/model/drill-course.ts';
+import { DRILL_LEASE, drillCourse, isLoss } from '@hawser/model/drill-course.ts';
 import type { DrillForm } from '@hawser/model/drill-form.ts';
 import type { DrillState } from './drill-state.ts';
 
 /** The form in force; undefined when nothing is. */
-export function formOf(run: string, { scenario }: DrillSpec, state: DrillState): DrillForm | undefined {
+export function formOf(run: string, plan: DrillSpec, state: DrillState): DrillForm | undefined {
+  const { scenario } = plan;
+  const { holdMs } = drillCourse(plan);
   const { phase, percent, services, clusters } = state;
   const base = { run, lease: DRILL_LEASE };
   const { type, from } = scenario;
@@ -17,7 +19,9 @@ export function formOf(run: string, { scenario }: DrillSpec, state: DrillState):
   if (phase !== 'Injecting' && phase !== 'Holding') return undefined;
   if (isLoss(type))
     return from === undefined ? undefined : { ...base, inject: { scope: from, services: [...services], fault: faultOf(scenario) } };
-  return { ...base, partition: { clusters: [...clusters], from: type === 'hubLoss' ? 'hub' : 'bus' } };
+  // Nobody renews a lease on being cut off: it is as long as the cut.
+  const lease = `${Math.max(1, Math.ceil(holdMs / 1_000))}s`;
+  return { run, lease, partition: { clusters: [...clusters], from: type === 'hubLoss' ? 'hub' : 'bus' } };
 }
 
 function faultOf({
