@@ -197,11 +197,11 @@ async function composeHub(parts: Composition): Promise<HubCore> {
 
 /** Checks of what moves traffic, about traffic as it is measured; operations begin when that is. */
 function checksOf(late: Late, { config, integrations }: Composition): StartShiftChecks {
-  return (checks, subject) => {
+  return (checks, subject, begun) => {
     const { traffic, operations } = late;
     if (traffic === undefined) throw new Error('traffic is not measured yet');
     const allowPrivate = config.privateCheckEndpoints === 'on';
-    return startChecks(checks, { traffic: traffic.memory, integrations, allowPrivate, subject, onSample: () => operations?.hear() });
+    return startChecks(checks, { traffic: traffic.memory, integrations, allowPrivate, subject, onSample: () => operations?.hear() }, begun);
   };
 }
 

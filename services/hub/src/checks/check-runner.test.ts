@@ -2,6 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CheckSpec } from '@hawser/model/check.ts';
+import { type CheckState, unchecked } from '@hawser/model/check-verdict.ts';
 import { type MeasuredTraffic, NO_TRAFFIC } from '@hawser/model/measured-traffic.ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type CheckContext, type RunningChecks, startChecks } from './check-runner.ts';
@@ -31,8 +32,10 @@ const traffic: MeasuredTraffic = {
   ...{ groups: () => [], shares: () => [], load: () => [], newestAt: () => clock.until, knownUntil: () => clock.until },
 };
 
-function start(specs: readonly Partial<CheckSpec>[], changes: Partial<CheckContext> & { prometheus?: string } = {}): RunningChecks {
-  const { prometheus } = changes;
+type Changes = Partial<CheckContext> & { readonly prometheus?: string; readonly begun?: readonly CheckState[] };
+
+function start(specs: readonly Partial<CheckSpec>[], changes: Changes = {}): RunningChecks {
+  const { prometheus, begun } = changes;
   const server = prometheus === undefined ? [] : [['default', { name: 'default', url: prometheus }] as const];
   const checks = startChecks(
     specs.map(
@@ -52,6 +55,7 @@ function start(specs: readonly Partial<CheckSpec>[], changes: Partial<CheckConte
       subject: { namespace: 'shop', services: 'all' },
       ...changes,
     },
+    begun,
   );
   running.push(checks);
   return checks;
@@ -144,6 +148,21 @@ describe('http', () => {
       message: expect.stringContaining('it answered 302, and not 200'),
       firstFailedAt: expect.any(String),
     });
+  });
+
+  test('goes on where another left off, without its delay, and not where that had taken no sample', async () => {
+    const url = await serve((_request, response) => response.writeHead(500).end());
+    const spec: Partial<CheckSpec> = { source: { http: { url } }, failureLimit: 2 };
+    const begun = { ...unchecked({ name: 'check-0', action: 'abort' }), taken: 5, failures: 2, firstFailedAt: '2026-11-22T10:00:00Z' };
+    const after = start(
+      [spec, spec].map((one) => ({ ...one, initialDelay: '1h' })),
+      { begun: [begun] },
+    );
+    await until(() => verdict(after)).toBe('failed');
+    expect(after.verdicts()).toMatchObject([
+      { message: expect.stringMatching(/^3 samples failed, 2 may/), firstFailedAt: begun.firstFailedAt },
+      { taken: 0 },
+    ]);
   });
 
   test('fails without an answer', async () => {

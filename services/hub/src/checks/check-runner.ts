@@ -31,10 +31,13 @@ export interface RunningChecks {
 /** A second in which nothing was measured anywhere is no reason yet to know nothing. */
 const STALL_MS = 5_000;
 
-/** Starts checks that were validated (`checkProblems`); every hub replica may run them, the leader's count. */
-export function startChecks(specs: readonly CheckSpec[], context: CheckContext): RunningChecks {
+/**
+ * Starts checks that were validated (`checkProblems`); every hub replica may run them, the leader's count. Those that are among `begun`,
+ * by name, go on from there, and without their delay where a sample was taken.
+ */
+export function startChecks(specs: readonly CheckSpec[], context: CheckContext, begun: readonly CheckState[] = []): RunningChecks {
   const aborter = new AbortController();
-  const states = specs.map((spec) => unchecked(checkOf(spec)));
+  const states = specs.map((spec) => begun.find(({ name }) => name === spec.name) ?? unchecked(checkOf(spec)));
   for (const [index, spec] of specs.entries()) {
     const take = (next: (state: CheckState) => CheckState): void => {
       const state = states[index];
@@ -42,7 +45,8 @@ export function startChecks(specs: readonly CheckSpec[], context: CheckContext):
       states[index] = next(state);
       context.onSample?.();
     };
-    void runCheck(spec, { context, take, signal: aborter.signal });
+    const isBegun = (states[index]?.taken ?? 0) > 0;
+    void runCheck(spec, { context, take, isBegun, signal: aborter.signal });
   }
   return { verdicts: () => [...states], stop: () => aborter.abort() };
 }
@@ -50,14 +54,15 @@ export function startChecks(specs: readonly CheckSpec[], context: CheckContext):
 interface Run {
   readonly context: CheckContext;
   readonly take: (next: (state: CheckState) => CheckState) => void;
+  readonly isBegun: boolean;
   readonly signal: AbortSignal;
 }
 
-async function runCheck(spec: CheckSpec, { context, take, signal }: Run): Promise<void> {
+async function runCheck(spec: CheckSpec, { context, take, isBegun, signal }: Run): Promise<void> {
   const check = checkOf(spec);
   const condition = conditionOf(spec);
   const measure = sourceOf(check, context, signal);
-  await sleep(check.initialDelayMs, signal);
+  if (!isBegun) await sleep(check.initialDelayMs, signal);
   while (!signal.aborted) {
     const begun = performance.now();
     const measured = await measure().catch((error: unknown): Measurement => ({ error: messageOf(error).slice(0, 300) }));

@@ -68,6 +68,8 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   isEnded(state: State): boolean;
   /** Told of all that are under way whenever the leader looks (an empty list when this replica does not lead): for what runs beside them. */
   attend?(underWay: readonly UnderWay<State>[]): void;
+  /** Fields of its state that the leader keeps beside the clock, every few seconds and without a revision: for whoever leads next. */
+  kept?(resource: Resource): Readonly<Partial<State>> | undefined;
   /** Told of each change that the leader or a command made, once it is stored. */
   changed?(before: State | undefined, after: State, resource: Resource): void;
 }

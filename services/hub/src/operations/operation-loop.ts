@@ -15,6 +15,7 @@ import {
   abandonOperation,
   beginOperation,
   dropOperation,
+  type KeptOperation,
   keepClocks,
   lockNewest,
   newestOperations,
@@ -114,7 +115,7 @@ export class OperationLoop {
   async #read(term: number): Promise<void> {
     const { database } = this.#parts;
     await this.#beginMissing(term);
-    const kept = this.#clocks.takeUnkept();
+    const kept = this.#kept();
     this.#underWay = await database.transaction(async (tx) => {
       if (kept.size > 0) {
         await requireTerm(tx, term);
@@ -131,6 +132,19 @@ export class OperationLoop {
     this.#readAt = performance.now();
     this.#clocks.keepOnly(new Set(this.#underWay.map(({ stored }) => stored.id)));
     this.#attend(this.#underWay);
+  }
+
+  /** What the database is behind with. */
+  #kept(): ReadonlyMap<number, KeptOperation> {
+    const due = this.#clocks.takeUnkept();
+    const byId = new Map(this.#underWay.map((one) => [one.stored.id, one]));
+    return new Map(
+      [...due].map(([id, ms]) => {
+        const { stored, resource } = byId.get(id) ?? {};
+        const kind = stored === undefined ? undefined : this.#parts.operations.kind(stored.kind);
+        return [id, { ms, fields: resource === undefined ? undefined : kind?.kept?.(resource) }];
+      }),
+    );
   }
 
   #attend(attended: readonly Attended[]): void {

@@ -141,12 +141,19 @@ export async function abandonOperation(tx: Statements, before: StoredOperation):
   await note(tx, before, { ...before, actor: 'hub', verb: 'end', reason: 'its resource is gone', action: 'update' });
 }
 
-/** Notes how far clocks have come. */
-export async function keepClocks(tx: Statements, clocks: ReadonlyMap<number, number>): Promise<void> {
-  for (const [operation, ms] of [...clocks].sort(([a], [b]) => a - b)) {
+/** What is noted of one that goes on: milliseconds attended, and fields of its state. */
+export interface KeptOperation {
+  readonly ms: number;
+  readonly fields?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Notes how far clocks have come, and what leaders keep beside them; by id. */
+export async function keepClocks(tx: Statements, clocks: ReadonlyMap<number, KeptOperation>): Promise<void> {
+  for (const [operation, { ms, fields }] of [...clocks].sort(([a], [b]) => a - b)) {
+    const more = fields === undefined ? {} : { state: sql`${state} || ${JSON.stringify(fields)}::jsonb` };
     await tx
       .update(operations)
-      .set({ clockMs: Math.floor(ms), clockAt: sql`clock_timestamp()` })
+      .set({ clockMs: Math.floor(ms), clockAt: sql`clock_timestamp()`, ...more })
       .where(and(eq(id, operation), isNull(endedAt)));
   }
 }

@@ -25,6 +25,7 @@ let postgres: TestPostgres;
 
 interface Counting extends OperationState {
   readonly count: number;
+  readonly seen?: string;
 }
 
 /** How far it may count, for what has the order of one region; those of two need no operation. */
@@ -42,6 +43,7 @@ const counting: OperationKind<Counting, number> = {
   inForce: ({ spec }, { count }) => ({ order: [...(spec as { order: string[] }).order, `r${count - (count % 2)}`] }),
   statusOf: ({ phase, count, message }) => ({ phase, count, ...(message === undefined ? {} : { message }) }),
   isEnded: ({ phase }) => phase === 'Aborted',
+  kept: ({ metadata }) => ({ seen: metadata.name }),
 };
 
 beforeAll(async () => {
@@ -108,6 +110,8 @@ describe('operations', { timeout: 120_000 }, () => {
     expect(await statusOf('one')).toMatchObject({ count: 0 });
     term = 2;
     await expect.poll(async () => (await statusOf('one'))['count'], { timeout: 30_000 }).toBe(3);
+    const isKept = async () => (await querySql(dsn, "SELECT 1 FROM operations WHERE name = 'one' AND state ->> 'seen' = 'one'")).length;
+    await expect.poll(isKept, { timeout: 30_000 }).toBe(1);
     stopping.abort();
     await Promise.all(loops);
     // Another replica, which knows nothing but the database.
@@ -116,6 +120,8 @@ describe('operations', { timeout: 120_000 }, () => {
     await expect.poll(async () => (await statusOf('one'))['count'], { timeout: 30_000 }).toBe(5);
     const changes = await createReadModel(database).changesAfter(before.revision);
     const own = changes?.entries.filter(({ name }) => name === 'FailoverPolicy/one');
+    expect(await isKept()).toBe(1);
+    // What is kept beside the clock has no revision of its own.
     expect(own).toHaveLength(5);
     expect(own?.every(({ kind, namespace, action }) => kind === 'Operation' && namespace === 'shop' && action === 'update')).toBe(true);
     // The form changed with every second step: its revision is that of the fourth.

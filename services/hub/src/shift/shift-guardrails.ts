@@ -1,14 +1,18 @@
 /** The checks of shifts that are under way: they run beside the leader's looks, and are asked for what they say. */
 import type { CheckSpec } from '@hawser/model/check.ts';
+import type { CheckState } from '@hawser/model/check-verdict.ts';
 import type { SteppedShift } from '@hawser/model/progressive-shift.ts';
+import { canonicalJson, sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { RunningChecks } from '../checks/check-runner.ts';
 import type { CheckSubject } from '../checks/hub-source.ts';
 import type { UnderWay } from '../operations/operation-kind.ts';
 import type { CheckVerdict } from './shift-evidence.ts';
 import type { ShiftState } from './shift-state.ts';
 
-/** Starts checks about services. */
-export type StartShiftChecks = (checks: readonly CheckSpec[], subject: CheckSubject) => RunningChecks;
+/** Starts checks about services; those that are among `begun` go on from there. */
+export type StartShiftChecks = (checks: readonly CheckSpec[], subject: CheckSubject, begun?: readonly CheckState[]) => RunningChecks;
+/** Of the samples of each check so many are kept for the next leader; counts and verdicts are kept whole. */
+const SAMPLES_KEPT = 2;
 
 interface Running {
   /** Generation and run that the checks are of. */
@@ -45,9 +49,19 @@ export class ShiftGuardrails {
     const { resource } = one;
     const namespace = resource.metadata.namespace ?? '';
     const { services, analysis } = resource.spec as SteppedShift;
+    const { checks: kept } = one.state;
+    const of = runOf(one);
     const during = (analysis?.checks ?? []).filter(({ when }) => when === undefined || when.includes('during'));
     const subject = { namespace, services: services.map((service) => `${namespace}/${service}`) };
-    return { of: runOf(one), checks: this.#start(during, subject) };
+    return { of, checks: this.#start(during, subject, kept?.of === of ? kept.states : []) };
+  }
+
+  /** What the next leader goes on from. */
+  kept(uid: string): Pick<ShiftState, 'checks'> | undefined {
+    const running = this.#running.get(uid);
+    if (running === undefined) return undefined;
+    const states = running.checks.verdicts().map((state) => ({ ...state, samples: state.samples.slice(-SAMPLES_KEPT) }));
+    return { checks: { of: running.of, states } };
   }
 
   verdicts(uid: string): readonly CheckVerdict[] {
@@ -62,5 +76,5 @@ function isGuarded({ resource, state }: UnderWay<ShiftState>): boolean {
 }
 
 function runOf({ resource, state }: UnderWay<ShiftState>): string {
-  return `${JSON.stringify((resource.spec as SteppedShift).analysis)} ${state.run}`;
+  return sha256(`${canonicalJson((resource.spec as SteppedShift).analysis ?? null)} ${state.run}`);
 }

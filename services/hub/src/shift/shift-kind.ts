@@ -51,6 +51,7 @@ export function shiftKind(parts: ShiftParts): OperationKind<ShiftState, ShiftEvi
     inForce: (resource, state) => (isProgressive(specOf(resource)) ? formOf(specOf(resource), state) : undefined),
     statusOf: (state, resource, evidence) => statusOf(state, specOf(resource), evidence),
     isEnded,
+    kept: ({ metadata }) => guardrails.kept(metadata.uid ?? ''),
     attend: (underWay) => {
       guardrails.attend(underWay);
       accounts.attend(underWay);

@@ -1,4 +1,5 @@
 /** PURE: where a shift is, and what moves it on: one step at a time, each by its evidence, and back at once from everywhere. */
+import type { CheckState } from '@hawser/model/check-verdict.ts';
 import { isProgressive, type ShiftStep, type SteppedShift } from '@hawser/model/progressive-shift.ts';
 import type { OperationState } from '../operations/operation-kind.ts';
 import { acknowledged, msOf, obstacle, type ShiftEvidence, seen } from './shift-evidence.ts';
@@ -50,6 +51,8 @@ export interface ShiftState extends OperationState {
   /** Unix milliseconds: when the steps begin, or when it goes back, by its schedule. */
   readonly startsAt?: number | undefined;
   readonly endsAt?: number | undefined;
+  /** Where its checks were a few seconds ago, and of which analysis and run they are: another leader goes on from there. */
+  readonly checks?: { readonly of: string; readonly states: readonly CheckState[] } | undefined;
   /** A way back that is followed by the next time of the schedule. */
   readonly isCycle?: boolean | undefined;
 }
