@@ -102,7 +102,7 @@ function trafficSection(evidence: DrillEvidence): Markup {
     ...serviceTables(evidence).map(card),
     each.length === 0
       ? undefined
-      : markup`<div class="pair" style="margin-top:12px">${each.map((service, index) => markup`<figure class="card"><h3>${service}</h3>${requestsChart(evidence, { id: `service-${index}`, service, ...SMALL })}</figure>`)}</div>`,
+      : markup`<div class="pair">${each.map((service, index) => markup`<figure class="card"><h3>${service}</h3>${requestsChart(evidence, { id: `service-${index}`, service, ...SMALL })}</figure>`)}</div>`,
   ]);
 }
 
@@ -127,7 +127,7 @@ function checkSection(evidence: DrillEvidence): Markup {
     );
   return section('Checks', [
     card(checkTable(evidence)),
-    charts.length === 0 ? undefined : markup`<div class="pair" style="margin-top:12px">${charts}</div>`,
+    charts.length === 0 ? undefined : markup`<div class="pair">${charts}</div>`,
   ]);
 }
 

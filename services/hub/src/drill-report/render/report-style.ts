@@ -23,7 +23,7 @@ header{display:grid;grid-template-columns:1fr auto;gap:8px 24px;align-items:star
 .tile,.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px}
 .tile .name{font-size:12.5px;color:var(--soft)}.tile .value{font-size:26px;font-weight:650;letter-spacing:-.01em;line-height:1.25;font-variant-numeric:tabular-nums}.tile .note{font-size:12.5px;color:var(--soft)}
 figure{margin:0}figcaption{margin:0 0 8px;font-weight:600;font-size:14px}
-.card+.card{margin-top:12px}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}.pair .card+.card{margin-top:0}
+.card+.card,.card+.pair,.pair+.card{margin-top:12px}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}.pair .card+.card{margin-top:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--soft)}
 .pair svg text{font-size:12.5px}
@@ -33,13 +33,13 @@ svg .phase{font-weight:600}svg .area{fill-opacity:.82}svg .failed{fill:var(--bad
 svg .rto rect{fill:var(--ink)}svg .rto text{fill:var(--ink);font-weight:700;paint-order:stroke;stroke:var(--card);stroke-width:3px}
 svg .line{fill:none;stroke-width:2;stroke-linejoin:round}svg .desired{stroke-dasharray:6 4;stroke-width:1.4;opacity:.85}svg .acked{stroke-width:1.2;opacity:.6}svg .observed{stroke-width:2.4}
 svg .sample{stroke:var(--soft);stroke-width:1}svg .passed{fill:var(--good)}svg .mark{fill:none;stroke:var(--bad);stroke-width:2.2}svg .mark.noData{stroke:var(--warn)}
-.strip{display:flex;gap:2px;border-radius:8px;overflow:hidden;margin:0 0 14px}.strip div{padding:6px 8px;font-size:12px;min-width:3px;overflow:hidden;white-space:nowrap;background:var(--line)}
+.strip{display:flex;flex-wrap:wrap;gap:2px;border-radius:8px;overflow:hidden;margin:0 0 14px}.strip div{padding:6px 8px;font-size:12px;min-width:76px;overflow:hidden;white-space:nowrap;background:var(--line)}
 .strip .hurt{background:var(--bad-soft)}.strip .held{background:var(--warn-soft)}.strip .back{background:color-mix(in srgb,var(--back) 18%,var(--card))}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin:8px 0 0;padding:0;list-style:none;font-size:12.5px;color:var(--soft)}
 .legend i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:6px;vertical-align:-1px}.legend svg{display:inline-block;width:26px;height:8px;vertical-align:2px;margin-right:6px}.legend .line{stroke:var(--soft)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;font-size:14px;padding:0 0 6px}th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-thead th{font-size:12px;color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:500}tbody tr:last-child>*{border-bottom:0}.n{text-align:right}td.time{white-space:nowrap;color:var(--soft)}
+thead th{font-size:12px;color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:500}tbody tr:last-child>*{border-bottom:0}.n{text-align:right}.n+:not(.n){padding-left:14px}td.time{white-space:nowrap;color:var(--soft)}
 pre,code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}code{overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:13.5px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 footer{margin-top:36px;font-size:12.5px;color:var(--soft)}
