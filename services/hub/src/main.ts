@@ -21,7 +21,9 @@ import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts'
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
 import { startDrillSchedule } from './drill/drill-schedule.ts';
+import { drillsOf } from './drill/drill-times.ts';
 import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
+import { startOverdueDrills } from './drill-report/overdue-drills.ts';
 import { reportSaver } from './drill-report/report-store.ts';
 import { Convergence } from './fleet/convergence.ts';
 import { coreView } from './fleet/core-view.ts';
@@ -188,6 +190,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   late.operations = startOperations(core.database, { operations, fleet, log, group });
   startDrillSchedule(core.database, { context: fleet.context, operations, log, group });
   startReadiness(readiness, { log, group });
+  startOverdueDrills({ database: core.database, drills: () => drillsOf(fleet.context), registry, log, group });
   addHubRoutes(core, {
     ...{ fleet, bus, traffic, readiness, notifications, signer: keys.signer, signal: group.signal },
     onRotation: () => rotations.hint(),

@@ -34,6 +34,10 @@ export const METRICS = {
     ...{ type: 'gauge', labels: ['drill'] },
     help: 'When the schedule of a Drill starts it next, seconds since 1970; of those that windows and freezes allow',
   },
+  hub_drill_overdue_seconds: {
+    ...{ type: 'gauge', labels: ['drill'] },
+    help: 'For how long no live run of a Drill has passed beyond its overdueAfter, 0 while it is not overdue; given by every replica',
+  },
   hub_drill_ready: { type: 'gauge', help: '1 while a Drill could begin, 0 when it needs attention', labels: ['drill'] },
   hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
   hub_http_bytes_under_way: { type: 'gauge', help: 'Bodies of requests under way and answers to them that are not read yet', labels: [] },

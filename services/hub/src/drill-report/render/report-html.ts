@@ -125,10 +125,7 @@ function checkSection(evidence: DrillEvidence): Markup {
       (check, index) =>
         markup`<figure class="card"><h3>${check.name} <span class="soft">${check.condition}</span></h3>${checkChart(evidence, check, `check-${index}`)}</figure>`,
     );
-  return section('Checks', [
-    card(checkTable(evidence)),
-    charts.length === 0 ? undefined : markup`<div class="pair">${charts}</div>`,
-  ]);
+  return section('Checks', [card(checkTable(evidence)), charts.length === 0 ? undefined : markup`<div class="pair">${charts}</div>`]);
 }
 
 function planCard({ spec, specHash, scenario }: DrillEvidence): Markup {
