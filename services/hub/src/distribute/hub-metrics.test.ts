@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub } from '../../../../test/kit/hub-core.ts';
 import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
+import { registerReadinessMetrics } from '../drill/readiness-keeper.ts';
+import { startOverdueDrills } from '../drill-report/overdue-drills.ts';
 import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import { Convergence } from '../fleet/convergence.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
@@ -34,6 +36,8 @@ describe("the hub's metrics", () => {
     registerShiftMetrics(registry, new ShiftAccounts(), () => undefined);
     const hub = await startTestHub(await postgres.database(), { registry });
     const ended = { signal: AbortSignal.abort(), onStop: () => undefined };
+    registerReadinessMetrics(registry, { all: () => [] });
+    startOverdueDrills({ database: hub.core.database, drills: () => [], registry, log: createLogger('test'), group: ended });
     startNotifier(hub.core.database, { sinks: [], registry, log: createLogger('test'), group: ended });
     await hub.call('GET', '/apis/hawser.dev/v1alpha1/clusters');
     const text = (await hub.core.app.inject('/metrics')).body;

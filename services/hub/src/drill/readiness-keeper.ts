@@ -86,7 +86,7 @@ export class ReadinessKeeper {
 }
 
 /** Registers what is known of drills before they run. */
-export function registerReadinessMetrics(registry: Registry, keeper: ReadinessKeeper): void {
+export function registerReadinessMetrics(registry: Registry, keeper: Pick<ReadinessKeeper, 'all'>): void {
   gauges(registry, 'hub_drill_ready', () => keeper.all().map(({ drill, state }) => [{ drill }, state === 'Ready' ? 1 : 0]));
   gauges(registry, 'hub_drill_next_start_timestamp_seconds', () =>
     keeper
