@@ -54,6 +54,29 @@ it('counts client requests, failures, attempts and retries apart, by destination
   expect(top.stdout).toMatch(/east\s+west\s+v2/);
 }, 60_000);
 
+it('is told each second, in lines for people and for programs, until it is interrupted', async () => {
+  const { processes } = federation;
+  const follow = (...flags: readonly string[]) => {
+    const isEnough = (text: string): boolean => timesIn(text).length > 1;
+    return processes.run(['top', 'bookinfo/reviews', '--watch', '--window', '5m', ...flags], { isEnough });
+  };
+  const timesIn = (text: string): string[] => [...new Set(text.match(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z (?=from=)|"to":"[^"]+"/g))];
+  const plain = await follow();
+  expect(plain).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/ from=east cluster=west version=v2 req\/s=/) });
+  expect(timesIn(plain.stdout)).toEqual(timesIn(plain.stdout).toSorted());
+  const json = await follow('-o', 'json');
+  const answers = json.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as TrafficAnswer);
+  expect([json.status, answers.length]).toEqual([0, expect.any(Number)]);
+  for (const { rows } of answers) expect(total(rows, 'requests')).toBe(log.requests);
+  expect(await processes.ask('GET', `/hawser/v1/traffic/stream?from=${new Date().toISOString()}`)).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining('a stream has no from and to') },
+  });
+}, 60_000);
+
 it('is ready for STRICT: sidecars of both clusters were watched, and nobody came otherwise than by the mesh', async () => {
   await until(
     async () =>

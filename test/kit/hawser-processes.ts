@@ -136,17 +136,25 @@ export class HawserProcesses {
     return { status: answer.status, body: (await answer.json()) as T };
   }
 
-  /** Runs a command to its end; by whom the token is, where one is given. */
+  /** Runs a command to its end, or until its output is enough; by whom the token is, where one is given. */
   async run(
     args: readonly string[],
-    options: { readonly input?: string; readonly stateDir?: string; readonly token?: string } = {},
+    options: {
+      readonly input?: string;
+      readonly stateDir?: string;
+      readonly token?: string;
+      readonly isEnough?: (stdout: string) => boolean;
+    } = {},
   ): Promise<Ended> {
     const who = options.token === undefined ? {} : { HAWSER_SERVER: this.#url, HAWSER_TOKEN: options.token };
     const child = spawn(process.execPath, [BIN, ...args], { cwd: this.folder, env: { ...this.#environment(options.stateDir), ...who } });
     const texts = { stdout: '', stderr: '' };
+    let isInterrupted = false;
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => {
         texts[name] += text;
+        // Once: what is interrupted twice ends at once.
+        if (!isInterrupted && options.isEnough?.(texts.stdout) === true) isInterrupted = child.kill('SIGINT');
       });
     child.stdin.end(options.input ?? '');
     const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
