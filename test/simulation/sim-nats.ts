@@ -227,6 +227,10 @@ export class SimBus implements Bus {
     return { stop: () => this.#subscriptions.delete(subject) };
   }
 
+  hold(isHeld: boolean): void {
+    this.setLink(isHeld ? 'cut' : 'up');
+  }
+
   renewCredentials(): void {}
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import { startAdminServer } from './admin/admin-server.ts';
 import type { AgentOptions, RunningAgent } from './agent-options.ts';
 import { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
+import { DrillLeases } from './drill-leases.ts';
 import { AgentFeed } from './feed/agent-feed.ts';
 import { type Foundations, openFoundations } from './feed/foundations.ts';
 import { joinBus } from './feed/join-bus.ts';
@@ -26,6 +27,7 @@ import { ProxyRegistry } from './proxy-registry.ts';
 import { writeAgentLocation } from './report/agent-location.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
+import { ownFacts } from './report/own-facts.ts';
 import { PolicyIssues } from './report/policy-issues.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
@@ -77,6 +79,7 @@ class Agent implements RunningAgent {
   readonly #issues: PolicyIssues;
   readonly #local: LocalSource;
   readonly #drains: LocalDrains;
+  readonly #drills: DrillLeases;
   readonly #proxies: ProxyRegistry;
   readonly #trust: TrustReport;
   readonly #use: RecentUse;
@@ -106,6 +109,10 @@ class Agent implements RunningAgent {
     });
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
+    this.#drills = new DrillLeases({
+      ...{ cluster, saved: saved?.drills ?? [], onLapse: () => this.loop.reconsider(), onChange: () => this.#changed() },
+      onPartition: (from) => this.#feed?.cutOff(from),
+    });
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
     const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
@@ -175,6 +182,7 @@ class Agent implements RunningAgent {
     this.#stopping = true;
     this.#proxies.stop();
     this.#drains.stop();
+    this.#drills.stop();
     await this.#save();
     for (const stop of this.#stops.reverse()) await stop();
     // What was heard while it stopped was served too: a restart must not go back behind it.
@@ -189,6 +197,7 @@ class Agent implements RunningAgent {
   #makeLoop(translator: Translator): ControlLoop {
     return new ControlLoop({
       ...{ federation: this.#federation, translator, store: this.store, probation: this.#probation },
+      obeyed: (policies) => this.#drills.obeyed(policies),
       onRevision: (moment, applied) => this.#rollouts?.trackRevision(moment.epoch, moment.revision, applied),
       onProblems: (problems) => {
         this.#issues.setCompileProblems(problems);
@@ -202,14 +211,7 @@ class Agent implements RunningAgent {
   }
 
   #facts(): ClusterFacts {
-    const { trustBundle, severed } = this.#base.authority;
-    const own = this.#drains.own === undefined ? {} : { localDrain: this.#drains.own };
-    return {
-      trustBundle: [...trustBundle],
-      gateways: [...this.#options.config.gateways],
-      ...(severed === undefined ? {} : { severed }),
-      ...own,
-    };
+    return ownFacts(this.#base.authority, this.#options.config.gateways, this.#drains.own);
   }
 
   async #startXds(): Promise<AdsServer> {
@@ -309,6 +311,7 @@ class Agent implements RunningAgent {
       explainRoute: (request) => server.explainRoute(request),
       plainCallers: plainAnswers(this.#plain, { federation: this.#federation, server, registry: this.#proxies }),
       diff: (request) => diff.answer(request),
+      ...{ drillLease: (run) => this.#drills.renew(run), isCutOff: () => this.#drills.cutFrom === 'hub' },
     });
     registerAgentMetrics(this.#registry, {
       ...{ ready: () => this.loop.ready, busConnected: () => bus.connected, busReconnects: countReconnects(bus) },
@@ -378,7 +381,7 @@ class Agent implements RunningAgent {
       validity: [...this.#validity],
       proxies: server.proxies(),
       peers: this.#feed?.peers() ?? [],
-      trust: this.#trust.account(),
+      ...{ trust: this.#trust.account(), drills: this.#drills.account() },
     };
   }
 
@@ -391,7 +394,7 @@ class Agent implements RunningAgent {
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
       ...{ proxies: this.#proxies.refs(), use: this.#use.saved(), lapsed: this.#federation.lapsed },
-      probation: this.#probation.saved(),
+      ...{ probation: this.#probation.saved(), drills: this.#drills.saved() },
     };
   }
 }

@@ -35,6 +35,8 @@ export interface ControlLoopParts {
   readonly store: SnapshotStore;
   /** Decides which version of each policy is compiled. */
   readonly probation: PolicyProbation;
+  /** What is obeyed of the policies in force: drills end by themselves. */
+  readonly obeyed?: (policies: ReadonlyMap<string, Resource>) => ReadonlyMap<string, Resource>;
   /** A hub revision is compiled and applied. */
   readonly onRevision: (moment: Moment, applied: Applied) => void;
   /** What of the newest state could not be compiled, by topic; empty when all of it could. */
@@ -193,8 +195,9 @@ export class ControlLoop {
   }
 
   #obey(): void {
-    const { probation, federation } = this.#parts;
-    this.#effective = this.#localDrains.size === 0 ? probation.effective : new Map([...probation.effective, ...this.#localDrains]);
+    const { probation, federation, obeyed = (policies) => policies } = this.#parts;
+    const policies = obeyed(probation.effective);
+    this.#effective = this.#localDrains.size === 0 ? policies : new Map([...policies, ...this.#localDrains]);
     federation.setPolicies(this.#effective);
   }
 

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startNats, type TestNats } from '../../../test/kit/nats.ts';
 import { freePort } from '../../../test/kit/ports.ts';
 import { type Bus, type BusMessage, connectBus } from './bus.ts';
@@ -31,6 +31,26 @@ function next(bus: Bus, subject: string): Promise<BusMessage> {
     });
   });
 }
+
+it('held, it has no connection and makes none; let go, it connects again, with its subscriptions', async () => {
+  const bus = await nats.clusterBus('us-west');
+  const answered = vi.fn<() => Buffer>(() => Buffer.from('here'));
+  bus.serve('hawser.rpc.us-west.>', answered);
+  await bus.request('$JS.API.STREAM.INFO.HAWSER_FLEET', text(''), { timeoutMs: 20_000 });
+  bus.hold(true);
+  bus.hold(true);
+  expect(bus.connected).toBe(false);
+  expect(bus.publish('hawser.status.us-west.proxies', text('lost'))).toBe(false);
+  const asked = () => hub.request('hawser.rpc.us-west.echo', text(''), { timeoutMs: 2_000 }).then(String, ({ code }) => code);
+  await expect.poll(asked, { timeout: 20_000 }).toBe('bus-no-responders');
+  expect(bus.connected).toBe(false);
+  bus.hold(false);
+  await bus.ready();
+  await expect.poll(asked, { timeout: 20_000 }).toBe('[object Object]');
+  expect(answered).toHaveBeenCalled();
+  bus.hold(true);
+  await bus.close();
+});
 
 describe('requests', () => {
   it('are answered, and a failure comes back with its words', async () => {

@@ -69,6 +69,8 @@ export interface Bus {
    * to deliver to a subject that its creator must not publish to, and then the message bears its stored subject.
    */
   subscribe(subject: string, handler: (message: BusMessage) => void, options?: { readonly anySubject?: boolean }): BusSubscription;
+  /** Held, it has no connection and makes none, until it is let go: a drill acts as if there were no NATS. */
+  hold(isHeld: boolean): void;
   /** Used from the next reconnect on. */
   renewCredentials(credentials: BusCredentials): void;
   /** Drains for at most two seconds, then closes. */
@@ -115,6 +117,8 @@ class NatsBus implements Bus {
   #requests = 0;
   #attempt = 0;
   #running: Promise<void> | undefined;
+  /** Resolves when it is let go. */
+  #held: PromiseWithResolvers<void> | undefined;
 
   constructor(options: BusOptions) {
     this.#options = options;
@@ -213,6 +217,18 @@ class NatsBus implements Bus {
     });
   }
 
+  hold(isHeld: boolean): void {
+    if (isHeld === (this.#held !== undefined)) return;
+    if (!isHeld) {
+      this.#held?.resolve();
+      this.#held = undefined;
+      return;
+    }
+    this.#held = Promise.withResolvers<void>();
+    this.#setConnected(false);
+    void this.#connection?.close().catch(() => {});
+  }
+
   renewCredentials(credentials: BusCredentials): void {
     this.#credentials = credentials;
   }
@@ -236,13 +252,23 @@ class NatsBus implements Bus {
       try {
         const connection = await connect(this.#connectOptions());
         if (signal.aborted) return await connection.close();
-        await this.#follow(connection);
+        if (this.#held === undefined) await this.#follow(connection);
+        else await connection.close();
       } catch (error) {
         this.#options.log.warn({ urls: this.#options.urls, error: messageOf(error) }, 'NATS is not reachable, trying again');
         this.#noteRefusal(messageOf(error));
       }
       await sleep(this.#delay(), signal);
+      await this.#letGo();
     }
+  }
+
+  /** Resolves when it is not held, or closed. */
+  async #letGo(): Promise<void> {
+    const { signal } = this.#aborter;
+    if (this.#held === undefined || signal.aborted) return;
+    const closed = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await Promise.race([this.#held.promise, closed]);
   }
 
   async #follow(connection: NatsConnection): Promise<void> {

@@ -1,6 +1,7 @@
 /** Bodies of documents and messages between hub and agents, beyond those of `@hawser/model`. */
 import { LocalDrain } from '@hawser/model/fleet.ts';
 import Type, { type Static } from 'typebox';
+import { DrillAccount } from './drill-lease.ts';
 import { TrustAccount } from './trust.ts';
 
 /**
@@ -108,6 +109,8 @@ export const AgentStatus = Type.Object({
   peers: Type.Array(PeerStatus),
   /** Absent from agents of an earlier release. */
   trust: Type.Optional(TrustAccount),
+  /** Drills that concern its cluster; absent where there are none. */
+  drills: Type.Optional(Type.Array(DrillAccount)),
 });
 export type AgentStatus = Static<typeof AgentStatus>;
 

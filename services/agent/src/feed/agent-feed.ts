@@ -1,5 +1,6 @@
 /** Everything between the bus and the control loop: the hub's documents, the other clusters', and what is published. */
 import type { Bus } from '@hawser/bus/bus.ts';
+import type { DrillPartition } from '@hawser/model/drill-form.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { PeerStatus } from '@hawser/wire/messages.ts';
@@ -46,6 +47,7 @@ export class AgentFeed {
   #config: ConfigWatcher | undefined;
   readonly #publisher: LeasedPublisher;
   #shards: ShardWatcher | undefined;
+  #cutFrom: DrillPartition['from'] | undefined;
   #listed = false;
   #grace: NodeJS.Timeout | undefined;
 
@@ -57,13 +59,20 @@ export class AgentFeed {
 
   /** Takes what was saved, in this turn, and begins to listen. */
   start(): void {
-    const { bus, member, loop, warnings, log, saved, onChange, onTrustOrder } = this.#parts;
-    const { cluster, hubKey } = member.membership;
-    const seed = decoded(saved?.config ?? []);
-    this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange, onTrustOrder });
+    const { loop, saved } = this.#parts;
+    this.#hearHub(saved?.config ?? []);
     // Without a roster the saved state knows nobody, and everything has to be heard first.
     if (this.#shards !== undefined && saved !== undefined) loop.fulfil('fleet');
     this.#publisher.start();
+  }
+
+  /** Acts as if there were no hub, or no bus, and serves what it knows; undefined: no longer, and what it missed is heard. */
+  cutOff(from: DrillPartition['from'] | undefined): void {
+    this.#parts.log.warn({ from }, from === undefined ? 'a drill is over: hub and bus are heard again' : 'a drill cuts this agent off');
+    this.#parts.bus.hold(from === 'bus');
+    if (from === 'hub') this.#config?.stop();
+    else if (this.#cutFrom === 'hub') this.#hearHub(this.#config?.encoded() ?? []);
+    this.#cutFrom = from;
   }
 
   /** The members, or their keys, are others now. */
@@ -128,6 +137,13 @@ export class AgentFeed {
     this.#config?.stop();
     this.#shards?.stop();
     await this.#publisher.stop();
+  }
+
+  #hearHub(messages: readonly string[]): void {
+    const { bus, member, loop, warnings, log, onChange, onTrustOrder } = this.#parts;
+    const { cluster, hubKey } = member.membership;
+    const seed = decoded(messages);
+    this.#config = new ConfigWatcher({ bus, cluster, hubKey: verifierOf(hubKey), loop, warnings, log, seed, onChange, onTrustOrder });
   }
 
   /** A member may be down for good: the others must not wait for it for ever. */

@@ -70,6 +70,8 @@ export const SavedState = Type.Object({
   ),
   /** Who was believed and is not any more; absent from files of an earlier release. */
   lapsed: Type.Optional(Type.Unsafe<LapsedTrust>(Type.Object({ domains: Type.Array(Type.String()), clusters: Type.Array(Type.String()) }))),
+  /** Drills that are over here, by uid; absent where there are none. */
+  drills: Type.Optional(Type.Array(Type.String())),
   /** Upstreams that proxies asked for, and when, in ms since 1970; absent from files of an earlier release. */
   use: Type.Optional(Type.Array(Type.Object({ namespace: Type.String(), upstream: Type.String(), askedAt: Type.Number() }))),
   proxies: Type.Array(

@@ -1,5 +1,6 @@
 /** Answers the hub's questions. Only the hub's own key is obeyed, and each question is answered once. */
 import type { Bus, BusSubscription } from '@hawser/bus/bus.ts';
+import { DRILL_LEASE, DrillLeaseRequest, type DrillLeaseResponse } from '@hawser/wire/drill-lease.ts';
 import { HUB, open } from '@hawser/wire/envelope.ts';
 import {
   DiffRequest,
@@ -27,6 +28,10 @@ export interface RpcParts {
   explainRoute(request: ExplainRouteRequest): ExplainRouteResponse | undefined;
   /** Who called the proxies of this agent otherwise than by the mesh's TLS. */
   plainCallers(request: PlainCallersRequest): PlainCallersResponse;
+  /** The hub attends to a run of a drill; whether that is obeyed. */
+  drillLease(run: string): boolean;
+  /** Whether the agent acts as if there were no hub. */
+  isCutOff(): boolean;
   /** What proposed policies would change. */
   diff(request: DiffRequest): Promise<DiffResponse>;
 }
@@ -42,6 +47,7 @@ const proxyConfigRequest = Compile(ProxyConfigRequest);
 const explainRouteRequest = Compile(ExplainRouteRequest);
 const plainCallersRequest = Compile(PlainCallersRequest);
 const diffRequest = Compile(DiffRequest);
+const drillLeaseRequest = Compile(DrillLeaseRequest);
 
 const METHODS: readonly Method[] = [
   {
@@ -62,6 +68,11 @@ const METHODS: readonly Method[] = [
     name: 'plain-callers',
     check: (body) => (plainCallersRequest.Check(body) ? undefined : 'the request names no window of up to an hour'),
     answer: (request: PlainCallersRequest, parts) => parts.plainCallers(request),
+  },
+  {
+    name: DRILL_LEASE,
+    check: (body) => (drillLeaseRequest.Check(body) ? undefined : 'the request names no run'),
+    answer: ({ run }: DrillLeaseRequest, parts): DrillLeaseResponse => ({ obeyed: parts.drillLease(run) }),
   },
   {
     name: 'diff',
@@ -90,6 +101,7 @@ async function answer(bytes: Uint8Array, method: Method, parts: RpcParts & { rea
   const request = open(bytes, (from) => (from === HUB ? parts.hubKey : undefined));
   if (typeof request === 'string') return { error: `the request was refused: ${request}` };
   if (request.to !== parts.cluster || request.key !== method.name) return { error: 'the request was refused: wrong-address' };
+  if (parts.isCutOff()) return { error: 'the request was refused: a drill has this agent act as if there were no hub' };
   if (parts.before.has(bytes, request.revision)) return { error: 'the request was refused: replayed' };
   const problem = method.check(request.body);
   return problem === undefined ? method.answer(request.body as never, parts) : { error: problem };
