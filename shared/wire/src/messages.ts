@@ -109,7 +109,7 @@ export const AgentStatus = Type.Object({
   peers: Type.Array(PeerStatus),
   /** Absent from agents of an earlier release. */
   trust: Type.Optional(TrustAccount),
-  /** Drills that concern its cluster; absent where there are none. */
+  /** Drills that it knows of; absent from agents of an earlier release. */
   drills: Type.Optional(Type.Array(DrillAccount)),
 });
 export type AgentStatus = Static<typeof AgentStatus>;

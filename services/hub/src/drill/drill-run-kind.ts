@@ -8,6 +8,7 @@ import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationKind, UnderWay } from '../operations/operation-kind.ts';
 import { commanded, DRILL_COMMANDS, type DrillCommand } from './drill-commands.ts';
 import { DrillGuardrails, type StartDrillChecks } from './drill-guardrails.ts';
+import type { DrillLeases } from './drill-lease.ts';
 import { type DrillPlanParts, drillPlanOf } from './drill-plan.ts';
 import { advance, type DrillState, isOver, started } from './drill-state.ts';
 import { drillOf, JudgedRun, planOfRun, recordOf } from './judged-run.ts';
@@ -25,10 +26,12 @@ export interface DrillRunParts {
   readonly startChecks: StartDrillChecks;
   /** Signs and stores the evidence of a run; answers with the digest of the report. */
   readonly saveReport?: SaveReport | undefined;
+  /** Tells agents that runs are attended to. */
+  readonly leases?: Pick<DrillLeases, 'attend'> | undefined;
 }
 
 /** The kind. */
-export function drillRunKind({ context, traffic, startChecks, saveReport }: DrillRunParts): OperationKind<DrillState, JudgedRun> {
+export function drillRunKind({ context, traffic, startChecks, saveReport, leases }: DrillRunParts): OperationKind<DrillState, JudgedRun> {
   const guardrails = new DrillGuardrails(startChecks);
   const record = new RunRecord(traffic);
   let underWay: readonly UnderWay<DrillState>[] = [];
@@ -56,6 +59,7 @@ export function drillRunKind({ context, traffic, startChecks, saveReport }: Dril
     },
     attend: (now) => {
       underWay = now;
+      leases?.attend(now.map(({ resource }) => resource));
       guardrails.attend(now, ({ resource, state }) => servicesOf(resource, state, { context, traffic }));
       record.attend(now.flatMap(({ resource, state }) => recordOf(resource, state) ?? []));
     },

@@ -16,6 +16,7 @@ import type { OperationContext } from '../operations/operation-kind.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
 import { drillFacts } from './drill-facts.ts';
 import { type DrillGuardrails, givenOf } from './drill-guardrails.ts';
+import { lapsedIn } from './drill-lease.ts';
 import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
 import { readinessChecks } from './drill-readiness.ts';
 import { drillRefusals } from './drill-refusals.ts';
@@ -121,9 +122,9 @@ export class JudgedRun implements RunEvidence {
     return found === undefined ? undefined : `${found.kind} ${found.metadata.name}`;
   }
 
-  /** Agents that are connected, and do not have in force what they were given and had acknowledged. */
+  /** Clusters whose agents have lifted it by themselves: they heard of no hub for as long as its lease. */
   get lapsedIn(): readonly string[] {
-    return [];
+    return lapsedIn(this.#context, this.#run.metadata.name, this.#state?.clusters ?? []);
   }
 
   get checks(): readonly RunCheck[] {

@@ -4,6 +4,7 @@ import type { Registry } from '@hawser/runtime/metrics.ts';
 import { drainKind } from '../drain/drain-kind.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { drainMoves } from '../drain/drain-world.ts';
+import type { DrillLeases } from '../drill/drill-lease.ts';
 import { drillRunKind } from '../drill/drill-run-kind.ts';
 import type { SaveReport } from '../drill-report/report-store.ts';
 import type { LearnedCapacity } from '../overflow/learned-capacity.ts';
@@ -18,6 +19,8 @@ export interface OperationKindParts extends ShiftParts {
   readonly registry: Registry;
   /** Keeps the evidence of runs of drills. */
   readonly saveReport?: SaveReport;
+  /** Tells agents that runs of drills are attended to; without it they lift what they break. */
+  readonly leases?: DrillLeases;
 }
 
 /** All of them; each has a line in `OPERATED_KINDS`, and its commands in `access/permissions.ts`. */
