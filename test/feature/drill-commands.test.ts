@@ -1,0 +1,125 @@
+/** A drill by its commands, over real processes and Envoys: what it would do, whether it could, and what people say to its runs. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type App, startApp } from '../datapath/kit/app.ts';
+import { serviceFile } from '../kit/federation.ts';
+import { type Ended, HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
+import { eventually } from '../kit/served.ts';
+
+const [EAST, WEST] = ['us-east', 'us-west'] as const;
+const [CLIENT, NEAR, FAR] = ['127.86.12.11', '127.86.12.12', '127.86.12.22'] as const;
+const DEADLINE_MS = 120_000;
+/** Nobody has said what us-west can take. */
+const KNOWN = ['--override', 'headroom'];
+
+const DRILL = `
+apiVersion: hawser.dev/v1alpha1
+kind: Drill
+metadata: {name: lose-east}
+spec:
+  scenario: {type: regionLoss, from: {region: us-east}}
+  objectives: {rto: 5s}
+  blastRadius: {services: {names: [bookinfo/reviews]}, maxTrafficPercent: 100}
+  guardrails: [{name: errors, source: {hub: {metric: errorRatio}}, condition: result < 0.01, initialDelay: 0s, window: 5s, onNoData: pass}]
+  schedule: {cron: "0 10 * * 2", timeZone: Europe/Berlin}
+`;
+
+describe('hawser drill', { timeout: DEADLINE_MS }, () => {
+  const hawser = new HawserProcesses();
+  const apps: App[] = [];
+  let approver = '';
+
+  const drill = (args: readonly string[], token?: string): Promise<Ended> =>
+    hawser.run(['drill', ...args], token === undefined ? {} : { token });
+  const json = async <T>(...args: readonly string[]): Promise<T> => JSON.parse((await drill([...args, '-o', 'json'])).stdout) as T;
+  const runLive = (...more: readonly string[]): Promise<Ended> =>
+    drill(['run', 'lose-east', '--reason', 'a test', '--live', '--yes', ...KNOWN, ...more]);
+  const said = (status: number, words: string | RegExp) => ({
+    status,
+    stdout: typeof words === 'string' ? expect.stringContaining(words) : expect.stringMatching(words),
+  });
+
+  beforeAll(async () => {
+    apps.push(await startApp('near', NEAR), await startApp('far', FAR));
+    await hawser.startHub();
+    const flat = ['--network', 'flat'];
+    const [east, west] = await Promise.all([
+      hawser.join(EAST, { 'reviews.yaml': serviceFile('reviews', [NEAR]) }, flat),
+      hawser.join(WEST, { 'reviews.yaml': serviceFile('reviews', [FAR]) }, flat),
+    ]);
+    const at = ({ xdsPort }: RunningCluster): string => `127.0.0.1:${xdsPort}`;
+    await Promise.all([
+      hawser.proxy(EAST, { serviceAccount: 'client', address: CLIENT, agents: [at(east)] }),
+      hawser.proxy(EAST, { serviceAccount: 'default', name: 'near', address: NEAR, agents: [at(east)] }),
+      hawser.proxy(WEST, { serviceAccount: 'default', name: 'far', address: FAR, agents: [at(west)] }),
+    ]);
+    expect(await hawser.run(['apply', '-f', '-'], { input: DRILL })).toMatchObject({ status: 0 });
+    const token = await hawser.ask<{ readonly token: string }>('POST', '/hawser/v1/tokens', { name: 'bob', role: 'approver' });
+    approver = token.body.token;
+  }, DEADLINE_MS);
+  afterAll(async () => {
+    await hawser.stop();
+    await Promise.all(apps.map((app) => app.crash()));
+  }, DEADLINE_MS);
+
+  it('is ready by every check when agents, proxies, endpoints and roots are', async () => {
+    const missing = async (): Promise<string> => {
+      const { checks } = await json<{ readonly checks: readonly { readonly name: string; readonly ready: boolean }[] }>(
+        'readiness',
+        'lose-east',
+      );
+      return checks
+        .filter(({ ready }) => !ready)
+        .map(({ name }) => name)
+        .join();
+    };
+    let last = '';
+    await eventually(
+      async () => {
+        last = await missing();
+        return last === '';
+      },
+      () => `what is missing is ${last}`,
+      DEADLINE_MS / 2,
+    );
+    expect(await drill(['readiness'])).toMatchObject(said(0, /Ready, starts in .*\n {2}√ rules: .*\n {2}√ agents: 2 clusters speak/));
+  });
+
+  it('plans what would move, and who would be left', async () => {
+    const plan = await drill(['plan', 'lose-east', ...KNOWN]);
+    expect(plan).toMatchObject(said(0, 'drill lose-east: regionLoss of region us-east (us-east), a dry run'));
+    expect(plan.stdout).toContain('us-west would serve all of it; 1 must be left');
+    expect(await drill(['plan', 'nothing'])).toMatchObject({ status: 1, stderr: expect.stringContaining('nothing') });
+  });
+
+  it('has its starts in the calendar, and in its status', async () => {
+    expect(await drill(['calendar', '--days', '14'])).toMatchObject(said(0, /T0[89]:00Z +lose-east +region us-east +dryRun/));
+    expect(await drill(['calendar', '--days', 'x'])).toMatchObject({ status: 2 });
+    await eventually(
+      async () => /"ReadyToRun"/.test((await hawser.run(['get', 'drill', 'lose-east', '-o', 'json'])).stdout),
+      'its status does not say whether it is ready',
+      DEADLINE_MS / 3,
+    );
+  });
+
+  it('runs dry to its end, and live with the consent of somebody else alone', async () => {
+    const dry = await drill(['run', 'lose-east', '--reason', 'a look', ...KNOWN, '--timeout', '35s']);
+    expect(dry).toMatchObject(said(0, 'Passed after'));
+    expect(dry.stderr).toContain('us-west would serve all of it');
+    const silent = await drill(['run', 'lose-east', '--reason', 'a test', '--live', ...KNOWN]);
+    expect(silent).toMatchObject({ status: 1, stderr: expect.stringContaining('say --yes') });
+    expect(await runLive('--timeout', '1s')).toMatchObject(said(4, 'AwaitingApproval after'));
+    expect(await drill(['approve', 'lose-east'])).toMatchObject({ status: 1, stderr: expect.stringContaining('approvals.allowSelf') });
+    expect(await drill(['note', 'lose-east', 'waiting for bob'])).toMatchObject(said(0, 'waiting for bob'));
+    expect(await drill(['status'])).toMatchObject(said(0, /lose-east .*AwaitingApproval/));
+    expect(await drill(['deny', 'lose-east', '--reason', 'not today'], approver)).toMatchObject(said(0, 'denied by'));
+    expect(await drill(['status', 'lose-east', '--watch'])).toMatchObject(said(1, 'Skipped after'));
+    expect(await drill(['status', 'nothing'])).toMatchObject({ status: 1, stderr: expect.stringContaining('there is no run nothing') });
+  });
+
+  it('is over when it is aborted', async () => {
+    expect(await runLive('--no-wait')).toMatchObject({ status: 0 });
+    expect(await drill(['abort', 'lose-east', '--reason', 'enough', '--timeout', '30s'])).toMatchObject(said(0, 'Aborted after'));
+    expect(await drill(['abort', 'lose-east'])).toMatchObject({ status: 1, stderr: expect.stringContaining('it is over') });
+    expect(await drill(['status'])).toMatchObject(said(0, 'no drill is under way'));
+  });
+});
