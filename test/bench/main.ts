@@ -7,6 +7,8 @@ import { burst } from './burst.ts';
 import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { drain } from './drain.ts';
+import { drills } from './drills.ts';
+//x './drain.ts';
 import { hub } from './hub.ts';
 import { issue } from './issue.ts';
 import { measuring } from './measuring.ts';
@@ -40,6 +42,7 @@ const BENCHES: readonly Bench[] = [
   rotation,
   simulation,
   shift,
+  drills,
   drain,
   overflow,
 ];

@@ -9,6 +9,16 @@ const EACH_MS = 4;
 
 /** Milliseconds from one round to the next, with so many proxies under these policies. */
 export function readingPeriodMs(policies: ReadonlyMap<string, Pick<Resource, 'kind'>>, proxies: number): number {
-  const isDrilled = policies.values().some(({ kind }) => kind === DRILL_RUN);
-  return isDrilled ? Math.min(Math.max(DRILL_MS, EACH_MS * proxies), USUAL_MS) : USUAL_MS;
+  return isDrilled(policies) ? Math.min(Math.max(DRILL_MS, EACH_MS * proxies), USUAL_MS) : USUAL_MS;
+}
+
+type Policies = Parameters<typeof readingPeriodMs>[0];
+
+/** By the policies, which nobody changes: it is asked with every change of anything. */
+const known = new WeakMap<Policies, boolean>();
+
+function isDrilled(policies: Policies): boolean {
+  const found = known.get(policies) ?? policies.values().some(({ kind }) => kind === DRILL_RUN);
+  known.set(policies, found);
+  return found;
 }

@@ -40,6 +40,8 @@ export interface TrafficReporterParts {
 const PERIOD_MS = 1_000;
 /** Between two rounds, however long they take. */
 const LEAST_PAUSE_MS = 50;
+/** How often it is looked whether the period is another. */
+const SLICE_MS = 100;
 /** A proxy that hangs must not hold up the others' counts. */
 const READ_DEADLINE_MS = 700;
 /** Reads at once: each holds an answer in memory. */
@@ -70,6 +72,8 @@ export class TrafficReporter {
   #present: ReadonlySet<string> = new Set();
   #turn = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** When the last round began, by the monotonic clock. */
+  #begun = performance.now();
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -77,7 +81,7 @@ export class TrafficReporter {
     this.#parts = parts;
     this.#now = parts.now ?? Date.now;
     this.#reader = new ProxyReader(parts.port);
-    this.#schedule(this.#periodMs());
+    this.#schedule(0);
   }
 
   /** Proxies that could not be read in the last round. */
@@ -96,14 +100,16 @@ export class TrafficReporter {
     return this.#parts.periodMs?.(this.#present.size) ?? PERIOD_MS;
   }
 
-  #schedule(delayMs: number): void {
+  /** In slices: a period that is shorter now than when the round before ended holds at once. */
+  #schedule(leastMs: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      const began = performance.now();
-      this.#round = this.#count().finally(() => {
-        this.#schedule(Math.max(this.#periodMs() - (performance.now() - began), LEAST_PAUSE_MS));
-      });
-    }, delayMs).unref();
+    const left = Math.max(this.#begun + this.#periodMs() - performance.now(), leastMs);
+    this.#timer = setTimeout(() => (left > SLICE_MS ? this.#schedule(0) : this.#begin()), Math.min(left, SLICE_MS)).unref();
+  }
+
+  #begin(): void {
+    this.#begun = performance.now();
+    this.#round = this.#count().finally(() => this.#schedule(LEAST_PAUSE_MS));
   }
 
   async #count(): Promise<void> {

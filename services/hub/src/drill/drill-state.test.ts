@@ -49,6 +49,7 @@ const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvide
     requests: 10_000,
     failed: 1,
     unknownSeconds: 0,
+    resolutionMs: 1_000,
   },
   ...changes,
 });
@@ -197,7 +198,15 @@ describe('a loss', () => {
 });
 
 function GOOD(): NonNullable<RunEvidence['recovery']> {
-  return { recoveredAt: NOW + 1_500, firstFailureAt: NOW + 1_000, detectedAt: undefined, requests: 10_000, failed: 1, unknownSeconds: 0 };
+  return {
+    recoveredAt: NOW + 1_500,
+    firstFailureAt: NOW + 1_000,
+    detectedAt: undefined,
+    requests: 10_000,
+    failed: 1,
+    unknownSeconds: 0,
+    resolutionMs: 1_000,
+  };
 }
 
 describe('a drain', () => {

@@ -21,6 +21,7 @@ import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
 import { readinessChecks } from './drill-readiness.ts';
 import { drillRefusals } from './drill-refusals.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
+import { finerRecovery } from './finer-recovery.ts';
 import type { Recovery, RunCheck, RunEvidence } from './run-evidence.ts';
 import { isInForce } from './run-progress.ts';
 import type { RecordQuestion, RunRecord } from './run-record.ts';
@@ -139,11 +140,13 @@ export class JudgedRun implements RunEvidence {
     if (question === undefined || this.#state === undefined) return undefined;
     const { fault = 'refuse', percent = 100 } = this.#spec.plan.scenario;
     const { course } = planOfRun(this.#run);
-    return recoveryOf(this.#parts.record.seconds(question), {
+    const asked = {
       ...{ begunAt: this.#state.marks.firstAckAt ?? question.from, until: this.#state.marks.restoringAt },
       ...{ scope: new Set(this.#state.clusters), maxErrorRatePercent: course.maxErrorRatePercent },
       isAway: !isPartition(course.type) && course.type !== 'drain' && fault !== 'delay' && percent === 100,
-    });
+    };
+    const coarse = recoveryOf(this.#parts.record.seconds(question), asked);
+    return coarse === undefined ? undefined : finerRecovery(coarse, this.#parts.record.rows(question), asked);
   }
 
   /** Everything that there is to tell of it, in this state. */

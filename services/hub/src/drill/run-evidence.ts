@@ -22,6 +22,8 @@ export interface Recovery {
   readonly firstFailureAt: number | undefined;
   /** Unix milliseconds at which they first sent less there. */
   readonly detectedAt: number | undefined;
+  /** How far off these times may be, milliseconds. */
+  readonly resolutionMs: number;
   readonly requests: number;
   readonly failed: number;
   /** Seconds, of one caller's cluster each, that nobody accounted for. */

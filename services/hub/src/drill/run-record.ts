@@ -1,5 +1,6 @@
 /** Remembers the traffic of runs beyond what is kept in memory of all traffic. Another hub begins with what it has in memory. */
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
+import type { TraceRow, TrafficTrace } from '../traffic/traffic-trace.ts';
 import type { RunSecond } from './run-recovery.ts';
 
 const SECOND_MS = 1_000;
@@ -18,23 +19,36 @@ export interface RecordQuestion {
   readonly from: number;
 }
 
+/** Traffic that may be noted in finer steps, too. */
+interface TracedTraffic extends MeasuredTraffic {
+  trace?(services: Iterable<string>): Traced;
+}
+
+interface Traced {
+  readonly trace: TrafficTrace;
+  stop(): void;
+}
+
 /** The seconds of the runs that are under way, by the uid of the run. */
 export class RunRecord {
-  readonly #traffic: () => MeasuredTraffic | undefined;
+  readonly #traffic: () => TracedTraffic | undefined;
   readonly #kept = new Map<string, RunSecond[]>();
+  readonly #traces = new Map<string, Traced>();
 
-  constructor(traffic: () => MeasuredTraffic | undefined) {
+  constructor(traffic: () => TracedTraffic | undefined) {
     this.#traffic = traffic;
   }
 
   /** Remembers what is settled of these, and forgets all others. */
   attend(questions: readonly RecordQuestion[]): void {
     const wanted = new Set(questions.map(({ uid }) => uid));
-    for (const uid of this.#kept.keys()) if (!wanted.has(uid)) this.#kept.delete(uid);
+    for (const uid of this.#kept.keys()) if (!wanted.has(uid)) this.#forget(uid);
     const until = (this.#traffic()?.knownUntil() ?? 0) - SETTLED_MS;
     for (const question of questions) {
       const kept = this.#kept.get(question.uid) ?? [];
       this.#kept.set(question.uid, kept);
+      const traced = this.#traces.get(question.uid) ?? this.#traffic()?.trace?.(question.services);
+      if (traced !== undefined) this.#traces.set(question.uid, traced);
       kept.push(...this.#fresh(question, kept, until));
     }
   }
@@ -43,6 +57,18 @@ export class RunRecord {
   seconds(question: RecordQuestion): readonly RunSecond[] {
     const kept = this.#kept.get(question.uid) ?? [];
     return [...kept, ...this.#fresh(question, kept, this.#traffic()?.knownUntil() ?? 0)];
+  }
+
+  /** In finer steps, what was noted of it since it began or, after a change of leader, since then; none where there was no room for all. */
+  rows({ uid }: Pick<RecordQuestion, 'uid'>): readonly TraceRow[] {
+    const trace = this.#traces.get(uid)?.trace;
+    return trace?.isWhole === true ? trace.rows() : [];
+  }
+
+  #forget(uid: string): void {
+    this.#kept.delete(uid);
+    this.#traces.get(uid)?.stop();
+    this.#traces.delete(uid);
   }
 
   #fresh({ services, from }: RecordQuestion, kept: readonly RunSecond[], until: number): RunSecond[] {

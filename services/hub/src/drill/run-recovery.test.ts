@@ -33,7 +33,15 @@ describe('recovery', () => {
   it('is the end of the last bad second, as far as it was bad', () => {
     const seconds = secondsOf(...BEFORE, [100, 100, 0], [30, 30, 70], ...AFTER);
     expect(recoveryOf(seconds, question())).toEqual({
-      ...{ recoveredAt: 3_300, firstFailureAt: 2_000, detectedAt: 3_000, requests: 500, failed: 130, unknownSeconds: 0 },
+      ...{
+        recoveredAt: 3_300,
+        firstFailureAt: 2_000,
+        detectedAt: 3_000,
+        requests: 500,
+        failed: 130,
+        unknownSeconds: 0,
+        resolutionMs: 1_000,
+      },
     });
   });
 

@@ -54,6 +54,7 @@ export function recoveryOf(seconds: readonly RunSecond[], question: RecoveryQues
     // Nothing is known of where in the second it was: not before it could hurt.
     firstFailureAt: firstFailed === undefined ? undefined : Math.max(begunAt, firstFailed.at),
     detectedAt: detectedAt(seconds, question),
+    resolutionMs: SECOND_MS,
     ...{ requests, failed: sum(cells, 'failed') },
     unknownSeconds: counted.reduce((total, { unknown }) => total + unknown.length, 0),
   };

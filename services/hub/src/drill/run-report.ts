@@ -72,8 +72,7 @@ function timingsOf({ state, recovery }: RunAccount): DrillEvidence['timings'] {
     recoverMs: between(recovery?.detectedAt ?? begun, recovery?.recoveredAt),
     restoreMs: between(restoringAt, restoredAt),
     rtoMs,
-    // Traffic is counted by the second.
-    rtoResolutionMs: rtoMs === null ? null : STEP_MS,
+    rtoResolutionMs: rtoMs === null ? null : (recovery?.resolutionMs ?? null),
   };
 }
 

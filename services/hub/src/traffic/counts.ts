@@ -43,15 +43,15 @@ export interface Span {
   readonly to: number;
 }
 
-/** Deals counts evenly to the seconds of a span; whole numbers, whose sum is exact. */
-export function spread(counts: Counts, { from, to }: Span, each: (second: number, counts: Counts) => void): void {
-  const last = Math.floor((to - 1) / 1_000);
+/** Deals counts evenly to the seconds of a span, or to shorter steps by number since 1970; whole numbers, whose sum is exact. */
+export function spread(counts: Counts, { from, to }: Span, each: (step: number, counts: Counts) => void, stepMs = 1_000): void {
+  const last = Math.floor((to - 1) / stepMs);
   let given: Counts = [];
-  for (let second = Math.min(Math.floor(from / 1_000), last); second <= last; second += 1) {
-    const share = second === last ? 1 : ((second + 1) * 1_000 - from) / (to - from);
+  for (let step = Math.min(Math.floor(from / stepMs), last); step <= last; step += 1) {
+    const share = step === last ? 1 : ((step + 1) * stepMs - from) / (to - from);
     const upTo = counts.map((count) => Math.round(count * share));
     each(
-      second,
+      step,
       upTo.map((count, place) => count - (given[place] ?? 0)),
     );
     given = upTo;

@@ -17,6 +17,7 @@ import type { TrafficReport } from '@hawser/wire/traffic.ts';
 import { COUNTS, type Counts, namedCounts, spread } from './counts.ts';
 import { ReportStream, type SavedStream } from './report-stream.ts';
 import { SecondRing } from './second-ring.ts';
+import { TrafficTrace } from './traffic-trace.ts';
 
 /** What it works with. */
 export interface TrafficMemoryParts {
@@ -59,6 +60,7 @@ export class TrafficMemory implements MeasuredTraffic {
   /** Counts that began before, and are not known, began unseen. */
   #horizon: number;
   readonly #listeners = new Set<() => void>();
+  readonly #traces = new Set<TrafficTrace>();
 
   constructor(parts: TrafficMemoryParts) {
     this.#parts = parts;
@@ -81,6 +83,7 @@ export class TrafficMemory implements MeasuredTraffic {
     streams.set(replica, stream);
     for (const { key, counts, span } of stream.take(report, { at: now, horizon: Math.max(this.#horizon, now - REMEMBERED_MS) })) {
       const series = this.#seriesOf(keyOf(cluster, key));
+      for (const trace of this.#traces) trace.add(keyOf(cluster, key), counts, span);
       const minutes = this.#dirty.get(series) ?? new Set();
       this.#dirty.set(series, minutes);
       spread(counts, span, (second, part) => {
@@ -95,6 +98,13 @@ export class TrafficMemory implements MeasuredTraffic {
   onReport(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Notes what comes of some services in finer steps, until it is stopped. */
+  trace(services: Iterable<string>): { readonly trace: TrafficTrace; stop(): void } {
+    const trace = new TrafficTrace(services);
+    this.#traces.add(trace);
+    return { trace, stop: () => this.#traces.delete(trace) };
   }
 
   /** Series that are kept. */

@@ -1,0 +1,25 @@
+/** PURE: when callers were hurt, and were served again, as fine as it was told: the second was found before. */
+import { TRACE_STEP_MS, type TraceRow } from '../traffic/traffic-trace.ts';
+import type { Recovery } from './run-evidence.ts';
+import type { RecoveryQuestion } from './run-recovery.ts';
+
+const SECOND_MS = 1_000;
+
+/** The same with finer times, where the steps cover the whole of it. */
+export function finerRecovery(coarse: Recovery, rows: readonly TraceRow[], question: RecoveryQuestion): Recovery {
+  const { begunAt, scope, isAway } = question;
+  const { recoveredAt } = coarse;
+  // What was noted after it began says nothing of its beginning.
+  if (recoveredAt === undefined || rows[0] === undefined || rows[0].at > begunAt) return coarse;
+  const end = Math.min(question.until ?? Number.POSITIVE_INFINITY, Math.ceil(recoveredAt / SECOND_MS) * SECOND_MS);
+  const during = rows.filter(({ at }) => at + TRACE_STEP_MS > begunAt && at < end);
+  const bad = during.filter(({ failures, requests, destination }) => failures > 0 || (isAway && requests > 0 && scope.has(destination)));
+  const last = bad.at(-1);
+  const firstFailed = during.find(({ failures }) => failures > 0);
+  return {
+    ...coarse,
+    recoveredAt: last === undefined ? begunAt : Math.max(begunAt, last.at + TRACE_STEP_MS),
+    firstFailureAt: firstFailed === undefined ? coarse.firstFailureAt : Math.max(begunAt, firstFailed.at),
+    resolutionMs: Math.max(TRACE_STEP_MS, ...[firstFailed, last].map((row) => row?.spanMs ?? 0)),
+  };
+}

@@ -1,0 +1,195 @@
+/** Regions are lost on purpose, under traffic, and what the drill says of it is compared with what clients saw. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { mustRun } from '../../deploy/demo/cli.ts';
+import type { FigureBook } from '../../deploy/demo/figures.ts';
+import { failed, type LoadEntry } from '../../deploy/demo/load-log.ts';
+import { type LoadRun, startLoad } from '../../deploy/demo/load-run.ts';
+import { hostOf, NAMESPACE } from '../../deploy/demo/topology.ts';
+import { waitFor } from '../../deploy/demo/wait.ts';
+import type { Bench } from './bench.ts';
+import { type Federation, inFederation } from './federation.ts';
+import { ask } from './kept-alive.ts';
+
+const [LOST, OTHER] = ['us-east', 'us-west'] as const;
+const CALLERS = [LOST, OTHER] as const;
+/** Of both callers together. */
+const PER_SECOND = 200;
+const BASE = '/apis/hawser.dev/v1alpha1';
+
+const POLICIES = [
+  {
+    apiVersion: 'hawser.dev/v1alpha1',
+    kind: 'FailoverPolicy',
+    metadata: { namespace: NAMESPACE, name: 'details' },
+    spec: { services: ['details'], order: [LOST, OTHER], capacity: { regions: { [LOST]: 1_000, [OTHER]: 1_000 } } },
+  },
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { namespace: NAMESPACE, name: 'details' },
+    spec: {
+      host: hostOf('details'),
+      trafficPolicy: { outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '30s', maxEjectionPercent: 100 } },
+    },
+  },
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { namespace: NAMESPACE, name: 'details' },
+    spec: {
+      hosts: [hostOf('details')],
+      http: [
+        {
+          route: [{ destination: { host: hostOf('details') } }],
+          retries: {
+            attempts: 3,
+            perTryTimeout: '250ms',
+            retryOn: 'connect-failure,refused-stream,unavailable,5xx,reset',
+            retryRemoteLocalities: true,
+          },
+        },
+      ],
+    },
+  },
+];
+
+interface RunStatus {
+  readonly phase: string;
+  readonly outcome?: string;
+  readonly message?: string;
+}
+
+/** The benchmark. */
+export const drills: Bench = {
+  name: 'drills',
+  title: `a region is lost on purpose at ${PER_SECOND} requests/s, and its drill is compared with the clients' own logs`,
+  bars: {
+    refused_failed: { max: 0, samples: 2_000 },
+    refused_rto_ms: { max: 1_000, samples: 1 },
+    dropped_failed_per_connection: { max: 1, samples: 2_000 },
+    dropped_rto_ms: { max: 5_000, samples: 1 },
+    rto_error_ms: { max: 100, samples: 2 },
+    count_error: { max: 0, samples: 2 },
+    bystander_failed: { max: 0, samples: 2_000 },
+  },
+  run: async (book) => {
+    const workloads = ['client-v1', 'details-v1', 'ratings-v1'];
+    await inFederation({ plan: { [LOST]: workloads, [OTHER]: workloads } }, (federation) => measure(federation, book));
+  },
+};
+
+async function measure(federation: Federation, book: FigureBook): Promise<void> {
+  await mustRun(federation.cli, ['apply', '-f', '-', '--wait'], POLICIES.map((one) => JSON.stringify(one)).join('\n---\n'));
+  const refused = await drilled(federation, 'refused', { fault: 'refuse' });
+  const dropped = await drilled(federation, 'dropped', { fault: 'drop' });
+  const note = (key: string, value: number, samples: number, unit = 'requests'): void => book.note(key, { value, unit, samples });
+  note('refused_failed', refused.entries.filter(failed).length, refused.entries.length);
+  note('refused_rto_ms', refused.report.timings.rtoMs ?? Number.NaN, 1, 'ms');
+  note('dropped_failed_per_connection', dropped.entries.filter(failed).length / CALLERS.length, dropped.entries.length);
+  note('dropped_rto_ms', dropped.report.timings.rtoMs ?? Number.NaN, 1, 'ms');
+  const bystanders = [...refused.bystanders, ...dropped.bystanders];
+  note('bystander_failed', bystanders.filter(failed).length, bystanders.length);
+  const runs = [refused, dropped].map(compared);
+  const off = runs.map(({ rtoMs, logMs }) => Math.abs(rtoMs - logMs));
+  book.note('rto_error_ms', { value: Math.max(...off), unit: 'ms', samples: runs.length }, runs);
+  const miscounted = runs.map((run) => Math.abs(run.failed - run.logFailed));
+  book.note('count_error', { value: Math.max(...miscounted), unit: 'requests', samples: runs.length }, runs);
+}
+
+interface Drilled {
+  readonly report: DrillEvidence;
+  readonly entries: readonly LoadEntry[];
+  readonly bystanders: readonly LoadEntry[];
+}
+
+interface Compared {
+  /** Recovery time by the drill, and by the clients' logs from the same moment on. */
+  readonly rtoMs: number;
+  readonly logMs: number;
+  readonly failed: number;
+  readonly logFailed: number;
+}
+
+/** What the drill says beside what the clients saw of the same run. */
+function compared({ report, entries }: Drilled): Compared {
+  const injected = Date.parse(report.phases.find(({ phase }) => phase === 'Injecting')?.from ?? '');
+  const until = Date.parse(report.phases.find(({ phase }) => phase === 'Restoring')?.from ?? '');
+  const begun = injected + (report.timings.injectMs ?? 0);
+  const during = entries.filter(({ t, ms }) => t + ms >= begun && t + ms < until);
+  const bad = during.filter((one) => failed(one) || one.cluster === LOST);
+  return {
+    rtoMs: report.timings.rtoMs ?? Number.NaN,
+    logMs: Math.max(begun, ...bad.map(({ t, ms }) => t + ms)) - begun,
+    failed: report.services.reduce((sum, one) => sum + one.failed, 0),
+    logFailed: during.filter(failed).length,
+  };
+}
+
+async function drilled(federation: Federation, name: string, scenario: object): Promise<Drilled> {
+  const { hub, say } = federation;
+  const loads = startLoads(federation, name, 'details');
+  const bystanders = startLoads(federation, `${name}-bystander`, 'ratings');
+  await wait(12_000);
+  await ask({ method: 'POST', url: `${hub.url}${BASE}/drills`, token: hub.token, body: drillOf(name, scenario) });
+  const answer = await ask({
+    method: 'POST',
+    url: `${hub.url}${BASE}/drills/${name}/run`,
+    token: hub.token,
+    body: { reason: 'a benchmark' },
+  });
+  const run = (JSON.parse(answer) as Resource).metadata.name;
+  const status = await over(federation, run);
+  say.done(`${name}: ${status.outcome}: ${status.message}`);
+  await wait(2_000);
+  const entries = (await Promise.all(loads.map((load) => load.stop()))).flat();
+  const others = (await Promise.all(bystanders.map((load) => load.stop()))).flat();
+  for (const entry of entries.filter(failed).slice(0, 5)) say.warn(`failed: ${JSON.stringify(entry)}`);
+  const text = await ask({ url: `${hub.url}${BASE}/drillruns/${run}/report?format=json`, token: hub.token });
+  const { evidence: report } = JSON.parse(text) as { readonly evidence: DrillEvidence };
+  return { report, entries, bystanders: others };
+}
+
+function startLoads({ fleet }: Federation, name: string, service: string): LoadRun[] {
+  const rate = PER_SECOND / CALLERS.length;
+  return CALLERS.map((from) => startLoad(fleet, { name: `${name}-${from}`, from, service, path: '/ping', rate, postEvery: 0 }));
+}
+
+function drillOf(name: string, scenario: object): object {
+  const guardrail = {
+    name: 'errors',
+    source: { hub: { metric: 'errorRatio' } },
+    condition: 'result < 0.5',
+    window: '2s',
+    initialDelay: '0s',
+  };
+  return {
+    apiVersion: 'hawser.dev/v1alpha1',
+    kind: 'Drill',
+    metadata: { name },
+    spec: {
+      scenario: { type: 'regionLoss', from: { region: LOST }, ...scenario },
+      mode: 'live',
+      objectives: { rto: '5s', maxErrorRatePercent: 1 },
+      guardrails: [guardrail],
+      blastRadius: { services: { names: [`${NAMESPACE}/details`] }, maxTrafficPercent: 100 },
+      approvals: { required: 0 },
+      plan: { hold: '8s', maxDuration: '2m' },
+    },
+  };
+}
+
+/** Waits until the run has ended; how. */
+async function over({ hub, say }: Federation, run: string): Promise<RunStatus> {
+  let last: RunStatus | undefined;
+  let phase = '';
+  const look = async (): Promise<RunStatus | undefined> => {
+    const answer = await ask({ url: `${hub.url}${BASE}/drillruns/${run}`, token: hub.token });
+    last = (JSON.parse(answer) as Resource<unknown, RunStatus>).status;
+    if (last?.phase !== phase) say.progress(`${run}: ${last?.phase} ${last?.message ?? ''}`);
+    phase = last?.phase ?? '';
+    return last?.phase === 'Done' ? last : undefined;
+  };
+  return waitFor(`run ${run} does not end`, look, { timeoutMs: 120_000 });
+}
