@@ -31,7 +31,11 @@ const POLICIES = [
     metadata: { namespace: NAMESPACE, name: 'details' },
     spec: {
       host: hostOf('details'),
-      trafficPolicy: { outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '30s', maxEjectionPercent: 100 } },
+      trafficPolicy: {
+        // What takes connections and is silent is noticed by waiting: for so long.
+        connectionPool: { tcp: { connectTimeout: '300ms' } },
+        outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '30s', maxEjectionPercent: 100 },
+      },
     },
   },
   {
