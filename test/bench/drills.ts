@@ -1,69 +1,17 @@
 /** Regions are lost on purpose, under traffic, and what the drill says of it is compared with what clients saw. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
-import type { Resource } from '@hawser/model/resource.ts';
-import { mustRun } from '../../deploy/demo/cli.ts';
 import type { FigureBook } from '../../deploy/demo/figures.ts';
 import { failed, type LoadEntry } from '../../deploy/demo/load-log.ts';
 import { type LoadRun, startLoad } from '../../deploy/demo/load-run.ts';
-import { hostOf, NAMESPACE } from '../../deploy/demo/topology.ts';
-import { waitFor } from '../../deploy/demo/wait.ts';
 import type { Bench } from './bench.ts';
+import { ENDED_BARS, measureEnds } from './drill-ends.ts';
+import { beginDrill, evidenceOf, LOST, OTHER, runComesTo, withPolicies } from './drill-runs.ts';
 import { type Federation, inFederation } from './federation.ts';
-import { ask } from './kept-alive.ts';
 
-const [LOST, OTHER] = ['us-east', 'us-west'] as const;
 const CALLERS = [LOST, OTHER] as const;
 /** Of both callers together. */
 const PER_SECOND = 200;
-const BASE = '/apis/hawser.dev/v1alpha1';
-
-const POLICIES = [
-  {
-    apiVersion: 'hawser.dev/v1alpha1',
-    kind: 'FailoverPolicy',
-    metadata: { namespace: NAMESPACE, name: 'details' },
-    spec: { services: ['details'], order: [LOST, OTHER], capacity: { regions: { [LOST]: 1_000, [OTHER]: 1_000 } } },
-  },
-  {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'DestinationRule',
-    metadata: { namespace: NAMESPACE, name: 'details' },
-    spec: {
-      host: hostOf('details'),
-      trafficPolicy: {
-        // What takes connections and is silent is noticed by waiting: for so long.
-        connectionPool: { tcp: { connectTimeout: '300ms' } },
-        outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '30s', maxEjectionPercent: 100 },
-      },
-    },
-  },
-  {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'VirtualService',
-    metadata: { namespace: NAMESPACE, name: 'details' },
-    spec: {
-      hosts: [hostOf('details')],
-      http: [
-        {
-          route: [{ destination: { host: hostOf('details') } }],
-          retries: {
-            attempts: 3,
-            perTryTimeout: '250ms',
-            retryOn: 'connect-failure,refused-stream,unavailable,5xx,reset',
-            retryRemoteLocalities: true,
-          },
-        },
-      ],
-    },
-  },
-];
-
-interface RunStatus {
-  readonly phase: string;
-  readonly outcome?: string;
-  readonly message?: string;
-}
 
 /** The benchmark. */
 export const drills: Bench = {
@@ -77,6 +25,7 @@ export const drills: Bench = {
     rto_error_ms: { max: 100, samples: 2 },
     count_error: { max: 0, samples: 2 },
     bystander_failed: { max: 0, samples: 2_000 },
+    ...ENDED_BARS,
   },
   run: async (book) => {
     const workloads = ['client-v1', 'details-v1', 'ratings-v1'];
@@ -85,7 +34,7 @@ export const drills: Bench = {
 };
 
 async function measure(federation: Federation, book: FigureBook): Promise<void> {
-  await mustRun(federation.cli, ['apply', '-f', '-', '--wait'], POLICIES.map((one) => JSON.stringify(one)).join('\n---\n'));
+  await withPolicies(federation);
   const refused = await drilled(federation, 'refused', { fault: 'refuse' });
   const dropped = await drilled(federation, 'dropped', { fault: 'drop' });
   const note = (key: string, value: number, samples: number, unit = 'requests'): void => book.note(key, { value, unit, samples });
@@ -100,6 +49,7 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
   book.note('rto_error_ms', { value: Math.max(...off), unit: 'ms', samples: runs.length }, runs);
   const miscounted = runs.map((run) => Math.abs(run.failed - run.logFailed));
   book.note('count_error', { value: Math.max(...miscounted), unit: 'requests', samples: runs.length }, runs);
+  await measureEnds(federation, book);
 }
 
 interface Drilled {
@@ -132,68 +82,22 @@ function compared({ report, entries }: Drilled): Compared {
 }
 
 async function drilled(federation: Federation, name: string, scenario: object): Promise<Drilled> {
-  const { hub, say } = federation;
+  const { say } = federation;
   const loads = startLoads(federation, name, 'details');
   const bystanders = startLoads(federation, `${name}-bystander`, 'ratings');
   await wait(12_000);
-  await ask({ method: 'POST', url: `${hub.url}${BASE}/drills`, token: hub.token, body: drillOf(name, scenario) });
-  const answer = await ask({
-    method: 'POST',
-    url: `${hub.url}${BASE}/drills/${name}/run`,
-    token: hub.token,
-    body: { reason: 'a benchmark' },
-  });
-  const run = (JSON.parse(answer) as Resource).metadata.name;
-  const status = await over(federation, run);
-  say.done(`${name}: ${status.outcome}: ${status.message}`);
+  const run = await beginDrill(federation, name, { scenario });
+  const { outcome, message } = await runComesTo(federation, run, 'Done');
+  say.done(`${name}: ${outcome}: ${message}`);
   await wait(2_000);
   const entries = (await Promise.all(loads.map((load) => load.stop()))).flat();
   const others = (await Promise.all(bystanders.map((load) => load.stop()))).flat();
   for (const entry of entries.filter(failed).slice(0, 5)) say.warn(`failed: ${JSON.stringify(entry)}`);
-  const text = await ask({ url: `${hub.url}${BASE}/drillruns/${run}/report?format=json`, token: hub.token });
-  const { evidence: report } = JSON.parse(text) as { readonly evidence: DrillEvidence };
+  const report = await evidenceOf(federation, run);
   return { report, entries, bystanders: others };
 }
 
 function startLoads({ fleet }: Federation, name: string, service: string): LoadRun[] {
   const rate = PER_SECOND / CALLERS.length;
   return CALLERS.map((from) => startLoad(fleet, { name: `${name}-${from}`, from, service, path: '/ping', rate, postEvery: 0 }));
-}
-
-function drillOf(name: string, scenario: object): object {
-  const guardrail = {
-    name: 'errors',
-    source: { hub: { metric: 'errorRatio' } },
-    condition: 'result < 0.5',
-    window: '2s',
-    initialDelay: '0s',
-  };
-  return {
-    apiVersion: 'hawser.dev/v1alpha1',
-    kind: 'Drill',
-    metadata: { name },
-    spec: {
-      scenario: { type: 'regionLoss', from: { region: LOST }, ...scenario },
-      mode: 'live',
-      objectives: { rto: '5s', maxErrorRatePercent: 1 },
-      guardrails: [guardrail],
-      blastRadius: { services: { names: [`${NAMESPACE}/details`] }, maxTrafficPercent: 100 },
-      approvals: { required: 0 },
-      plan: { hold: '8s', maxDuration: '2m' },
-    },
-  };
-}
-
-/** Waits until the run has ended; how. */
-async function over({ hub, say }: Federation, run: string): Promise<RunStatus> {
-  let last: RunStatus | undefined;
-  let phase = '';
-  const look = async (): Promise<RunStatus | undefined> => {
-    const answer = await ask({ url: `${hub.url}${BASE}/drillruns/${run}`, token: hub.token });
-    last = (JSON.parse(answer) as Resource<unknown, RunStatus>).status;
-    if (last?.phase !== phase) say.progress(`${run}: ${last?.phase} ${last?.message ?? ''}`);
-    phase = last?.phase ?? '';
-    return last?.phase === 'Done' ? last : undefined;
-  };
-  return waitFor(`run ${run} does not end`, look, { timeoutMs: 120_000 });
 }

@@ -1,23 +1,18 @@
 /** Drains on a real PostgreSQL, by agents that answer: through changes of leader, past their time, and back by the word of several. */
 import type { NotificationEvent } from '@hawser/wire/notifications.ts';
-import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
+import type { TestHub } from '../../../../test/kit/hub-core.ts';
 import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
-import { type Database, openDatabase } from '../db/database.ts';
-import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf, shardOf } from '../fleet/fleet-fixture.ts';
-import { FleetState } from '../fleet/fleet-state.ts';
+import type { FleetState } from '../fleet/fleet-state.ts';
 import { takeNews } from '../notify/notification-store.ts';
-import { OperationLoop } from '../operations/operation-loop.ts';
-import { Operations } from '../operations/operations.ts';
+import { type LedHub, startLedHub } from '../operations/led-hub-fixture.ts';
+import type { OperationKind } from '../operations/operation-kind.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
-import type { DesiredState } from '../resource/resource-read-model.ts';
 import { drainKind } from './drain-kind.ts';
 import { DrainAccounts } from './drain-metrics.ts';
 
-const log = pino({ level: 'silent' });
 const PATH = '/apis/hawser.dev/v1alpha1/drains';
 const MEMBERS = [memberOf('east'), memberOf('west')];
 const NOW_STEPS = [
@@ -38,87 +33,38 @@ afterAll(() => postgres.stop());
 
 describe('a drain in the hub', { timeout: 120_000 }, () => {
   let dsn: string;
-  let database: Database;
+  let led: LedHub;
   let hub: TestHub;
-  let context: FleetContext;
-  let accounts: AgentAccounts;
-  let desired: DesiredState | undefined;
-  let stopping: AbortController;
-  let running: Promise<void> | undefined;
-
-  const operationsOf = (): Operations =>
-    new Operations({
-      context,
-      kinds: [drainKind({ context, drains: new DrainAccounts(), traffic: () => undefined }) as never],
-      onChange: () => undefined,
-    });
 
   beforeEach(async () => {
     dsn = await postgres.database();
-    database = openDatabase(dsn, log);
-    await querySql(dsn, "UPDATE hub_leader SET term = 2, holder = 'me'");
-    const fleet = new FleetState();
-    fleet.setMembers(MEMBERS);
-    fleet.setListed();
-    for (const { name } of MEMBERS) {
-      for (const service of ['reviews', 'ratings']) fleet.putShard(name, shardOf(name, service, ['HEALTHY']));
-      fleet.heard(name, Date.now());
-    }
-    [accounts, desired, stopping, running] = [new AgentAccounts(), undefined, new AbortController(), undefined];
-    context = {
-      ...{ fleet, accounts, bus: { connected: true }, version: 'test', startedAt: 0, now: Date.now },
-      distribution: {
-        get desired() {
-          return desired;
-        },
-        get published() {
-          return desired?.revision ?? 0;
-        },
-        committedAt: () => undefined,
-        replica: { instance: 'me', term: 2, leader: undefined },
-      },
-      ...{ busConnectedSince: () => Date.now() - 60_000, startRevision: () => 0, databaseUp: () => true },
+    const fill = (fleet: FleetState): void => {
+      for (const { name } of MEMBERS) {
+        for (const service of ['reviews', 'ratings']) fleet.putShard(name, shardOf(name, service, ['HEALTHY']));
+        fleet.heard(name, Date.now());
+      }
     };
-    hub = await startTestHub(dsn, { operations: operationsOf() });
-    await answer();
-    return async () => {
-      await depose();
-      await database.close();
-      await hub.stop();
-    };
+    const kinds = (context: FleetContext): OperationKind[] => [
+      drainKind({ context, drains: new DrainAccounts(), traffic: () => undefined }) as OperationKind,
+    ];
+    led = await startLedHub({ dsn, members: MEMBERS, fill, kinds });
+    hub = led.hub;
+    await led.answer();
+    return () => led.stop();
   });
 
-  const depose = async (): Promise<void> => {
-    stopping.abort();
-    await running;
-  };
-  /** Another replica takes over, which knows what is in the database and nothing else. */
-  const lead = async (): Promise<void> => {
-    await depose();
-    stopping = new AbortController();
-    const operations = operationsOf();
-    running = new OperationLoop({ database, context, operations, onHeard: () => () => undefined, log, signal: stopping.signal }).run();
-  };
-  /** Agents hear what is written, and their proxies acknowledge it; or say nothing of it. */
-  const answer = async (acked = 2): Promise<void> => {
-    const read = await createReadModel(database).snapshot();
-    desired = { ...read, members: MEMBERS };
-    for (const { name } of MEMBERS) {
-      accounts.putRollout(name, { epoch: read.epoch, revision: read.revision, expected: 2, acked, nacks: [] }, Date.now());
-    }
-  };
   const status = async (): Promise<Record<string, unknown>> =>
     (await hub.call('GET', `${PATH}/east`)).body.status as unknown as Record<string, unknown>;
   const comesTo = async (wanted: Record<string, unknown>, acked = 2): Promise<void> => {
     const look = async (): Promise<Record<string, unknown>> => {
-      await answer(acked);
+      await led.answer(acked);
       return await status();
     };
     await expect.poll(look, { timeout: 30_000, interval: 100 }).toMatchObject(wanted);
   };
   const tell = (command: string): ReturnType<TestHub['call']> => hub.call('POST', `${PATH}/east/${command}`);
   const formOf = async (): Promise<unknown> => {
-    const { resources } = await createReadModel(database).snapshot();
+    const { resources } = await createReadModel(led.database).snapshot();
     return resources.find(({ kind }) => kind === 'Drain')?.inForce;
   };
 
@@ -127,14 +73,14 @@ describe('a drain in the hub', { timeout: 120_000 }, () => {
     const restore = { steps: [{ percent: 100 }], approval: 1, requireReadiness: false };
     expect((await hub.call('POST', PATH, drainOf({ waves, restore }))).code).toBe(201);
     expect(await formOf()).toMatchObject({ percent: 0, stages: [{ services: { names: ['bookinfo/reviews'] }, percent: 50 }] });
-    await lead();
+    await led.lead();
     // Proxies that have not acknowledged a step keep it where it is.
     await comesTo({ phase: 'Draining', step: '1/4', waves: ['front'], proxies: { expected: 4, acked: 2 } }, 1);
-    await lead();
+    await led.lead();
     await comesTo({ phase: 'Drained', percent: 100 });
     expect(await formOf()).toMatchObject({ percent: 100, stages: [{ percent: 100 }] });
     expect((await tell('restore')).body.status).toMatchObject({ phase: 'Restoring', percent: 100 });
-    await lead();
+    await led.lead();
     await comesTo({ phase: 'Restoring', percent: 100, waiting: expect.stringContaining('1 of 1 approvals are missing') });
     expect((await tell('approve')).body.message).toMatch(/asked for it to come back: another approves/);
     const { token } = (await hub.call('POST', '/hawser/v1/tokens', { name: 'second', role: 'approver' })).body as { token?: string };
@@ -146,10 +92,10 @@ describe('a drain in the hub', { timeout: 120_000 }, () => {
 
   it('says that its time is over when it stays away, and whoever is to be told is told why', async () => {
     const told: NotificationEvent[] = [];
-    const news = () => database.transaction((tx) => takeNews(tx, (event) => (told.push(event) > 0 ? ['chat'] : []), ['Operation']));
+    const news = () => led.database.transaction((tx) => takeNews(tx, (event) => (told.push(event) > 0 ? ['chat'] : []), ['Operation']));
     await news();
     await hub.call('POST', PATH, drainOf({ expiresIn: '1s', onExpire: 'hold' }));
-    await lead();
+    await led.lead();
     await comesTo({ phase: 'Held', message: expect.stringContaining('its time is over') });
     expect((await news()).hasMore).toBe(false);
     expect(told.at(-1)).toMatchObject({ kind: 'Drain', name: 'east', phase: 'Held', why: expect.stringContaining('its time is over') });

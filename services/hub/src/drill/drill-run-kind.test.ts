@@ -14,19 +14,15 @@ import { generateSigner } from '@hawser/wire/signing.ts';
 import pino from 'pino';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
+import type { TestHub } from '../../../../test/kit/hub-core.ts';
 import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
-import { type Database, openDatabase } from '../db/database.ts';
 import { reportSaver } from '../drill-report/report-store.ts';
-import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { statusOf as agentStatus, memberOf, proxyOf, shardOf } from '../fleet/fleet-fixture.ts';
-import { FleetState } from '../fleet/fleet-state.ts';
+import type { FleetState } from '../fleet/fleet-state.ts';
+import { type LedHub, startLedHub } from '../operations/led-hub-fixture.ts';
 import type { OperationKind } from '../operations/operation-kind.ts';
-import { OperationLoop } from '../operations/operation-loop.ts';
-import { Operations } from '../operations/operations.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
-import type { DesiredState } from '../resource/resource-read-model.ts';
 import { drillRunKind } from './drill-run-kind.ts';
 import { DrillSchedule } from './drill-schedule.ts';
 
@@ -56,77 +52,37 @@ afterAll(() => postgres.stop());
 
 describe('a run in the hub', { timeout: 120_000 }, () => {
   let dsn: string;
-  let database: Database;
+  let led: LedHub;
   let hub: TestHub;
-  let context: FleetContext;
-  let accounts: AgentAccounts;
-  let desired: DesiredState | undefined;
   let verdict: CheckState['verdict'];
-  let stopping: AbortController;
-  let running: Promise<void> | undefined;
 
-  const operationsOf = (): Operations => {
+  const kindOf = (context: FleetContext): OperationKind => {
     const states = (names: readonly string[]): CheckState[] =>
       names.map((name) => ({ ...unchecked({ name, action: 'abort' }), verdict, message: 'as the test says' }));
     const startChecks = (specs: readonly { readonly name: string }[]) => ({
       verdicts: () => states(specs.map(({ name }) => name)),
       stop: () => undefined,
     });
-    const kind = drillRunKind({ context, traffic: () => trafficOf(), startChecks, saveReport }) as OperationKind;
-    return new Operations({ context, kinds: [kind], onChange: () => undefined });
+    return drillRunKind({ context, traffic: () => trafficOf(), startChecks, saveReport }) as OperationKind;
   };
 
   beforeEach(async () => {
     dsn = await postgres.database();
-    database = openDatabase(dsn, log);
-    await querySql(dsn, "UPDATE hub_leader SET term = 2, holder = 'me'");
-    const fleet = new FleetState();
-    fleet.setMembers(MEMBERS);
-    fleet.setListed();
-    for (const { name } of MEMBERS) fleet.putShard(name, shardOf(name, 'reviews', ['HEALTHY', 'HEALTHY']));
-    [accounts, desired, verdict, stopping, running] = [new AgentAccounts(), undefined, 'passed', new AbortController(), undefined];
-    context = {
-      ...{ fleet, accounts, bus: { connected: true }, version: 'test', startedAt: 0, now: Date.now },
-      distribution: {
-        get desired() {
-          return desired;
-        },
-        get published() {
-          return desired?.revision ?? 0;
-        },
-        committedAt: () => Date.now(),
-        replica: { instance: 'me', term: 2, leader: undefined },
-      },
-      ...{ busConnectedSince: () => Date.now() - 60_000, startRevision: () => 0, databaseUp: () => true },
+    verdict = 'passed';
+    const fill = (fleet: FleetState): void => {
+      for (const { name } of MEMBERS) fleet.putShard(name, shardOf(name, 'reviews', ['HEALTHY', 'HEALTHY']));
     };
-    hub = await startTestHub(dsn, { operations: operationsOf() });
-    return async () => {
-      await depose();
-      await database.close();
-      await hub.stop();
-    };
+    led = await startLedHub({ dsn, members: MEMBERS, fill, kinds: (context) => [kindOf(context)] });
+    hub = led.hub;
+    return () => led.stop();
   });
 
-  const depose = async (): Promise<void> => {
-    stopping.abort();
-    await running;
-  };
-  /** Another replica takes over, which knows what is in the database and nothing else. */
-  const lead = async (): Promise<void> => {
-    await depose();
-    stopping = new AbortController();
-    const operations = operationsOf();
-    running = new OperationLoop({ database, context, operations, onHeard: () => () => undefined, log, signal: stopping.signal }).run();
-  };
   /** Agents hear what is written, and their proxies acknowledge it. */
   const answer = async (): Promise<void> => {
-    const read = await createReadModel(database).snapshot();
-    desired = { ...read, members: MEMBERS };
-    const report = { epoch: read.epoch, revision: read.revision, expected: 2, acked: 2, nacks: [] };
+    const revision = await led.answer();
     for (const { name } of MEMBERS) {
-      context.fleet.heard(name, Date.now());
-      accounts.putStatus(name, agentStatus(read.revision, [proxyOf(`${name}-proxy`, read.revision)]), Date.now());
-      accounts.putRollout(name, report, Date.now());
+      led.context.fleet.heard(name, Date.now());
+      led.accounts.putStatus(name, agentStatus(revision, [proxyOf(`${name}-proxy`, revision)]), Date.now());
     }
   };
   const create = async (drill: object): Promise<void> => {
@@ -148,7 +104,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     await expect.poll(look, { timeout: 60_000, interval: 100 }).toMatchObject(wanted);
   };
   const formOf = async (): Promise<DrillForm | undefined> => {
-    const { resources } = await createReadModel(database).snapshot();
+    const { resources } = await createReadModel(led.database).snapshot();
     return resources.find(({ kind }) => kind === 'DrillRun')?.inForce as DrillForm | undefined;
   };
   const tell = (name: string, command: string, reason?: string): ReturnType<TestHub['call']> =>
@@ -158,17 +114,17 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     await create(drillOf({ approvals: { required: 1 }, plan: { hold: '1h' } }));
     const name = await run();
     expect(await statusOf(name)).toMatchObject({ phase: 'Pending', mode: 'live', startedBy: 'admin' });
-    await lead();
+    await led.lead();
     await comesTo(name, { phase: 'AwaitingApproval' });
     expect((await tell(name, 'approve')).body.message).toMatch(/does not consent to it/);
     const { token } = (await hub.call('POST', '/hawser/v1/tokens', { name: 'second', role: 'approver' })).body as { token?: string };
-    await lead();
+    await led.lead();
     const headers = { authorization: `Bearer ${token}` };
     expect((await hub.core.app.inject({ method: 'POST', url: `${RUNS}/${name}/approve`, headers })).statusCode).toBe(200);
     await comesTo(name, { phase: 'Holding', services: ['bookinfo/reviews'], clusters: ['west'] });
     const inject = { scope: { region: 'west' }, services: ['bookinfo/reviews'], fault: { refuse: true } };
     expect(await formOf()).toEqual({ run: name, lease: '15s', inject });
-    await lead();
+    await led.lead();
     await comesTo(name, { phase: 'Holding', proxies: { expected: 4, acked: 4 } });
     expect((await hub.call('DELETE', `${RUNS}/${name}`)).body.message).toMatch(/hawser drill abort/);
     expect((await hub.call('POST', `${DRILLS}/lose-west/run`, {})).body.message).toMatch(/rule one-run/);
@@ -183,7 +139,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     await create(drillOf());
     await answer();
     const name = await run();
-    await lead();
+    await led.lead();
     await comesTo(name, { phase: 'Done', outcome: 'Passed', requestsFailed: 0, reportDigest: expect.stringMatching(/^sha256:/) });
     expect(await formOf()).toBeUndefined();
     const [report] = await querySql(dsn, 'SELECT document FROM drill_reports');
@@ -210,7 +166,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
   it('does not begin where a rule is against it, and is made by nobody else', async () => {
     await create(drillOf({}, 'short'));
     await create(drillOf({ blastRadius: { services: { names: ['bookinfo/nothing'] } } }, 'empty'));
-    await lead();
+    await led.lead();
     await comesTo(await run({}, 'short'), {
       phase: 'Done',
       outcome: 'CapacityCheckFailed',
@@ -236,9 +192,9 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     await create(drillOf({ schedule: { cron: '* * * * *' }, mode: 'dryRun' }));
     await answer();
     const at = Date.now() + 60_000;
-    const later = { ...context, now: () => at };
+    const later = { ...led.context, now: () => at };
     for (const _ of ['a leader', 'another']) {
-      const schedule = new DrillSchedule(database, { context: later, operations: operationsOf(), log });
+      const schedule = new DrillSchedule(led.database, { context: later, operations: led.operations(), log });
       await schedule.look();
       await schedule.look();
     }
@@ -248,7 +204,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
 
   it('gives way to what people do by hand', async () => {
     await create(drillOf({ plan: { hold: '1h' } }));
-    await lead();
+    await led.lead();
     await answer();
     const name = await run();
     await comesTo(name, { phase: 'Holding' });

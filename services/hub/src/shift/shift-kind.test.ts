@@ -1,22 +1,17 @@
 /** Shifts on a real PostgreSQL, by agents that answer and traffic that is measured: through refusals, changes of leader in every step, and back. */
 import { type MeasuredTraffic, NO_TRAFFIC, type TrafficSums } from '@hawser/model/measured-traffic.ts';
 import type { TrafficShiftSpec } from '@hawser/model/traffic-shift.ts';
-import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
+import type { TestHub } from '../../../../test/kit/hub-core.ts';
 import { querySql, startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
-import { type Database, openDatabase } from '../db/database.ts';
-import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { memberOf, shardOf } from '../fleet/fleet-fixture.ts';
-import { FleetState } from '../fleet/fleet-state.ts';
-import { OperationLoop } from '../operations/operation-loop.ts';
-import { Operations } from '../operations/operations.ts';
+import type { FleetState } from '../fleet/fleet-state.ts';
+import { type LedHub, startLedHub } from '../operations/led-hub-fixture.ts';
+import type { OperationKind } from '../operations/operation-kind.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
-import type { DesiredState } from '../resource/resource-read-model.ts';
 import { shiftKind } from './shift-kind.ts';
 
-const log = pino({ level: 'silent' });
 const PATH = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/trafficshifts';
 const MEMBERS = [memberOf('east'), memberOf('west')];
 const RULE = {
@@ -45,108 +40,57 @@ afterAll(() => postgres.stop());
 
 describe('a shift in the hub', { timeout: 120_000 }, () => {
   let dsn: string;
-  let database: Database;
+  let led: LedHub;
   let hub: TestHub;
-  let context: FleetContext;
-  let accounts: AgentAccounts;
-  let desired: DesiredState | undefined;
-  let stopping: AbortController;
-  let running: Promise<void> | undefined;
-
-  const operationsOf = (): Operations =>
-    new Operations({
-      context,
-      kinds: [kindOf(context, () => desired)],
-      onChange: () => undefined,
-    });
 
   beforeEach(async () => {
     dsn = await postgres.database();
-    database = openDatabase(dsn, log);
-    await querySql(dsn, "UPDATE hub_leader SET term = 2, holder = 'me'");
-    const fleet = new FleetState();
-    fleet.setMembers(MEMBERS);
-    fleet.setListed();
-    for (const [cluster, version] of [
-      ['east', 'v1'],
-      ['west', 'v2'],
-    ] as const) {
-      const shard = shardOf(cluster, 'reviews', ['HEALTHY']);
-      fleet.putShard(cluster, { ...shard, endpoints: shard.endpoints.map((endpoint) => ({ ...endpoint, labels: { version } })) });
-      fleet.heard(cluster, Date.now());
-    }
-    [accounts, desired, stopping, running] = [new AgentAccounts(), undefined, new AbortController(), undefined];
-    context = {
-      ...{ fleet, accounts, bus: { connected: true }, version: 'test', startedAt: 0, now: Date.now },
-      distribution: {
-        get desired() {
-          return desired;
-        },
-        get published() {
-          return desired?.revision ?? 0;
-        },
-        committedAt: () => undefined,
-        replica: { instance: 'me', term: 2, leader: undefined },
-      },
-      ...{ busConnectedSince: () => Date.now() - 60_000, startRevision: () => 0, databaseUp: () => true },
+    const fill = (fleet: FleetState): void => {
+      for (const [cluster, version] of [
+        ['east', 'v1'],
+        ['west', 'v2'],
+      ] as const) {
+        const shard = shardOf(cluster, 'reviews', ['HEALTHY']);
+        fleet.putShard(cluster, { ...shard, endpoints: shard.endpoints.map((endpoint) => ({ ...endpoint, labels: { version } })) });
+        fleet.heard(cluster, Date.now());
+      }
     };
-    hub = await startTestHub(dsn, { operations: operationsOf() });
-    return async () => {
-      await depose();
-      await database.close();
-      await hub.stop();
-    };
+    led = await startLedHub({ dsn, members: MEMBERS, fill, kinds: (context) => [kindOf(context)] });
+    hub = led.hub;
+    return () => led.stop();
   });
 
-  /** Another replica takes over, which knows what is in the database and nothing else. */
-  const depose = async (): Promise<void> => {
-    stopping.abort();
-    await running;
-  };
-  const lead = async (): Promise<void> => {
-    await depose();
-    stopping = new AbortController();
-    const operations = operationsOf();
-    running = new OperationLoop({ database, context, operations, onHeard: () => () => undefined, log, signal: stopping.signal }).run();
-  };
-  /** Agents hear what is written, and their proxies acknowledge it. */
-  const answer = async (): Promise<void> => {
-    const read = await createReadModel(database).snapshot();
-    desired = { ...read, members: MEMBERS };
-    const report = { epoch: read.epoch, revision: read.revision, expected: 2, acked: 2, nacks: [] };
-    for (const { name } of MEMBERS) accounts.putRollout(name, report, Date.now());
-  };
   const apply = async (...resources: readonly object[]): Promise<unknown> =>
     (await hub.call('POST', '/hawser/v1/apply', { resources, allowUnresolved: true })).body;
   const statusOf = async (): Promise<Record<string, unknown>> =>
     (await hub.call('GET', `${PATH}/reviews`)).body.status as unknown as Record<string, unknown>;
   const comesTo = async (wanted: Record<string, unknown>): Promise<void> => {
     const look = async (): Promise<Record<string, unknown>> => {
-      await answer();
+      await led.answer();
       return await statusOf();
     };
     await expect.poll(look, { timeout: 30_000, interval: 100 }).toMatchObject(wanted);
   };
   const tell = (command: string): ReturnType<TestHub['call']> => hub.call('POST', `${PATH}/reviews/${command}`);
   const formOf = async (): Promise<TrafficShiftSpec['subsets']> => {
-    const { resources } = await createReadModel(database).snapshot();
+    const { resources } = await createReadModel(led.database).snapshot();
     return (resources.find(({ kind }) => kind === 'TrafficShift')?.inForce as TrafficShiftSpec | undefined)?.subsets;
   };
 
   it('goes on where it was under another leader in every step, and back', async () => {
     expect(await apply(RULE, shiftOf())).toMatchObject({ results: [{ action: 'created' }, { action: 'created' }] });
     expect(await formOf()).toEqual({ v1: 100, v2: 0 });
-    await lead();
+    await led.lead();
     await comesTo({
       phase: 'Paused',
       pausedBy: 'step',
       stepIndex: 1,
       weights: [{ name: 'stable', desired: 90, acked: 90 }, { name: 'canary' }],
     });
-    await lead();
+    await led.lead();
     expect((await tell('approve')).body.message).toMatch(/waits for no approval/);
     expect((await tell('promote')).body.status).toMatchObject({ phase: 'AwaitingApproval' });
-    await lead();
+    await led.lead();
     expect((await tell('promote')).body.message).toMatch(/waits for an approval, by another than who asked/);
     expect((await tell('approve')).body.message).toMatch(/asked for it: another approves/);
     const { token } = (await hub.call('POST', '/hawser/v1/tokens', { name: 'second', role: 'approver' })).body as { token?: string };
@@ -155,10 +99,10 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
     expect(approved.statusCode).toBe(200);
     await comesTo({ phase: 'Done', stepIndex: 4, approvals: [{ step: 2 }] });
     expect(await formOf()).toEqual({ v1: 0, v2: 100 });
-    await lead();
+    await led.lead();
     expect((await tell('abort')).body.status).toMatchObject({ phase: 'RollingBack' });
     expect(await formOf()).toEqual({ v1: 100, v2: 0 });
-    await lead();
+    await led.lead();
     await comesTo({
       phase: 'RolledBack',
       weights: [
@@ -174,14 +118,14 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
     expect(await apply(shiftOf({ steps: STEPS.slice(0, 1) }))).toMatchObject({
       results: [{ action: 'refused', error: { message: expect.stringMatching(/spec\.steps.*rule shift-under-way/) } }],
     });
-    await answer();
+    await led.answer();
     expect((await hub.call('DELETE', `${PATH}/reviews`)).code).toBe(200);
     expect(await formOf()).toBeUndefined();
   });
 
   it('is refused with the name of the rule that is against it', async () => {
     await apply(RULE);
-    await answer();
+    await led.answer();
     const refused = async (message: RegExp, ...resources: readonly object[]): Promise<void> => {
       const { results } = (await apply(...resources)) as { results: { error?: { message: string } }[] };
       expect(results.at(-1)?.error?.message).toMatch(message);
@@ -198,10 +142,10 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
     const freeze = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Freeze', metadata: { name: 'night' }, spec: { reason: 'christmas' } };
     await hub.call('DELETE', `${PATH}/reviews`);
     expect((await hub.call('POST', '/apis/hawser.dev/v1alpha1/freezes', freeze)).code).toBe(201);
-    await answer();
+    await led.answer();
     await refused(/christmas.*rule freeze\/night/, shiftOf());
     expect(await apply(shiftOf({ overrideSafetyRules: ['freeze/night'] }))).toMatchObject({ results: [{ action: 'created' }] });
-    await lead();
+    await led.lead();
     await comesTo({ phase: 'Paused', pausedBy: 'step' });
     const told = await querySql(dsn, "SELECT reason FROM audit WHERE kind = 'Operation' AND reason LIKE '%in spite of%'");
     expect(told[0]).toEqual({ reason: 'in spite of freeze/night' });
@@ -209,13 +153,13 @@ describe('a shift in the hub', { timeout: 120_000 }, () => {
 });
 
 /** Callers of both clusters send what the form in force says. */
-function kindOf(context: FleetContext, desired: () => DesiredState | undefined) {
+function kindOf(context: FleetContext): OperationKind {
   const sums = (requests: number): TrafficSums => ({
     ...{ ...NO_TRAFFIC, requests, inFlight: 0, seconds: 10 },
     sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds: 10, newestAt: Date.now(), unreadProxies: 0 })),
   });
   const inForce = (): TrafficShiftSpec['subsets'] =>
-    (desired()?.resources.find(({ kind }) => kind === 'TrafficShift')?.inForce as TrafficShiftSpec | undefined)?.subsets;
+    (context.distribution.desired?.resources.find(({ kind }) => kind === 'TrafficShift')?.inForce as TrafficShiftSpec | undefined)?.subsets;
   const traffic: MeasuredTraffic = {
     window: () => sums(1_000),
     groups: () =>
