@@ -50,7 +50,7 @@ describe('the demo', () => {
     const nats = await startExternalNats(state.stateDir);
     try {
       const servers = ['--database-url', await postgres.database({ migrated: false }), '--nats-url', nats.url];
-      const demo = await startDemoProcess(state.stateDir, '127.92', ['--only', 'discovery,version-split,outage', ...servers]);
+      const demo = await startDemoProcess(state.stateDir, '127.92', ['--only', 'discovery,outage', ...servers]);
       expect(await demo.ended, demo.output()).toBe(0);
       expect(demo.pids().filter(isAlive)).toEqual([]);
     } finally {
