@@ -28,7 +28,7 @@ const POLICIES = [
       trafficPolicy: {
         // What takes connections and is silent is noticed by waiting: for so long.
         connectionPool: { tcp: { connectTimeout: '300ms' } },
-        outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '30s', maxEjectionPercent: 100 },
+        outlierDetection: { consecutive5xxErrors: 3, interval: '1s', baseEjectionTime: '3s', maxEjectionPercent: 100 },
       },
     },
   },
@@ -109,7 +109,10 @@ export async function runComesTo({ hub, say }: Federation, run: string, ...phase
     if (last?.phase !== phase) say.progress(`${run}: ${last?.phase} ${last?.message ?? ''}`);
     return last !== undefined && phases.includes(last.phase) ? last : undefined;
   };
-  return waitFor(`run ${run} does not come to ${phases.join(' or ')}`, look, { timeoutMs: DEADLINE_MS });
+  return waitFor(`run ${run} does not come to ${phases.join(' or ')}`, look, {
+    timeoutMs: DEADLINE_MS,
+    hopeless: () => (last?.phase === 'Done' && !phases.includes('Done') ? `${last.outcome}: ${last.message}` : undefined),
+  });
 }
 
 /** The evidence of a run that is over. */
