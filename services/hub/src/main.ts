@@ -20,9 +20,9 @@ import { openDatabase } from './db/database.ts';
 import { type HubGauges, registerHubMetrics } from './distribute/hub-metrics.ts';
 import { LeaderStore } from './distribute/leader-store.ts';
 import { type RunningDistribution, startDistribution } from './distribute/start-distribution.ts';
-import { DrillLeases } from './drill/drill-lease.ts';
 import { startDrillSchedule } from './drill/drill-schedule.ts';
 import { drillsOf } from './drill/drill-times.ts';
+import { LeaseRenewal, leaseTeller } from './drill/lease-renewal.ts';
 import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
 import { startOverdueDrills } from './drill-report/overdue-drills.ts';
 import { reportSaver } from './drill-report/report-store.ts';
@@ -150,7 +150,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     kinds: operationKinds({
       ...{ context: fleet.context, traffic: () => late.traffic?.memory, startChecks: checksOf(late, parts), registry },
       saveReport: reportSaver(keys.signer),
-      leases: new DrillLeases({ context: fleet.context, bus, signer: keys.signer }),
+      leases: new LeaseRenewal({ context: fleet.context, tell: leaseTeller({ context: fleet.context, bus, signer: keys.signer }) }),
     }),
     onChange: () => late.operations?.hint(),
   });

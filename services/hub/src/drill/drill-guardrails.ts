@@ -1,25 +1,29 @@
 /** The checks of runs that are under way: they run beside the leader's looks, and are asked for what they say. */
 import type { CheckSpec } from '@hawser/model/check.ts';
+import type { CheckState } from '@hawser/model/check-verdict.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { RunningChecks } from '../checks/check-runner.ts';
 import type { CheckSubject } from '../checks/hub-source.ts';
 import type { UnderWay } from '../operations/operation-kind.ts';
 import type { DrillState } from './drill-state.ts';
-import type { RunCheck } from './run-evidence.ts';
+import type { KeptChecks } from './run-checks.ts';
+import type { CheckWhen, RunCheck } from './run-evidence.ts';
 
-/** Starts checks about services. */
-export type StartDrillChecks = (checks: readonly CheckSpec[], subject: CheckSubject) => RunningChecks;
+/** Starts checks about services; those that are among `begun` go on from there. */
+export type StartDrillChecks = (checks: readonly CheckSpec[], subject: CheckSubject, begun?: readonly CheckState[]) => RunningChecks;
 
 interface Running {
-  readonly part: Part;
+  readonly part: CheckWhen;
   readonly specs: readonly Given[];
   readonly checks: RunningChecks;
 }
 
-type Part = 'before' | 'during' | 'after';
 type Given = Pick<RunCheck, 'role' | 'when'> & { readonly spec: CheckSpec };
 
-/** The running checks by the uid of their run. Each part begins them anew: what was so before says nothing of what is so after. */
+/**
+ * The running checks by the uid of their run. Each part begins them anew: what was so before says nothing of what is so after. Another
+ * leader goes on within a part where the one before was.
+ */
 export class DrillGuardrails {
   readonly #start: StartDrillChecks;
   readonly #running = new Map<string, Running>();
@@ -49,11 +53,15 @@ export class DrillGuardrails {
     }
   }
 
-  #begin({ resource }: UnderWay<DrillState>, part: Part, services: readonly string[]): Running {
+  #begin({ resource, state: { checked } }: UnderWay<DrillState>, part: CheckWhen, services: readonly string[]): Running {
+    const uid = resource.metadata.uid ?? '';
+    const isSame = checked?.part === part;
+    if (checked !== undefined && !this.#past.has(uid)) this.#past.set(uid, isSame ? [...checked.past] : [...checked.past, ...checked.now]);
     const specs = givenOf(resource.spec as DrillRunSpec).filter(({ when }) => when.includes(part));
     const checks = this.#start(
       specs.map(({ spec }) => spec),
       { namespace: '', services },
+      isSame ? checked.now.map(({ state }) => state) : [],
     );
     return { part, specs, checks };
   }
@@ -65,7 +73,13 @@ export class DrillGuardrails {
     return statesOf(running);
   }
 
-  /** What they have said in all parts, as far as this hub has seen it. */
+  /** What whoever leads next goes on from; undefined where none runs. */
+  kept(uid: string): KeptChecks | undefined {
+    const running = this.#running.get(uid);
+    return running === undefined ? undefined : { part: running.part, now: statesOf(running), past: this.#past.get(uid) ?? [] };
+  }
+
+  /** What they have said in all parts, as far as it was kept. */
   record(uid: string): readonly RunCheck[] {
     const running = this.#running.get(uid);
     return [...(this.#past.get(uid) ?? []), ...(running === undefined ? [] : statesOf(running))];
@@ -89,7 +103,7 @@ export function givenOf({ plan: { guardrails = [], steadyState = [] } }: Pick<Dr
   ];
 }
 
-function partOf({ phase, percent }: DrillState): Part | undefined {
+function partOf({ phase, percent }: DrillState): CheckWhen | undefined {
   if (phase === 'Preflight') return 'before';
   if (phase === 'Injecting' || phase === 'Shifting' || phase === 'Holding') return 'during';
   if (phase !== 'Restoring') return undefined;

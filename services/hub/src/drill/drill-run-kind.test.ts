@@ -3,13 +3,7 @@ import { type CheckState, unchecked } from '@hawser/model/check-verdict.ts';
 import { DrillEvidence } from '@hawser/model/drill-evidence.ts';
 import type { DrillForm } from '@hawser/model/drill-form.ts';
 import type { DrillReport } from '@hawser/model/drill-report.ts';
-import {
-  type MeasuredTraffic,
-  NO_TRAFFIC,
-  type TrafficGroup,
-  type TrafficQuery,
-  type TrafficSums,
-} from '@hawser/model/measured-traffic.ts';
+import { NO_TRAFFIC, type TrafficGroup, type TrafficQuery, type TrafficSums } from '@hawser/model/measured-traffic.ts';
 import { generateSigner } from '@hawser/wire/signing.ts';
 import pino from 'pino';
 import { Compile } from 'typebox/compile';
@@ -23,8 +17,10 @@ import type { FleetState } from '../fleet/fleet-state.ts';
 import { type LedHub, startLedHub } from '../operations/led-hub-fixture.ts';
 import type { OperationKind } from '../operations/operation-kind.ts';
 import { createReadModel } from '../resource/desired-state-store.ts';
+import { type TracedTraffic, TrafficTrace } from '../traffic/traffic-trace.ts';
 import { drillRunKind } from './drill-run-kind.ts';
 import { DrillSchedule } from './drill-schedule.ts';
+import { secondsKept } from './kept-seconds.ts';
 
 const log = pino({ level: 'silent' });
 const saveReport = reportSaver(generateSigner());
@@ -55,6 +51,7 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
   let led: LedHub;
   let hub: TestHub;
   let verdict: CheckState['verdict'];
+  let heard: Heard;
 
   const kindOf = (context: FleetContext): OperationKind => {
     const states = (names: readonly string[]): CheckState[] =>
@@ -63,12 +60,13 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
       verdicts: () => states(specs.map(({ name }) => name)),
       stop: () => undefined,
     });
-    return drillRunKind({ context, traffic: () => trafficOf(), startChecks, saveReport }) as OperationKind;
+    return drillRunKind({ context, traffic: () => trafficOf(heard), startChecks, saveReport }) as OperationKind;
   };
 
   beforeEach(async () => {
     dsn = await postgres.database();
     verdict = 'passed';
+    heard = ALL_HEARD;
     const fill = (fleet: FleetState): void => {
       for (const { name } of MEMBERS) fleet.putShard(name, shardOf(name, 'reviews', ['HEALTHY', 'HEALTHY']));
     };
@@ -163,6 +161,39 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     expect(audited).toEqual([{ name: 'headroom' }]);
   });
 
+  it('is judged by what the hub before it saw, when that one is killed, and names what nobody saw', async () => {
+    await create(drillOf({ plan: { hold: '5s' } }));
+    await led.lead();
+    const name = await run();
+    await comesTo(name, { phase: 'Holding' });
+    const { phases } = (await statusOf(name)) as { readonly phases: readonly { readonly phase: string; readonly at: string }[] };
+    const injectedAt = Date.parse(phases.find(({ phase }) => phase === 'Injecting')?.at ?? '');
+    heard = { ...ALL_HEARD, movedAt: Math.ceil(injectedAt / 1_000) * 1_000 + 1_000, until: 'now' };
+    const newestKept = async (): Promise<number> => {
+      await answer();
+      const [row] = await querySql(dsn, "SELECT state -> 'record' AS record FROM operations WHERE kind = 'DrillRun'");
+      return row?.['record'] == null ? 0 : (secondsKept(row['record'] as never).at(-1)?.at ?? 0);
+    };
+    await expect.poll(newestKept, { timeout: 60_000 }).toBeGreaterThanOrEqual(heard.movedAt + 2_000);
+    await led.depose();
+    // Another begins two seconds later, with one report about all since shortly before the run.
+    const since = (await newestKept()) + 3_000;
+    heard = { ...heard, since, dealtSince: heard.movedAt - 5_000 };
+    await expect.poll(() => Date.now(), { timeout: 20_000 }).toBeGreaterThan(since);
+    await led.lead();
+    await comesTo(name, { phase: 'Done', outcome: 'Passed', message: expect.stringMatching(/rto was \d+ ms.*; unknown: 4 s of callers/) });
+    const [report] = await querySql(dsn, 'SELECT document FROM drill_reports');
+    const { evidence } = JSON.parse(String(report?.['document'])) as DrillReport;
+    expect(evidence.services.map(({ sourceCluster, unknownSeconds }) => [sourceCluster, unknownSeconds])).toEqual([
+      ['east', 2],
+      ['west', 2],
+    ]);
+    expect(evidence.timings.rtoMs).toBeLessThanOrEqual(2_000);
+    expect(evidence.checks.map(({ when }) => when[0])).toEqual(['before', 'during', 'after']);
+    const [state] = await querySql(dsn, "SELECT state -> 'record' AS record FROM operations WHERE kind = 'DrillRun'");
+    expect(state).toEqual({ record: null });
+  });
+
   it('does not begin where a rule is against it, and is made by nobody else', async () => {
     await create(drillOf({}, 'short'));
     await create(drillOf({ blastRadius: { services: { names: ['bookinfo/nothing'] } } }, 'empty'));
@@ -217,20 +248,39 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
   });
 });
 
-/** Callers in both clusters whose requests are answered in east. */
-function trafficOf(): MeasuredTraffic {
-  const sums = (requests: number, seconds: number): TrafficSums => ({
-    ...{ ...NO_TRAFFIC, requests, attempts: requests, inFlight: 0, seconds },
-    sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds, newestAt: Date.now(), unreadProxies: 0 })),
+/** What a hub has heard of the callers. Times in Unix milliseconds. */
+interface Heard {
+  /** Since when by the second, and by one report about all of the time before it. */
+  readonly since: number;
+  readonly dealtSince: number;
+  /** Until when callers in west were answered in west. */
+  readonly movedAt: number;
+  /** `ahead`: nobody waits for what is measured. */
+  readonly until: 'now' | 'ahead';
+}
+
+const ALL_HEARD: Heard = { since: 0, dealtSince: 0, movedAt: 0, until: 'ahead' };
+
+/** Callers in both clusters, each 100 requests a second. */
+function trafficOf({ since, dealtSince, movedAt, until }: Heard): TracedTraffic {
+  const known = ({ from, to }: Pick<TrafficQuery, 'from' | 'to'>): number => Math.max(0, to - Math.max(from, dealtSince)) / 1_000;
+  const sums = (requests: number, span: Pick<TrafficQuery, 'from' | 'to'>): TrafficSums => ({
+    ...{ ...NO_TRAFFIC, requests, attempts: requests, inFlight: 0, seconds: (span.to - span.from) / 1_000 },
+    sources: MEMBERS.map(({ name }) => ({ cluster: name, seconds: known(span), newestAt: Date.now(), unreadProxies: 0 })),
   });
-  const groups = ({ from, to }: TrafficQuery): TrafficGroup[] =>
-    MEMBERS.map(({ name }) => ({
-      ...{ source: name, service: 'bookinfo/reviews', destination: { cluster: 'east', region: 'east', zone: '', version: '' } },
-      sums: sums(((to - from) / 1_000) * 100, (to - from) / 1_000),
-    }));
+  const groups = (span: TrafficQuery): TrafficGroup[] =>
+    MEMBERS.flatMap(({ name: source }) => {
+      // In one report it is not to be told when they went where.
+      const isThere = span.from < movedAt || (span.from < since && dealtSince < movedAt);
+      const cluster = source === 'west' && isThere ? 'west' : 'east';
+      const destination = { cluster, region: cluster, zone: '', version: '' };
+      return known(span) === 0 ? [] : [{ source, service: 'bookinfo/reviews', destination, sums: sums(known(span) * 100, span) }];
+    });
   return {
-    window: ({ from, to }) => sums(200, (to - from) / 1_000),
+    window: (span) => sums(known(span) * 200, span),
     ...{ groups, shares: () => [], load: () => [], newestAt: () => Date.now() },
-    knownUntil: () => Math.floor(Date.now() / 1_000) * 1_000 + 3_000,
+    knownUntil: () => Math.floor(Date.now() / 1_000) * 1_000 + (until === 'now' ? 0 : 3_000),
+    trace: (services) => ({ trace: new TrafficTrace(services), stop: () => undefined }),
+    isDealt: (_, at) => at >= dealtSince && at < since,
   };
 }

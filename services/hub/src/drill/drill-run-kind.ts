@@ -1,17 +1,18 @@
 /** DrillRun as an operation (decisions 27 and 31): its course as steps, its form for agents, and what is left of it. */
 import { digestOf } from '@hawser/model/drill-report.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
-import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { SaveReport } from '../drill-report/report-store.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationKind, UnderWay } from '../operations/operation-kind.ts';
+import type { TracedTraffic } from '../traffic/traffic-trace.ts';
 import { commanded, DRILL_COMMANDS, type DrillCommand } from './drill-commands.ts';
 import { DrillGuardrails, type StartDrillChecks } from './drill-guardrails.ts';
-import type { DrillLeases } from './drill-lease.ts';
+
 import { type DrillPlanParts, drillPlanOf } from './drill-plan.ts';
 import { advance, type DrillState, isOver, started } from './drill-state.ts';
 import { drillOf, JudgedRun, planOfRun, recordOf } from './judged-run.ts';
+import type { LeaseRenewal } from './lease-renewal.ts';
 import { formOf } from './run-form.ts';
 import { isInForce } from './run-progress.ts';
 import { RunRecord } from './run-record.ts';
@@ -22,12 +23,12 @@ import { measured, statusOf } from './run-status.ts';
 export interface DrillRunParts {
   readonly context: FleetContext;
   /** Undefined while traffic is not measured. */
-  readonly traffic: () => MeasuredTraffic | undefined;
+  readonly traffic: () => TracedTraffic | undefined;
   readonly startChecks: StartDrillChecks;
   /** Signs and stores the evidence of a run; answers with the digest of the report. */
   readonly saveReport?: SaveReport | undefined;
   /** Tells agents that runs are attended to. */
-  readonly leases?: Pick<DrillLeases, 'attend'> | undefined;
+  readonly leases?: Pick<LeaseRenewal, 'attend'> | undefined;
 }
 
 /** The kind. */
@@ -55,8 +56,10 @@ export function drillRunKind({ context, traffic, startChecks, saveReport, leases
       const { recovery } = account;
       const results = recovery === undefined ? {} : measured(state, account.plan, recovery);
       const reportDigest = await saveReport?.(tx, reportOf(account));
-      return { ...state, results: { ...results, ...(reportDigest === undefined ? {} : { reportDigest }) } };
+      const { record: _record, checked: _checked, ...over } = state;
+      return { ...over, results: { ...results, ...(reportDigest === undefined ? {} : { reportDigest }) } };
     },
+    kept: ({ metadata: { uid = '' } }) => keptOf(record.kept(uid), guardrails.kept(uid)),
     attend: (now) => {
       underWay = now;
       leases?.attend(now.map(({ resource }) => resource));
@@ -64,6 +67,10 @@ export function drillRunKind({ context, traffic, startChecks, saveReport, leases
       record.attend(now.flatMap(({ resource, state }) => recordOf(resource, state) ?? []));
     },
   };
+}
+
+function keptOf(seconds: DrillState['record'], checks: DrillState['checked']): Partial<DrillState> {
+  return { ...(seconds === undefined ? {} : { record: seconds }), ...(checks === undefined ? {} : { checked: checks }) };
 }
 
 /** One run at a time: of two that would begin, the one that was asked for first. */

@@ -32,6 +32,7 @@ const planOf = (spec: DrillSpec = SPEC, changes: Partial<RunPlan> = {}): RunPlan
 const ALL = { complete: true, expected: 4, acked: 4, waitingFor: [], disconnected: [] };
 const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvidence => ({
   ...{ now: NOW + seconds * 1_000, clock: seconds * 1_000, rollout: ALL, refusal: undefined, unready: undefined, busy: undefined },
+  unmeasured: undefined,
   ...{
     preemptedBy: undefined,
     lapsedIn: [],
@@ -117,6 +118,14 @@ describe('a loss', () => {
       outcome,
       message: expect.stringMatching(why),
     });
+  });
+
+  it('waits a while until a hub that has just come knows the load', () => {
+    const found = { refusal: { rule: 'max-traffic', message: 'not known' }, unmeasured: 'nothing is known of the requests of east' };
+    const waiting = follow(begin(planOf()), planOf(), [[0], [0, found], [29, found]]);
+    expect(waiting.phase).toBe('Preflight');
+    expect(follow(waiting, planOf(), [[29]]).phase).toBe('Injecting');
+    expect(follow(waiting, planOf(), [[30, found]])).toMatchObject({ phase: 'Done', outcome: 'Skipped' });
   });
 
   it.each<[string, Partial<RunEvidence>, string]>([

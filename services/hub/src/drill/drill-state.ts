@@ -3,7 +3,8 @@
 import type { DrillCourse } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import type { DrillPhase, DrillRunSpec } from '@hawser/model/drill-run.ts';
-import { failedCheck, unsettledCheck } from './run-checks.ts';
+import type { KeptSeconds } from './kept-seconds.ts';
+import { failedCheck, type KeptChecks, unsettledCheck } from './run-checks.ts';
 import type { RunEvidence } from './run-evidence.ts';
 import { goneOn, isInForce, turnedBack } from './run-progress.ts';
 
@@ -66,6 +67,9 @@ export interface DrillState {
   readonly notes: readonly { readonly by: string; readonly at: string; readonly text: string }[];
   readonly phases: readonly { readonly phase: DrillPhase; readonly at: string }[];
   readonly timeline: readonly TimelineEvent[];
+  /** What its leader has seen so far, for whoever leads next; not of a run that is over. */
+  readonly record?: KeptSeconds;
+  readonly checked?: KeptChecks;
   /** What was measured, and the digest of the report, once it is over. */
   readonly results?: Readonly<Record<string, unknown>>;
 }
@@ -82,6 +86,10 @@ export interface RunPlan {
 
 /** A run waits for so long until all is well before it, and after it. */
 export const SETTLE_MS = 5 * 60_000;
+/** A hub that has just come does not know yet what is sent where: so long it is waited for. */
+const MEASURED_MS = 30_000;
+/** Rules that go by that. */
+const BY_LOAD: ReadonlySet<string> = new Set(['headroom', 'max-traffic']);
 /** Rules by which a run says that there was too little capacity for it. */
 const CAPACITY: ReadonlySet<string> = new Set(['headroom', 'minimum-regions', 'readiness']);
 
@@ -142,6 +150,7 @@ function looked(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillS
   if (preemptedBy !== undefined)
     return ended(state, 'Interrupted', { ...evidence, why: `${preemptedBy} goes before it (rule precedence)` });
   if (refusal !== undefined) {
+    if (evidence.unmeasured !== undefined && BY_LOAD.has(refusal.rule) && evidence.clock - state.phaseClock < MEASURED_MS) return state;
     if (mayPass(refusal.rule, plan) && evidence.clock - state.phaseClock < plan.course.startingDeadlineMs) return state;
     const outcome = CAPACITY.has(refusal.rule) ? 'CapacityCheckFailed' : 'Skipped';
     return ended(state, outcome, { ...evidence, why: `${refusal.message} (rule ${refusal.rule})` });

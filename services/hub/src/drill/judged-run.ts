@@ -6,7 +6,6 @@ import { isSelected } from '@hawser/model/drain-scope.ts';
 import { drillCourse, isPartition } from '@hawser/model/drill-course.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import { isFrozen } from '@hawser/model/freeze.ts';
-import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Refusal, Residual, RolloutEvidence } from '../drain/drain-evidence.ts';
 import { percentInForce } from '../drain/drain-world.ts';
@@ -14,14 +13,15 @@ import { residualOf } from '../drain/residual.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationContext } from '../operations/operation-kind.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
+import type { TracedTraffic } from '../traffic/traffic-trace.ts';
 import { drillFacts } from './drill-facts.ts';
 import { type DrillGuardrails, givenOf } from './drill-guardrails.ts';
-import { lapsedIn } from './drill-lease.ts';
 import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
 import { readinessChecks } from './drill-readiness.ts';
 import { drillRefusals } from './drill-refusals.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
 import { finerRecovery } from './finer-recovery.ts';
+import { lapsedIn } from './lease-renewal.ts';
 import type { Recovery, RunCheck, RunEvidence } from './run-evidence.ts';
 import { isInForce } from './run-progress.ts';
 import type { RecordQuestion, RunRecord } from './run-record.ts';
@@ -30,7 +30,7 @@ import type { RunAccount } from './run-report.ts';
 
 /** What runs are judged with. */
 export interface RunJudgeParts {
-  readonly traffic: () => MeasuredTraffic | undefined;
+  readonly traffic: () => TracedTraffic | undefined;
   readonly guardrails: DrillGuardrails;
   readonly record: RunRecord;
   /** The run that keeps this one from beginning, by name. */
@@ -56,8 +56,8 @@ export function planOfRun({ spec }: Resource): RunPlan {
 }
 
 /** Which seconds are a run's. */
-export function recordOf({ metadata }: Resource, { services, marks }: DrillState): RecordQuestion | undefined {
-  return marks.publishedAt === undefined ? undefined : { uid: metadata.uid ?? '', services, from: marks.publishedAt };
+export function recordOf({ metadata }: Resource, { services, marks, record: kept }: DrillState): RecordQuestion | undefined {
+  return marks.publishedAt === undefined ? undefined : { uid: metadata.uid ?? '', services, from: marks.publishedAt, kept };
 }
 
 /** Why the windows of a drill keep it now, whoever asks. */
@@ -101,6 +101,11 @@ export class JudgedRun implements RunEvidence {
     const urgency = trigger === 'schedule' ? 'scheduled' : 'manual';
     const asked = { context: this.#context, urgency, overrides, self: `DrillRun//${this.#run.metadata.name}` } as const;
     return drillRefusals(drillOf(this.#run), this.#plan, asked)[0];
+  }
+
+  get unmeasured(): string | undefined {
+    const { rates } = this.#plan;
+    return typeof rates === 'string' ? rates : undefined;
   }
 
   get unready(): string | undefined {

@@ -1,6 +1,15 @@
 /** PURE: what the checks of a run say together. */
 import type { CheckWhen, RunCheck } from './run-evidence.ts';
 
+/** What the checks of a run have said, for whoever leads next. JSON. */
+export interface KeptChecks {
+  /** The part of the run that they were in. */
+  readonly part: CheckWhen;
+  readonly now: readonly RunCheck[];
+  /** Of the parts before. */
+  readonly past: readonly RunCheck[];
+}
+
 /** A check that says no in a part of the run, with its words; undefined: none does. Those that only record are not asked. */
 export function failedCheck(checks: readonly RunCheck[], when: CheckWhen): string | undefined {
   const failed = checksOf(checks, when).find(({ state }) => state.verdict === 'failed' && state.action !== 'record');

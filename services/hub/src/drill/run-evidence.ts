@@ -26,7 +26,7 @@ export interface Recovery {
   readonly resolutionMs: number;
   readonly requests: number;
   readonly failed: number;
-  /** Seconds, of one caller's cluster each, that nobody accounted for. */
+  /** Seconds, of one caller's cluster each, of which nobody knows what was in them: their requests count where a later report told of them. */
   readonly unknownSeconds: number;
 }
 
@@ -40,6 +40,8 @@ export interface RunEvidence {
   readonly rollout: RolloutEvidence;
   /** Why it may not begin, or take its next step. */
   readonly refusal: Refusal | undefined;
+  /** Why it is not known what is sent where; undefined: it is known. */
+  readonly unmeasured: string | undefined;
   /** What is not ready, and may yet be. */
   readonly unready: string | undefined;
   /** Another run that is under way. */

@@ -76,6 +76,40 @@ describe('recovery', () => {
     expect(recoveryOf(seconds, question())?.unknownSeconds).toBe(3);
   });
 
+  describe('where some seconds are not known', () => {
+    const unheard = (seconds: readonly RunSecond[], ...places: readonly number[]): RunSecond[] =>
+      seconds.map((second, place) => (places.includes(place) ? { ...second, unknown: ['east'] } : second));
+
+    it('is at their end at the latest, and says how far off that may be', () => {
+      const seconds = unheard(secondsOf(...BEFORE, [100, 100, 0], [50, 1, 50], [50, 0, 50], ...AFTER), 3, 4);
+      expect(recoveryOf(seconds, question())).toMatchObject({ recoveredAt: 5_000, resolutionMs: 3_000, unknownSeconds: 2, failed: 101 });
+    });
+
+    it('is not later for what is not known after it', () => {
+      const seconds = unheard(secondsOf(...BEFORE, [100, 100, 0], ...AFTER, [50, 0, 50], ...AFTER), 6);
+      expect(recoveryOf(seconds, question())).toMatchObject({ recoveredAt: 3_000, resolutionMs: 1_000, unknownSeconds: 1 });
+    });
+
+    it('is at their end where they are the first', () => {
+      expect(recoveryOf(unheard(secondsOf(...BEFORE, ...AFTER), 2), question())).toMatchObject({
+        recoveredAt: 3_000,
+        firstFailureAt: undefined,
+      });
+    });
+
+    it('is not known where more is unknown than known; whoever calls nobody may be silent', () => {
+      const seconds = secondsOf(...BEFORE, ...AFTER);
+      expect(recoveryOf(unheard(seconds, 2, 3), question())?.recoveredAt).toBeUndefined();
+      const silent = seconds.map((second) => ({ ...second, unknown: ['north'] }));
+      expect(recoveryOf(silent, question())).toMatchObject({ recoveredAt: 2_000, unknownSeconds: 3 });
+    });
+
+    it('has no gaps that are only dealt', () => {
+      const of = { service: SERVICE, source: 'east' };
+      expect(longestGapMs(unheard(secondsOf([10, 10, 0], [10, 10, 0], ...AFTER), 1), of)).toBe(1_000);
+    });
+  });
+
   it('has gaps where no request succeeded', () => {
     const of = { service: SERVICE, source: 'east' };
     const seconds = secondsOf(...BEFORE, [10, 10, 0], [0, 0, 0], [10, 10, 0], ...AFTER, [10, 10, 0]);

@@ -5,7 +5,7 @@ import type { Recovery } from './run-evidence.ts';
 export interface RunSecond {
   /** Begin, Unix milliseconds. */
   readonly at: number;
-  /** Callers' clusters that have not accounted for it. */
+  /** Callers' clusters of which it is not known what was in it; cells of theirs are an even part of what a later report told. */
   readonly unknown: readonly string[];
   readonly cells: readonly RunCell[];
 }
@@ -48,34 +48,55 @@ export function recoveryOf(seconds: readonly RunSecond[], question: RecoveryQues
   const counted = seconds.filter(({ at }) => at + SECOND_MS > begunAt);
   const cells = counted.flatMap((second) => second.cells);
   const requests = sum(cells, 'requests');
-  const firstFailed = during.find((second) => sum(second.cells, 'failed') > 0);
+  const firstFailed = during.find((second) => sum(knownCells(second), 'failed') > 0);
+  const recovered = requests === 0 ? undefined : recoveredIn(during, question);
   return {
-    recoveredAt: requests === 0 ? undefined : recoveredAt(during, question),
+    recoveredAt: recovered?.at,
     // Nothing is known of where in the second it was: not before it could hurt.
     firstFailureAt: firstFailed === undefined ? undefined : Math.max(begunAt, firstFailed.at),
     detectedAt: detectedAt(seconds, question),
-    resolutionMs: SECOND_MS,
+    resolutionMs: recovered?.resolutionMs ?? SECOND_MS,
     ...{ requests, failed: sum(cells, 'failed') },
     unknownSeconds: counted.reduce((total, { unknown }) => total + unknown.length, 0),
   };
 }
 
+interface Recovered {
+  readonly at: number;
+  readonly resolutionMs: number;
+}
+
 /**
  * The end of the last second in which callers failed beyond the objective, or were answered there. Of that second, the part in which
- * they were: as many of its requests as are bad. Undefined while they still are.
+ * they were: as many of its requests as are bad. Where nobody knows what was next, the end of that. Undefined while they still are, and
+ * where more is unknown than known.
  */
-function recoveredAt(during: readonly RunSecond[], question: RecoveryQuestion): number | undefined {
+function recoveredIn(during: readonly RunSecond[], question: RecoveryQuestion): Recovered | undefined {
+  const callers = new Set(during.flatMap(knownCells).map(({ source }) => source));
+  const isKnown = ({ unknown }: RunSecond): boolean => !unknown.some((source) => callers.has(source));
+  const known = during.filter(isKnown);
+  const last = known.at(-1)?.at;
+  if (last === undefined || known.length * 2 < during.length) return undefined;
   const bad = during.findLast((second) => badPart(second, question) > 0);
-  if (bad === undefined) return question.begunAt;
-  const last = during.at(-1)?.at ?? bad.at;
+  const next = during.find((second) => isKnown(second) && (bad === undefined || second.at > bad.at))?.at ?? last;
+  if (bad === undefined) {
+    const at = during[0]?.at === next ? question.begunAt : Math.max(question.begunAt, next);
+    return { at, resolutionMs: Math.max(SECOND_MS, at - question.begunAt) };
+  }
   if (bad.at >= last - SECOND_MS) return undefined;
+  if (next > bad.at + SECOND_MS) return { at: next, resolutionMs: next - bad.at };
   const from = Math.max(bad.at, question.begunAt);
-  return Math.min(bad.at + SECOND_MS, Math.round(from + badPart(bad, question) * SECOND_MS));
+  return { at: Math.min(bad.at + SECOND_MS, Math.round(from + badPart(bad, question) * SECOND_MS)), resolutionMs: SECOND_MS };
+}
+
+/** What is known to have been in a second. */
+function knownCells({ cells, unknown }: RunSecond): readonly RunCell[] {
+  return unknown.length === 0 ? cells : cells.filter(({ source }) => !unknown.includes(source));
 }
 
 /** The worst part, 0 to 1, of any cluster's requests in the second that is bad; 0 when all are within the objective. */
-function badPart({ cells }: RunSecond, { scope, maxErrorRatePercent, isAway }: RecoveryQuestion): number {
-  const bySource = Map.groupBy(cells, ({ source }) => source);
+function badPart(second: RunSecond, { scope, maxErrorRatePercent, isAway }: RecoveryQuestion): number {
+  const bySource = Map.groupBy(knownCells(second), ({ source }) => source);
   return Math.max(
     0,
     ...[...bySource.values()].map((own) => {
@@ -96,7 +117,8 @@ function badPart({ cells }: RunSecond, { scope, maxErrorRatePercent, isAway }: R
 
 /** The first second in which callers sent less than half of what they sent there before. */
 function detectedAt(seconds: readonly RunSecond[], { begunAt, scope }: RecoveryQuestion): number | undefined {
-  const share = ({ cells }: RunSecond): number => {
+  const share = (second: RunSecond): number => {
+    const cells = knownCells(second);
     const all = sum(cells, 'attempts');
     return all === 0
       ? 0
@@ -108,15 +130,15 @@ function detectedAt(seconds: readonly RunSecond[], { begunAt, scope }: RecoveryQ
   const before = seconds.filter(({ at }) => at + SECOND_MS <= begunAt);
   const usual = before.reduce((total, second) => total + share(second), 0) / Math.max(1, before.length);
   if (usual === 0) return undefined;
-  const found = seconds.find((second) => second.at >= begunAt && second.cells.length > 0 && share(second) < usual / 2);
+  const found = seconds.find((second) => second.at >= begunAt && knownCells(second).length > 0 && share(second) < usual / 2);
   return found?.at;
 }
 
 /** Longest time in which no request of a service succeeded for one cluster's callers while some ended, milliseconds. */
 export function longestGapMs(seconds: readonly RunSecond[], of: { readonly service: string; readonly source: string }): number {
   let [longest, length] = [0, 0];
-  for (const { cells } of seconds) {
-    const own = cells.filter(({ service, source }) => service === of.service && source === of.source);
+  for (const second of seconds) {
+    const own = knownCells(second).filter(({ service, source }) => service === of.service && source === of.source);
     const requests = sum(own, 'requests');
     if (requests === 0) continue;
     length = requests === sum(own, 'failed') ? length + 1 : 0;

@@ -108,8 +108,10 @@ function trafficOf(seconds: readonly RunSecond[], startedAt: string): DrillEvide
   const series = new Map<string, { requests: (number | null)[]; failed: (number | null)[] }>();
   const stepOf = (at: number): number => Math.floor((at - first) / stepMs);
   const known = new Array<boolean>(steps).fill(false);
-  for (const { at, cells } of seconds) {
+  const untold = new Set<string>();
+  for (const { at, cells, unknown } of seconds) {
     known[stepOf(at)] = true;
+    for (const source of unknown) untold.add(`${source} ${stepOf(at)}`);
     for (const { service, source, destination, requests, failed } of cells) {
       const key = `${service} ${source} ${destination}`;
       const line = series.get(key) ?? { requests: new Array<number>(steps).fill(0), failed: new Array<number>(steps).fill(0) };
@@ -118,13 +120,13 @@ function trafficOf(seconds: readonly RunSecond[], startedAt: string): DrillEvide
       line.failed[stepOf(at)] = (line.failed[stepOf(at)] ?? 0) + failed;
     }
   }
-  const orNull = (values: readonly (number | null)[]): (number | null)[] =>
-    values.map((value, step) => (known[step] === true ? value : null));
+  const orNull = (values: readonly (number | null)[], source: string): (number | null)[] =>
+    values.map((value, step) => (known[step] === true && !untold.has(`${source} ${step}`) ? value : null));
   return {
     ...{ from: new Date(first).toISOString(), stepMs },
     series: [...series].sort(byKey).map(([key, { requests, failed }]) => {
       const [service = '', source = '', destination = ''] = key.split(' ');
-      return { service, source, destination, requests: orNull(requests), failed: orNull(failed) };
+      return { service, source, destination, requests: orNull(requests, source), failed: orNull(failed, source) };
     }),
   };
 }

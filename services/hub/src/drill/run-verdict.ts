@@ -44,12 +44,19 @@ export function judged(state: DrillState, plan: RunPlan, evidence: RunEvidence):
   const missed = objectives.filter(({ met }) => met === false).map(words);
   const failed = failedCheck(evidence.checks, 'after');
   const bad = [...missed, ...(failed === undefined ? [] : [`all is not well after it: ${failed}`])];
-  if (bad.length > 0) return { outcome: 'Failed', why: bad.join('; ') };
+  const gaps = gapsOf(evidence);
+  if (bad.length > 0) return { outcome: 'Failed', why: [...bad, ...gaps].join('; ') };
   const open = objectives.filter(({ met }) => met === null).map(({ name }) => `${name} could not be measured`);
   const unsettled = unsettledCheck(evidence.checks, 'after');
-  const unknown = [...open, ...(unsettled === undefined ? [] : [unsettled])];
+  const unknown = [...open, ...(unsettled === undefined ? [] : [unsettled]), ...(open.length === 0 ? [] : gaps)];
   if (unknown.length > 0) return { outcome: 'Inconclusive', why: unknown.join('; ') };
-  return { outcome: 'Passed', why: objectives.map(words).join('; ') };
+  return { outcome: 'Passed', why: [...objectives.map(words), ...gaps].join('; ') };
+}
+
+/** What nobody saw. */
+function gapsOf({ recovery }: Pick<RunEvidence, 'recovery'>): readonly string[] {
+  const { unknownSeconds = 0 } = recovery ?? {};
+  return unknownSeconds === 0 ? [] : [`unknown: ${unknownSeconds} s of callers' clusters, which nobody told of in time`];
 }
 
 function objective(name: string, unit: Objective['unit'], [target, actual]: readonly [number, number | null]): Objective {

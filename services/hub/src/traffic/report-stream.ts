@@ -30,6 +30,8 @@ const MOST_SERIES = 5_000;
 const ALL_TOLD = 12;
 /** What a first report is about. */
 const FIRST_MS = 1_000;
+/** Of a report that is about longer, nobody knows when in that time it was. */
+const SHARP_MS = 3_000;
 
 /** The word of one agent. */
 export class ReportStream {
@@ -44,6 +46,8 @@ export class ReportStream {
   #inFlight: ReadonlyMap<string, number> = new Map();
   #missing = 0;
   readonly #known = new Float64Array(REMEMBERED_S).fill(-1);
+  /** Of known seconds, whether a report about a long time accounted for them. */
+  readonly #dealt = new Uint8Array(REMEMBERED_S);
 
   /** Reports in which a series that was not heard of yet is no news: what it counted before is not known. */
   #learning = 0;
@@ -98,6 +102,11 @@ export class ReportStream {
     return this.#known[second % REMEMBERED_S] === second;
   }
 
+  /** Whether a second is known from a report about a longer time alone, evenly dealt: its sum counts, and when it was is not known. */
+  isDealt(second: number): boolean {
+    return this.knows(second) && this.#dealt[second % REMEMBERED_S] === 1;
+  }
+
   /** Whether it should have accounted for a second. */
   owes(second: number, hasLeft: boolean): boolean {
     if (this.#since === undefined || (second + 1) * 1_000 <= this.#since) return false;
@@ -124,7 +133,10 @@ export class ReportStream {
   #cover({ from, to }: Span): void {
     this.#since ??= from;
     if (from > this.#coveredTo) this.#next = Math.ceil(from / 1_000);
-    for (; (this.#next + 1) * 1_000 <= to; this.#next += 1) this.#known[this.#next % REMEMBERED_S] = this.#next;
+    for (; (this.#next + 1) * 1_000 <= to; this.#next += 1) {
+      this.#known[this.#next % REMEMBERED_S] = this.#next;
+      this.#dealt[this.#next % REMEMBERED_S] = to - from > SHARP_MS ? 1 : 0;
+    }
     this.#coveredTo = Math.max(this.#coveredTo, to);
   }
 }

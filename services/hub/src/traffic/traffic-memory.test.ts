@@ -130,6 +130,13 @@ describe('traffic in memory', () => {
     expect(memory.newestAt('east')).toBe(START + 20_000);
   });
 
+  it('tells seconds that were dealt from a report about a long time', () => {
+    const { memory, report } = memoryAt();
+    for (const at of [1_000, 2_000, 4_000, 9_000, 10_000]) report(at, []);
+    const dealt = [0, 1, 2, 3, 4, 8, 9, 10].filter((at) => memory.isDealt('east', START + at * 1_000));
+    expect(dealt).toEqual([4, 8]);
+  });
+
   it('says who called what, and who bears what', () => {
     const { memory, report } = memoryAt(['east', 'north']);
     report(1_000, []);

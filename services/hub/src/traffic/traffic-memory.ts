@@ -1,7 +1,6 @@
 /** The last quarter of an hour of traffic, second by second: every replica of the hub hears it and answers from it. */
 import {
   DESTINATION_FIELDS,
-  type MeasuredTraffic,
   meansTraffic,
   OVERFLOW,
   type SourceCoverage,
@@ -17,7 +16,7 @@ import type { TrafficReport } from '@hawser/wire/traffic.ts';
 import { COUNTS, type Counts, namedCounts, spread } from './counts.ts';
 import { ReportStream, type SavedStream } from './report-stream.ts';
 import { SecondRing } from './second-ring.ts';
-import { TrafficTrace } from './traffic-trace.ts';
+import { type RunningTrace, type TracedTraffic, TrafficTrace } from './traffic-trace.ts';
 
 /** What it works with. */
 export interface TrafficMemoryParts {
@@ -48,7 +47,7 @@ const KEPT_MS = 15 * 60_000;
 const REMEMBERED_MS = 24 * 3_600_000;
 
 /** Takes in what agents tell. */
-export class TrafficMemory implements MeasuredTraffic {
+export class TrafficMemory implements TracedTraffic {
   readonly #parts: TrafficMemoryParts;
   readonly #now: () => number;
   readonly #series = new Map<string, Series>();
@@ -81,9 +80,10 @@ export class TrafficMemory implements MeasuredTraffic {
     const streams = this.#streamsOf(cluster);
     const stream = streams.get(replica) ?? new ReportStream();
     streams.set(replica, stream);
-    for (const { key, counts, span } of stream.take(report, { at: now, horizon: Math.max(this.#horizon, now - REMEMBERED_MS) })) {
-      const series = this.#seriesOf(keyOf(cluster, key));
-      for (const trace of this.#traces) trace.add(keyOf(cluster, key), counts, span);
+    for (const { key: text, counts, span } of stream.take(report, { at: now, horizon: Math.max(this.#horizon, now - REMEMBERED_MS) })) {
+      const key = keyOf(cluster, text);
+      const series = this.#seriesOf(key);
+      for (const trace of this.#traces) trace.add(key, counts, span);
       const minutes = this.#dirty.get(series) ?? new Set();
       this.#dirty.set(series, minutes);
       spread(counts, span, (second, part) => {
@@ -100,11 +100,14 @@ export class TrafficMemory implements MeasuredTraffic {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Notes what comes of some services in finer steps, until it is stopped. */
-  trace(services: Iterable<string>): { readonly trace: TrafficTrace; stop(): void } {
+  trace(services: Iterable<string>): RunningTrace {
     const trace = new TrafficTrace(services);
     this.#traces.add(trace);
     return { trace, stop: () => this.#traces.delete(trace) };
+  }
+
+  isDealt(cluster: string, at: number): boolean {
+    return [...(this.#streams.get(cluster)?.values() ?? [])].some((stream) => stream.isDealt(Math.floor(at / 1_000)));
   }
 
   /** Series that are kept. */

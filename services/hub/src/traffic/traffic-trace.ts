@@ -1,5 +1,5 @@
 /** Traffic of some services in steps shorter than a second, for as long as somebody asks: as fine as agents tell it. No clock. */
-import type { TrafficKey } from '@hawser/model/measured-traffic.ts';
+import type { MeasuredTraffic, TrafficKey } from '@hawser/model/measured-traffic.ts';
 import { type Counts, namedCounts, type Span, spread } from './counts.ts';
 
 /** Length of a step. */
@@ -18,6 +18,20 @@ export interface TraceRow extends Pick<TrafficKey, 'service' | 'source'> {
   readonly attempts: number;
   /** How long the span was that it was dealt from: it ended somewhere in there. */
   readonly spanMs: number;
+}
+
+/** A trace that goes on until it is stopped. */
+export interface RunningTrace {
+  readonly trace: TrafficTrace;
+  stop(): void;
+}
+
+/** Traffic as runs of drills are judged by it. */
+export interface TracedTraffic extends MeasuredTraffic {
+  /** Notes what comes of some services in finer steps. */
+  trace(services: Iterable<string>): RunningTrace;
+  /** Whether a second (its begin, Unix ms) of a cluster's callers was dealt from a report about a longer time: its sum counts, and when it was is not known. */
+  isDealt(cluster: string, at: number): boolean;
 }
 
 /** Notes until it is left off. */
