@@ -1,9 +1,8 @@
 /** Waits until every proxy has answered what was applied. */
-import { AppError } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import type { RolloutAnswer } from '@hawser/wire/hub-api.ts';
 import type { HubClient } from '../client/hub-client.ts';
-import { HubRefusal } from '../client/hub-refusal.ts';
+import { isHubAway } from '../client/hub-refusal.ts';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -72,8 +71,7 @@ async function poll(hub: HubClient, revision: number, pollMs: number): Promise<R
   try {
     return (await hub.send({ path: `/hawser/v1/rollouts/${revision}?timeout=${pollMs}ms`, timeoutMs: pollMs + GRACE_MS })) as RolloutAnswer;
   } catch (error) {
-    const away = error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
-    if (away) return undefined;
-    throw error;
+    if (!isHubAway(error)) throw error;
+    return undefined;
   }
 }

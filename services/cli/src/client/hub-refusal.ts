@@ -1,4 +1,5 @@
 /** The hub's no: a Kubernetes `Status`, read leniently. */
+import { AppError } from '@hawser/runtime/app-error.ts';
 
 /** One field the hub complains of. */
 export interface Cause {
@@ -26,6 +27,11 @@ export class HubRefusal extends Error {
     this.causes = options.causes;
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** Whether it is the hub that is away or too busy, which a restart can be, and not its word. */
+export function isHubAway(error: unknown): boolean {
+  return error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
 }
 
 /** Reads an error answer; a failure of the hub itself names the trace under which its log tells more. */

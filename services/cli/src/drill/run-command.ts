@@ -1,13 +1,12 @@
 /** `hawser drill run`, `status`, `approve`, `deny`, `abort` and `note`. */
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { DrillPlanView } from '@hawser/wire/drill-views.ts';
 import type { HubClient } from '../client/hub-client.ts';
-import { HubRefusal } from '../client/hub-refusal.ts';
 import { connectHub } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { liveLines } from '../output/live-lines.ts';
+import { follow } from '../output/follow.ts';
+import type { Look } from '../output/live-lines.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { terminal } from '../output/terminal.ts';
 import type { ViewFlags } from '../views/status-command.ts';
@@ -39,8 +38,6 @@ export interface RunStatusFlags extends ViewFlags {
   readonly watch?: boolean;
   readonly timeout?: string;
 }
-
-const LOOK_MS = 250;
 
 /** 0 when it passed (or was begun, with `--no-wait`), 1 when it was refused or came to something else, 4 when the time was over. */
 export async function runDrillCommand(name: string, flags: RunFlags): Promise<ExitCode> {
@@ -97,17 +94,10 @@ interface Following {
   readonly timeoutMs: number;
 }
 
-/** To its end; a hub that is away is asked again, for the run is in its database. */
+/** To its end. */
 async function followRun(hub: HubClient, first: DrillRunResource, { flags, timeoutMs }: Following): Promise<ExitCode> {
-  const deadline = performance.now() + timeoutMs;
-  const live = liveLines(flags);
-  let run = first;
-  while (!isRunOver(run) && performance.now() < deadline) {
-    live.show(runLook(run, Date.now()));
-    await sleep(LOOK_MS);
-    run = (await lookAgain(hub, run.metadata.name)) ?? run;
-  }
-  live.end();
+  const lookOf = (seen: DrillRunResource): Look => runLook(seen, Date.now());
+  const run = await follow(hub, first, { path: runPath(first.metadata.name), isOver: isRunOver, lookOf, flags, timeoutMs });
   showRun(run, flags);
   if (!isRunOver(run)) return EXIT.timedOut;
   return run.status?.outcome === 'Passed' ? EXIT.done : EXIT.failed;
@@ -116,16 +106,6 @@ async function followRun(hub: HubClient, first: DrillRunResource, { flags, timeo
 function showRun(run: DrillRunResource, { output }: ViewFlags): void {
   if (output === 'json') printJson(run);
   else for (const line of runLines(run, Date.now())) print(line);
-}
-
-async function lookAgain(hub: HubClient, name: string): Promise<DrillRunResource | undefined> {
-  try {
-    return (await hub.send({ path: runPath(name) })) as DrillRunResource;
-  } catch (error) {
-    const isAway = error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
-    if (!isAway) throw error;
-    return undefined;
-  }
 }
 
 interface Asked {

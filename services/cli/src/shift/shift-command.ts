@@ -2,15 +2,14 @@
 import { kindNamed } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { ShiftStatus } from '@hawser/wire/shift.ts';
 import type { HubClient } from '../client/hub-client.ts';
-import { HubRefusal } from '../client/hub-refusal.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { liveLines } from '../output/live-lines.ts';
+import { follow } from '../output/follow.ts';
+import type { Look } from '../output/live-lines.ts';
 import { print, printJson } from '../output/print.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import { isSettled, plainShift, shiftLines } from './shift-lines.ts';
@@ -28,8 +27,6 @@ export interface ShiftFlags extends ViewFlags {
 
 /** A shift in steps as the hub answers it. */
 export type Shift = Resource<unknown, ShiftStatus>;
-
-const LOOK_MS = 250;
 
 /** Runs the command. */
 export async function shiftCommand(word: ShiftWord, name: string, flags: ShiftFlags): Promise<ExitCode> {
@@ -63,40 +60,12 @@ export interface Showing {
 /** Prints it, as it is now or, with `--watch`, when it has ended. */
 export async function shown(hub: HubClient, shift: Shift, { flags, wanted }: Showing): Promise<ExitCode> {
   const timeoutMs = flags.timeout === undefined ? Number.POSITIVE_INFINITY : durationFlag('--timeout', flags.timeout);
-  const last = flags.watch === true ? await watch(hub, shift, { flags, timeoutMs }) : shift;
+  const path = shiftPath(shift.metadata.namespace ?? '', shift.metadata.name);
+  const lookOf = (seen: Shift): Look => ({ lines: shiftLines(seen), plain: plainShift(seen) });
+  const last = flags.watch === true ? await follow(hub, shift, { path, isOver: isSettled, lookOf, flags, timeoutMs }) : shift;
   if (flags.output === 'json') printJson(last);
   else for (const line of shiftLines(last)) print(line);
   if (flags.watch !== true) return EXIT.done;
   if (!isSettled(last)) return EXIT.timedOut;
   return last.status?.phase === wanted ? EXIT.done : EXIT.failed;
-}
-
-/** Follows it to its end; a hub that is away is asked again, for what it does is in its database. */
-async function watch(
-  hub: HubClient,
-  first: Shift,
-  { flags, timeoutMs }: { readonly flags: ShiftFlags; readonly timeoutMs: number },
-): Promise<Shift> {
-  const deadline = performance.now() + timeoutMs;
-  const path = shiftPath(first.metadata.namespace ?? '', first.metadata.name);
-  const live = liveLines(flags);
-  let shift = first;
-  while (!isSettled(shift) && performance.now() < deadline) {
-    live.show({ lines: shiftLines(shift), plain: plainShift(shift) });
-    await sleep(LOOK_MS);
-    shift = (await lookAgain(hub, path)) ?? shift;
-  }
-  live.end();
-  return shift;
-}
-
-async function lookAgain(hub: HubClient, path: string): Promise<Shift | undefined> {
-  try {
-    return (await hub.send({ path })) as Shift;
-  } catch (error) {
-    const isAway = error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
-    if (!isAway) throw error;
-    await sleep(LOOK_MS);
-    return undefined;
-  }
 }

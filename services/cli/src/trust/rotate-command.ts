@@ -1,13 +1,13 @@
 /** `hawser trust rotate CLUSTER`: starts the rotation of its authority, shows it, and steers it. */
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { RotationImpact, RotationRequest, RotationsAnswer, RotationView } from '@hawser/wire/trust.ts';
 import type { HubClient } from '../client/hub-client.ts';
 import { HubRefusal } from '../client/hub-refusal.ts';
 import { connectHub } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { liveLines } from '../output/live-lines.ts';
+import { follow } from '../output/follow.ts';
+import type { Look } from '../output/live-lines.ts';
 import { note, print, printJson } from '../output/print.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import { plainLine, rotationLines } from './rotation-lines.ts';
@@ -30,7 +30,6 @@ export interface RotateFlags extends ViewFlags {
 
 const ROTATIONS = '/hawser/v1/trust/rotations';
 const EMERGENCIES = '/hawser/v1/trust/emergency-rotations';
-const LOOK_MS = 250;
 const COMMANDS = ['pause', 'resume', 'rollback', 'retire-now'] as const;
 
 /** Runs the command: 0 when it did what was asked, and with `--watch` when the rotation is done; 1 when not, 4 when the time is over. */
@@ -114,32 +113,14 @@ interface Watching {
   readonly timeoutMs: number;
 }
 
-/** Follows it to its end; a hub that is away is asked again, for what it does is in its database. */
+/** Follows it to its end. */
 async function watch(hub: HubClient, first: RotationView, { flags, timeoutMs }: Watching): Promise<ExitCode> {
-  const deadline = performance.now() + timeoutMs;
-  const lines = liveLines(flags);
-  let rotation = first;
-  while (!isOver(rotation) && performance.now() < deadline) {
-    lines.show({ lines: rotationLines(rotation), plain: plainLine(rotation) });
-    await sleep(LOOK_MS);
-    rotation = (await lookAgain(hub, rotation.id)) ?? rotation;
-  }
-  lines.end();
+  const lookOf = (seen: RotationView): Look => ({ lines: rotationLines(seen), plain: plainLine(seen) });
+  const rotation = await follow(hub, first, { path: `${ROTATIONS}/${first.id}`, isOver, lookOf, flags, timeoutMs });
   show(rotation, flags);
   if (!isOver(rotation)) return EXIT.timedOut;
   const wanted = flags.rollback === true ? 'RolledBack' : 'Done';
   return rotation.phase === wanted ? EXIT.done : EXIT.failed;
-}
-
-async function lookAgain(hub: HubClient, id: string): Promise<RotationView | undefined> {
-  try {
-    return (await hub.send({ path: `${ROTATIONS}/${id}` })) as RotationView;
-  } catch (error) {
-    const isAway = error instanceof AppError || (error instanceof HubRefusal && [429, 502, 503, 504].includes(error.status));
-    if (!isAway) throw error;
-    await sleep(LOOK_MS);
-    return undefined;
-  }
 }
 
 function isOver({ phase }: RotationView): boolean {

@@ -43,15 +43,7 @@ const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvide
     revision: 7,
   },
   measuredUntil: NOW + 3_600_000,
-  recovery: {
-    recoveredAt: NOW + 1_500,
-    firstFailureAt: NOW + 1_000,
-    detectedAt: undefined,
-    requests: 10_000,
-    failed: 1,
-    unknownSeconds: 0,
-    resolutionMs: 1_000,
-  },
+  recovery: GOOD(),
   ...changes,
 });
 const check = (verdict: RunCheck['state']['verdict'], changes: Partial<RunCheck> = {}): RunCheck => ({
