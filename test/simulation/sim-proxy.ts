@@ -202,7 +202,8 @@ export class SimProxy {
     for (const resource of message.resources) {
       if (resource === refused) continue;
       held.set(resource.name, resource.version);
-      if (type === 'CDS' || type === 'LDS') this.#trusts.set(`${type} ${resource.name}`, trustsIn(resource.resource?.value));
+      if (type === 'CDS' || type === 'LDS')
+        this.#trusts.set(`${type} ${resource.name}`, trustsIn(resource.version, resource.resource?.value));
     }
     for (const { name, resource } of message.resources) if (type === 'EDS') this.#judge(session, name, resource?.value);
     for (const name of message.removedResources) {
@@ -262,8 +263,17 @@ export class SimProxy {
   }
 }
 
-function trustsIn(bytes: Uint8Array = IDENTITY.bytes): readonly string[] {
-  return [...namedIn({ ...IDENTITY, bytes })].filter((name) => name.startsWith('trust|'));
+/** By version, which is a digest of the content: one mesh after the other has mostly the same resources. */
+const TRUSTS = new Map<string, readonly string[]>();
+const MOST_TRUSTS = 20_000;
+
+function trustsIn(version: string, bytes: Uint8Array = IDENTITY.bytes): readonly string[] {
+  const known = TRUSTS.get(version);
+  if (known !== undefined) return known;
+  const trusts = [...namedIn({ ...IDENTITY, bytes })].filter((name) => name.startsWith('trust|'));
+  if (TRUSTS.size >= MOST_TRUSTS) TRUSTS.clear();
+  TRUSTS.set(version, trusts);
+  return trusts;
 }
 
 /** Puts messages together that are written in pieces. */
