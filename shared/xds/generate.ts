@@ -61,6 +61,9 @@ const ROOTS = [
   'xds/type/v3/typed_struct.proto',
 ];
 
+/** Options that say what a field may hold, and how the API came about: nobody reads them here, and each is kept in every process. */
+const ANNOTATIONS = ['validate.**', 'udpa.annotations.**', 'xds.annotations.**', 'envoy.annotations.**', 'google.api.http'];
+
 const here = import.meta.dirname;
 const root = join(here, '../..');
 const target = join(here, 'src/generated');
@@ -104,7 +107,8 @@ function generate(into: string): void {
   };
   writeFileSync(join(protos, 'buf.gen.yaml'), JSON.stringify(template));
   const paths = ROOTS.flatMap((path) => ['--path', path]);
-  execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths], { cwd: protos, stdio: 'inherit' });
+  const without = ANNOTATIONS.flatMap((type) => ['--exclude-type', type]);
+  execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths, ...without], { cwd: protos, stdio: 'inherit' });
   rmSync(protos, { recursive: true });
 }
 

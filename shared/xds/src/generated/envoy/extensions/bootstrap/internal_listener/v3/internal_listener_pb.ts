@@ -5,15 +5,13 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.ts";
-import { file_validate_validate } from "../../../../../validate/validate_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/bootstrap/internal_listener/v3/internal_listener.proto.
  */
 export const file_envoy_extensions_bootstrap_internal_listener_v3_internal_listener: GenFile = /*@__PURE__*/
-  fileDesc("CkdlbnZveS9leHRlbnNpb25zL2Jvb3RzdHJhcC9pbnRlcm5hbF9saXN0ZW5lci92My9pbnRlcm5hbF9saXN0ZW5lci5wcm90bxIvZW52b3kuZXh0ZW5zaW9ucy5ib290c3RyYXAuaW50ZXJuYWxfbGlzdGVuZXIudjMiVAoQSW50ZXJuYWxMaXN0ZW5lchJACg5idWZmZXJfc2l6ZV9rYhgBIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZUIK+kIHKgUYgEAoAULMAQo9aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmJvb3RzdHJhcC5pbnRlcm5hbF9saXN0ZW5lci52M0IVSW50ZXJuYWxMaXN0ZW5lclByb3RvUAFaamdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvYm9vdHN0cmFwL2ludGVybmFsX2xpc3RlbmVyL3YzO2ludGVybmFsX2xpc3RlbmVydjO6gMjRBgIQAmIGcHJvdG8z", [file_google_protobuf_wrappers, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CkdlbnZveS9leHRlbnNpb25zL2Jvb3RzdHJhcC9pbnRlcm5hbF9saXN0ZW5lci92My9pbnRlcm5hbF9saXN0ZW5lci5wcm90bxIvZW52b3kuZXh0ZW5zaW9ucy5ib290c3RyYXAuaW50ZXJuYWxfbGlzdGVuZXIudjMiSAoQSW50ZXJuYWxMaXN0ZW5lchI0Cg5idWZmZXJfc2l6ZV9rYhgBIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZULEAQo9aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmJvb3RzdHJhcC5pbnRlcm5hbF9saXN0ZW5lci52M0IVSW50ZXJuYWxMaXN0ZW5lclByb3RvUAFaamdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvYm9vdHN0cmFwL2ludGVybmFsX2xpc3RlbmVyL3YzO2ludGVybmFsX2xpc3RlbmVydjNiBnByb3RvMw", [file_google_protobuf_wrappers]);
 
 /**
  * Configuration for internal listener.

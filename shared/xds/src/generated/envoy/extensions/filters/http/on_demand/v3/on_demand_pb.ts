@@ -8,16 +8,13 @@ import type { ConfigSource } from "../../../../../config/core/v3/config_source_p
 import { file_envoy_config_core_v3_config_source } from "../../../../../config/core/v3/config_source_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.ts";
-import { file_udpa_annotations_versioning } from "../../../../../../udpa/annotations/versioning_pb.ts";
-import { file_validate_validate } from "../../../../../../validate/validate_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/filters/http/on_demand/v3/on_demand.proto.
  */
 export const file_envoy_extensions_filters_http_on_demand_v3_on_demand: GenFile = /*@__PURE__*/
-  fileDesc("CjplbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9vbl9kZW1hbmQvdjMvb25fZGVtYW5kLnByb3RvEiplbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5vbl9kZW1hbmQudjMikgEKC09uRGVtYW5kQ2RzEjwKBnNvdXJjZRgBIAEoCzIiLmVudm95LmNvbmZpZy5jb3JlLnYzLkNvbmZpZ1NvdXJjZUII+kIFigECEAESGQoRcmVzb3VyY2VzX2xvY2F0b3IYAiABKAkSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKJAQoIT25EZW1hbmQSRgoFb2RjZHMYASABKAsyNy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5vbl9kZW1hbmQudjMuT25EZW1hbmRDZHM6NZrFiB4wCi5lbnZveS5jb25maWcuZmlsdGVyLmh0dHAub25fZGVtYW5kLnYyLk9uRGVtYW5kIlgKDlBlclJvdXRlQ29uZmlnEkYKBW9kY2RzGAEgASgLMjcuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAub25fZGVtYW5kLnYzLk9uRGVtYW5kQ2RzQrIBCjhpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLm9uX2RlbWFuZC52M0INT25EZW1hbmRQcm90b1ABWl1naXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9vbl9kZW1hbmQvdjM7b25fZGVtYW5kdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_config_source, file_google_protobuf_duration, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CjplbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9vbl9kZW1hbmQvdjMvb25fZGVtYW5kLnByb3RvEiplbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5vbl9kZW1hbmQudjMiiAEKC09uRGVtYW5kQ2RzEjIKBnNvdXJjZRgBIAEoCzIiLmVudm95LmNvbmZpZy5jb3JlLnYzLkNvbmZpZ1NvdXJjZRIZChFyZXNvdXJjZXNfbG9jYXRvchgCIAEoCRIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlIKCE9uRGVtYW5kEkYKBW9kY2RzGAEgASgLMjcuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAub25fZGVtYW5kLnYzLk9uRGVtYW5kQ2RzIlgKDlBlclJvdXRlQ29uZmlnEkYKBW9kY2RzGAEgASgLMjcuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAub25fZGVtYW5kLnYzLk9uRGVtYW5kQ2RzQqoBCjhpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLm9uX2RlbWFuZC52M0INT25EZW1hbmRQcm90b1ABWl1naXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9vbl9kZW1hbmQvdjM7b25fZGVtYW5kdjNiBnByb3RvMw", [file_envoy_config_core_v3_config_source, file_google_protobuf_duration]);
 
 /**
  * Configuration of on-demand CDS.

@@ -6,15 +6,13 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { DnsCacheConfig } from "../../../../common/dynamic_forward_proxy/v3/dns_cache_pb.ts";
 import { file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache } from "../../../../common/dynamic_forward_proxy/v3/dns_cache_pb.ts";
-import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.ts";
-import { file_validate_validate } from "../../../../../../validate/validate_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy.proto.
  */
 export const file_envoy_extensions_filters_network_sni_dynamic_forward_proxy_v3_sni_dynamic_forward_proxy: GenFile = /*@__PURE__*/
-  fileDesc("Cl1lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay9zbmlfZHluYW1pY19mb3J3YXJkX3Byb3h5L3YzL3NuaV9keW5hbWljX2ZvcndhcmRfcHJveHkucHJvdG8SPWVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5uZXR3b3JrLnNuaV9keW5hbWljX2ZvcndhcmRfcHJveHkudjMiqQEKDEZpbHRlckNvbmZpZxJkChBkbnNfY2FjaGVfY29uZmlnGAEgASgLMkAuZW52b3kuZXh0ZW5zaW9ucy5jb21tb24uZHluYW1pY19mb3J3YXJkX3Byb3h5LnYzLkRuc0NhY2hlQ29uZmlnQgj6QgWKAQIQARIhCgpwb3J0X3ZhbHVlGAIgASgNQgv6QggqBhj//wMgAEgAQhAKDnBvcnRfc3BlY2lmaWVyQvcBCktpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5uZXR3b3JrLnNuaV9keW5hbWljX2ZvcndhcmRfcHJveHkudjNCG1NuaUR5bmFtaWNGb3J3YXJkUHJveHlQcm90b1ABWoABZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL25ldHdvcmsvc25pX2R5bmFtaWNfZm9yd2FyZF9wcm94eS92MztzbmlfZHluYW1pY19mb3J3YXJkX3Byb3h5djO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("Cl1lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay9zbmlfZHluYW1pY19mb3J3YXJkX3Byb3h5L3YzL3NuaV9keW5hbWljX2ZvcndhcmRfcHJveHkucHJvdG8SPWVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5uZXR3b3JrLnNuaV9keW5hbWljX2ZvcndhcmRfcHJveHkudjMikgEKDEZpbHRlckNvbmZpZxJaChBkbnNfY2FjaGVfY29uZmlnGAEgASgLMkAuZW52b3kuZXh0ZW5zaW9ucy5jb21tb24uZHluYW1pY19mb3J3YXJkX3Byb3h5LnYzLkRuc0NhY2hlQ29uZmlnEhQKCnBvcnRfdmFsdWUYAiABKA1IAEIQCg5wb3J0X3NwZWNpZmllckLvAQpLaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMubmV0d29yay5zbmlfZHluYW1pY19mb3J3YXJkX3Byb3h5LnYzQhtTbmlEeW5hbWljRm9yd2FyZFByb3h5UHJvdG9QAVqAAWdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9uZXR3b3JrL3NuaV9keW5hbWljX2ZvcndhcmRfcHJveHkvdjM7c25pX2R5bmFtaWNfZm9yd2FyZF9wcm94eXYzYgZwcm90bzM", [file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache]);
 
 /**
  * Configuration for the SNI-based dynamic forward proxy filter. See the
