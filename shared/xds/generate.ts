@@ -100,6 +100,8 @@ function generate(into: string): void {
       {
         local: join(root, 'node_modules/.bin/protoc-gen-es'),
         out: into,
+        // One call of the plugin for everything, not one for each folder.
+        strategy: 'all',
         opt: ['target=ts', 'erasable_syntax=true', 'import_extension=ts'],
         include_imports: true,
       },
