@@ -56,7 +56,7 @@ const SETTLE_MS = 1_000;
 
 /** Starts an agent; resolves when it listens. Hub and bus may be away: it serves what it knew last. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const agent = new Agent(options, await openFoundations(options.member, options.log, options.config.caKey));
+  const agent = new Agent(options, await openFoundations(options.member, options.log, options.config));
   try {
     return await agent.start();
   } catch (error) {
@@ -121,7 +121,7 @@ class Agent implements RunningAgent {
     this.loop = this.#makeLoop(translator);
     this.#local = new LocalSource({
       cluster,
-      registryDir: config.registryDir,
+      openRegistry: base.openRegistry,
       saved: base.saved === undefined ? undefined : localStateOf(base.saved),
       onShards: (shards) => {
         this.loop.setOwnShards(shards);
@@ -129,8 +129,7 @@ class Agent implements RunningAgent {
       },
       onCredentials: (credentials) => this.loop.setCredentials(credentials),
       onWarnings: (topic, messages) => this.#warnings.standing(topic, messages),
-      ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
-      ...(options.now === undefined ? {} : { now: options.now }),
+      ...{ checkMs: options.checkMs, now: options.now },
     });
     this.#lastGood = new LastKnownGood({
       ...{ folder: member.agentDir, log, current: () => this.#state(), encode: encodedState },
@@ -262,7 +261,7 @@ class Agent implements RunningAgent {
     const { config, log } = this.#options;
     const admin = await startAdminServer({
       ...{ address: config.adminAddress, port: config.adminPort, registry: this.#registry, log },
-      parts: () => readinessOf(this.loop.missing, { registryDir: config.registryDir, stopping: this.#stopping }),
+      parts: () => readinessOf(this.loop.missing, { place: config.registry, stopping: this.#stopping }),
       world: () => this.world(),
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
       drain: async (token, proxy) => {

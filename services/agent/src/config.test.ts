@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadAgentConfig } from './config.ts';
+import { type AgentFlags, loadAgentConfig } from './config.ts';
 
 describe('loadAgentConfig', () => {
   it('fills in what is not said, and lets flags win over the environment', () => {
@@ -8,7 +8,8 @@ describe('loadAgentConfig', () => {
       { HAWSER_AGENT_ADDRESS: '127.0.0.9', HAWSER_STATE_DIR: '/s' },
     );
     expect(config).toEqual({
-      ...{ token: undefined, cluster: undefined, registryDir: '/r', stateDir: '/s', hubCa: undefined },
+      ...{ token: undefined, cluster: undefined, stateDir: '/s', hubCa: undefined },
+      registry: { kind: 'directory', path: '/r' },
       ...{ address: '127.77.2.1', adminAddress: '127.77.2.1', tls: false },
       ...{ gateways: ['127.77.2.1:15443'], xdsPort: 15010, adminPort: 15014, identityDir: undefined },
       caKey: { file: undefined, value: undefined },
@@ -17,6 +18,16 @@ describe('loadAgentConfig', () => {
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };
     expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
+  });
+
+  it('takes its objects from a directory or from an API server', () => {
+    const kubernetes = { kind: 'kubernetes', kubeconfig: undefined, context: undefined, secretNamespaces: [] };
+    expect(loadAgentConfig({ kubernetes: true }, {}).registry).toEqual(kubernetes);
+    expect(loadAgentConfig({}, { HAWSER_AGENT_KUBERNETES: 'true' }).registry).toEqual(kubernetes);
+    const flags = { kubernetes: true, kubeconfig: '/k', context: 'east', secretNamespace: ['edge', 'default', 'edge'] };
+    expect(loadAgentConfig(flags, {}).registry).toEqual({
+      ...{ kind: 'kubernetes', kubeconfig: '/k', context: 'east', secretNamespaces: ['default', 'edge'] },
+    });
   });
 
   it('serves xDS by TLS beyond loopback, and keeps its plain admin door there', () => {
@@ -32,8 +43,12 @@ describe('loadAgentConfig', () => {
     expect(() => doors({ address: '10.0.0.1', adminAddress: '10.0.0.1' })).toThrow('--admin-address (HAWSER_AGENT_ADMIN_ADDRESS)');
   });
 
-  const faults: [Record<string, string>, string][] = [
+  const faults: [AgentFlags, string][] = [
     [{}, '--registry-dir is missing'],
+    [{ registryDir: '/r', kubernetes: true }, '--registry-dir and --kubernetes are both given'],
+    [{ registryDir: '/r', kubeconfig: '/k' }, '--kubeconfig, --context and --secret-namespace are for --kubernetes'],
+    [{ kubernetes: true, context: 'east' }, '--context is of a kubeconfig'],
+    [{ kubernetes: 'yes' }, '--kubernetes (HAWSER_AGENT_KUBERNETES) is "yes"'],
     [{ registryDir: '/r', address: 'localhost' }, '--address is "localhost", which is not an IP address'],
     [{ registryDir: '/r', cluster: '../us-east' }, '--cluster is "../us-east"; expected lower-case letters'],
     [{ registryDir: '/r', gateway: '10.0.0.1' }, '--gateway is "10.0.0.1"; expected IP:PORT'],

@@ -7,6 +7,7 @@ import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
+import { type RegistryPlace, registryPlace } from './discover/registry-place.ts';
 import { parseVirtualRange, VIRTUAL_RANGE, type VirtualRange } from './translate/capture/virtual-addresses.ts';
 import type { CaKeySource } from './trust/ca-encryption.ts';
 
@@ -15,8 +16,8 @@ export interface AgentConfig {
   /** Join token; needed until the cluster has joined. */
   readonly token: string | undefined;
   readonly cluster: string | undefined;
-  /** Absolute paths. */
-  readonly registryDir: string;
+  readonly registry: RegistryPlace;
+  /** Absolute path. */
   readonly stateDir: string;
   /** Absolute path of the folder that the cluster's replicas share; undefined for the cluster's folder below `stateDir`. */
   readonly identityDir: string | undefined;
@@ -41,14 +42,18 @@ export interface AgentConfig {
   readonly sendAllUpTo: number;
 }
 
-/** Settings as flags give them: camel case; those that repeat are lists. */
-export type AgentFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
+/** Settings as flags give them: camel case; those that repeat are lists, those without a value true. */
+export type AgentFlags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 const VARIABLES: Readonly<Record<string, string>> = {
   token: 'HAWSER_JOIN_TOKEN',
   tokenFile: 'HAWSER_JOIN_TOKEN_FILE',
   cluster: 'HAWSER_CLUSTER',
   registryDir: 'HAWSER_REGISTRY_DIR',
+  kubernetes: 'HAWSER_AGENT_KUBERNETES',
+  kubeconfig: 'HAWSER_AGENT_KUBECONFIG',
+  context: 'HAWSER_AGENT_CONTEXT',
+  secretNamespace: 'HAWSER_AGENT_SECRET_NAMESPACE',
   stateDir: 'HAWSER_STATE_DIR',
   identityDir: 'HAWSER_AGENT_IDENTITY_DIR',
   address: 'HAWSER_AGENT_ADDRESS',
@@ -71,12 +76,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
   if (unknown !== undefined) throw new AppError('config-invalid', `--${kebab(unknown)} is not a setting of the agent`);
   const list = (name: string): readonly string[] => listOf(flags[name] ?? env[VARIABLES[name] ?? '']);
   const text = (name: string): string | undefined => list(name)[0];
-  const registryDir = text('registryDir');
-  if (registryDir === undefined)
-    throw new AppError(
-      'config-invalid',
-      '--registry-dir is missing: name the folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files',
-    );
+  const registry = registryPlace(list);
   const address = checkedAddress('--address', text('address') ?? '127.0.0.1');
   const tls = speaksTls(text('tls') ?? 'auto', address, env);
   if (!tls) requireLoopback(address, '--address (HAWSER_AGENT_ADDRESS)', { env });
@@ -87,7 +87,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
   return Object.freeze({
     token: text('token') ?? fromFile('--token-file', text('tokenFile')),
     cluster: checkedCluster(text('cluster')),
-    registryDir: resolve(registryDir),
+    registry,
     stateDir: resolve(text('stateDir') ?? '.hawser'),
     identityDir: absolute(text('identityDir')),
     // The key itself is never a flag: every user of the machine reads the arguments of a process.
@@ -111,8 +111,8 @@ function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path);
 }
 
-function listOf(value: string | readonly string[] | undefined): readonly string[] {
-  const values = typeof value === 'string' ? value.split(',') : (value ?? []);
+function listOf(value: AgentFlags[string]): readonly string[] {
+  const values = typeof value === 'object' ? value : value === undefined ? [] : String(value).split(',');
   return values.map((one) => one.trim()).filter((one) => one !== '');
 }
 

@@ -7,6 +7,7 @@ import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
+import { registryDirectory } from './discover/registry-directory.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 
@@ -38,7 +39,7 @@ async function started() {
   let shards: Shards = new Map();
   let policies: ReadonlyMap<string, Resource> = new Map();
   const local = new LocalSource({
-    ...{ cluster: 'east', registryDir: folder, checkMs: 0, onWarnings: () => undefined },
+    ...{ cluster: 'east', openRegistry: registryDirectory(folder), checkMs: 0, onWarnings: () => undefined },
     onShards: (next) => {
       shards = next;
     },

@@ -17,9 +17,11 @@ import {
 import { spokenOn } from './port-protocol.ts';
 import {
   type EndpointSliceObject,
+  type EndpointWorkload,
   namespaceOf,
   type RegistryObject,
   type ServiceObject,
+  SLICE_SERVICE_LABEL,
   type WorkloadEntryObject,
 } from './registry-kinds.ts';
 import { type StrayWorkloads, strayWorkloads } from './stray-workloads.ts';
@@ -30,8 +32,6 @@ export interface LocalServices {
   readonly targets: readonly CheckTarget[];
   readonly warnings: readonly string[];
 }
-
-const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
 
 /** How services are built: health comes from outside; what was built before is used again where nothing differs. */
 export interface BuildOptions {
@@ -194,11 +194,22 @@ function build(
   const warnings: string[] = [];
   const targets = new Map<string, CheckTarget>();
   const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, network: parts.network, warnings, targets });
-  for (const slice of parts.slices) builder.addSlice(slice);
+  for (const slice of firstFamilyFirst(parts)) builder.addSlice(slice);
   for (const entry of parts.entries) builder.addEntry(entry);
   const made = { cluster, ...parts.name, exported: parts.exported, ports: builder.ports, endpoints: builder.endpoints() };
+  if (made.endpoints.length > MANY_ENDPOINTS) warnings.push(`Service ${serviceKey(parts.name)}: ${made.endpoints.length} ${TOO_MANY}`);
   const shard = known !== undefined && isDeepStrictEqual(known, made) ? known : made;
   return { inputs: inputsOf(parts), health, shard, targets, warnings };
+}
+
+/** A service of more endpoints works, at a price that its owner should know. */
+const MANY_ENDPOINTS = 5_000;
+const TOO_MANY = 'endpoints: each change of one sends all of them to every proxy that calls it; divide the service';
+
+/** The service's first address family is that of its cluster IP; IPv4 where it has none. */
+function firstFamilyFirst({ service, slices }: ServiceParts): readonly EndpointSliceObject[] {
+  const first = service.spec.clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4';
+  return [...slices].sort((a, b) => Number(b.addressType === first) - Number(a.addressType === first));
 }
 
 interface Sinks {
@@ -210,6 +221,10 @@ interface Sinks {
 
 type PortSpec = NonNullable<ServiceObject['spec']['ports']>[number];
 
+/** The kubelet checks its Pods; a drain is heard of all the same. */
+const UNCHECKED: HealthCheck = { kind: 'none' };
+const NO_PORTS: readonly number[] = [];
+
 /** Collects the endpoints of one service. */
 class ShardBuilder {
   readonly ports: ServicePort[];
@@ -217,6 +232,8 @@ class ShardBuilder {
   readonly #service: ServiceObject;
   readonly #sinks: Sinks;
   readonly #endpoints = new Map<string, Endpoint>();
+  /** Address family of each workload. */
+  readonly #families = new Map<string, EndpointSliceObject['addressType']>();
 
   constructor(name: ServiceName, service: ServiceObject, sinks: Sinks) {
     this.#key = serviceKey(name);
@@ -236,15 +253,29 @@ class ShardBuilder {
 
   /** KEP-0752: the slice's ports are the target ports, matched to the service's by name. */
   addSlice(slice: EndpointSliceObject): void {
+    // Of a service without workloads Kubernetes keeps a slice without ports, too.
+    if (slice.endpoints.length === 0) return;
     const place = `EndpointSlice ${this.#key.split('/')[0]}/${slice.metadata.name}`;
     const targetPorts = this.#targetPorts(place, (spec) => slice.ports?.find((port) => (port.name ?? '') === (spec.name ?? ''))?.port);
     const labels = Object.fromEntries(Object.entries(slice.metadata.labels ?? {}).filter(([name]) => name !== SLICE_SERVICE_LABEL));
-    for (const endpoint of slice.endpoints) {
-      const source =
-        endpoint.conditions?.terminating === true ? 'DRAINING' : endpoint.conditions?.ready === false ? 'UNHEALTHY' : undefined;
-      for (const address of endpoint.addresses.slice(0, 1))
-        this.#add({ address, targetPorts, labels, serviceAccount: 'default', ...zoneOf(endpoint.zone) }, source, this.#service);
+    for (const { workload, conditions = {}, addresses, zone } of slice.endpoints) {
+      const [address] = addresses;
+      if (address === undefined || (workload !== undefined && this.#isSecondAddress(workload, slice.addressType))) continue;
+      const unready = conditions.ready === false;
+      const source = conditions.terminating === true ? 'DRAINING' : unready ? 'UNHEALTHY' : undefined;
+      const who = { labels: workload?.labels ?? labels, serviceAccount: workload?.serviceAccount ?? 'default', ...zoneOf(zone) };
+      // What the kubelet says of a Pod is the Pod's own word.
+      const said = workload !== undefined && source === 'UNHEALTHY' ? ({ ready: false } as const) : {};
+      const check = workload === undefined || this.#isAnnotated(this.#service) ? this.#checkOf(this.#service) : UNCHECKED;
+      this.#add({ address, targetPorts, ...who, ...said }, source, check);
     }
+  }
+
+  /** A workload of a dual-stack service is in a slice of each family: it is one endpoint, of the family that came first. */
+  #isSecondAddress({ id }: EndpointWorkload, family: EndpointSliceObject['addressType']): boolean {
+    const known = this.#families.get(id);
+    if (known === undefined) this.#families.set(id, family);
+    return known !== undefined && known !== family;
   }
 
   addEntry(entry: WorkloadEntryObject): void {
@@ -258,23 +289,25 @@ class ShardBuilder {
     const said = readinessOf(entry);
     const place = { ...zoneOf(locality?.split('/')[1]), ...networkOf(entry, this.#sinks.network) };
     const found = { address, targetPorts, labels, serviceAccount, ...place, ...weighted, ...said };
-    this.#add(found, said.ready === false ? 'UNHEALTHY' : undefined, entry);
+    this.#add(found, said.ready === false ? 'UNHEALTHY' : undefined, this.#checkOf(entry));
   }
 
-  #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, annotated: ServiceObject | WorkloadEntryObject): void {
+  #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, check: HealthCheck): void {
     const ports = [...new Set(Object.values(found.targetPorts))];
     if (ports.length === 0) return;
-    const check = this.#checkOf(annotated);
-    const checked = check.kind === 'none' ? undefined : this.#sinks.healthOf(found.address, checkPorts(ports, check));
+    const checked = this.#sinks.healthOf(found.address, check.kind === 'none' ? NO_PORTS : checkPorts(ports, check));
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
     // In another network the address is another machine's, or nobody's.
     if (found.network !== undefined) return;
     for (const target of checkTargets(found.address, ports, check)) this.#sinks.targets.set(`${target.address}|${target.port}`, target);
   }
 
+  #isAnnotated(object: ServiceObject | WorkloadEntryObject): boolean {
+    return object.metadata.annotations?.[HEALTH_CHECK_ANNOTATION] !== undefined;
+  }
+
   #checkOf(annotated: ServiceObject | WorkloadEntryObject): HealthCheck {
-    const { annotations } =
-      annotated.metadata.annotations?.[HEALTH_CHECK_ANNOTATION] === undefined ? this.#service.metadata : annotated.metadata;
+    const { annotations } = this.#isAnnotated(annotated) ? annotated.metadata : this.#service.metadata;
     const text = annotations?.[HEALTH_CHECK_ANNOTATION];
     const check = healthCheckOf(annotations);
     if (text === undefined || check !== undefined) return check ?? { kind: 'tcp' };

@@ -5,9 +5,9 @@ import type { Credentials } from '../state/credential.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
-import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
 import type { RegistryObject, WorkloadEntryObject } from './registry-kinds.ts';
+import type { OpenRegistry, RegistryRead, RegistrySource } from './registry-source.ts';
 import { credentialsOf, credentialWarnings } from './secrets.ts';
 
 /** What is saved of it, so that a restart forgets nothing. */
@@ -30,7 +30,8 @@ export interface Elsewhere {
 /** How it is composed. */
 export interface LocalSourceOptions {
   readonly cluster: string;
-  readonly registryDir: string;
+  /** Where the objects come from. */
+  readonly openRegistry: OpenRegistry;
   readonly saved?: LocalState | undefined;
   /** The shards in force changed; those that did not are the same objects. */
   readonly onShards: (shards: Shards) => void;
@@ -39,15 +40,15 @@ export interface LocalSourceOptions {
   /** What is wrong now, by topic: `registry`, `secrets`, `endpoints` or `brake`. */
   readonly onWarnings: (topic: string, messages: readonly string[]) => void;
   /** Every how many milliseconds endpoints are checked; tests want it often, or 0 for never. */
-  readonly checkMs?: number;
+  readonly checkMs?: number | undefined;
   /** The brake's clock: milliseconds of which only differences matter. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** Discovers, judges and tells. */
 export class LocalSource {
   readonly #options: LocalSourceOptions;
-  readonly #registry: RegistryDirectory;
+  readonly #registry: RegistrySource;
   readonly #checks: EndpointChecks;
   readonly #draining: Set<string>;
   readonly #now: () => number;
@@ -69,7 +70,7 @@ export class LocalSource {
   #confirm: NodeJS.Timeout | undefined;
 
   constructor(options: LocalSourceOptions) {
-    const { saved, checkMs, registryDir } = options;
+    const { saved, checkMs } = options;
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#files = saved?.files ?? new Map();
@@ -78,8 +79,7 @@ export class LocalSource {
     this.#known = saved !== undefined;
     this.#credentials = saved?.credentials ?? new Map();
     this.#draining = new Set(saved?.draining);
-    this.#registry = new RegistryDirectory({
-      root: registryDir,
+    this.#registry = options.openRegistry({
       seed: this.#files,
       onRead: (read) => this.#read(read),
       onHold: (reason) => options.onWarnings('registry', reason === undefined ? [] : [reason]),

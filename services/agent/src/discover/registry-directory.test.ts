@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unl
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
+import { RegistryDirectory } from './registry-directory.ts';
 import { objectKey } from './registry-kinds.ts';
+import type { RegistryRead } from './registry-source.ts';
 
 const service = (name: string, port = 80): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: ${port}}]}\n`;

@@ -7,26 +7,12 @@ import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { DirectoryWatch, isRegistryFile } from './directory-watch.ts';
-import { type FileWarning, type ObjectsByFile, RegistryFiles } from './registry-files.ts';
-import type { RegistryObject } from './registry-kinds.ts';
-
-/** One account of the registry. */
-export interface RegistryRead {
-  readonly objects: readonly RegistryObject[];
-  readonly byFile: ObjectsByFile;
-  readonly warnings: readonly FileWarning[];
-  /** `live`: the owner changed files on a live watch. `relist`: everything was read again, so absence proves less. */
-  readonly how: 'live' | 'relist';
-}
+import { RegistryFiles } from './registry-files.ts';
+import type { OpenRegistry, RegistrySource, RegistrySourceOptions } from './registry-source.ts';
 
 /** How a registry directory is watched. */
-export interface RegistryOptions {
+export interface RegistryOptions extends RegistrySourceOptions {
   readonly root: string;
-  /** What the files held when the last good state was saved. */
-  readonly seed?: ObjectsByFile;
-  readonly onRead: (read: RegistryRead) => void;
-  /** The directory cannot be read (why), or can be again (undefined). Everything it held stays meanwhile. */
-  readonly onHold: (reason: string | undefined) => void;
 }
 
 /** Larger files are refused like any other fault. */
@@ -46,8 +32,13 @@ const LOOKS_PER_SCAN = 30;
 /** What reading a file came to. */
 type Outcome = 'changed' | 'same' | 'gone';
 
+/** The source that reads this directory. */
+export function registryDirectory(root: string): OpenRegistry {
+  return (options) => new RegistryDirectory({ root, ...options });
+}
+
 /** Watches one directory and its sub-folders of one level. */
-export class RegistryDirectory {
+export class RegistryDirectory implements RegistrySource {
   readonly #options: RegistryOptions;
   readonly #files: RegistryFiles;
   readonly #watch: DirectoryWatch;

@@ -78,46 +78,56 @@ export const ServiceObject = Type.Object(
 );
 export type ServiceObject = Static<typeof ServiceObject>;
 
-/** EndpointSlice (discovery.k8s.io/v1). Addresses are the application's; its sidecar listens there at 15006. */
-export const EndpointSliceObject = Type.Object(
-  {
-    apiVersion: Type.Literal('discovery.k8s.io/v1'),
-    kind: Type.Literal('EndpointSlice'),
-    metadata: metadata(ObjectName),
-    addressType: Type.Union([Type.Literal('IPv4'), Type.Literal('IPv6')]),
-    endpoints: Type.Array(
-      Type.Object(
-        {
-          addresses: Type.Array(IpAddress, { minItems: 1 }),
-          conditions: Type.Optional(
-            Type.Object(
-              {
-                ready: Type.Optional(Type.Boolean()),
-                serving: Type.Optional(Type.Boolean()),
-                terminating: Type.Optional(Type.Boolean()),
-              },
-              strict,
-            ),
-          ),
-          zone: Type.Optional(Type.String()),
-          nodeName: Type.Optional(Type.String()),
-          hostname: Type.Optional(Type.String()),
-          targetRef: Type.Optional(Type.Unknown()),
-        },
-        strict,
-      ),
+/** Label by which an EndpointSlice names its Service. */
+export const SLICE_SERVICE_LABEL = 'kubernetes.io/service-name';
+
+const SLICE_ENDPOINT = {
+  addresses: Type.Array(IpAddress, { minItems: 1 }),
+  conditions: Type.Optional(
+    Type.Object(
+      {
+        ready: Type.Optional(Type.Boolean()),
+        serving: Type.Optional(Type.Boolean()),
+        terminating: Type.Optional(Type.Boolean()),
+      },
+      strict,
     ),
-    ports: Type.Optional(
-      Type.Array(
-        Type.Object(
-          { name: Type.Optional(Type.String()), port: PortNumber, protocol: Tcp, appProtocol: Type.Optional(Type.String()) },
-          strict,
+  ),
+  zone: Type.Optional(Type.String()),
+  nodeName: Type.Optional(Type.String()),
+  hostname: Type.Optional(Type.String()),
+  targetRef: Type.Optional(Type.Unknown()),
+};
+
+function endpointSlice<Endpoint extends TSchema>(endpoint: Endpoint) {
+  return Type.Object(
+    {
+      apiVersion: Type.Literal('discovery.k8s.io/v1'),
+      kind: Type.Literal('EndpointSlice'),
+      metadata: metadata(ObjectName),
+      addressType: Type.Union([Type.Literal('IPv4'), Type.Literal('IPv6')]),
+      endpoints: Type.Array(endpoint),
+      ports: Type.Optional(
+        Type.Array(
+          Type.Object(
+            { name: Type.Optional(Type.String()), port: PortNumber, protocol: Tcp, appProtocol: Type.Optional(Type.String()) },
+            strict,
+          ),
         ),
       ),
-    ),
-  },
-  strict,
-);
+    },
+    strict,
+  );
+}
+
+/** The Pod behind an endpoint, which an API server tells and a file cannot: who serves there, and that its readiness is the kubelet's. */
+export const EndpointWorkload = Type.Object({ id: Type.String(), serviceAccount: Type.String(), labels: StringMap }, strict);
+export type EndpointWorkload = Static<typeof EndpointWorkload>;
+
+const FileEndpointSlice = endpointSlice(Type.Object(SLICE_ENDPOINT, strict));
+
+/** EndpointSlice (discovery.k8s.io/v1). Addresses are the application's; its sidecar listens there at 15006. */
+export const EndpointSliceObject = endpointSlice(Type.Object({ ...SLICE_ENDPOINT, workload: Type.Optional(EndpointWorkload) }, strict));
 export type EndpointSliceObject = Static<typeof EndpointSliceObject>;
 
 /** WorkloadEntry (networking.istio.io): one workload, chosen by the selectors of services. */
@@ -182,14 +192,17 @@ export type SecretObject = Static<typeof SecretObject>;
 /** Any object a registry may hold. */
 export type RegistryObject = ServiceObject | EndpointSliceObject | WorkloadEntryObject | ServiceExportObject | SecretObject;
 
-/** The schema of each kind. */
+/** The schema of each kind, as files have them. */
 export const REGISTRY_KINDS: ReadonlyMap<string, TSchema> = new Map<string, TSchema>([
   ['Service', ServiceObject],
-  ['EndpointSlice', EndpointSliceObject],
+  ['EndpointSlice', FileEndpointSlice],
   ['WorkloadEntry', WorkloadEntryObject],
   ['ServiceExport', ServiceExportObject],
   ['Secret', SecretObject],
 ]);
+
+/** The schema of each kind, as any source has them. */
+export const SOURCE_KINDS: ReadonlyMap<string, TSchema> = new Map([...REGISTRY_KINDS, ['EndpointSlice', EndpointSliceObject]]);
 
 /** The namespace of an object; `default` when it names none, as in Kubernetes. */
 export function namespaceOf(object: RegistryObject): string {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { createAuthority } from '../../../../test/behaviour/kit/site-certificates.ts';
 import { createTrustDomain, type Identity } from '../../../../test/datapath/kit/pki.ts';
-import { RegistryDirectory, type RegistryRead } from './registry-directory.ts';
+import { RegistryDirectory } from './registry-directory.ts';
 import type { SecretObject } from './registry-kinds.ts';
+import type { RegistryRead } from './registry-source.ts';
 import { credentialsOf, credentialWarnings } from './secrets.ts';
 
 let first: Identity;

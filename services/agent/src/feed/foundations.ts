@@ -2,10 +2,16 @@
 import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
+import type { AgentConfig } from '../config.ts';
+import { inClusterAccess, kubeconfigAccess } from '../discover/kubernetes/api-access.ts';
+import { ApiClient } from '../discover/kubernetes/api-client.ts';
+import { kubernetesRegistry } from '../discover/kubernetes/kubernetes-registry.ts';
+import { registryDirectory } from '../discover/registry-directory.ts';
+import type { RegistryPlace } from '../discover/registry-place.ts';
+import type { OpenRegistry } from '../discover/registry-source.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
-import type { CaKeySource } from '../trust/ca-encryption.ts';
 import { openAuthority } from '../trust/open-authority.ts';
-import { proxyTokenVerifier } from '../trust/proxy-tokens.ts';
+import { type ProxyTokenVerifier, proxyTokenVerifier } from '../trust/proxy-tokens.ts';
 import { loadLastKnownGood } from './last-known-good.ts';
 import type { Member } from './membership.ts';
 import { replicaName } from './replica-name.ts';
@@ -18,13 +24,18 @@ export interface Foundations {
   readonly replica: string;
   readonly revisions: RevisionCounter;
   readonly authority: ClusterAuthority;
-  readonly verify: Awaited<ReturnType<typeof proxyTokenVerifier>>;
+  readonly verify: ProxyTokenVerifier;
+  readonly openRegistry: OpenRegistry;
   /** The last good state, if one was saved in this epoch. */
   readonly saved: SavedState | undefined;
 }
 
 /** Reads the member's folders; what is not there is made. Throws where a file is there and cannot be used. */
-export async function openFoundations(member: Member, log: Logger, caKey: CaKeySource = {}): Promise<Foundations> {
+export async function openFoundations(
+  member: Member,
+  log: Logger,
+  { caKey, registry }: Pick<AgentConfig, 'caKey' | 'registry'>,
+): Promise<Foundations> {
   const { cluster, epoch, trustDomain } = member.membership;
   const replica = await replicaName(member.agentDir);
   return {
@@ -33,7 +44,18 @@ export async function openFoundations(member: Member, log: Logger, caKey: CaKeyS
     ),
     replica,
     authority: await openAuthority(member.identityDir, trustDomain, { caKey, replica, log }),
-    verify: await proxyTokenVerifier(member.identityDir, cluster),
+    ...openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) }),
     saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
   };
+}
+
+/** The source of the own cluster's objects, and who says what a proxy's token proves. */
+function openSource(
+  place: RegistryPlace,
+  { own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+): Pick<Foundations, 'verify' | 'openRegistry'> {
+  if (place.kind === 'directory') return { verify: own, openRegistry: registryDirectory(place.path) };
+  const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
+  const api = new ApiClient(access);
+  return { verify: own, openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }) };
 }

@@ -5,7 +5,7 @@ import { XdsType } from '@hawser/wire/messages.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { LocalState } from '../discover/local-source.ts';
-import { REGISTRY_KINDS, type RegistryObject } from '../discover/registry-kinds.ts';
+import { type RegistryObject, SOURCE_KINDS } from '../discover/registry-kinds.ts';
 import { savedCredentials } from '../discover/secrets.ts';
 import type { LapsedTrust } from '../state/lapsed-trust.ts';
 import type { SavedProbation } from '../state/policy-probation.ts';
@@ -50,7 +50,7 @@ export const SavedState = Type.Object({
   /** Absent from files of an earlier release: then everything saved counts as accepted. */
   probation: Type.Optional(Type.Unsafe<SavedProbation>(Probation)),
   files: Type.Array(
-    Type.Object({ file: Type.String(), objects: Type.Array(Type.Unsafe<RegistryObject>(Type.Union([...REGISTRY_KINDS.values()]))) }),
+    Type.Object({ file: Type.String(), objects: Type.Array(Type.Unsafe<RegistryObject>(Type.Union([...SOURCE_KINDS.values()]))) }),
   ),
   shards: Type.Array(EndpointShard),
   failing: Type.Array(Type.String()),

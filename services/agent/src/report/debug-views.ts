@@ -2,14 +2,15 @@
 import type { PartState } from '@hawser/runtime/readiness.ts';
 import type { AgentStatus, PeerStatus, XdsType } from '@hawser/wire/messages.ts';
 import type { Moment, Prerequisite } from '../control-loop.ts';
+import { describePlace, type RegistryPlace } from '../discover/registry-place.ts';
 import type { LayerName } from '../snapshot/resource.ts';
 import type { SnapshotStore } from '../snapshot/snapshot-store.ts';
 import type { ProxyRef, World } from '../state/world.ts';
 
 /** What has to be ready before proxies are served. A bus that is away is no hindrance: what was known last is served. */
-export function readinessOf(missing: readonly Prerequisite[], { registryDir, stopping }: ReadinessFacts): PartState[] {
+export function readinessOf(missing: readonly Prerequisite[], { place, stopping }: ReadinessFacts): PartState[] {
   const sentences: Readonly<Record<Prerequisite, string>> = {
-    registry: `the registry ${registryDir} has not been read yet, and none was saved`,
+    registry: `${describePlace(place)} has not been read yet, and none was saved`,
     config: 'the hub’s roster and policies have not been heard yet, and none were saved',
     fleet: 'the other clusters have not been heard yet, and none were saved',
   };
@@ -22,7 +23,8 @@ export function readinessOf(missing: readonly Prerequisite[], { registryDir, sto
 
 /** What readiness depends on beside what is known. */
 export interface ReadinessFacts {
-  readonly registryDir: string;
+  /** Where the own cluster's objects are. */
+  readonly place: RegistryPlace;
   readonly stopping: boolean;
 }
 

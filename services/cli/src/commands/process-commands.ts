@@ -77,6 +77,10 @@ function addAgent(program: Command, run: Run): void {
       "32 bytes in base64 or hex that the cluster's signing keys are encrypted with (default: HAWSER_CA_KEY, else made in the identity folder)",
     )
     .option('--registry-dir <dir>', 'folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files')
+    .option('--kubernetes', "take them from the cluster's API server instead, as the Pod's service account")
+    .option('--kubeconfig <file>', 'with --kubernetes, from outside of the cluster')
+    .option('--context <name>', 'of the kubeconfig (default: its current one)')
+    .option('--secret-namespace <namespace...>', 'with --kubernetes: where edge proxies may have TLS Secrets of (default: nowhere)')
     .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')
     .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')
     .option('--admin-address <ip>', 'address of the admin door (default: that of xDS on loopback, else 127.0.0.1)')

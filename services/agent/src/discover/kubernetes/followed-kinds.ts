@@ -1,0 +1,67 @@
+/** Which collections of an API server an agent reads: the same that its role allows (deploy/kubernetes/agent-rbac.yaml). */
+import type { ClusterObjects } from './cluster-objects.ts';
+import type { FactsSink } from './known-facts.ts';
+import type { ObjectReader } from './object-facts.ts';
+import { readService, readServiceExport } from './service-facts.ts';
+import { readEndpointSlice } from './slice-facts.ts';
+import { readNode, readPod, readSecret } from './workload-facts.ts';
+
+/** One collection. */
+export interface FollowedKind {
+  /** Unique among them, for sentences. */
+  readonly name: string;
+  /** Versions of its API, the one that is preferred first. */
+  readonly paths: readonly string[];
+  readonly query: Readonly<Record<string, string>>;
+  readonly pageSize: number;
+  /** Whether nothing can be said of the cluster before it was listed. */
+  readonly isNecessary: boolean;
+  /** The one namespace that it is read of. */
+  readonly namespace?: string;
+  readonly read: ObjectReader<unknown>;
+  table(objects: ClusterObjects): FactsSink<unknown>;
+}
+
+/** Large objects come in small pages: each is parsed whole. */
+const PAGE = 500;
+const POD_PAGE = 200;
+
+const CLUSTER_WIDE: readonly FollowedKind[] = [
+  kind('services', ['/api/v1/services'], { read: readService, table: (objects) => objects.services }),
+  kind('endpointslices', ['/apis/discovery.k8s.io/v1/endpointslices'], { read: readEndpointSlice, table: (objects) => objects.slices }),
+  kind(
+    'serviceexports',
+    ['v1beta1', 'v1alpha1'].map((version) => `/apis/multicluster.x-k8s.io/${version}/serviceexports`),
+    {
+      read: readServiceExport,
+      table: (objects) => objects.exports,
+    },
+  ),
+  {
+    ...kind('pods', ['/api/v1/pods'], { read: readPod, table: (objects) => objects.pods }),
+    // What has ended serves nobody, and in many clusters it is most of the Pods.
+    query: { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' },
+    pageSize: POD_PAGE,
+  },
+  { ...kind('nodes', ['/api/v1/nodes'], { read: readNode, table: (objects) => objects.nodes }), pageSize: POD_PAGE, isNecessary: false },
+];
+
+/** All collections of an agent that is given the TLS Secrets of some namespaces. Without Nodes and Secrets a cluster is served all the same. */
+export function followedKinds(secretNamespaces: readonly string[]): readonly FollowedKind[] {
+  const secrets = secretNamespaces.map((namespace) => ({
+    ...kind(`secrets of ${namespace}`, [`/api/v1/namespaces/${namespace}/secrets`], {
+      read: readSecret,
+      table: (objects) => objects.secrets,
+    }),
+    ...{ namespace, query: { fieldSelector: 'type=kubernetes.io/tls' }, isNecessary: false },
+  }));
+  return [...CLUSTER_WIDE, ...secrets];
+}
+
+function kind<Facts>(
+  name: string,
+  paths: readonly string[],
+  { read, table }: { readonly read: ObjectReader<Facts>; table(objects: ClusterObjects): FactsSink<Facts> },
+): FollowedKind {
+  return { name, paths, query: {}, pageSize: PAGE, isNecessary: true, read, table };
+}

@@ -1,0 +1,126 @@
+/** The own cluster's objects, live from its API server. Each kind is followed by itself: one that fails holds what it held. */
+import type { OpenRegistry, RegistryRead, RegistrySource, RegistrySourceOptions } from '../registry-source.ts';
+import type { ApiClient } from './api-client.ts';
+import { ClusterObjects } from './cluster-objects.ts';
+import { type FollowedKind, followedKinds } from './followed-kinds.ts';
+import { Reflector, type ReflectorTimes } from './reflector.ts';
+
+/** What the source is made of. */
+export interface KubernetesRegistryParts {
+  readonly api: ApiClient;
+  /** Namespaces whose TLS Secrets are read. */
+  readonly secretNamespaces: readonly string[];
+  readonly times?: ReflectorTimes | undefined;
+}
+
+/** For so long an endpoint may be ahead of its Pod before it is worth a word. */
+const POD_LATE_MS = 5_000;
+
+/** The source that follows this API server. */
+export function kubernetesRegistry(parts: KubernetesRegistryParts): OpenRegistry {
+  return (options) => new KubernetesRegistry(parts, options);
+}
+
+/** Follows all kinds; tells nothing before the necessary ones were listed once. */
+export class KubernetesRegistry implements RegistrySource {
+  readonly #options: RegistrySourceOptions;
+  readonly #objects = new ClusterObjects();
+  readonly #reflectors: { readonly kind: FollowedKind; readonly reflector: Reflector<unknown> }[];
+  readonly #problems = new Map<string, string>();
+  #relisted = false;
+  #scheduled: NodeJS.Immediate | undefined;
+  #late: NodeJS.Timeout | undefined;
+  #latePods: readonly string[] = [];
+  #stopped = false;
+
+  constructor({ api, secretNamespaces, times }: KubernetesRegistryParts, options: RegistrySourceOptions) {
+    this.#options = options;
+    this.#reflectors = followedKinds(secretNamespaces).map((kind) => ({ kind, reflector: this.#follow(kind, { api, times }) }));
+  }
+
+  async start(): Promise<void> {
+    await this.rescan();
+  }
+
+  async rescan(): Promise<void> {
+    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.list()));
+    this.#tell();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearImmediate(this.#scheduled);
+    clearTimeout(this.#late);
+    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.stop()));
+  }
+
+  #follow(kind: FollowedKind, { api, times }: Pick<KubernetesRegistryParts, 'api' | 'times'>): Reflector<unknown> {
+    const table = kind.table(this.#objects);
+    const { paths, query, pageSize, read } = kind;
+    return new Reflector({
+      ...{ api, paths, query, pageSize, read },
+      ...(times === undefined ? {} : { times }),
+      onList: (objects) => {
+        table.replace(objects, kind.namespace);
+        this.#relisted = true;
+        this.#soon();
+      },
+      onPut: (object) => {
+        table.put(object);
+        this.#soon();
+      },
+      onRemove: (key) => {
+        table.remove(key);
+        this.#soon();
+      },
+      onProblem: (problem) => this.#problem(kind, problem),
+    });
+  }
+
+  #problem(kind: FollowedKind, problem: string | undefined): void {
+    if (this.#problems.get(kind.name) === problem || this.#stopped) return;
+    if (problem === undefined) this.#problems.delete(kind.name);
+    else this.#problems.set(kind.name, problem);
+    const all = [...this.#problems.values()];
+    const more = all.length > 1 ? ` (and ${all.length - 1} more kinds)` : '';
+    this.#options.onHold(all.length === 0 ? undefined : `${all[0]}${more}; everything it held is kept until it can be read again`);
+  }
+
+  /** All changes of one turn are one account. */
+  #soon(): void {
+    this.#scheduled ??= setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    if (this.#stopped || !this.#reflectors.every(({ kind, reflector }) => !kind.isNecessary || reflector.listed)) return;
+    const changed = this.#objects.takeChanged();
+    this.#awaitPods();
+    if (!changed && !this.#relisted) return;
+    const how: RegistryRead['how'] = this.#relisted ? 'relist' : 'live';
+    this.#relisted = false;
+    const { objects, byFile, warnings } = this.#objects;
+    this.#options.onRead({ objects, byFile, warnings: [...warnings, ...this.#latePods].map((message) => ({ message })), how });
+  }
+
+  /** A slice may be heard of before its Pods: only what stays so is told. */
+  #awaitPods(): void {
+    const { unknownPods } = this.#objects;
+    if (unknownPods.length === 0) {
+      clearTimeout(this.#late);
+      this.#late = undefined;
+      this.#latePods = [];
+      return;
+    }
+    this.#late ??= setTimeout(() => {
+      this.#late = undefined;
+      const [first] = this.#objects.unknownPods;
+      if (first === undefined) return;
+      const more = this.#objects.unknownPods.length > 1 ? ` and ${this.#objects.unknownPods.length - 1} more` : '';
+      this.#latePods = [`Pod ${first}${more}: an EndpointSlice names it and the API server does not know it; the endpoint is left out`];
+      this.#relisted = true;
+      this.#tell();
+    }, POD_LATE_MS).unref();
+  }
+}
