@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { MixedSequencer } from './test/kit/file-order.ts';
 
 export default defineConfig({
   test: {
@@ -6,7 +7,9 @@ export default defineConfig({
     exclude: ['**/node_modules/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // One more than processors: most files wait for something half of their time.
+    maxWorkers: 3,
+    sequence: { sequencer: MixedSequencer },
     // Real processes on a busy machine: what is awaited comes, but not always within vitest's one second.
     expect: { poll: { timeout: 20_000 } },
   },

@@ -16,7 +16,8 @@ const CHECKS: readonly (readonly [name: string, command: string, ...args: string
   ['generated files: Istio', process.execPath, join(root, 'shared/model/generate-istio.ts'), '--check'],
 ];
 
-async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise<boolean> {
+/** What came of a check: whether it is well, and what to print. */
+async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise<{ readonly ok: boolean; readonly text: string }> {
   const started = performance.now();
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -26,9 +27,8 @@ async function check([name, command, ...args]: (typeof CHECKS)[number]): Promise
     child.on('close', (status) => resolve(status ?? 1));
   });
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
-  if (code !== 0) console.log(output.trimEnd());
-  return code === 0;
+  if (code === 0) return { ok: true, text: `ok     ${name} (${seconds} s)` };
+  return { ok: false, text: `FAILED ${name} (${seconds} s)\n${output.trimEnd()}` };
 }
 
 /** `FILE:LINE` of what a merge left behind, in any text: nothing else reads documents. */
@@ -55,7 +55,11 @@ function linesOf(file: string): number {
 }
 
 const results: boolean[] = [];
-for (const one of CHECKS) results.push(await check(one));
+for (const one of CHECKS.map(check)) {
+  const { ok, text } = await one;
+  results.push(ok);
+  console.log(text);
+}
 const sources = sourcesByLength();
 const long = sources.filter(({ lines }) => lines > MOST_LINES);
 console.log(

@@ -49,6 +49,8 @@ async function runPhase(phase: InlineConfig): Promise<FileOutcome[]> {
 const totalsFolder = mkdtempSync(join(tmpdir(), 'hawser-totals-'));
 const totalsFile = join(totalsFolder, 'totals');
 process.env[TOTALS_FILE] = totalsFile;
+// Types stripped once are kept, for workers and for what tests start; where `hawser` keeps them too.
+process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules/.cache/hawser');
 if (update) process.env['HAWSER_UPDATE_GOLDEN'] = '1';
 const outcomes: FileOutcome[] = [];
 const unsteadyTests: string[] = [];

@@ -35,9 +35,19 @@ export function planned(base: string, plan: Plan): DemoCluster[] {
   });
 }
 
+/** Addresses `BASE.x.y` and ports of 127.0.0.1 that nothing else uses. */
+export interface Place {
+  readonly base: string;
+  readonly hubPort: number;
+  readonly postgresPort: number;
+  readonly natsPort: number;
+}
+
 /** How a benchmark's federation comes up. */
 export interface FederationParts {
   readonly plan: Plan;
+  /** As the environment says unless given. */
+  readonly place?: Place;
   /** Called when the files are written and nothing runs yet. */
   readonly prepare?: (fleet: Fleet) => void;
   /** Flags of every `hawser agent run`. */
@@ -46,17 +56,10 @@ export interface FederationParts {
 
 /** Starts a federation, runs the work in it, and takes it down whatever happens. */
 export async function inFederation<T>(parts: FederationParts, work: (federation: Federation) => Promise<T>): Promise<T> {
-  const { plan, prepare, agentFlags = [] } = parts;
-  const base = process.env['HAWSER_LOOPBACK_BASE'] || '127.78';
-  const options: FleetOptions = {
-    stateDir: mkdtempSync(join(tmpdir(), 'hawser-bench-')),
-    databaseUrl: undefined,
-    natsUrl: undefined,
-    hubPort: Number(process.env['HAWSER_HUB_PORT'] || 18_080),
-    postgresPort: Number(process.env['HAWSER_POSTGRES_PORT'] || 15_432),
-    natsPort: Number(process.env['HAWSER_NATS_PORT'] || 14_222),
-    agentFlags,
-  };
+  const { plan, place = placeIn(process.env), prepare, agentFlags = [] } = parts;
+  const { base, ...ports } = place;
+  const stateDir = mkdtempSync(join(tmpdir(), 'hawser-bench-'));
+  const options: FleetOptions = { stateDir, databaseUrl: undefined, natsUrl: undefined, ...ports, agentFlags };
   const say = createNarrator(process.stderr);
   const fleet = new Fleet(options, planned(base, plan), (one, how) =>
     say.warn(`${one.spec.name} ended by itself: ${how}\n${fleet.processes.logTail(one)}`),
@@ -80,6 +83,15 @@ export async function inFederation<T>(parts: FederationParts, work: (federation:
     if (kept) say.warn(`logs are kept in ${options.stateDir}/demo/logs`);
     else rmSync(options.stateDir, { recursive: true, force: true });
   }
+}
+
+function placeIn(env: NodeJS.ProcessEnv): Place {
+  return {
+    base: env['HAWSER_LOOPBACK_BASE'] || '127.78',
+    hubPort: Number(env['HAWSER_HUB_PORT'] || 18_080),
+    postgresPort: Number(env['HAWSER_POSTGRES_PORT'] || 15_432),
+    natsPort: Number(env['HAWSER_NATS_PORT'] || 14_222),
+  };
 }
 
 async function portsFree(fleet: Fleet, options: FleetOptions): Promise<void> {

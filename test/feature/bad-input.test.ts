@@ -128,6 +128,10 @@ describe('bad input', () => {
       async () => (await endpoints()).includes(`${address}:`),
       () => `the proxy never had ${address}`,
     );
+  /** Whether the agent of us-west is warned of no file. */
+  const isWell = async (): Promise<boolean> =>
+    !(await (await fetch(`http://127.0.0.1:${west.adminPort}/debug/world`)).text()).includes('"message":"reviews.yaml:');
+
   it.each(REFUSED)('%s is refused at its place, and nothing is lost', async (_title, text, expected) => {
     const [stored, given] = [await policies(), await versionsIn(envoy)];
     writeFileSync(join(hawser.folder, 'bad.yaml'), text);
@@ -178,14 +182,17 @@ describe('bad input', () => {
     const path = join(west.registryDir, 'reviews.yaml');
     const whole = readFileSync(path, 'utf8');
     const given = await versionsIn(envoy);
-    let heard = 0;
     for (const cut of [whole.length - 30, Math.floor(whole.length / 2), 20, 0]) {
+      const { heard } = west.agent;
       writeFileSync(path, whole.slice(0, cut));
-      heard = await west.agent.says('"warning":"reviews.yaml:', heard);
+      await west.agent.says('"warning":"reviews.yaml:', heard);
       writeFileSync(path, whole);
+      // What it is warned of already is not said again.
+      await until(isWell, () => 'the agent never saw the file whole again');
     }
+    const { heard } = west.agent;
     expect(spawnSync('sh', ['-c', 'rm "$0" && mkdir "$0"', path]).status).toBe(0); // by another process, with time between
-    heard = await west.agent.says('"warning":"reviews.yaml: is a directory, not a file"', heard);
+    await west.agent.says('"warning":"reviews.yaml: is a directory, not a file"', heard);
     rmdirSync(path);
     writeFileSync(path, whole);
     renameSync(west.registryDir, `${west.registryDir}.away`);

@@ -44,6 +44,11 @@ export class Running {
     return this.#log.length;
   }
 
+  /** The log's length now: what it says from here on. */
+  get heard(): number {
+    return this.#log.length;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { inFederation } from '../bench/federation.ts';
+import { freePort } from '../kit/ports.ts';
 import { available } from '../kit/requirements.ts';
 
 const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((part) => `--disable-${part}`);
@@ -25,11 +26,17 @@ async function rendered(url: string): Promise<string> {
 describe.skipIf(!available('chromium'))("the hub's page", () => {
   it('shows clusters, proxies in sync and who serves what', { timeout: 180_000 }, async () => {
     const plan = { 'us-east': ['client-v1', 'details-v1'], 'us-west': ['details-v1', 'details-v2'] };
-    await inFederation({ plan }, async ({ hub }) => {
-      const text = await rendered(hub.url);
+    const place = { base: '127.94', hubPort: await freePort(), postgresPort: await freePort(), natsPort: await freePort() };
+    await inFederation({ plan, place }, async ({ hub }) => {
+      let text = '';
+      const render = async (): Promise<string> => {
+        text = await rendered(hub.url);
+        return text;
+      };
+      // A proxy may have connected a moment ago.
+      await expect.poll(render, { timeout: 60_000 }).toContain('Every cluster is connected and every proxy is in sync');
       expect(text).toContain('Region us-east');
       expect(text).toContain('Region us-west');
-      expect(text).toContain('Every cluster is connected and every proxy is in sync');
       expect(text).toMatch(/details bookinfo/);
       expect(text).toMatch(/2\/2/);
     });
