@@ -26,6 +26,7 @@ import { LeaseRenewal, leaseTeller } from './drill/lease-renewal.ts';
 import { ReadinessKeeper, registerReadinessMetrics, startReadiness } from './drill/readiness-keeper.ts';
 import { startOverdueDrills } from './drill-report/overdue-drills.ts';
 import { reportSaver } from './drill-report/report-store.ts';
+import { unfitReports } from './drill-report/unfit-reports.ts';
 import { Convergence } from './fleet/convergence.ts';
 import { coreView } from './fleet/core-view.ts';
 import { createFleet, type Fleet } from './fleet/create-fleet.ts';
@@ -149,7 +150,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
     context: fleet.context,
     kinds: operationKinds({
       ...{ context: fleet.context, traffic: () => late.traffic?.memory, startChecks: checksOf(late, parts), registry },
-      saveReport: reportSaver(keys.signer),
+      saveReport: reportSaver(keys.signer, unfitReports({ log, registry })),
       leases: new LeaseRenewal({ context: fleet.context, tell: leaseTeller({ context: fleet.context, bus, signer: keys.signer }) }),
     }),
     onChange: () => late.operations?.hint(),

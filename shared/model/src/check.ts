@@ -14,7 +14,8 @@ const duration = (description: string) => Type.Optional(Type.String({ pattern: D
 export const HUB_METRICS = ['requestsPerSecond', 'errorRatio', 'latencyP50', 'latencyP90', 'latencyP99', 'inFlight', 'share'] as const;
 export type HubMetric = (typeof HUB_METRICS)[number];
 
-const PrometheusSource = Type.Object(
+/** Where a number of Prometheus comes from. */
+export const PrometheusSource = Type.Object(
   {
     query: Type.String({
       minLength: 1,

@@ -15,6 +15,9 @@ export const DRILL_LIMITS = {
 /** How long an agent obeys an injection or a partition without a sign of a hub. */
 export const DRILL_LEASE = '15s';
 
+/** Name of the check that `objectives.rpoQuery` is read as. */
+export const RPO_CHECK = 'rpo';
+
 /** A plan with its defaults. Durations in milliseconds. */
 export interface DrillCourse {
   readonly type: ScenarioType;
@@ -29,7 +32,13 @@ export interface DrillCourse {
   readonly steps: readonly CourseStep[];
   /** Ascending percentages that have come back; of drains. */
   readonly restoreSteps: readonly CourseStep[];
-  readonly approvals: { readonly required: number; readonly expiresAfterMs: number; readonly allowSelf: boolean };
+  readonly approvals: {
+    readonly required: number;
+    readonly expiresAfterMs: number;
+    readonly allowSelf: boolean;
+    readonly groups: readonly string[];
+  };
+  readonly restore: { readonly isManual: boolean; readonly requireReadiness: boolean };
   readonly maxTrafficPercent: number;
   readonly minRemainingRegions: number;
   readonly readiness: {
@@ -60,13 +69,14 @@ export function isPartition(type: ScenarioType): boolean {
 
 /** What a plan that was validated amounts to. */
 export function drillCourse(spec: DrillSpec): DrillCourse {
-  const { scenario, objectives, plan = {}, approvals = {}, blastRadius, readiness = {} } = spec;
+  const { scenario, objectives, plan = {}, approvals = {}, blastRadius, readiness = {}, restore = {} } = spec;
+  const isManual = restore.mode === 'manual';
   return {
     ...{ type: scenario.type, scope: scenario.from },
     rtoMs: milliseconds(objectives.rto, 0),
     propagationMs: milliseconds(objectives.propagation, 30_000),
     maxErrorRatePercent: objectives.maxErrorRatePercent ?? 0.1,
-    holdMs: milliseconds(plan.hold, isPartition(scenario.type) ? MINUTE_MS : 10 * MINUTE_MS),
+    holdMs: milliseconds(plan.hold, isPartition(scenario.type) ? MINUTE_MS : isManual ? 0 : 10 * MINUTE_MS),
     maxDurationMs: milliseconds(plan.maxDuration, HOUR_MS),
     steps: stepsOf(plan.steps, [10, 50, 100]),
     restoreSteps: stepsOf(plan.restoreSteps, [50, 100]),
@@ -74,7 +84,9 @@ export function drillCourse(spec: DrillSpec): DrillCourse {
       required: approvals.required ?? 1,
       expiresAfterMs: milliseconds(approvals.expiresAfter, 4 * HOUR_MS),
       allowSelf: approvals.allowSelf ?? false,
+      groups: approvals.groups ?? [],
     },
+    restore: { isManual, requireReadiness: restore.requireReadiness ?? true },
     maxTrafficPercent: blastRadius.maxTrafficPercent ?? 50,
     minRemainingRegions: blastRadius.minRemainingRegions ?? 1,
     readiness: {

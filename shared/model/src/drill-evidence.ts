@@ -132,7 +132,7 @@ const CheckRecord = Type.Object(
   {
     name: text('Name of the check.'),
     when: Type.Array(oneOf(['before', 'during', 'after'], 'When it was looked at.')),
-    role: oneOf(['steadyState', 'guardrail', 'blocker'], 'What it was for.'),
+    role: oneOf(['steadyState', 'guardrail', 'blocker', 'objective'], 'What it was for; objective: it was recorded, and judged by nobody.'),
     condition: text("Its condition; '' when it has none."),
     action: oneOf(['abort', 'pause', 'record'], 'What it does when it fails.'),
     verdict: oneOf(['pending', 'passed', 'failed', 'inconclusive', 'error'], 'The last one.'),

@@ -1,10 +1,11 @@
 /** Rules of drills that their schema cannot say. Pure. */
 import { checkProblems } from './check.ts';
 import type { DrillSpec, ScenarioType } from './drill.ts';
-import { DRILL_LIMITS, isLoss, isPartition } from './drill-course.ts';
+import { DRILL_LIMITS, isLoss, isPartition, RPO_CHECK } from './drill-course.ts';
 import { parseDuration } from './duration.ts';
 import { wallClock } from './freeze-window.ts';
 import { invalid } from './istio/rules/checks.ts';
+import { targetProblems } from './move-target.ts';
 import type { SchemaProblem } from './validate-schema.ts';
 
 /** The one field of `from` that names what a loss is of. */
@@ -17,11 +18,7 @@ type Path = readonly (string | number)[];
 
 /** Every problem. */
 export function drillProblems(spec: DrillSpec): readonly SchemaProblem[] {
-  const { guardrails = [], steadyState = [] } = spec;
-  const names = [...guardrails, ...steadyState].map(({ name }) => name);
-  const twice = steadyState.flatMap(({ name }, index) =>
-    names.indexOf(name) < guardrails.length ? [invalid(['steadyState', index, 'name'], `is ${name}, as that of a guardrail`)] : [],
-  );
+  const { guardrails = [], steadyState = [], blockers = [] } = spec;
   const unguarded = spec.mode === 'live' && guardrails.length === 0;
   return [
     ...(unguarded
@@ -32,10 +29,46 @@ export function drillProblems(spec: DrillSpec): readonly SchemaProblem[] {
     ...selectionProblems(spec),
     ...checkProblems(guardrails, ['guardrails']),
     ...checkProblems(steadyState, ['steadyState']),
-    ...twice,
+    ...checkProblems(blockers, ['blockers']),
+    ...nameProblems(spec),
+    ...blockerProblems(spec),
+    ...targetProblems(['scenario', 'to'], spec.scenario.to ?? []),
+    ...onlyOfDrains(spec),
     ...planProblems(spec),
     ...timeProblems(spec),
     ...windowProblems(spec),
+  ];
+}
+
+/** Checks are told apart by name, whatever they are for. */
+function nameProblems({ guardrails = [], steadyState = [], blockers = [], objectives: { rpoQuery } }: DrillSpec): SchemaProblem[] {
+  const taken = new Map<string, string>(rpoQuery === undefined ? [] : [[RPO_CHECK, 'objectives.rpoQuery']]);
+  return Object.entries({ guardrails, steadyState, blockers }).flatMap(([field, checks]) => {
+    const found = checks.flatMap(({ name }, index) => {
+      const other = taken.get(name);
+      return other === undefined ? [] : [invalid([field, index, 'name'], `is ${name}, as that of ${other}`)];
+    });
+    for (const { name } of checks) taken.set(name, field);
+    return found;
+  });
+}
+
+function blockerProblems({ blockers = [] }: DrillSpec): SchemaProblem[] {
+  return blockers.flatMap(({ when }, index) =>
+    when === undefined || (when.length === 1 && when[0] === 'before')
+      ? []
+      : [invalid(['blockers', index, 'when'], 'is before alone: what ends a run that has begun is a guardrail')],
+  );
+}
+
+function onlyOfDrains({ scenario: { type, to }, restore = {} }: DrillSpec): SchemaProblem[] {
+  const ofDrains = (steps: Path): SchemaProblem => invalid(steps, `is of drains alone, and this is a ${type}`);
+  return [
+    ...(to !== undefined && type !== 'drain' ? [ofDrains(['scenario', 'to'])] : []),
+    ...(restore.requireReadiness !== undefined && type !== 'drain' ? [ofDrains(['restore', 'requireReadiness'])] : []),
+    ...(restore.mode === 'manual' && isPartition(type)
+      ? [invalid(['restore', 'mode'], `is manual, and nobody can call back who is cut off: a ${type} ends when plan.hold is over`)]
+      : []),
   ];
 }
 

@@ -5,6 +5,8 @@ import { drillCourse } from './drill-course.ts';
 import { hawser, issuesOf } from './validate-fixture.ts';
 
 const GUARDRAIL = { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.05' };
+const ALERTS = { name: 'alerts', source: { prometheus: { query: 'count(ALERTS) or vector(0)' } }, condition: 'result == 0.0' };
+const RPO = { rto: '30s', rpoQuery: { query: 'max(pg_replication_lag_seconds)' } };
 const SOUND = {
   scenario: { type: 'regionLoss', from: { region: 'eu-west' } },
   mode: 'live',
@@ -45,15 +47,44 @@ it.each<[string, object, readonly string[]]>([
   ['more than a day', { plan: { maxDuration: '25h' } }, ['spec.plan.maxDuration FieldValueInvalid']],
   ['a day that is not in the calendar', { windows: { blockedDates: ['2026-02-30'] } }, ['spec.windows.blockedDates[0] FieldValueInvalid']],
   ['a check twice', { steadyState: [GUARDRAIL] }, ['spec.steadyState[0].name FieldValueInvalid']],
+  ['a blocker as a guardrail', { blockers: [GUARDRAIL] }, ['spec.blockers[0].name FieldValueInvalid']],
+  [
+    'a check by the name of what is recorded',
+    { objectives: RPO, steadyState: [{ ...GUARDRAIL, name: 'rpo' }] },
+    ['spec.steadyState[0].name FieldValueInvalid'],
+  ],
+  ['what it obeys, asks and records', { freezeRefs: ['payday'], objectives: RPO, blockers: [ALERTS], approvals: { groups: ['sre'] } }, []],
+  ['a blocker while it goes on', { blockers: [{ ...ALERTS, when: ['during'] }] }, ['spec.blockers[0].when FieldValueInvalid']],
+  ['a way back that is asked for', { restore: { mode: 'manual' } }, []],
+  [
+    'a way back that nobody can ask for',
+    { scenario: { type: 'hubLoss' }, restore: { mode: 'manual' } },
+    ['spec.restore.mode FieldValueInvalid'],
+  ],
+  ['a loss that waits for readiness', { restore: { requireReadiness: false } }, ['spec.restore.requireReadiness FieldValueInvalid']],
+  ['a drain to somewhere', { scenario: { type: 'drain', from: { region: 'a' }, to: [{ region: 'b', weight: 3 }, { cluster: 'c' }] } }, []],
+  [
+    'a drain to one place twice',
+    { scenario: { type: 'drain', from: { region: 'a' }, to: [{ region: 'b' }, { region: 'b' }] } },
+    ['spec.scenario.to[1] FieldValueDuplicate'],
+  ],
+  ['a loss to somewhere', { scenario: { ...SOUND.scenario, to: [{ region: 'b' }] } }, ['spec.scenario.to FieldValueInvalid']],
 ])('a drill of %s', (_, changes, issues) => {
   const spec = JSON.parse(JSON.stringify({ ...SOUND, ...changes }));
   expect(issuesOf(hawser('Drill', spec, { name: 'x' }), 'drill')).toEqual(issues);
 });
 
+it('is held for as long as it is said, and with a way back that is asked for no longer', () => {
+  const holdOf = (changes: Partial<DrillSpec>): number => drillCourse({ ...(SOUND as DrillSpec), ...changes }).holdMs;
+  expect(holdOf({ restore: { mode: 'manual' } })).toBe(0);
+  expect(holdOf({ restore: { mode: 'manual' }, plan: { hold: '1m' } })).toBe(60_000);
+});
+
 it('has defaults for what is not said', () => {
   expect(drillCourse(SOUND as DrillSpec)).toMatchObject({
     ...{ rtoMs: 30_000, propagationMs: 30_000, holdMs: 600_000, maxDurationMs: 3_600_000 },
-    approvals: { required: 1, expiresAfterMs: 14_400_000, allowSelf: false },
+    approvals: { required: 1, expiresAfterMs: 14_400_000, allowSelf: false, groups: [] },
+    restore: { isManual: false, requireReadiness: true },
     readiness: { minHeadroomPercent: 20, minHealthyEndpointsPercent: 80, maxAgentLagMs: 30_000, minSyncedProxiesPercent: 99 },
   });
 });

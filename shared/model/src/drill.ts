@@ -1,8 +1,9 @@
 /** Drill: the plan of a failover drill. What is made to fail, for whom, when, within which limits, and what must come out of it. */
 import Type, { type Static } from 'typebox';
-import { CheckSpec } from './check.ts';
+import { CheckSpec, PrometheusSource } from './check.ts';
 import { WEEK_WINDOW } from './freeze-window.ts';
 import { DnsLabel } from './kind-specs.ts';
+import { MoveTargets } from './move-target.ts';
 import { oneOf } from './one-of.ts';
 import { DURATION_PATTERN, LABEL_PATTERN, SERVICE_KEY_PATTERN } from './patterns.ts';
 
@@ -49,6 +50,7 @@ const Scenario = Type.Object(
       'regionLoss, clusterLoss, zoneLoss and serviceLoss: the Envoys of the services there fail as fault says; drain: the traffic is taken elsewhere in steps; hubLoss and busPartition: the agents refuse what hubs say, or the bus.',
     ),
     from: Type.Optional(From),
+    to: Type.Optional(MoveTargets),
     fault: Type.Optional(
       oneOf(
         FAULTS,
@@ -120,6 +122,13 @@ const Objectives = Type.Object(
   {
     rto: Type.String({ pattern: DURATION_PATTERN, description: 'Longest time from the first failure to the last: recovery time.' }),
     propagation: duration('Longest time from the decision until 99 % of the proxies have it. Default: 30s.'),
+    rpoQuery: Type.Optional(
+      Type.Object(PrometheusSource.properties, {
+        ...strict,
+        description:
+          'A query for the seconds of data that a loss would cost, such as a replication lag: read from when something is in force until all is as it was. It is recorded, and no run fails by it.',
+      }),
+    ),
     maxErrorRatePercent: Type.Optional(percent(0, 'Most failed requests over the run, in percent of those to its services. Default: 0.1.')),
   },
   { ...strict, description: 'What must come out of it, or the run has failed.' },
@@ -129,6 +138,13 @@ const Approvals = Type.Object(
   {
     required: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 10, description: 'How many people with the role approver consent to each run. Default: 1.' }),
+    ),
+    groups: Type.Optional(
+      Type.Array(DnsLabel, {
+        ...list,
+        maxItems: 20,
+        description: 'Whose consent counts: approvers whose token is of one of these groups. Default: every approver.',
+      }),
     ),
     expiresAfter: duration('A run that has not its approvals by then is skipped. Default: 4h.'),
     allowSelf: Type.Optional(Type.Boolean({ description: 'Whether who asked for a run may consent to it. Default: false.' })),
@@ -149,7 +165,7 @@ const Plan = Type.Object(
   {
     steps: steps('How the traffic goes elsewhere; the last is 100. Of drain alone. Default: 10, 50, 100.'),
     hold: duration(
-      'How long everything is as it is to be in the end, before it is restored. Default: 10m; of hubLoss and busPartition 1m, and at most 5m.',
+      'How long everything is as it is to be in the end, before it is restored. Default: 10m; of hubLoss and busPartition 1m, and at most 5m; of restore.mode manual nothing.',
     ),
     maxDuration: duration('After this time it is aborted, wherever it is; at most 24h. Default: 60m.'),
     restoreSteps: steps('How the traffic comes back; the last is 100. Of drain alone. Default: 50, 100.'),
@@ -167,6 +183,24 @@ const Readiness = Type.Object(
   { ...strict, description: 'What must be so before it begins.' },
 );
 
+const Restore = Type.Object(
+  {
+    mode: Type.Optional(
+      oneOf(
+        ['auto', 'manual'],
+        'When everything goes back. auto: when plan.hold is over; manual: when somebody says so after that (hawser drill restore), or plan.maxDuration is over, by which the run is aborted. Default: auto.',
+      ),
+    ),
+    requireReadiness: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of drain alone: whether each step of the way back waits until the clusters that get traffic again speak, are healthy and have the capacity. Default: true.',
+      }),
+    ),
+  },
+  { ...strict, description: 'How it is restored when all goes well. What is aborted goes back at once and asks nobody.' },
+);
+
 const checks = (description: string) => Type.Optional(Type.Array(CheckSpec, { minItems: 1, description }));
 
 /** A Drill. Only `hawser drill run`, or its schedule, makes something of it. */
@@ -177,13 +211,22 @@ export const DrillSpec = Type.Object(
     suspend: Type.Optional(Type.Boolean({ description: 'Whether the schedule makes no runs. Default: false.' })),
     schedule: Type.Optional(Schedule),
     windows: Type.Optional(Windows),
+    freezeRefs: Type.Optional(
+      Type.Array(Type.String({ pattern: LABEL_PATTERN }), {
+        ...list,
+        maxItems: 20,
+        description: 'Freezes that hold for it whatever their scope is, by name; those that it is in the scope of hold all the same.',
+      }),
+    ),
     objectives: Objectives,
     steadyState: checks('What is so when all is well: before, while it holds, and after. Where it is not so before, nothing begins.'),
     guardrails: checks('What ends it at once, in every phase, when it fails. A live drill has one at least.'),
+    blockers: checks('What keeps it from beginning while it is not so, such as that no alert is open: looked at before it alone.'),
     readiness: Type.Optional(Readiness),
     blastRadius: BlastRadius,
     approvals: Type.Optional(Approvals),
     plan: Type.Optional(Plan),
+    restore: Type.Optional(Restore),
     overdueAfter: duration('Without a run that passed for so long it is overdue. Default: 2160h.'),
     report: Type.Optional(
       Type.Object(

@@ -39,6 +39,11 @@ export const METRICS = {
     help: 'For how long no live run of a Drill has passed beyond its overdueAfter, 0 while it is not overdue; given by every replica',
   },
   hub_drill_ready: { type: 'gauge', help: '1 while a Drill could begin, 0 when it needs attention', labels: ['drill'] },
+  hub_drill_unfit_reports_total: {
+    type: 'counter',
+    help: 'Reports of runs that were stored though they are not as their schema says: a mistake of the hub, whose log names it',
+    labels: [],
+  },
   hub_event_loop_lag_seconds: { type: 'gauge', help: 'Delay of the event loop since the last scrape, 99th percentile', labels: [] },
   hub_http_bytes_under_way: { type: 'gauge', help: 'Bodies of requests under way and answers to them that are not read yet', labels: [] },
   hub_http_refused_requests_total: {

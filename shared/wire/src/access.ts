@@ -9,12 +9,13 @@ export type Role = (typeof ROLES)[number];
 const RoleSchema = Type.Union([Type.Literal('viewer'), Type.Literal('operator'), Type.Literal('approver'), Type.Literal('admin')]);
 const Instant = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2})$', maxLength: 40 });
 
-/** Body of `POST /hawser/v1/tokens`. Without `namespaces` the token is good for all of them, without `expiresAt` (RFC 3339) for ever. */
+/** Body of `POST /hawser/v1/tokens`. Without `namespaces` the token is good for all of them; `groups` are whom its bearer may consent for; without `expiresAt` (RFC 3339) for ever. */
 export const TokenRequest = Type.Object(
   {
     name: DnsLabel,
     role: RoleSchema,
     namespaces: Type.Optional(Type.Array(DnsLabel, { minItems: 1, maxItems: 100, uniqueItems: true })),
+    groups: Type.Optional(Type.Array(DnsLabel, { minItems: 1, maxItems: 20, uniqueItems: true })),
     expiresAt: Type.Optional(Instant),
   },
   { additionalProperties: false },
@@ -26,6 +27,7 @@ export const TokenEntry = Type.Object({
   name: Type.String(),
   role: RoleSchema,
   namespaces: Type.Optional(Type.Array(Type.String())),
+  groups: Type.Optional(Type.Array(Type.String())),
   expiresAt: Type.Optional(Type.String()),
   createdAt: Type.String(),
   createdBy: Type.String(),

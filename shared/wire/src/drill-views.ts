@@ -116,6 +116,8 @@ export interface DrillRunStatusFields {
   /** Of a drain: how much goes elsewhere. */
   readonly percent?: number;
   readonly approvalsNeeded?: number;
+  /** Whose consent counts; absent: every approver's. */
+  readonly approvalGroups?: readonly string[];
   readonly approvals?: readonly { readonly by: string; readonly at: string; readonly verdict: string; readonly comment: string }[];
   readonly notes?: readonly { readonly by: string; readonly at: string; readonly text: string }[];
   readonly checks?: readonly DrillRunCheck[];

@@ -14,16 +14,18 @@ const TOKENS = '/hawser/v1/tokens';
 export interface TokenCreateFlags extends ViewFlags {
   readonly role: TokenRequest['role'];
   readonly namespace?: string[];
+  readonly group?: string[];
   readonly expires?: string;
 }
 
 /** Makes a token; the token alone goes to stdout, unless JSON is wanted. */
 export async function tokenCreateCommand(name: string, flags: TokenCreateFlags): Promise<ExitCode> {
-  const { role, namespace, expires } = flags;
+  const { role, namespace, group, expires } = flags;
   const expiresAt = expires === undefined ? undefined : new Date(Date.now() + longSpan('--expires', expires)).toISOString();
   const body: TokenRequest = {
     ...{ name, role },
     ...(namespace === undefined ? {} : { namespaces: namespace }),
+    ...(group === undefined ? {} : { groups: group }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
   const created = (await connectHub(flags).send({ method: 'POST', path: TOKENS, body })) as TokenCreated;
@@ -54,6 +56,7 @@ function columns(now: number): Column<TokenEntry>[] {
     { title: 'NAME', cell: ({ name }) => name },
     { title: 'ROLE', cell: ({ role }) => role },
     { title: 'NAMESPACES', cell: ({ namespaces }) => namespaces?.join(',') ?? 'all' },
+    { title: 'GROUPS', cell: ({ groups }) => groups?.join(',') ?? '' },
     { title: 'EXPIRES', cell: ({ expiresAt }) => endOf(expiresAt, now) },
     { title: 'AGE', cell: ({ createdAt }) => ageOf(createdAt, now) },
     { title: 'BY', cell: ({ createdBy }) => createdBy },

@@ -16,6 +16,11 @@ export function addAccessCommands(program: Command, run: Run): void {
     .argument('<name>', 'whose it is; the audit shows it')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).makeOptionMandatory())
     .option('--namespace <namespace>', 'good for this one alone; may be repeated', (one: string, all: string[] = []) => [...all, one])
+    .option(
+      '--group <group>',
+      'of which its bearer is: some consents are asked of them; may be repeated',
+      (one: string, all: string[] = []) => [...all, one],
+    )
     .option('--expires <duration>', 'how long it is good, such as 30d or 12h (default: until it is revoked)')
     .addOption(outputOption())
     .addHelpText('after', ROLES_HELP)

@@ -1,4 +1,4 @@
-/** Commands of drills and their runs: plan, readiness, calendar, run, status, approve, deny, abort, note. */
+/** Commands of drills and their runs: plan, readiness, calendar, run, status, approve, deny, abort, restore, note. */
 import { type Command, Option } from 'commander';
 import type { CalendarFlags, DrillPlanFlags } from '../drill/outlook-command.ts';
 import type { RunFlags, RunStatusFlags, SayFlags } from '../drill/run-command.ts';
@@ -62,6 +62,7 @@ const SAID = {
   approve: 'consent to a run that somebody else asked for',
   deny: 'refuse it: it is skipped',
   abort: 'end it now, and put everything back as it was',
+  restore: 'put everything back in a run that is held until somebody says so (restore.mode manual)',
 } as const;
 
 function addSaid(drill: Command, run: Run): void {
@@ -77,7 +78,8 @@ function addSaid(drill: Command, run: Run): void {
       .argument('<run>', 'the run, or its drill')
       .option('--reason <text>', 'why, for the report')
       .addOption(form());
-    if (said === 'abort') command.option('--no-wait', 'do not follow it').option('--timeout <duration>', 'how long it is followed');
+    if (said === 'abort' || said === 'restore')
+      command.option('--no-wait', 'do not follow it').option('--timeout <duration>', 'how long it is followed');
     command.action((name: string, _flags: unknown, given: Command) => run(() => say(name, said, given.optsWithGlobals<SayFlags>())));
   }
   drill

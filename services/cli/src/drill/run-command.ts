@@ -1,4 +1,4 @@
-/** `hawser drill run`, `status`, `approve`, `deny`, `abort` and `note`. */
+/** `hawser drill run`, `status`, `approve`, `deny`, `abort`, `restore` and `note`. */
 import { AppError } from '@hawser/runtime/app-error.ts';
 import type { DrillPlanView } from '@hawser/wire/drill-views.ts';
 import type { HubClient } from '../client/hub-client.ts';
@@ -73,8 +73,15 @@ export async function runStatusCommand(name: string | undefined, flags: RunStatu
   return EXIT.done;
 }
 
-/** Says something to a run. An abort is followed until everything is as it was, and has then done what it was for. */
-export async function sayToRunCommand(name: string, said: 'approve' | 'deny' | 'abort' | 'note', flags: SayFlags): Promise<ExitCode> {
+/**
+ * Says something to a run. An abort is followed until everything is as it was, and has then done what it was for; a way back that was
+ * asked for is followed too, and exits as `run` does.
+ */
+export async function sayToRunCommand(
+  name: string,
+  said: 'approve' | 'deny' | 'abort' | 'restore' | 'note',
+  flags: SayFlags,
+): Promise<ExitCode> {
   const timeoutMs = timeoutOf(flags);
   const hub = connectHub(flags);
   const found = await namedRun(hub, name);
@@ -84,6 +91,7 @@ export async function sayToRunCommand(name: string, said: 'approve' | 'deny' | '
     const ended = await followRun(hub, run, { flags, timeoutMs });
     return ended === EXIT.timedOut ? ended : EXIT.done;
   }
+  if (said === 'restore' && flags.wait === true) return await followRun(hub, run, { flags, timeoutMs });
   showRun(run, flags);
   return EXIT.done;
 }

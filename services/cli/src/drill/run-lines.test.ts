@@ -64,6 +64,13 @@ describe('a run as text', () => {
     ]);
   });
 
+  it('says whose consent it waits for, and that it is held until somebody asks for the way back', () => {
+    const asked = runLines(run({ phase: 'AwaitingApproval', approvalsNeeded: 2, approvalGroups: ['sre', 'payments'] }), NOW);
+    expect(asked).toContain('  0 of 2 approvals of sre or payments: hawser drill approve lose-east-1');
+    const held = runLines(run({ waiting: 'it is held until somebody asks for the way back: hawser drill restore' }), NOW);
+    expect(held).toContain('  waits: it is held until somebody asks for the way back: hawser drill restore');
+  });
+
   it('asks for consent, and shows what people said', () => {
     const approvals = [{ by: 'bob', at: START, verdict: 'approved', comment: 'go' }];
     const notes = [{ by: 'carol', at: START, text: 'all quiet' }];

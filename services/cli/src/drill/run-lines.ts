@@ -25,7 +25,7 @@ export function runLines(run: DrillRunResource, now: number): string[] {
   const { metadata, spec, status } = run;
   const title = `run ${metadata.name} of drill ${spec.drill}: ${scenarioText(spec)}, ${modeText(spec.mode)}`;
   if (status === undefined) return [title];
-  const { phase, outcome, message, waiting, approvalsNeeded, approvals = [], notes = [], checks = [] } = status;
+  const { phase, outcome, message, waiting, approvals = [], notes = [], checks = [] } = status;
   const ended = isRunOver(run) ? Date.parse(status.phases.at(-1)?.at ?? '') : now;
   const since = shortSpan(ended - Date.parse(status.phases[0]?.at ?? ''));
   return [
@@ -33,9 +33,7 @@ export function runLines(run: DrillRunResource, now: number): string[] {
     `  ${outcome ?? phase} after ${since}, asked for by ${status.startedBy}${spec.reason === undefined ? '' : `: ${spec.reason}`}`,
     ...(message === undefined ? [] : [`  ${message}`]),
     ...(waiting === undefined ? [] : [`  waits: ${waiting}`]),
-    ...(approvalsNeeded === undefined
-      ? []
-      : [`  ${approvals.length} of ${approvalsNeeded} approvals: hawser drill approve ${metadata.name}`]),
+    ...neededLines(run),
     ...measuredLines(run),
     ...checks.map((check) => `  ${checkText(check)}`),
     ...phaseLines(run, ended),
@@ -45,6 +43,13 @@ export function runLines(run: DrillRunResource, now: number): string[] {
     ...approvals.map(({ at, by, verdict, comment }) => `  ${at.slice(11, 19)} ${verdict} by ${by}${comment === '' ? '' : `: ${comment}`}`),
     ...notes.map(({ at, by, text }) => `  ${at.slice(11, 19)} note by ${by}: ${text}`),
   ];
+}
+
+function neededLines({ metadata, status }: DrillRunResource): string[] {
+  const { approvalsNeeded, approvalGroups = [], approvals = [] } = status ?? {};
+  if (approvalsNeeded === undefined) return [];
+  const whose = approvalGroups.length === 0 ? '' : ` of ${approvalGroups.join(' or ')}`;
+  return [`  ${approvals.length} of ${approvalsNeeded} approvals${whose}: hawser drill approve ${metadata.name}`];
 }
 
 /** One line for a log that nobody rewrites: without what changes every moment. */

@@ -78,7 +78,8 @@ class SeenTokens {
     const known = this.#seen.get(key);
     const row = known !== undefined && Date.now() - known.triedAt < FRESH_MS ? known.row : await this.#read(key, hash);
     if (row === undefined || (row.expiresAt !== null && row.expiresAt.getTime() <= Date.now())) return undefined;
-    return { name: row.name, role: row.role, ...(row.namespaces === null ? {} : { namespaces: row.namespaces }) };
+    const { name, role, namespaces, groups } = row;
+    return { name, role, ...(namespaces === null ? {} : { namespaces }), ...(groups === null ? {} : { groups }) };
   }
 
   async #read(key: string, hash: Buffer): Promise<TokenRow | undefined> {

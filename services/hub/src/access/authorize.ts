@@ -8,6 +8,8 @@ export interface Identity {
   readonly role: Role;
   /** The only namespaces it is good for; undefined: all. */
   readonly namespaces?: readonly string[] | undefined;
+  /** Groups of people that it is of: some consents are asked of them. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** Where the request goes. */

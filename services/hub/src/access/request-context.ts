@@ -10,6 +10,8 @@ export interface RequestContext {
   /** Name of the token; '' until it is known, and on open routes. */
   actor: string;
   role: string;
+  /** Groups that the token is of. */
+  groups: readonly string[];
   /** Verb of the route's permission. */
   verb: string;
 }

@@ -28,12 +28,12 @@ export function tokenRoutes(app: FastifyInstance, { database, access }: TokenRou
   app.post<{ Body: TokenRequest }>('/hawser/v1/tokens', { schema: { body: TokenRequest } }, async ({ body, actor }, reply) => {
     const expiresAt = checkedEnd(body);
     const token = newToken();
-    const { name, role, namespaces } = body;
+    const { name, role, namespaces, groups } = body;
     const row = await database.transaction(async (tx) => {
       const stored = await insertToken(tx, {
-        ...{ name, role, expiresAt, namespaces: namespaces ?? null, createdBy: actor, hash: tokenHash(token) },
+        ...{ name, role, expiresAt, namespaces: namespaces ?? null, groups: groups ?? null, createdBy: actor, hash: tokenHash(token) },
       });
-      if (stored !== undefined) await insertAudit(tx, [auditRow(changed(name, `role ${role}`, 201), 'create')]);
+      if (stored !== undefined) await insertAudit(tx, [auditRow(changed(name, grantOf(body), 201), 'create')]);
       return stored;
     });
     if (row === undefined)
@@ -50,6 +50,10 @@ export function tokenRoutes(app: FastifyInstance, { database, access }: TokenRou
     access.forget();
     return { kind: 'Status', apiVersion: 'v1', status: 'Success', message: `the token ${params.name} is revoked`, code: 200 };
   });
+}
+
+function grantOf({ role, groups = [] }: TokenRequest): string {
+  return `role ${role}${groups.length === 0 ? '' : `, of ${groups.join(', ')}`}`;
 }
 
 function changed(name: string, reason: string, code: number) {
@@ -70,10 +74,11 @@ function checkedEnd({ name, role, namespaces, expiresAt }: TokenRequest): Date |
   return new Date(end);
 }
 
-function entryOf({ name, role, namespaces, expiresAt, createdAt, createdBy }: TokenRow): TokenEntry {
+function entryOf({ name, role, namespaces, groups, expiresAt, createdAt, createdBy }: TokenRow): TokenEntry {
   return {
     ...{ name, role, createdAt: createdAt.toISOString(), createdBy },
     ...(namespaces === null ? {} : { namespaces }),
+    ...(groups === null ? {} : { groups }),
     ...(expiresAt === null ? {} : { expiresAt: expiresAt.toISOString() }),
   };
 }

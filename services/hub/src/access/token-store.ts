@@ -20,6 +20,7 @@ export interface NewToken {
   readonly hash: Buffer;
   readonly role: Role;
   readonly namespaces: string[] | null;
+  readonly groups: string[] | null;
   readonly expiresAt: Date | null;
   readonly createdBy: string;
 }

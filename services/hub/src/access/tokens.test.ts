@@ -49,6 +49,14 @@ async function auditOf(query: string): Promise<AuditAnswer> {
 }
 
 describe('tokens', () => {
+  it('are of groups, which whoever lists or audits them sees', async () => {
+    await makeToken({ name: 'oncall', role: 'approver', groups: ['sre', 'payments'] });
+    const { body } = await hub.call('GET', TOKENS);
+    expect(body.items).toContainEqual(expect.objectContaining({ name: 'oncall', groups: ['sre', 'payments'] }));
+    expect((await auditOf('kind=Token&name=oncall')).items[0]).toMatchObject({ reason: 'role approver, of sre, payments' });
+    expect((await hub.call('DELETE', `${TOKENS}/oncall`)).code).toBe(200);
+  });
+
   it('are shown once and stored as hashes; a name is used once', async () => {
     const token = await makeToken({ name: 'ci', role: 'operator', namespaces: ['bookinfo'] });
     const { body } = await hub.call('GET', TOKENS);

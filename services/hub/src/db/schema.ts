@@ -132,6 +132,7 @@ export const apiTokens = pgTable('api_tokens', {
   createdAt: instant('created_at').notNull(),
   role: text('role').$type<Role>().notNull(),
   namespaces: text('namespaces').array(),
+  groups: text('groups').array(),
   expiresAt: instant('expires_at'),
   createdBy: text('created_by').notNull(),
 });

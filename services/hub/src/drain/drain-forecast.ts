@@ -29,6 +29,8 @@ export interface ForecastParts {
 export interface Forecast {
   readonly drain: Resource;
   readonly percents: StagePercents;
+  /** What it takes the place of, where that is another than itself: its form in force does not count. */
+  readonly insteadOf?: { readonly kind: string; readonly name: string };
 }
 
 /** Load is looked at over this time, milliseconds: longer than the pulse of most clients, shorter than the time of a day. */
@@ -44,11 +46,12 @@ export function borneKey(service: string, cluster: string): string {
 }
 
 /** Every destination that would get more than now. */
-export function drainForecast({ drain, percents }: Forecast, parts: ForecastParts): readonly Headroom[] {
+export function drainForecast({ drain, percents, insteadOf }: Forecast, parts: ForecastParts): readonly Headroom[] {
   const { context, traffic } = parts;
   const resources = context.distribution.desired?.resources ?? [];
   const policies = resourcesInForce(resources);
-  const isThis = ({ kind, metadata }: Resource): boolean => kind === 'Drain' && metadata.name === drain.metadata.name;
+  const { kind: own, name: ownName } = insteadOf ?? { kind: 'Drain', name: drain.metadata.name };
+  const isThis = ({ kind, metadata }: Resource): boolean => kind === own && metadata.name === ownName;
   const changed = [...policies.filter((policy) => !isThis(policy)), { ...drain, spec: formOf(drain, percents) }];
   const demand = demandOf(traffic);
   return headroomOf(

@@ -29,6 +29,7 @@ import {
 import type { ForecastMemory } from './forecast-memory.ts';
 import { headroomRefusal } from './headroom.ts';
 import { residualOf } from './residual.ts';
+import { unfitToReturn } from './return-readiness.ts';
 
 /** What drains need beside the fleet. */
 export interface DrainParts {
@@ -40,8 +41,6 @@ export interface DrainParts {
   readonly forecasts?: ForecastMemory;
 }
 
-/** Of the healthy endpoints, this part must be healthy before traffic comes back. */
-const READY = 0.8;
 const NO_STAGES: ReadonlySet<number> = new Set();
 
 /** The evidence for one look. */
@@ -117,8 +116,13 @@ export class JudgedDrain implements DrainEvidence {
     if (this.#state === undefined) return undefined;
     const percent = nextStepBack(this.#state, this.course);
     const percents = percentsOf(this.#state, this.course).map((one) => Math.min(one, percent));
+    const clusters = membersIn(this.#context, this.#spec).map(({ name }) => name);
+    const services = servicesMoved(this.#context, this.#spec);
     return (
-      this.#unread() ?? this.#unfit() ?? guardRefusal(this.#context, this.#drain, { verb: 'restore', percent }) ?? this.#shortOf(percents)
+      this.#unread() ??
+      unfitToReturn(this.#context, { clusters, services }) ??
+      guardRefusal(this.#context, this.#drain, { verb: 'restore', percent }) ??
+      this.#shortOf(percents)
     );
   }
 
@@ -172,24 +176,6 @@ export class JudgedDrain implements DrainEvidence {
     const from = [this.#context.distribution.desired, this.#context.fleet.revision, traffic?.knownUntil(), learned, generation];
     const key = `${uid} ${this.#state?.phases[0]?.at ?? ''} ${percents.join()}`;
     return forecasts === undefined || this.#state === undefined ? make() : forecasts.refusal(key, from, make);
-  }
-
-  /** What comes back must speak, and be healthy. */
-  #unfit(): Refusal | undefined {
-    const { fleet } = this.#context;
-    const services = servicesMoved(this.#context, this.#spec);
-    for (const { name } of membersIn(this.#context, this.#spec)) {
-      if (fleet.freshness(name) !== 'KNOWN') return { rule: 'readiness', message: `nothing was heard of ${name} lately` };
-      for (const key of services) {
-        const { total = 0, healthy = 0, draining = 0 } = fleet.cluster(name)?.shards.get(key) ?? {};
-        if (healthy < (total - draining) * READY)
-          return {
-            rule: 'readiness',
-            message: `${healthy} of ${total} endpoints of ${key} in ${name} are healthy, ${READY * 100} % must be`,
-          };
-      }
-    }
-    return undefined;
   }
 }
 

@@ -55,6 +55,17 @@ it('a saved report is served as it was signed, and verified with the published k
   expect((await served('none')).json()).toMatchObject({ code: 404, message: expect.stringContaining('has no report') });
 });
 
+it('a report that is not as its schema says is stored all the same, and told', async () => {
+  const told: (readonly [string, readonly string[]])[] = [];
+  const saver = reportSaver(hubKey, (run, problems) => void told.push([run, problems]));
+  const sound = regionLossEvidence({ run: 'unfit' });
+  const wrong = { ...sound, timings: { ...sound.timings, rtoMs: -1 } };
+  await hub.core.database.transaction((tx) => saver(tx, wrong));
+  await hub.core.database.transaction((tx) => saver(tx, regionLossEvidence({ run: 'fit' })));
+  expect(told).toEqual([['unfit', expect.arrayContaining(['/timings/rtoMs must be >= 0'])]]);
+  expect(JSON.parse((await served('unfit')).body)).toMatchObject({ evidence: { timings: { rtoMs: -1 } } });
+});
+
 it('saving twice changes nothing, whatever the second says', async () => {
   const digest = await saved({ run: 'twice' });
   expect(await saved({ run: 'twice', outcome: 'Failed' })).toBe(digest);

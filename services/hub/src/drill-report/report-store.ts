@@ -1,11 +1,12 @@
 /** Reports in PostgreSQL: one for each run, written in the transaction that ends it, and never after. */
 import type { KeyObject } from 'node:crypto';
 import { canonicalText } from '@hawser/model/canonical-text.ts';
-import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
+import { DrillEvidence } from '@hawser/model/drill-evidence.ts';
 import { digestOf, signedReport } from '@hawser/model/drill-report.ts';
 import type { TrendEntry } from '@hawser/wire/drill-report.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { and, desc, eq, max, sql } from 'drizzle-orm';
+import { Compile } from 'typebox/compile';
 import type { Statements } from '../db/database.ts';
 import { drillReports } from '../db/schema.ts';
 import { reportSigner, sealingKeyOf } from './report-keys-store.ts';
@@ -18,10 +19,30 @@ import { tidiedEvidence } from './tidied-evidence.ts';
  */
 export type SaveReport = (tx: Statements, evidence: DrillEvidence) => Promise<string>;
 
-/** Saves reports under a key that opens with the hub's document-signing key. */
-export function reportSaver(hubKey: Signer): SaveReport {
+/** Told of a report that is not as its schema says, which is a mistake of the hub's: the run by name, and what is wrong, at most a few. */
+export type OnUnfit = (run: string, problems: readonly string[]) => void;
+
+/** Saves reports under a key that opens with the hub's document-signing key. One that does not fit its schema is saved all the same: it is evidence. */
+export function reportSaver(hubKey: Signer, onUnfit: OnUnfit = () => undefined): SaveReport {
   const sealingKey = sealingKeyOf(hubKey);
-  return async (tx, evidence) => saveReport(tx, tidiedEvidence(evidence), await reportSigner(tx, sealingKey));
+  return async (tx, evidence) => {
+    const tidy = tidiedEvidence(evidence);
+    const problems = unfitParts(tidy);
+    if (problems.length > 0) onUnfit(tidy.run, problems);
+    return await saveReport(tx, tidy, await reportSigner(tx, sealingKey));
+  };
+}
+
+const schema = Compile(DrillEvidence);
+/** Problems that are told: of a part that is wrong throughout there is one for each entry. */
+const TOLD = 5;
+
+function unfitParts(tidy: DrillEvidence): readonly string[] {
+  if (schema.Check(tidy)) return [];
+  return schema
+    .Errors(tidy)
+    .slice(0, TOLD)
+    .map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
 
 async function saveReport(tx: Statements, tidy: DrillEvidence, privateKey: KeyObject): Promise<string> {

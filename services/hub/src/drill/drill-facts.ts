@@ -40,6 +40,7 @@ export function drillFacts(drill: Resource, parts: DrillPlanParts): DrillFacts {
     clusters: clustersOf(context),
     endpoints: isPartition(plan.course.type) ? [] : endpointsOf(plan, context),
     trust: trustProblems(context, pathsOf(plan)),
+    unreached: unreachedBy(plan, spec.scenario.fault, context),
     unprotected: unprotected(plan.selection.services, spec.scenario, policies),
     nextStart: nextOf(drill, context),
   };
@@ -83,6 +84,19 @@ function endpointsOf({ selection, moves }: DrillPlan, context: FleetContext): re
       const { total = 0, healthy = 0, draining = 0 } = context.fleet.cluster(cluster)?.shards.get(service) ?? {};
       return { service, cluster, total: total - draining, healthy };
     });
+  });
+}
+
+/** Services that have no port where they are hit to which a fault of requests does anything. */
+function unreachedBy(
+  { selection, clusters }: Pick<DrillPlan, 'selection' | 'clusters'>,
+  fault: DrillSpec['scenario']['fault'],
+  context: FleetContext,
+): readonly string[] {
+  if (fault !== 'delay' && fault !== 'error') return [];
+  return selection.services.filter((service) => {
+    const ports = clusters.flatMap((cluster) => context.fleet.cluster(cluster)?.shards.get(service)?.ports ?? []);
+    return ports.every(({ protocol }) => protocol === 'tcp');
   });
 }
 

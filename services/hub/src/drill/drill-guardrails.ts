@@ -1,6 +1,7 @@
 /** The checks of runs that are under way: they run beside the leader's looks, and are asked for what they say. */
 import type { CheckSpec } from '@hawser/model/check.ts';
 import type { CheckState } from '@hawser/model/check-verdict.ts';
+import { RPO_CHECK } from '@hawser/model/drill-course.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { RunningChecks } from '../checks/check-runner.ts';
 import type { CheckSubject } from '../checks/hub-source.ts';
@@ -95,12 +96,25 @@ function statesOf({ part, specs, checks }: Running): RunCheck[] {
 }
 
 /** The checks of a plan. Guardrails hold in every part that they do not leave out. */
-export function givenOf({ plan: { guardrails = [], steadyState = [] } }: Pick<DrillRunSpec, 'plan'>): readonly Given[] {
+export function givenOf({ plan }: Pick<DrillRunSpec, 'plan'>): readonly Given[] {
+  const { guardrails = [], steadyState = [], blockers = [], objectives } = plan;
   const when = (spec: CheckSpec): RunCheck['when'] => spec.when ?? ['before', 'during', 'after'];
   return [
     ...guardrails.map((spec): Given => ({ role: 'guardrail', when: when(spec), spec })),
     ...steadyState.map((spec): Given => ({ role: 'steadyState', when: when(spec), spec })),
+    ...blockers.map((spec): Given => ({ role: 'blocker', when: ['before'], spec })),
+    ...(objectives.rpoQuery === undefined ? [] : [recorded(objectives.rpoQuery)]),
   ];
+}
+
+/** Data that a loss would cost is read as soon as something is in force, and again when it is not any more. */
+function recorded(prometheus: NonNullable<DrillRunSpec['plan']['objectives']['rpoQuery']>): Given {
+  const when: RunCheck['when'] = ['during', 'after'];
+  const spec: CheckSpec = {
+    ...{ name: RPO_CHECK, source: { prometheus }, condition: 'result >= 0.0', when: [...when] },
+    ...{ initialDelay: '0s', action: 'record' },
+  };
+  return { role: 'objective', when, spec };
 }
 
 function partOf({ phase, percent }: DrillState): CheckWhen | undefined {

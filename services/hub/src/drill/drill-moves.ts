@@ -28,6 +28,8 @@ export interface MovesQuestion {
   /** Clusters that requests would have to leave. */
   readonly leaving: ReadonlySet<string>;
   readonly regionOf: (cluster: string) => string;
+  /** Of the requests there, the part that would move, 0 to 1. Default: 1. */
+  readonly part?: number;
 }
 
 /** As long as the forecast of drains looks at load, milliseconds. */
@@ -55,10 +57,17 @@ export function measuredRates(traffic: MeasuredTraffic | undefined): MeasuredRat
 }
 
 /** Of each source cluster that has requests there, those that would move; where nothing is measured, of each that is sent there. */
-export function movesOf({ answers: { service, before, after }, rates, leaving, regionOf }: MovesQuestion): readonly MovedRequests[] {
+export function movesOf({
+  answers: { service, before, after },
+  rates,
+  leaving,
+  regionOf,
+  part = 1,
+}: MovesQuestion): readonly MovedRequests[] {
   return before.flatMap(({ from: source, localities }): MovedRequests[] => {
     const was = sharesOf(localities);
-    const requests = rates === undefined ? undefined : [...leaving].reduce((sum, cluster) => sum + rates.at(service, source, cluster), 0);
+    const requests =
+      rates === undefined ? undefined : part * [...leaving].reduce((sum, cluster) => sum + rates.at(service, source, cluster), 0);
     const isMoved = requests === undefined ? [...was.keys()].some((cluster) => leaving.has(cluster)) : requests > 0;
     if (!isMoved) return [];
     const would = sharesOf(after.find(({ from }) => from === source)?.localities ?? []);

@@ -114,6 +114,43 @@ describe('the plan of a drill', () => {
     expect(rules({}, { resources: [ENOUGH, drain] })).toEqual(['no-overlap']);
   });
 
+  it('is refused by a Freeze that it names, whatever that is for, and where there is none of the name', () => {
+    const elsewhere = { kind: 'Freeze', metadata: { name: 'payday' }, spec: { reason: 'payday', scope: { regions: ['north'] } } };
+    expect(rules({}, { resources: [ENOUGH, elsewhere] })).toEqual([]);
+    expect(rules({ freezeRefs: ['payday'] }, { resources: [ENOUGH, elsewhere] })).toEqual(['freeze/payday']);
+    const over = { ...elsewhere, spec: { ...elsewhere.spec, until: '2026-11-23T09:00:00Z' } };
+    expect(rules({ freezeRefs: ['payday'] }, { resources: [ENOUGH, over] })).toEqual([]);
+    expect(planned({ freezeRefs: ['paydya'] }).refusals).toEqual([
+      { rule: 'known-freeze', message: 'freezeRefs names paydya, and there is no Freeze of that name: hawser freeze list' },
+    ]);
+  });
+
+  it('of a drain goes where it is said, and is refused where that is nowhere', () => {
+    const to = (...of: NonNullable<DrillSpec['scenario']['to']>) => ({
+      scenario: { type: 'drain', from: { region: 'east' }, to: of } as const,
+    });
+    const [, reviews] = planned(to({ region: 'north' })).services;
+    expect(reviews?.moved).toEqual([{ source: 'east', requests: 80, to: [{ cluster: 'north', region: 'north', share: 1, requests: 80 }] }]);
+    const both = planned(to({ region: 'north', weight: 3 }, { cluster: 'west' })).services[1]?.moved[0]?.to;
+    expect(both?.map(({ cluster, share }) => [cluster, share])).toEqual([
+      ['north', 0.75],
+      ['west', 0.25],
+    ]);
+    for (const wrong of [{ region: 'mars' }, { region: 'east' }, { cluster: 'east' }])
+      expect(rules(to({ region: 'west' }, wrong), undefined, ['known-destination'])).toEqual(['known-destination']);
+  });
+
+  it('of a fault that hits some requests counts these, and asks for the headroom of all: what fails often is ejected', () => {
+    const half = { scenario: { type: 'regionLoss', from: { region: 'east' }, fault: 'error', percent: 50 } } as const;
+    const { services, traffic, headroom } = planned(half);
+    expect(services[1]?.moved).toMatchObject([{ source: 'east', requests: 40, to: [{ cluster: 'west', requests: 40 }] }]);
+    expect(traffic.percent).toBe(20);
+    expect(headroom[0]).toMatchObject({ cluster: 'west', requestsAfter: 180 });
+    const little = { services: { names: ['bookinfo/reviews'] }, maxTrafficPercent: 30 };
+    expect(rules({ ...half, blastRadius: little })).toEqual([]);
+    expect(rules({ blastRadius: little })).toEqual(['max-traffic']);
+  });
+
   it('of a hub loss moves nothing, and is of every cluster', () => {
     expect(planned({ scenario: { type: 'hubLoss' } }, { resources: [], rates: undefined })).toMatchObject({
       ...{ scope: 'every cluster', clusters: ['east', 'north', 'west'], headroom: [], refusals: [] },

@@ -55,13 +55,15 @@ export function drillPlanOf(drill: Resource, { context, traffic }: DrillPlanPart
   const rates = measuredRates(measured);
   const isMoving = !isPartition(course.type) && scope !== undefined && selection.services.length > 0;
   const asDrain = isMoving ? drainLike(drill, { scope, services: { names: [...selection.services] } }) : undefined;
+  const part = (spec.scenario.percent ?? 100) / 100;
   const free = course.readiness.minHeadroomPercent / 100;
   const isMet = (other: Taken): boolean =>
     scopesMeet(scope ?? {}, other.scope, world.places) && selectionsMeet({ names: [...selection.services] }, other.services);
   return {
     ...{ course, world, selection, rates },
     clusters: members.map(({ name }) => name),
-    moves: asDrain === undefined ? new Map() : movesWith(asDrain, { context, rates, services: selection.services }),
+    moves: asDrain === undefined ? new Map() : movesWith(asDrain, { context, rates, services: selection.services, part }),
+    // Of a fault that hits some requests, too, all of them: endpoints that fail often are ejected.
     headroom:
       asDrain === undefined ? [] : drainForecast({ drain: asDrain, percents: [100] }, { context, traffic: measured, borne: {}, free }),
     regionsLeft: new Map(selection.services.map((service) => [service, regionsLeft({ scope }, service, world)])),
@@ -113,10 +115,11 @@ interface Taking {
 }
 
 /** A drain that takes the same requests away: what is left of a place that does not serve is the same, whatever keeps it from serving. */
-function drainLike({ metadata }: Resource, { scope, services }: Taking): Resource {
+export function drainLike({ metadata, spec }: Resource, { scope, services }: Taking): Resource {
+  const { to } = (spec as DrillSpec).scenario;
   return {
     ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name: `drill.${metadata.name}` } },
-    spec: { scope, services, reason: 'a drill' },
+    spec: { scope, services, reason: 'a drill', ...(to === undefined ? {} : { destinations: to }) },
   };
 }
 
@@ -124,9 +127,11 @@ interface MoveParts {
   readonly context: FleetContext;
   readonly rates: MeasuredRates | string;
   readonly services: readonly string[];
+  /** Of the requests there, the part that is hit, 0 to 1. */
+  readonly part: number;
 }
 
-function movesWith(drain: Resource, { context, rates, services }: MoveParts): ReadonlyMap<string, readonly MovedRequests[]> {
+function movesWith(drain: Resource, { context, rates, services, part }: MoveParts): ReadonlyMap<string, readonly MovedRequests[]> {
   const policies = resourcesInForce(context.distribution.desired?.resources ?? []);
   const changed = [...policies, { ...drain, spec: formOf(drain, [100]) }];
   const leaving = new Set(membersIn(context, takenBy(drain)).map(({ name }) => name));
@@ -137,7 +142,7 @@ function movesWith(drain: Resource, { context, rates, services }: MoveParts): Re
       const name = parseServiceKey(service);
       const before = serviceAnswers(context, name, { policies })?.answers ?? [];
       const after = serviceAnswers(context, name, { policies: changed })?.answers ?? [];
-      return [service, movesOf({ answers: { service, before, after }, rates: known, leaving, regionOf })];
+      return [service, movesOf({ answers: { service, before, after }, rates: known, leaving, regionOf, part })];
     }),
   );
 }

@@ -1,6 +1,6 @@
 import type { DrillSpec } from '@hawser/model/drill.ts';
 import { describe, expect, it } from 'vitest';
-import { proxyOf, statusOf } from '../fleet/fleet-fixture.ts';
+import { proxyOf, shardOf, statusOf } from '../fleet/fleet-fixture.ts';
 import { drillReadiness } from './drill-facts.ts';
 import { capacityOf, type DrillWorldChanges, drillOf, drillWorldOf, NOW } from './drill-fixture.ts';
 import { unprotected } from './drill-protections.ts';
@@ -25,7 +25,7 @@ describe('the readiness of a drill', () => {
     expect(found).toMatchObject({ drill: 'lose-east', state: 'NeedsAttention', checkedAt: '2026-11-23T10:00:00.000Z', missing: UNTRUSTED });
     expect(found.checks.map(({ name }) => name)).toEqual([
       ...['rules', 'agents', 'agent-lag', 'synced-proxies', 'healthy-endpoints', 'trust'],
-      ...['outlier-detection', 'retries', 'guardrails', 'schedule'],
+      ...['fault-reach', 'outlier-detection', 'retries', 'guardrails', 'schedule'],
     ]);
     expect(said(found, 'trust')).toContain('has not said what its roots are');
     expect(said(found, 'healthy-endpoints')).toBe('2 of 2 endpoints are healthy where the requests would go');
@@ -58,6 +58,17 @@ describe('the readiness of a drill', () => {
     expect([scheduled.missing, scheduled.nextStartAt]).toEqual([UNTRUSTED, '2026-11-24T12:00:00.000Z']);
     const { until: _, ...forEver } = freeze.spec;
     expect(said(open(daily, { resources: [ENOUGH, { ...freeze, spec: forEver }] }), 'schedule')).toContain('has no start');
+  });
+
+  it('names services that a fault of requests does nothing to', () => {
+    const world = drillWorldOf({ resources: [ENOUGH] });
+    const found = (fault: 'delay' | 'drop') => open({ scenario: { type: 'regionLoss', from: { region: 'east' }, fault } }, {}, world);
+    expect(said(found('delay'), 'fault-reach')).toBe('the proxies of its services can delay');
+    const shard = shardOf('east', 'reviews', ['HEALTHY']);
+    world.context.fleet.putShard('east', { ...shard, ports: shard.ports.map((port) => ({ ...port, protocol: 'tcp' })) });
+    expect(found('delay').missing).toContain('fault-reach');
+    expect(said(found('delay'), 'fault-reach')).toMatch(/^bookinfo\/reviews has no HTTP port, and fault delay does nothing/);
+    expect(found('drop').missing).toEqual(UNTRUSTED);
   });
 
   it('asks a live drill for guardrails', () => {

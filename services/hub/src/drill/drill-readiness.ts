@@ -36,6 +36,8 @@ export interface DrillFacts {
   readonly endpoints: readonly EndpointReadiness[];
   readonly trust: readonly string[];
   readonly unprotected: readonly Unprotected[];
+  /** Services by name that its fault would do nothing to. */
+  readonly unreached: readonly string[];
   /** Unix milliseconds; `never`: its schedule has no start that nothing keeps. */
   readonly nextStart: number | 'never' | undefined;
 }
@@ -60,9 +62,17 @@ const OF_REQUESTS: readonly Judge[] = [
   ({ trust }) => found('trust', 'callers and those who would answer them believe each other', trust),
 ];
 const OF_LOSSES: readonly Judge[] = [
+  faultReach,
   ({ unprotected }) => found('outlier-detection', 'what fails is ejected', of(unprotected, 'outlier-detection')),
   ({ unprotected }) => found('retries', 'what fails is tried elsewhere', of(unprotected, 'retries')),
 ];
+
+/** Delays and errors are of requests, and what nobody reads as HTTP has none. */
+function faultReach({ unreached, spec: { scenario } }: DrillFacts): ReadinessCheck {
+  const fault = scenario.fault ?? 'refuse';
+  const problem = `${listed(unreached)} ${unreached.length === 1 ? 'has' : 'have'} no HTTP port, and fault ${fault} does nothing to other ports: choose refuse or drop, or leave it out (blastRadius.exclude)`;
+  return found('fault-reach', `the proxies of its services can ${fault}`, unreached.length === 0 ? [] : [problem]);
+}
 
 function found(name: string, well: string, problems: readonly string[]): ReadinessCheck {
   return { name, ready: problems.length === 0, message: problems.length === 0 ? well : listed(problems) };

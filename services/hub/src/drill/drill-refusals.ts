@@ -22,7 +22,7 @@ export interface DrillAsked {
 }
 
 /** Rules that hold whoever names them. */
-const FIXED: ReadonlySet<string> = new Set(['known-scope', 'empty-selection', 'minimum-regions']);
+const FIXED: ReadonlySet<string> = new Set(['known-scope', 'known-destination', 'empty-selection', 'minimum-regions']);
 
 /** Every rule that refuses it; those that are overridden are not among them. */
 export function drillRefusals(
@@ -33,13 +33,41 @@ export function drillRefusals(
   const unknown = unknownPlace(plan);
   // What is not there has no services and no load.
   if (unknown !== undefined) return [unknown];
-  const found = [emptySelection(drill, plan), tooFewRegions(plan), overlap(plan), tooMuch(plan), short(plan), guarded(drill, plan, asked)];
+  const found = [
+    ...[unknownDestination(drill, plan), emptySelection(drill, plan), tooFewRegions(plan), overlap(plan), tooMuch(plan), short(plan)],
+    ...[unknownFreeze(drill, asked.context), guarded(drill, plan, asked)],
+  ];
   return found.filter((refusal) => refusal !== undefined).filter(({ rule }) => FIXED.has(rule) || !asked.overrides.includes(rule));
 }
 
 function unknownPlace({ course: { scope }, world, clusters }: DrillPlan): Refusal | undefined {
   if (scope !== undefined) return unknownScope({ scope }, world);
   return clusters.length > 0 ? undefined : { rule: 'known-scope', message: 'there is no cluster' };
+}
+
+/** What goes to nowhere, or to what is drained, would go elsewhere than it was said. */
+function unknownDestination(drill: Resource, { clusters, world: { places } }: DrillPlan): Refusal | undefined {
+  const { to = [] } = (drill.spec as DrillSpec).scenario;
+  const left = places.filter(({ cluster }) => !clusters.includes(cluster));
+  const wrong = to.find(({ region, cluster }) => !left.some((place) => place.cluster === cluster || place.region === region));
+  if (wrong === undefined) return undefined;
+  const regions = [...new Set(left.map(({ region }) => region))].sort().join(', ');
+  return {
+    rule: 'known-destination',
+    message: `scenario.to names ${scopeName(wrong)}, and there is none outside of what is drained; there are the regions ${regions}`,
+  };
+}
+
+/** A Freeze that is not there would freeze nothing, and nobody would see it. */
+function unknownFreeze(drill: Resource, { distribution }: FleetContext): Refusal | undefined {
+  const { freezeRefs = [] } = drill.spec as DrillSpec;
+  const known = new Set(
+    (distribution.desired?.resources ?? []).flatMap(({ kind, metadata }) => (kind === 'Freeze' ? [metadata.name] : [])),
+  );
+  const missing = freezeRefs.find((name) => !known.has(name));
+  return missing === undefined
+    ? undefined
+    : { rule: 'known-freeze', message: `freezeRefs names ${missing}, and there is no Freeze of that name: hawser freeze list` };
 }
 
 /** A selection that selects nothing would pass whatever happens. */
@@ -96,7 +124,10 @@ function guarded(drill: Resource, plan: DrillPlan, asked: DrillAsked & { readonl
   const services = [...plan.selection.services];
   const answer = permitIn(
     context,
-    { ...{ verb: 'drill', urgency, services, overrides, self }, from: placesOf(plan, context) },
+    {
+      ...{ verb: 'drill', urgency, services, overrides, self, freezes: (drill.spec as DrillSpec).freezeRefs ?? [] },
+      from: placesOf(plan, context),
+    },
     { underWay: drainMoves(context) },
   );
   return answer.allowed ? undefined : { rule: answer.rule, message: answer.message };

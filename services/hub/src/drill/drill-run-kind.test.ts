@@ -233,6 +233,35 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     expect(items.map(({ spec }) => spec)).toEqual([expect.objectContaining({ trigger: 'schedule', mode: 'dryRun', drill: 'lose-west' })]);
   });
 
+  it('is not made for a time before its schedule was written as it is now', async () => {
+    const [past, never] = [{ cron: '* * * * *' }, { cron: '0 0 29 2 *' }];
+    await create(drillOf({ schedule: never, mode: 'dryRun' }));
+    await querySql(dsn, "UPDATE resources SET created_at = created_at - interval '2 hours' WHERE kind = 'Drill'");
+    await querySql(dsn, "UPDATE history SET at = at - interval '2 hours' WHERE kind = 'Drill'");
+    const put = async (schedule: object, more: object = {}): Promise<void> => {
+      const { body } = await hub.call('GET', `${DRILLS}/lose-west`);
+      const spec = { ...drillOf({ schedule, mode: 'dryRun', ...more }).spec };
+      expect((await hub.call('PUT', `${DRILLS}/lose-west`, { ...body, spec })).body.message).toBeUndefined();
+      await answer();
+    };
+    const made = async (now: number): Promise<number> => {
+      const schedule = new DrillSchedule(led.database, { context: { ...led.context, now: () => now }, operations: led.operations(), log });
+      await schedule.look();
+      return (await hub.call('GET', RUNS)).body.items?.length ?? 0;
+    };
+    const before = Date.now();
+    await put(past);
+    expect(await made(before)).toBe(0);
+    const next = Date.now() + 60_000;
+    // What else of the drill is written meanwhile does not take the time away that came.
+    await put(past, { objectives: { rto: '31s' } });
+    expect(await made(next)).toBe(1);
+    await put(past, { suspend: true });
+    const suspended = Date.now();
+    await put(past);
+    expect(await made(suspended)).toBe(1);
+  });
+
   it('gives way to what people do by hand', async () => {
     await create(drillOf({ plan: { hold: '1h' } }));
     await led.lead();

@@ -1,7 +1,10 @@
 /** Runs in PostgreSQL: what is made at once elsewhere is seen too. */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { DrillSpec } from '@hawser/model/drill.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
+import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
-import { history, operations } from '../db/schema.ts';
+import { history, operations, type ResourceRow } from '../db/schema.ts';
 
 /** Key of the lock under which runs are made one after the other. */
 const LOCK = 4_711_031;
@@ -31,4 +34,31 @@ export async function wasMade(tx: Statements, of: { readonly drill: string; read
     .where(and(eq(history.kind, 'DrillRun'), isOf))
     .limit(1);
   return found !== undefined;
+}
+
+/** Writes of a drill that are looked through: a plan that is written more often than that in an hour is not waited for. */
+const MOST_WRITES = 100;
+
+/**
+ * Since when a drill comes at the times that its schedule says now, Unix milliseconds: what it said before does not count, nor the time in
+ * which it was suspended.
+ */
+export async function scheduledSince(tx: Statements, { name, uid, spec, createdAt }: ResourceRow): Promise<number> {
+  const writes = await tx
+    .select({ at: history.at, resource: history.resource })
+    .from(history)
+    .where(and(eq(history.kind, 'Drill'), eq(history.name, name)))
+    .orderBy(desc(history.revision))
+    .limit(MOST_WRITES);
+  const now = timesOf(spec);
+  const other = writes.findIndex(
+    ({ resource }: { readonly resource: Resource }) => resource.metadata.uid !== uid || timesOf(resource.spec) !== now,
+  );
+  const first = writes[(other === -1 ? writes.length : other) - 1];
+  return (first?.at ?? createdAt).getTime();
+}
+
+function timesOf(spec: unknown): string {
+  const { schedule, suspend = false } = spec as Partial<DrillSpec>;
+  return suspend || schedule === undefined ? '' : canonicalJson([schedule.cron, schedule.timeZone ?? 'UTC']);
 }

@@ -1,64 +1,12 @@
 /** Runs of drills, case by case: what begins them, what moves them on, what ends them. */
-import { unchecked } from '@hawser/model/check-verdict.ts';
 import type { DrillSpec } from '@hawser/model/drill.ts';
 import { drillCourse } from '@hawser/model/drill-course.ts';
 import { describe, expect, it } from 'vitest';
-import { commanded, type DrillCommand } from './drill-commands.ts';
 import { dueTime } from './drill-due.ts';
-import { advance, type DrillState, type RunPlan, started } from './drill-state.ts';
-import type { RunCheck, RunEvidence } from './run-evidence.ts';
+import { advance, type DrillState, type RunPlan } from './drill-state.ts';
+import { begin, check, DRAIN, evidence, follow, GOOD, holding, injecting, NOW, planOf, SPEC, say, TAKEN } from './drill-state-fixture.ts';
+import type { RunEvidence } from './run-evidence.ts';
 import { formOf } from './run-form.ts';
-
-const NOW = Date.parse('2026-11-24T10:00:00Z');
-const SPEC: DrillSpec = {
-  scenario: { type: 'regionLoss', from: { region: 'west' } },
-  objectives: { rto: '5s' },
-  blastRadius: { services: { names: ['shop/cart'] } },
-  plan: { hold: '60s', maxDuration: '10m' },
-};
-const DRAIN: DrillSpec = {
-  ...SPEC,
-  scenario: { type: 'drain', from: { region: 'west' } },
-  plan: {
-    steps: [{ percent: 50, hold: '10s' }, { percent: 100 }],
-    hold: '60s',
-    restoreSteps: [{ percent: 50, hold: '10s' }, { percent: 100 }],
-  },
-};
-const planOf = (spec: DrillSpec = SPEC, changes: Partial<RunPlan> = {}): RunPlan => ({
-  ...{ course: drillCourse({ ...spec, approvals: { required: 0 } }), mode: 'live', trigger: 'manual', overrides: [] },
-  ...changes,
-});
-const ALL = { complete: true, expected: 4, acked: 4, waitingFor: [], disconnected: [] };
-const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvidence => ({
-  ...{ now: NOW + seconds * 1_000, clock: seconds * 1_000, rollout: ALL, refusal: undefined, unready: undefined, busy: undefined },
-  unmeasured: undefined,
-  ...{
-    preemptedBy: undefined,
-    lapsedIn: [],
-    checks: [],
-    residual: { kind: 'idle' },
-    services: ['shop/cart'],
-    clusters: ['west'],
-    revision: 7,
-  },
-  measuredUntil: NOW + 3_600_000,
-  recovery: GOOD(),
-  ...changes,
-});
-const check = (verdict: RunCheck['state']['verdict'], changes: Partial<RunCheck> = {}): RunCheck => ({
-  ...{ role: 'guardrail', when: ['before', 'during', 'after'] },
-  state: { ...unchecked({ name: 'errors', action: 'abort' }), verdict, message: 'so it is' },
-  ...changes,
-});
-const begin = (plan: RunPlan): DrillState => started(plan, evidence(0), 'alice');
-/** On from a state, a look at each of these times, with what is so then. */
-const follow = (state: DrillState, plan: RunPlan, looks: readonly (readonly [number, Partial<RunEvidence>?])[]): DrillState =>
-  looks.reduce((now, [seconds, changes]) => advance(now, plan, evidence(seconds, changes)), state);
-const injecting = (plan: RunPlan): DrillState => follow(begin(plan), plan, [[0], [0]]);
-const holding = (plan: RunPlan): DrillState => follow(injecting(plan), plan, [[1]]);
-const say = (state: DrillState, command: DrillCommand, actor: string, [seconds, plan]: readonly [number, RunPlan], reason?: string) =>
-  commanded(state, command, { by: { actor, reason }, plan, evidence: evidence(seconds) });
 
 describe('a loss', () => {
   it('goes through all phases, and what agents get with it', () => {
@@ -165,7 +113,7 @@ describe('a loss', () => {
   });
 
   it('goes back when proxies do not take it, or it takes too long', () => {
-    const some = { rollout: { ...ALL, complete: false, acked: 3, waitingFor: ['west'] } };
+    const some = { rollout: { ...TAKEN, complete: false, acked: 3, waitingFor: ['west'] } };
     const late = follow(injecting(planOf()), planOf(), [
       [59, some],
       [60, some],
@@ -187,7 +135,7 @@ describe('a loss', () => {
   });
 
   it('is over when the proxies have it back, or says who has not', () => {
-    const some = { rollout: { ...ALL, complete: false, acked: 1 } };
+    const some = { rollout: { ...TAKEN, complete: false, acked: 1 } };
     const back = follow(holding(planOf()), planOf(), [[61], [360, some]]);
     expect(back.phase).toBe('Restoring');
     expect(follow(back, planOf(), [[361, some]])).toMatchObject({
@@ -197,18 +145,6 @@ describe('a loss', () => {
     });
   });
 });
-
-function GOOD(): NonNullable<RunEvidence['recovery']> {
-  return {
-    recoveredAt: NOW + 1_500,
-    firstFailureAt: NOW + 1_000,
-    detectedAt: undefined,
-    requests: 10_000,
-    failed: 1,
-    unknownSeconds: 0,
-    resolutionMs: 1_000,
-  };
-}
 
 describe('a drain', () => {
   const plan = planOf(DRAIN);
@@ -229,7 +165,7 @@ describe('a drain', () => {
     const away = follow(injecting(plan), plan, [[1], [11], [12]]);
     const there = { residual: { kind: 'observed', percent: 5 } } as const;
     expect(follow(away, plan, [[13, there]])).toMatchObject({ phase: 'Shifting', percent: 100 });
-    expect(say(away, 'abort', 'bob', [13, plan])).toMatchObject({ phase: 'Restoring', percent: 0, outcome: 'Aborted' });
+    expect(say(away, 'abort', { actor: 'bob', at: 13, plan })).toMatchObject({ phase: 'Restoring', percent: 0, outcome: 'Aborted' });
     const stepping = follow(away, plan, [[13], [73]]);
     expect(stepping).toMatchObject({ phase: 'Restoring', percent: 50 });
     expect(follow(stepping, plan, [[74, { checks: [check('failed')] }]])).toMatchObject({
@@ -249,7 +185,7 @@ describe('a partition', () => {
   it('is for the clusters that it was resolved to, and goes on without their answer', () => {
     const spec: DrillSpec = { ...SPEC, scenario: { type: 'busPartition', from: { region: 'west' } } };
     const plan = planOf(spec);
-    const silent = { rollout: { ...ALL, complete: false, acked: 0, expected: 0 } };
+    const silent = { rollout: { ...TAKEN, complete: false, acked: 0, expected: 0 } };
     const state = injecting(plan);
     expect(formOf('r', spec, state)).toEqual({ run: 'r', lease: '60s', partition: { clusters: ['west'], from: 'bus' } });
     expect(follow(state, plan, [[9, silent]]).phase).toBe('Injecting');
@@ -263,44 +199,48 @@ describe('consent', () => {
 
   it('is given by as many as must, and not by who asked', () => {
     expect(waiting.phase).toBe('AwaitingApproval');
-    expect(say(waiting, 'approve', 'alice', [1, plan])).toMatch(/does not consent to it/);
-    const once = say(waiting, 'approve', 'bob', [1, plan]) as DrillState;
-    expect(say(once, 'approve', 'bob', [2, plan])).toMatch(/each counts once/);
+    expect(say(waiting, 'approve', { actor: 'alice', at: 1, plan })).toMatch(/does not consent to it/);
+    const once = say(waiting, 'approve', { actor: 'bob', at: 1, plan }) as DrillState;
+    expect(say(once, 'approve', { actor: 'bob', at: 2, plan })).toMatch(/each counts once/);
     expect(follow(once, plan, [[2]]).phase).toBe('AwaitingApproval');
-    const twice = say(once, 'approve', 'carol', [3, plan]) as DrillState;
+    const twice = say(once, 'approve', { actor: 'carol', at: 3, plan }) as DrillState;
     expect(follow(twice, plan, [[4]])).toMatchObject({ phase: 'Preflight', approvals: [{ by: 'bob' }, { by: 'carol' }] });
     const self: RunPlan = { ...plan, course: drillCourse({ ...SPEC, approvals: { allowSelf: true } }) };
-    expect(say(waiting, 'approve', 'alice', [1, self])).toMatchObject({ approvals: [{ by: 'alice', verdict: 'approved' }] });
+    expect(say(waiting, 'approve', { actor: 'alice', at: 1, plan: self })).toMatchObject({
+      approvals: [{ by: 'alice', verdict: 'approved' }],
+    });
   });
 
   it('comes in time or not at all', () => {
-    expect(say(waiting, 'approve', 'bob', [3_600, plan])).toMatch(/expiresAfter/);
+    expect(say(waiting, 'approve', { actor: 'bob', at: 3_600, plan })).toMatch(/expiresAfter/);
     expect(follow(waiting, plan, [[3_599]]).phase).toBe('AwaitingApproval');
     expect(follow(waiting, plan, [[3_600]])).toMatchObject({
       phase: 'Done',
       outcome: 'Skipped',
       message: expect.stringContaining('0 of 2'),
     });
-    expect(say(waiting, 'deny', 'bob', [1, plan], 'not today')).toMatchObject({
+    expect(say(waiting, 'deny', { actor: 'bob', at: 1, plan, reason: 'not today' })).toMatchObject({
       phase: 'Done',
       outcome: 'Skipped',
       message: 'bob denied it: not today',
     });
-    expect(say(holding(planOf()), 'approve', 'bob', [2, planOf()])).toMatch(/nobody is asked/);
+    expect(say(holding(planOf()), 'approve', { actor: 'bob', at: 2, plan: planOf() })).toMatch(/nobody is asked/);
   });
 });
 
 describe('people', () => {
   it('abort at any moment, and write notes until it is over', () => {
     const plan = planOf();
-    expect(say(begin(plan), 'abort', 'bob', [0, plan])).toMatchObject({ phase: 'Done', outcome: 'Aborted' });
-    const back = say(holding(plan), 'abort', 'bob', [2, plan], 'enough') as DrillState;
+    expect(say(begin(plan), 'abort', { actor: 'bob', at: 0, plan })).toMatchObject({ phase: 'Done', outcome: 'Aborted' });
+    const back = say(holding(plan), 'abort', { actor: 'bob', at: 2, plan, reason: 'enough' }) as DrillState;
     expect(back).toMatchObject({ phase: 'Restoring', outcome: 'Aborted', message: 'bob aborted it: enough' });
-    expect(say(back, 'abort', 'bob', [3, plan])).toMatch(/goes back already/);
-    expect(say(back, 'note', 'bob', [3, plan])).toMatch(/needs a text/);
-    expect(say(back, 'note', 'bob', [3, plan], 'all calm')).toMatchObject({ notes: [{ by: 'bob', text: 'all calm' }] });
+    expect(say(back, 'abort', { actor: 'bob', at: 3, plan })).toMatch(/goes back already/);
+    expect(say(back, 'note', { actor: 'bob', at: 3, plan })).toMatch(/needs a text/);
+    expect(say(back, 'note', { actor: 'bob', at: 3, plan, reason: 'all calm' })).toMatchObject({
+      notes: [{ by: 'bob', text: 'all calm' }],
+    });
     const over = follow(back, plan, [[3], [4]]);
-    expect(say(over, 'note', 'bob', [5, plan], 'late')).toMatch(/report is signed/);
+    expect(say(over, 'note', { actor: 'bob', at: 5, plan, reason: 'late' })).toMatch(/report is signed/);
   });
 });
 

@@ -4,7 +4,7 @@ import type { DrillCourse } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import type { DrillPhase, DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { KeptSeconds } from './kept-seconds.ts';
-import { failedCheck, type KeptChecks, unsettledCheck } from './run-checks.ts';
+import { blocked, failedCheck, type KeptChecks, unsettledCheck } from './run-checks.ts';
 import type { RunEvidence } from './run-evidence.ts';
 import { goneOn, isInForce, turnedBack } from './run-progress.ts';
 
@@ -63,6 +63,10 @@ export interface DrillState {
   /** The newest revision when it began: what was written later, by hand, goes before it. */
   readonly sinceRevision: number;
   readonly marks: RunMarks;
+  /** Of drains: requests/s that the places bore of each service when it began, by `borneKey`. */
+  readonly baseline?: Readonly<Record<string, number>>;
+  /** Who asked for the way back, where that is waited for. */
+  readonly restoreAskedBy?: string;
   readonly approvals: readonly DrillApproval[];
   readonly notes: readonly { readonly by: string; readonly at: string; readonly text: string }[];
   readonly phases: readonly { readonly phase: DrillPhase; readonly at: string }[];
@@ -155,6 +159,8 @@ function looked(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillS
     const outcome = CAPACITY.has(refusal.rule) ? 'CapacityCheckFailed' : 'Skipped';
     return ended(state, outcome, { ...evidence, why: `${refusal.message} (rule ${refusal.rule})` });
   }
+  const kept = blocked(evidence.checks);
+  if (kept !== undefined) return ended(state, 'Skipped', { ...evidence, why: `${kept} (rule blockers)` });
   const failed = failedCheck(evidence.checks, 'before');
   if (failed !== undefined)
     return ended(state, 'Skipped', { ...evidence, why: `all was not well before it: ${failed} (rule steady-state)` });
@@ -190,7 +196,10 @@ function begun(state: DrillState, { course, mode }: RunPlan, evidence: RunEviden
   if (course.type !== 'drain')
     return entered(marked, 'Injecting', { ...evidence, detail: `${services.length} services in ${clusters.join(', ')}` });
   const percent = course.steps[0]?.percent ?? 100;
-  return entered({ ...marked, step: 0, percent, stepClock: clock }, 'Shifting', { ...evidence, detail: `${percent} %` });
+  return entered({ ...marked, step: 0, percent, stepClock: clock, baseline: evidence.baseline }, 'Shifting', {
+    ...evidence,
+    detail: `${percent} %`,
+  });
 }
 
 /** What ends a run, and why. */

@@ -25,11 +25,15 @@ export function scheduledDrill(drill: Resource, context: FleetContext): Schedule
     ...{ name: drill.metadata.name, mode, suspended: suspend, schedule, scope: scopeName(scope) },
     ...{ deadlineMs: startingDeadlineMs, longestMs: maxDurationMs, approvals: approvals.required },
     windows: (allowed ?? blocked ?? dates) ? times : undefined,
-    freezes: freezesFor({ scope, blastRadius: spec.blastRadius }, context),
+    freezes: freezesFor({ scope, blastRadius: spec.blastRadius }, context, spec.freezeRefs),
   };
 }
 
-function freezesFor(target: Parameters<typeof selectionOf>[0], context: FleetContext): readonly Named<FreezeSpec>[] {
+function freezesFor(
+  target: Parameters<typeof selectionOf>[0],
+  context: FleetContext,
+  named: readonly string[] = [],
+): readonly Named<FreezeSpec>[] {
   const { desired } = context.distribution;
   const { services } = selectionOf(target, drainWorld(context, []));
   const members = target.scope === undefined ? (desired?.members ?? []) : membersIn(context, { scope: target.scope });
@@ -37,5 +41,9 @@ function freezesFor(target: Parameters<typeof selectionOf>[0], context: FleetCon
   const freezes = (desired?.resources ?? []).filter(({ kind }) => kind === 'Freeze');
   return freezes
     .map(({ metadata, spec }) => ({ name: metadata.name, spec: spec as FreezeSpec }))
-    .filter(({ spec }) => isInScope(spec.scope, { verb: 'drill', from, services }, (name) => context.fleet.cluster(name)?.member.region));
+    .filter(
+      ({ name, spec }) =>
+        named.includes(name) ||
+        isInScope(spec.scope, { verb: 'drill', from, services }, (cluster) => context.fleet.cluster(cluster)?.member.region),
+    );
 }

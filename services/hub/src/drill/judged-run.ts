@@ -8,6 +8,7 @@ import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import { isFrozen } from '@hawser/model/freeze.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Refusal, Residual, RolloutEvidence } from '../drain/drain-evidence.ts';
+import { loadBorne } from '../drain/drain-forecast.ts';
 import { percentInForce } from '../drain/drain-world.ts';
 import { residualOf } from '../drain/residual.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
@@ -27,6 +28,7 @@ import { isInForce } from './run-progress.ts';
 import type { RecordQuestion, RunRecord } from './run-record.ts';
 import { recoveryOf } from './run-recovery.ts';
 import type { RunAccount } from './run-report.ts';
+import { returnRefusal } from './run-return.ts';
 
 /** What runs are judged with. */
 export interface RunJudgeParts {
@@ -38,7 +40,7 @@ export interface RunJudgeParts {
 }
 
 /** Readiness without which nothing begins; the rest is what a drill may be there to find. */
-const NEEDED: ReadonlySet<string> = new Set(['agents', 'agent-lag', 'synced-proxies', 'endpoints', 'trust']);
+const NEEDED: ReadonlySet<string> = new Set(['agents', 'agent-lag', 'synced-proxies', 'healthy-endpoints', 'trust', 'fault-reach']);
 
 /** The Drill that a run is of, as it was when the run was made. */
 export function drillOf({ apiVersion, spec }: Resource): Resource {
@@ -112,6 +114,17 @@ export class JudgedRun implements RunEvidence {
     if (this.#context.distribution.desired === undefined) return 'the hub has not read yet what there is';
     const facts = drillFacts(drillOf(this.#run), { context: this.#context, traffic: this.#parts.traffic });
     return readinessChecks(facts).find(({ name, ready }) => NEEDED.has(name) && !ready)?.message;
+  }
+
+  /** Of a drain, as a Drain is asked on its way back: whether what gets traffic again speaks, is healthy, and has room for it. */
+  get returning(): Refusal | undefined {
+    const state = this.#state;
+    if (state === undefined) return undefined;
+    return returnRefusal(this.#run, state, { context: this.#context, traffic: this.#parts.traffic });
+  }
+
+  get baseline(): Readonly<Record<string, number>> {
+    return loadBorne(this.#parts.traffic(), this.services, new Set(this.clusters));
   }
 
   get busy(): string | undefined {

@@ -22,6 +22,14 @@ export function unsettledCheck(checks: readonly RunCheck[], when: CheckWhen): st
   return open === undefined ? undefined : wordsOf(open);
 }
 
+/** What keeps a run from beginning now, by its own word; undefined: nothing does. */
+export function blocked(checks: readonly RunCheck[]): string | undefined {
+  return failedCheck(
+    checks.filter(({ role }) => role === 'blocker'),
+    'before',
+  );
+}
+
 /** A guardrail, or a steady state that counts during the run, that ends it. A pause would keep what fails in force, so there is none. */
 export function tripped(checks: readonly RunCheck[]): string | undefined {
   const words = failedCheck(checks, 'during');
@@ -40,7 +48,8 @@ function checksOf(checks: readonly RunCheck[], when: CheckWhen): readonly RunChe
   return checks.filter((check) => check.when.includes(when));
 }
 
+const WORDS = { guardrail: 'guardrail', steadyState: 'steady state', blocker: 'blocker', objective: 'objective' } as const;
+
 function wordsOf({ role, state: { name, verdict, message } }: RunCheck): string {
-  const kind = role === 'guardrail' ? 'guardrail' : 'steady state';
-  return `the ${kind} ${name} is ${verdict}${message === '' ? '' : `: ${message}`}`;
+  return `the ${WORDS[role]} ${name} is ${verdict}${message === '' ? '' : `: ${message}`}`;
 }

@@ -3,7 +3,7 @@ import type { CheckState } from '@hawser/model/check-verdict.ts';
 import type { Refusal, Residual, RolloutEvidence } from '../drain/drain-evidence.ts';
 
 /** What a check of a drill is for. */
-export type CheckRole = 'steadyState' | 'guardrail';
+export type CheckRole = 'steadyState' | 'guardrail' | 'blocker' | 'objective';
 /** When it counts. */
 export type CheckWhen = 'before' | 'during' | 'after';
 
@@ -44,6 +44,10 @@ export interface RunEvidence {
   readonly unmeasured: string | undefined;
   /** What is not ready, and may yet be. */
   readonly unready: string | undefined;
+  /** Of drains: why the traffic may not take its next step back. */
+  readonly returning: Refusal | undefined;
+  /** Of drains: requests/s that the places bear of each service now, by `borneKey`. */
+  readonly baseline: Readonly<Record<string, number>>;
   /** Another run that is under way. */
   readonly busy: string | undefined;
   /** Whom it gives way to: what people do by hand, or an emergency, with the same services. */

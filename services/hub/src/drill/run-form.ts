@@ -11,10 +11,11 @@ export function formOf(run: string, plan: DrillSpec, state: DrillState): DrillFo
   const { holdMs } = drillCourse(plan);
   const { phase, percent, services, clusters } = state;
   const base = { run, lease: DRILL_LEASE };
-  const { type, from } = scenario;
+  const { type, from, to } = scenario;
   if (type === 'drain') {
     if (percent === 0 || from === undefined) return undefined;
-    return { ...base, divert: { scope: from, services: { names: [...services] }, percent, panicMode: 'spread' } };
+    const destinations = to === undefined ? {} : { destinations: to };
+    return { ...base, divert: { scope: from, services: { names: [...services] }, percent, panicMode: 'spread', ...destinations } };
   }
   if (phase !== 'Injecting' && phase !== 'Holding') return undefined;
   if (isLoss(type))

@@ -29,11 +29,11 @@ export function isInForce({ phase }: Pick<DrillState, 'phase'>): boolean {
 /** One step of a run by which something is in force. */
 export function goneOn(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
   if (state.phase === 'Restoring') return restored(withBack(state, evidence), plan, evidence);
-  const reason = givesUp(state, plan.course, evidence);
+  const reason = givesUp(state, plan, evidence);
   if (reason !== undefined) return turnedBack(state, reason.outcome, { ...evidence, why: reason.why });
   const marked = withSight(withAcks(state, evidence), plan.course, evidence);
   if (state.phase === 'Injecting') return injected(marked, plan.course, evidence);
-  return state.phase === 'Shifting' ? shifted(marked, plan.course, evidence) : held(marked, plan.course, evidence);
+  return state.phase === 'Shifting' ? shifted(marked, plan.course, evidence) : held(marked, plan, evidence);
 }
 
 /** Goes back at once: what fails is whole again with this state, and a drain has no steps on this way. */
@@ -50,7 +50,7 @@ interface Reason {
 }
 
 /** Why it does not go on; undefined when it does. */
-function givesUp(state: DrillState, { maxDurationMs }: DrillCourse, evidence: RunEvidence): Reason | undefined {
+function givesUp(state: DrillState, plan: RunPlan, evidence: RunEvidence): Reason | undefined {
   const { preemptedBy, lapsedIn, clock, checks } = evidence;
   if (preemptedBy !== undefined) return { outcome: 'Interrupted', why: `${preemptedBy} goes before it (rule precedence)` };
   const guarded = tripped(checks);
@@ -59,7 +59,8 @@ function givesUp(state: DrillState, { maxDurationMs }: DrillCourse, evidence: Ru
   if (isBlind !== undefined) return { outcome: 'Aborted', why: `${isBlind} for too long (rule guardrails)` };
   if (lapsedIn.length > 0)
     return { outcome: 'Aborted', why: `lease lapsed: ${lapsedIn.join(', ')} heard of no hub for too long (rule lease)` };
-  if (clock - (state.beganClock ?? clock) >= maxDurationMs)
+  // Traffic is not sent back to what is not ready for it because it is late.
+  if (isLate(state, plan, evidence) && !(isHeldLongEnough(state, plan, evidence) && notReady(plan, evidence) !== undefined))
     return { outcome: 'Aborted', why: 'it took longer than it may (rule max-duration)' };
   return undefined;
 }
@@ -128,12 +129,50 @@ function onStep(state: DrillState, percent: number, { clock, now }: RunEvidence)
 }
 
 /** Everything is as it is to be; then it goes back, a drain in steps. */
-function held(state: DrillState, { type, holdMs, restoreSteps }: DrillCourse, evidence: RunEvidence): DrillState {
-  if (evidence.clock - state.phaseClock < holdMs) return state;
+function held(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
+  if (!isHeldLongEnough(state, plan, evidence)) return state;
+  const kept = notReady(plan, evidence);
+  if (kept !== undefined) return keptAway(state, plan, { ...evidence, why: kept });
+  const { type, restoreSteps } = plan.course;
   const { ackedClock: _acked, ...rest } = state;
   const marks = { ...state.marks, restoringAt: evidence.now };
   const percent = type === 'drain' ? 100 - (restoreSteps[0]?.percent ?? 100) : 0;
-  return entered({ ...rest, marks, percent, step: 0, stepClock: evidence.clock }, 'Restoring', { ...evidence, detail: 'its time is over' });
+  return entered({ ...rest, marks, percent, step: 0, stepClock: evidence.clock }, 'Restoring', {
+    ...evidence,
+    detail: restoreDetail(state),
+  });
+}
+
+function restoreDetail({ restoreAskedBy }: DrillState): string {
+  return restoreAskedBy === undefined ? 'its time is over' : `${restoreAskedBy} asked for it`;
+}
+
+/** Whether nothing but readiness keeps it from going back: its time is over, and it was asked for where that is waited for. */
+export function isHeldLongEnough(
+  { phase, phaseClock, restoreAskedBy }: DrillState,
+  { course: { holdMs, restore } }: RunPlan,
+  { clock }: Pick<RunEvidence, 'clock'>,
+): boolean {
+  return phase === 'Holding' && clock - phaseClock >= holdMs && (!restore.isManual || restoreAskedBy !== undefined);
+}
+
+/** Why the traffic of a drain does not take its next step back. */
+export function notReady({ course: { type, restore } }: RunPlan, evidence: Pick<RunEvidence, 'returning'>): string | undefined {
+  if (type !== 'drain' || !restore.requireReadiness) return undefined;
+  const { returning } = evidence;
+  return returning === undefined ? undefined : `${returning.message} (rule ${returning.rule})`;
+}
+
+function isLate({ beganClock }: DrillState, { course: { maxDurationMs } }: RunPlan, { clock }: Pick<RunEvidence, 'clock'>): boolean {
+  return clock - (beganClock ?? clock) >= maxDurationMs;
+}
+
+/** It stays away until there is readiness, or somebody aborts it; beyond its time that is a failure, and told. */
+function keptAway(state: DrillState, plan: RunPlan, { why, now, clock }: EndOfRun): DrillState {
+  if (state.outcome !== undefined || !isLate(state, plan, { clock })) return state;
+  const message = `it could not come back in time: ${why}`;
+  const event = { at: new Date(now).toISOString(), event: 'NotReady', detail: why };
+  return { ...state, outcome: 'Failed', message, timeline: [...state.timeline, event] };
 }
 
 /** Notes that what goes back has arrived. */
@@ -150,30 +189,36 @@ function restored(state: DrillState, plan: RunPlan, evidence: RunEvidence): Dril
     if (preemptedBy !== undefined)
       return turnedBack(state, 'Interrupted', { ...evidence, why: `${preemptedBy} goes before it (rule precedence)` });
     if (failed !== undefined) return turnedBack(state, 'Aborted', { ...evidence, why: `${failed} (rule guardrails)` });
-    return steppedBack(state, plan.course, evidence);
+    return steppedBack(state, plan, evidence);
   }
   const waited = clock - state.stepClock;
-  if (state.ackedClock === undefined) return waited < SETTLE_MS ? state : done(state, plan, { ...evidence, isLate: true });
+  if (state.ackedClock === undefined) return waited < SETTLE_MS ? state : unconfirmed(state, evidence);
   if (evidence.measuredUntil < (state.marks.restoredAt ?? evidence.now) && waited < MEASURE_MS) return state;
   const isOpen = failedCheck(checks, 'after') === undefined && unsettledCheck(checks, 'after') !== undefined;
   // What was given up is over when everything is as it was; what went well shows that all is well after it, too.
   return state.outcome === undefined && isOpen && waited < SETTLE_MS ? state : done(state, plan, evidence);
 }
 
-function steppedBack(state: DrillState, { restoreSteps }: DrillCourse, evidence: RunEvidence): DrillState {
+function steppedBack(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
   const { clock } = evidence;
+  const { restoreSteps } = plan.course;
   if (state.ackedClock === undefined) return clock - state.stepClock < ACK_TIMEOUT_MS ? state : unacknowledged(state, evidence);
   if (clock - state.ackedClock < (restoreSteps[state.step]?.holdMs ?? 0)) return state;
+  const kept = notReady(plan, evidence);
+  if (kept !== undefined) return keptAway(state, plan, { ...evidence, why: kept });
   return onStep(state, 100 - (restoreSteps[state.step + 1]?.percent ?? 100), evidence);
 }
 
-function done(state: DrillState, plan: RunPlan, evidence: RunEvidence & { readonly isLate?: boolean }): DrillState {
+/** Over, though not every proxy has said that it is as it was. */
+function unconfirmed(state: DrillState, evidence: RunEvidence): DrillState {
+  const { outcome = 'Failed', message = '' } = state;
+  const { expected, acked } = evidence.rollout;
+  const why = `${acked} of ${expected} proxies are known to be as before; the others get it when they speak again`;
+  return ended(state, outcome, { ...evidence, why: message === '' ? why : `${message}; ${why}` });
+}
+
+function done(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
   const { outcome, message = '' } = state;
-  if (evidence.isLate === true) {
-    const { expected, acked } = evidence.rollout;
-    const why = `${acked} of ${expected} proxies are known to be as before; the others get it when they speak again`;
-    return ended(state, outcome ?? 'Failed', { ...evidence, why: message === '' ? why : `${message}; ${why}` });
-  }
   if (outcome !== undefined) return ended(state, outcome, { ...evidence, why: message });
   const verdict = judged(state, plan, evidence);
   return ended(state, verdict.outcome, { ...evidence, why: verdict.why });

@@ -6,6 +6,7 @@ import { digestOf } from '@hawser/model/drill-report.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { givenOf } from './drill-guardrails.ts';
 import { scopeName } from './drill-selection.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
 import type { Recovery, RunCheck } from './run-evidence.ts';
@@ -136,8 +137,7 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 }
 
 function checksOf({ run, checks }: RunAccount): DrillEvidence['checks'] {
-  const { guardrails = [], steadyState = [] } = (run.spec as DrillRunSpec).plan;
-  const specs = new Map([...guardrails, ...steadyState].map((spec) => [spec.name, spec]));
+  const specs = new Map(givenOf(run.spec as DrillRunSpec).map(({ spec }) => [spec.name, spec]));
   return checks.flatMap(({ role, when, state: { name, verdict, message, samples } }) => {
     const spec = specs.get(name);
     if (spec === undefined) return [];

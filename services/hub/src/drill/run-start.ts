@@ -10,7 +10,7 @@ import { notFound, StatusError } from '../http/status.ts';
 import type { Operations } from '../operations/operations.ts';
 import { newRow, resourceOf } from '../resource/resource-row.ts';
 import { findRow, recordWrite } from '../resource/resource-store.ts';
-import { lockRuns, runUnderWay, wasMade } from './drill-run-store.ts';
+import { lockRuns, runUnderWay, scheduledSince, wasMade } from './drill-run-store.ts';
 
 /** Who wants a run, and how. */
 export interface RunRequest extends Pick<DrillRunSpec, 'trigger' | 'reason' | 'overrides' | 'scheduledAt'> {
@@ -48,14 +48,15 @@ export async function makeRun(tx: Transaction, operated: Operations, request: Ru
   return run.metadata.name;
 }
 
-/** Makes the run for a time of a schedule; undefined when there was one already, or the drill is gone. */
+/** Makes the run for a time of a schedule; undefined when there was one already, the schedule was written after that time, or the drill is gone. */
 export async function makeScheduledRun(
   tx: Transaction,
   operated: Operations,
   { drill, scheduledAt, now }: { readonly drill: string; readonly scheduledAt: string; readonly now: number },
 ): Promise<string | undefined> {
   await lockRuns(tx);
-  if ((await findRow(tx, { kind: 'Drill', namespace: '', name: drill })) === undefined) return undefined;
+  const row = await findRow(tx, { kind: 'Drill', namespace: '', name: drill });
+  if (row === undefined || Date.parse(scheduledAt) <= (await scheduledSince(tx, row))) return undefined;
   if (await wasMade(tx, { drill, scheduledAt })) return undefined;
   return await makeRun(tx, operated, { drill, trigger: 'schedule', actor: 'hub', scheduledAt, now });
 }

@@ -2,7 +2,7 @@
 import type { DrillState, RunPlan } from './drill-state.ts';
 import { isOver, waitsFor } from './drill-state.ts';
 import type { Recovery, RunEvidence } from './run-evidence.ts';
-import { isInForce } from './run-progress.ts';
+import { isHeldLongEnough, isInForce, notReady } from './run-progress.ts';
 import { objectivesOf, rtoOf } from './run-verdict.ts';
 
 /** `.status`, but for what every resource has. */
@@ -10,7 +10,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
   const { phase, outcome, message, startedBy, services, clusters, approvals, notes, phases, timeline, percent } = state;
   const isLive = isInForce(state);
   const recovery = isLive ? evidence.recovery : undefined;
-  const waiting = phase === 'Preflight' ? (evidence.refusal?.message ?? waitsFor(evidence)) : undefined;
+  const waiting = waitingOf(state, plan, evidence);
   const { expected, acked } = isLive ? evidence.rollout : { expected: 0, acked: 0 };
   return {
     ...{ phase, mode: plan.mode, startedBy, phases, timeline },
@@ -20,7 +20,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
     ...(services.length === 0 ? {} : { services, clusters }),
     ...(isLive ? { proxies: { expected, acked } } : {}),
     ...(isLive && plan.course.type === 'drain' ? { percent } : {}),
-    ...(phase === 'AwaitingApproval' ? { approvalsNeeded: plan.course.approvals.required } : {}),
+    ...(phase === 'AwaitingApproval' ? neededOf(plan) : {}),
     ...(approvals.length === 0 ? {} : { approvals }),
     ...(notes.length === 0 ? {} : { notes }),
     ...(plan.overrides.length === 0 ? {} : { overrides: plan.overrides }),
@@ -36,6 +36,20 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
       },
     ],
   };
+}
+
+/** What it waits for now, whoever it is that has to do something. */
+function waitingOf(state: DrillState, plan: RunPlan, evidence: RunEvidence): string | undefined {
+  const { phase, percent, restoreAskedBy } = state;
+  if (phase === 'Preflight') return evidence.refusal?.message ?? waitsFor(evidence);
+  if (phase === 'Holding' && plan.course.restore.isManual && restoreAskedBy === undefined)
+    return 'it is held until somebody asks for the way back: hawser drill restore';
+  const isOnItsWay = isHeldLongEnough(state, plan, evidence) || (phase === 'Restoring' && percent > 0);
+  return isOnItsWay ? notReady(plan, evidence) : undefined;
+}
+
+function neededOf({ course: { approvals } }: RunPlan): Readonly<Record<string, unknown>> {
+  return { approvalsNeeded: approvals.required, ...(approvals.groups.length === 0 ? {} : { approvalGroups: approvals.groups }) };
 }
 
 /** What is seen of it so far, or was in the end. */

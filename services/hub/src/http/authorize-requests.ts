@@ -28,7 +28,7 @@ export function authorizeRequests(app: FastifyInstance, access: Access): void {
   app.decorateRequest('actor', '');
   app.decorateRequest('facts', null as unknown as RequestContext);
   app.addHook('onRequest', (request, reply, done) => {
-    request.facts = { traceId: traceIdOf(request.headers['traceparent']), source: request.ip, actor: '', role: '', verb: '' };
+    request.facts = { traceId: traceIdOf(request.headers['traceparent']), source: request.ip, actor: '', role: '', groups: [], verb: '' };
     reply.header('x-request-id', request.id);
     inRequest(request.facts, done);
   });
@@ -63,6 +63,7 @@ async function identify(request: FastifyRequest, access: Access): Promise<Identi
     throw new StatusError('Unauthorized', `${problem}; use the one in admin.token of the hub's state folder (HAWSER_TOKEN)`);
   }
   request.actor = identity.name;
+  request.facts.groups = identity.groups ?? [];
   request.facts.actor = identity.name;
   request.facts.role = identity.role;
   return identity;

@@ -15,6 +15,8 @@ export interface OperationState {
 export interface OperationActor {
   readonly actor: string;
   readonly reason?: string | undefined;
+  /** Groups that the actor's token is of. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** A command's author, and what it is about. */

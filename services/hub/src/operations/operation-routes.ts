@@ -39,7 +39,8 @@ function addCommand(
       const { namespace = '', name = '' } = request.params as { readonly namespace?: string; readonly name?: string };
       const target = { kind, namespace, name };
       const reason = request.body?.reason;
-      await operations.command(database, target, { command, actor: request.actor, ...(reason === undefined ? {} : { reason }) });
+      const by = { actor: request.actor, groups: request.facts.groups, ...(reason === undefined ? {} : { reason }) };
+      await operations.command(database, target, { command, ...by });
       return await resources.get(target);
     });
   }

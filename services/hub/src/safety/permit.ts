@@ -19,6 +19,8 @@ export interface SteeringAction extends ScopedMove {
   readonly from: readonly AffectedPlace[];
   /** Names of SafetyRules, and `freeze/NAME`, that it goes on in spite of. */
   readonly overrides: readonly string[];
+  /** Freezes by name that hold for it whatever their scope is. */
+  readonly freezes?: readonly string[];
   /** Regions as it will leave them, where somebody forecast that; without it headroom after it is unknown. */
   readonly after?: readonly RegionFacts[];
   /** `KIND/NAMESPACE/NAME` of its resource: it does not stand in its own way. */
@@ -108,10 +110,10 @@ function named(urgency: Urgency): string {
 
 function frozen(action: SteeringAction, world: SteeringWorld): readonly Objection[] {
   const holding = world.freezes.filter(
-    ({ spec }) =>
+    ({ name, spec }) =>
       isFrozen(spec, world.now) &&
       !(action.urgency === 'emergency' && spec.allowEmergency !== false) &&
-      isInScope(spec.scope, action, regionOf(world)),
+      (action.freezes?.includes(name) === true || isInScope(spec.scope, action, regionOf(world))),
   );
   return holding.map(({ name, spec }) => {
     const until = spec.until === undefined ? '' : ` until ${spec.until}`;

@@ -99,13 +99,13 @@ class EdgeProxy {
   /** What sidecars call here, as an endpoint of a service: the servers of the port that its calls are for. */
   addMesh(ports: readonly EdgePort[]): void {
     const { address, served } = this.#input;
-    const httpFilter = ({ targetPort }: ServedPort): ReturnType<typeof meshHttp> | undefined => {
+    const httpFilter = ({ targetPort, fault }: ServedPort): ReturnType<typeof meshHttp> | undefined => {
       const port = ports.find((one) => one.port === targetPort && one.bind === address);
       const servers = (port?.servers ?? []).filter(({ kind, spec }) => kind === 'http' || isMesh(spec.tls?.mode, kind));
       if (port === undefined || servers.length === 0) return undefined;
       const name = edgeMeshRoutesName(targetPort);
       this.#put(edgeRoutes(name, { servers: servers.map(withoutRedirect), number: port.number }, this.#parts));
-      return meshHttp(name);
+      return meshHttp(name, fault);
     };
     for (const resource of inboundResources(address, served, { httpFilter })) this.#put(resource);
   }

@@ -1,4 +1,5 @@
 /** HTTP at the edge: who calls is not of the mesh, and nothing it says of itself is believed. Pure. */
+import type { DrillFault } from '@hawser/model/drill-form.ts';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction } from '@hawser/xds/generated/envoy/config/core/v3/protocol_pb.ts';
 import { CorsSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 import { HTTPFaultSchema } from '@hawser/xds/generated/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
@@ -9,6 +10,7 @@ import {
   HttpConnectionManagerSchema,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '@hawser/xds/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { chainFaultFilters } from '../listeners/faulted-chains.ts';
 import { CORS_FILTER, FAULT_FILTER } from '../routes/route-filters.ts';
 import { ADS, extension, type Init, millis } from '../wire-values.ts';
 
@@ -40,25 +42,29 @@ export function clientHttp(routes: string): ReturnType<typeof extension> {
   });
 }
 
-/** Takes requests from sidecars of the mesh, whose identity the connection proves. */
-export function meshHttp(routes: string): ReturnType<typeof extension> {
+/** Takes requests from sidecars of the mesh, whose identity the connection proves; `fault` is what a drill does to them. */
+export function meshHttp(routes: string, fault?: DrillFault): ReturnType<typeof extension> {
+  const filters = [...chainFaultFilters(fault), ...FILTERS];
   return connectionManager(routes, {
+    httpFilters: filters,
     http2ProtocolOptions: { allowConnect: true },
     forwardClientCertDetails: ClientCert.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
   });
 }
 
+const FILTERS = [
+  // Idle until a route configures them.
+  extension(CORS_FILTER, CorsSchema, {}),
+  extension(FAULT_FILTER, HTTPFaultSchema, {}),
+  extension('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
+];
+
 function connectionManager(routes: string, more: HttpInit): ReturnType<typeof extension> {
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix: routes,
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ADS } },
-    httpFilters: [
-      // Idle until a route configures them.
-      extension(CORS_FILTER, CorsSchema, {}),
-      extension(FAULT_FILTER, HTTPFaultSchema, {}),
-      extension('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
-    ],
+    httpFilters: FILTERS,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     serverHeaderTransformation: ServerHeader.PASS_THROUGH,
     normalizePath: true,

@@ -4,7 +4,7 @@ import type { DrillFault } from '@hawser/model/drill-form.ts';
 import { FilterChainSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_components_pb.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { expect, test } from 'vitest';
-import { readCase, worldOf } from '../../../../../test/kit/golden-case.ts';
+import { proxiesOf, readCase, worldOf } from '../../../../../test/kit/golden-case.ts';
 import { type Change, keysOf } from '../../snapshot/resource.ts';
 import type { World } from '../../state/world.ts';
 import { createTranslator } from '../translator.ts';
@@ -79,3 +79,22 @@ test('of two drills the older is obeyed, and the other when that is over', () =>
   const both = chains(changed(world([newer, older])).on);
   expect(both).toEqual(chains(changed(drill({ refuse: true })).on));
 });
+
+test.each<DrillFault>([{ refuse: true }, { drop: true }, { delay: '1s', percent: 50 }, { error: 502, percent: 100 }])(
+  'of an edge proxy that serves the mesh, %j changes the chain of the mesh alone',
+  (fault) => {
+    const input = readCase('gateway-mesh-side');
+    const [edge] = proxiesOf(input);
+    if (edge === undefined) throw new Error('the case has no proxy');
+    const spec = { run: 'run', lease: '15s', inject: { scope: { region: 'us-east' }, services: ['ingress/edge'], fault } };
+    const translator = createTranslator();
+    translator.attach(edge);
+    const before = chains(translator.update(worldOf(input), 'all'));
+    const run = { kind: 'DrillRun', metadata: { name: 'run' }, spec };
+    const changes = translator.update(worldOf({ ...input, policies: [...input.policies, run] }), 'all');
+    expect(named(changes)).toEqual(['edge:10.0.1.5 LDS inbound']);
+    expect(chains(changes)).not.toEqual(before);
+    const bytes = changes.flatMap((change) => ('put' in change ? [Buffer.from(change.put.bytes).toString('latin1')] : [])).join('');
+    expect(bytes.includes('hawser.drill')).toBe('delay' in fault || 'error' in fault);
+  },
+);

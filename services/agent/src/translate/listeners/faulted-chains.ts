@@ -29,10 +29,17 @@ export function faultedChain(chain: ChainInit, fault: Fault): ChainInit {
 }
 
 /** Filters of a port's HTTP that make requests wait. */
-export function delayFilters(fault: Fault): ReturnType<typeof extension>[] {
+export function delayFilters(fault: Fault, name = FAULT_FILTER): ReturnType<typeof extension>[] {
   if (fault === undefined || !('delay' in fault)) return [];
   const delay = { faultDelaySecifier: { case: 'fixedDelay' as const, value: millis(parseDuration(fault.delay) ?? 0) } };
-  return [extension(FAULT_FILTER, HTTPFaultSchema, { delay: { ...delay, percentage: fraction(fault.percent ?? 100) } })];
+  return [extension(name, HTTPFaultSchema, { delay: { ...delay, percentage: fraction(fault.percent ?? 100) } })];
+}
+
+/** The same of a port whose routes are not its own: errors are a filter of its chain as well, beside the idle one of the routes. */
+export function chainFaultFilters(fault: Fault): ReturnType<typeof extension>[] {
+  if (fault === undefined || !('error' in fault)) return delayFilters(fault, DRILL_FILTER);
+  const abort = { errorType: { case: 'httpStatus' as const, value: fault.error }, percentage: fraction(fault.percent ?? 100) };
+  return [extension(DRILL_FILTER, HTTPFaultSchema, { abort })];
 }
 
 /** Routes that answer some requests with an error in place of the application; they change without cutting anybody. */
@@ -46,6 +53,9 @@ export function failingRoutes(fault: Fault): Init<typeof RouteSchema>[] {
     },
   ];
 }
+
+/** Not the name by which routes configure faults of their own. */
+const DRILL_FILTER = 'hawser.drill';
 
 /** The first byte is denied, and the connection closed an hour later; so nothing ever comes to the last filter, which a chain must have. */
 const SILENCE = [
