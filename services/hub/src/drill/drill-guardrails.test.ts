@@ -6,10 +6,10 @@ import { DrillGuardrails } from './drill-guardrails.ts';
 import type { DrillState } from './drill-state.ts';
 
 const GUARD = { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.5' };
-const runOf = (phase: DrillState['phase'], checked?: DrillState['checked']): UnderWay<DrillState> => ({
+const runOf = (phase: DrillState['phase'], checked?: DrillState['checked'], plan: object = {}): UnderWay<DrillState> => ({
   resource: {
     ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'DrillRun', metadata: { name: 'run', uid: 'uid' } },
-    spec: { drill: 'lose', trigger: 'manual', mode: 'live', plan: { guardrails: [GUARD] } },
+    spec: { drill: 'lose', trigger: 'manual', mode: 'live', plan: { objectives: { rto: '1s' }, guardrails: [GUARD], ...plan } },
   },
   state: { phase, percent: 0, ...(checked === undefined ? {} : { checked }) } as DrillState,
 });
@@ -29,6 +29,22 @@ describe('the checks of a run', () => {
 
   beforeEach(() => {
     [begun, taken] = [[], 1];
+  });
+
+  it('are of the part that they are for: what blocks it before, and what is recorded from when something is in force', () => {
+    const guardrails = leader();
+    const plan = { blockers: [{ ...GUARD, name: 'alerts' }], objectives: { rto: '1s', rpoQuery: { query: 'lag' } } };
+    const said = (phase: DrillState['phase']): readonly string[] => {
+      const run = runOf(phase, undefined, plan);
+      guardrails.attend([run], services);
+      return (guardrails.checks('uid', run.state) ?? []).map(({ role, state }) => `${role} ${state.name}`);
+    };
+    expect(said('Preflight')).toEqual(['guardrail errors', 'blocker alerts']);
+    expect(said('Injecting')).toEqual(['guardrail errors', 'objective rpo']);
+    expect(said('Restoring')).toEqual(['guardrail errors', 'objective rpo']);
+    expect(guardrails.record('uid').map(({ role, when }) => `${role} ${when.join()}`)).toEqual([
+      ...['guardrail before', 'blocker before', 'guardrail during', 'objective during', 'guardrail after', 'objective after'],
+    ]);
   });
 
   it('go on under another leader, with what was said in the parts before', () => {
