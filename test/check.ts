@@ -14,6 +14,7 @@ const CHECKS: readonly (readonly [name: string, command: string, ...args: string
   ['types', bin('tsc'), '--noEmit'],
   ['generated files: Envoy', process.execPath, join(root, 'shared/xds/generate.ts'), '--check'],
   ['generated files: Istio', process.execPath, join(root, 'shared/model/generate-istio.ts'), '--check'],
+  ['generated files: CRDs', process.execPath, join(root, 'deploy/crds/generate.ts'), '--check'],
 ];
 
 /** What came of a check: whether it is well, and what to print. */
