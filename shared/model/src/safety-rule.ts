@@ -14,7 +14,7 @@ export const SafetyRuleSpec = Type.Object(
       minLength: 1,
       maxLength: LONGEST_CONDITION,
       description:
-        'CEL over regions, remaining, services, verb and urgency that must hold, such as size(remaining) >= 2. Each region has name, clusters, drainedPercent and, where known, healthyEndpoints and headroomPercent.',
+        'CEL over regions, remaining, services, verb and urgency that must hold, such as size(remaining) >= 2. Each region has name, clusters, drainedPercent and, where known, healthyEndpoints and headroomPercent. A move of some services is judged by these alone: how much of their requests is drained, and their endpoints; services is empty when all are moved.',
     }),
     message: Type.String({ minLength: 1, maxLength: 512, description: 'What whoever is refused reads.' }),
     scope: Type.Optional(SteeringScope),

@@ -9,7 +9,7 @@ import { memberOf, shardOf } from '../fleet/fleet-fixture.ts';
 import { FleetState } from '../fleet/fleet-state.ts';
 import { overrideBehaviour } from './override-behaviour.ts';
 import { RefusedMoves } from './refused-moves.ts';
-import { permitIn, regionFacts } from './steering-world.ts';
+import { permitIn, type RegionQuestion, regionFacts } from './steering-world.ts';
 
 const HAWSER = '/apis/hawser.dev/v1alpha1';
 const freeze = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Freeze', metadata: { name: 'christmas' }, spec: { reason: 'holidays' } };
@@ -115,24 +115,22 @@ describe('what permits are made of', () => {
     spec,
     ...(inForce === undefined ? {} : { inForce }),
   });
-  const facts = (resources: readonly object[], heard = ['east', 'west-1', 'west-2']) => {
+  const facts = (resources: readonly object[], question: RegionQuestion = {}, heard = ['east', 'west-1', 'west-2']) => {
     const context = contextOf(resources, heard);
     const { desired } = context.distribution;
     if (desired === undefined) throw new Error('it was read');
-    return Object.fromEntries(
-      regionFacts(context, desired, { headroomPercent: (region) => (region === 'east' ? 40 : undefined) }).map((region) => [
-        region.name,
-        region,
-      ]),
-    );
+    return Object.fromEntries(regionFacts(context, desired, question).map((region) => [region.name, region]));
   };
 
   it('is every region with its clusters; what is not known is not there', () => {
-    expect(facts([])).toEqual({
-      east: { name: 'east', clusters: ['east'], drainedPercent: 0, healthyEndpoints: 2, headroomPercent: 40 },
-      west: { name: 'west', clusters: ['west-1', 'west-2'], drainedPercent: 0, healthyEndpoints: 4 },
+    expect(facts([], { headroomPercent: (region) => (region === 'east' ? 40 : undefined) })).toEqual({
+      east: { name: 'east', clusters: ['east'], drainedPercent: 0, drainedClusters: { east: 0 }, healthyEndpoints: 2, headroomPercent: 40 },
+      west: {
+        ...{ name: 'west', clusters: ['west-1', 'west-2'], drainedPercent: 0, drainedClusters: { 'west-1': 0, 'west-2': 0 } },
+        healthyEndpoints: 4,
+      },
     });
-    expect(facts([], ['east', 'west-1'])['west']).not.toHaveProperty('healthyEndpoints');
+    expect(facts([], {}, ['east', 'west-1'])['west']).not.toHaveProperty('healthyEndpoints');
   });
 
   it('counts drains as they are in force, of whole places alone', () => {
@@ -144,6 +142,43 @@ describe('what permits are made of', () => {
     );
     expect(facts([drain({ scope: { zone: 'west/b' }, percent: 100 })])['west']?.drainedPercent).toBe(50);
     expect(facts([drain({ scope: { region: 'west' }, services: { names: ['shop/cart'] }, percent: 100 })])['west']?.drainedPercent).toBe(0);
+    expect(facts([drain({ scope: { gateway: 'west-2' }, percent: 100 })])['west']?.drainedClusters).toEqual({ 'west-1': 0, 'west-2': 100 });
+  });
+
+  it('is of some services what is so for these: of what is drained, and of their endpoints', () => {
+    const cart = drain({ scope: { region: 'west' }, services: { names: ['shop/cart'] }, percent: 100 });
+    const seen = (services: readonly string[]) => {
+      const { drainedPercent, healthyEndpoints } = facts([cart], { services })['west'] ?? {};
+      return [drainedPercent, healthyEndpoints];
+    };
+    expect([seen(['shop/cart']), seen(['bookinfo/reviews']), seen(['bookinfo/reviews', 'shop/cart'])]).toEqual([
+      [100, 0],
+      [0, 4],
+      [100, 4],
+    ]);
+    const waves = { scope: { region: 'west' }, stages: [{ services: { namespaces: ['shop'] }, percent: 100 }], percent: 0 };
+    const of = (services: readonly string[]) => facts([drain({}, waves)], { services })['west']?.drainedPercent;
+    expect([of(['shop/cart']), of(['bookinfo/reviews'])]).toEqual([100, 0]);
+    const drill = { kind: 'DrillRun', metadata: { name: 'run' }, spec: {}, inForce: { run: 'run', lease: '15s', divert: cart.spec } };
+    expect(facts([drill], { services: ['shop/cart'] })['west']?.drainedPercent).toBe(100);
+  });
+
+  it('is not what the move itself has moved before', () => {
+    const own = drain({ scope: { region: 'west' }, percent: 100 });
+    expect(facts([own], { but: 'Drain//d' })['west']?.drainedPercent).toBe(0);
+  });
+
+  it('refuses by a rule what leaves too little of the services that are moved, and not for what others lack', () => {
+    const away = drain({ scope: { region: 'east' }, services: { names: ['shop/cart'] }, percent: 100 });
+    const one = rule({ condition: 'size(remaining) >= 1' });
+    const ask = (services: readonly string[]) =>
+      permitIn(
+        contextOf([away, one], []),
+        { ...{ verb: 'drain', urgency: 'emergency', services, overrides: [] }, from: [{ region: 'west', drainedPercent: 100 }] },
+        { underWay: [] },
+      );
+    expect(ask(['shop/cart'])).toMatchObject({ allowed: false, rule: 'keep-two' });
+    expect(ask(['bookinfo/reviews'])).toMatchObject({ allowed: true });
   });
 
   it('is asked whole, and of nothing that was not read', () => {

@@ -40,6 +40,20 @@ describe('safety rules', () => {
     });
   });
 
+  test('see what others have drained, cluster by cluster', () => {
+    const rules = [rule('size(remaining) >= 2')];
+    const east = region('east', { drainedPercent: 50 });
+    const ofCluster = (cluster: string, drainedClusters: Readonly<Record<string, number>>): boolean => {
+      const from = [{ region: 'east', cluster, drainedPercent: 100 }];
+      return permit(drain({ from }), world({ rules, regions: [{ ...east, drainedClusters }, region('west')] })).allowed;
+    };
+    expect(ofCluster('east-2', { 'east-1': 100, 'east-2': 0 })).toBe(false);
+    expect(ofCluster('east-1', { 'east-1': 100, 'east-2': 0 })).toBe(true);
+    // Giving a little back of what another keeps away gives nothing back.
+    const back = drain({ verb: 'restore', from: [{ region: 'east', drainedPercent: 10 }] });
+    expect(permit(back, world({ rules, regions: [region('east', { drainedPercent: 100 }), region('west')] })).allowed).toBe(false);
+  });
+
   test('that gate see them as they are', () => {
     const gate = rule('size(remaining) >= 2', { type: 'gating' });
     expect(permit(drain(), world({ rules: [gate] }))).toMatchObject({ allowed: true });

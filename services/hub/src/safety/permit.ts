@@ -41,13 +41,18 @@ export interface Named<Spec> {
   readonly spec: Spec;
 }
 
+/** A region, and how much of what would go to each of its clusters goes elsewhere, 0 to 100; a cluster that is not named is as its region. */
+export interface RegionState extends RegionFacts {
+  readonly drainedClusters?: Readonly<Record<string, number>>;
+}
+
 /** Everything that is asked. */
 export interface SteeringWorld {
   readonly now: Date;
   readonly freezes: readonly Named<FreezeSpec>[];
   readonly rules: readonly Named<SafetyRuleSpec>[];
-  /** Every region of the federation as it is now. */
-  readonly regions: readonly RegionFacts[];
+  /** Every region of the federation as it is without the move; of a move of some services, as it is for those. */
+  readonly regions: readonly RegionState[];
   readonly underWay: readonly MoveUnderWay[];
 }
 
@@ -147,16 +152,16 @@ function broken(action: SteeringAction, world: SteeringWorld): readonly Objectio
  * The regions as the action leaves them. Of a cluster of several in its region the others count as they are; where requests go that
  * went elsewhere is not said, so that headroom is not known any more.
  */
-function regionsAfter(regions: readonly RegionFacts[], { from }: Pick<SteeringAction, 'from'>): readonly RegionFacts[] {
+function regionsAfter(regions: readonly RegionState[], { from }: Pick<SteeringAction, 'from'>): readonly RegionFacts[] {
   if (from.length === 0) return regions;
-  return regions.map(({ headroomPercent: _, ...region }) => {
+  return regions.map(({ headroomPercent: _, drainedClusters = {}, ...region }) => {
     const here = from.filter((place) => place.region === region.name);
-    const whole = here.find(({ cluster }) => cluster === undefined);
-    if (whole !== undefined) return { ...region, drainedPercent: whole.drainedPercent };
     if (here.length === 0) return region;
-    const byCluster = new Map(here.map(({ cluster, drainedPercent }) => [cluster, drainedPercent]));
-    const sum = region.clusters.reduce((total, cluster) => total + (byCluster.get(cluster) ?? region.drainedPercent), 0);
-    return { ...region, drainedPercent: sum / Math.max(1, region.clusters.length) };
+    const left = region.clusters.map((cluster) => {
+      const taken = here.filter((place) => place.cluster === undefined || place.cluster === cluster);
+      return Math.max(drainedClusters[cluster] ?? region.drainedPercent, ...taken.map(({ drainedPercent }) => drainedPercent));
+    });
+    return { ...region, drainedPercent: left.reduce((sum, one) => sum + one, 0) / Math.max(1, left.length) };
   });
 }
 

@@ -1,4 +1,7 @@
-/** Which moves guards have refused last, as far as this replica was asked since it began: for the status of rules and freezes. */
+/**
+ * Which moves guards have refused last, as far as this replica was asked since it began: for the status of rules and freezes, a hint for
+ * whoever looks. What must not be lost is elsewhere: a write that was refused is in the audit, what an operation waits for in its status.
+ */
 
 /** One move that a guard was against. */
 export interface RefusedMove {
@@ -8,6 +11,14 @@ export interface RefusedMove {
   /** RFC 3339. */
   readonly firstAt: string;
   readonly lastAt: string;
+  /** The replica of the hub that was asked: each tells of its own. */
+  readonly replica?: string;
+}
+
+/** What is noted of one. */
+export interface Refused extends Pick<RefusedMove, 'move' | 'message' | 'replica'> {
+  /** Unix milliseconds. */
+  readonly now: number;
 }
 
 /** Of one guard. */
@@ -18,14 +29,14 @@ const MOST_GUARDS = 1_000;
 export class RefusedMoves {
   readonly #byGuard = new Map<string, Map<string, RefusedMove>>();
 
-  /** It was refused, or still is. `now` is Unix milliseconds. */
-  note(guard: string, { move, message, now }: { readonly move: string; readonly message: string; readonly now: number }): void {
+  /** It was refused, or still is. */
+  note(guard: string, { move, now, ...said }: Refused): void {
     const moves = this.#byGuard.get(guard) ?? new Map<string, RefusedMove>();
     const lastAt = new Date(now).toISOString();
     const firstAt = moves.get(move)?.firstAt ?? lastAt;
     // The newest is the last of the map.
     moves.delete(move);
-    moves.set(move, { move, message, firstAt, lastAt });
+    moves.set(move, { move, ...said, firstAt, lastAt });
     trim(moves, MOST_MOVES);
     this.#byGuard.delete(guard);
     this.#byGuard.set(guard, moves);

@@ -54,7 +54,7 @@ function serviceKeys({ services }: SteppedShift, namespace: string): readonly st
   return services.map((service) => `${namespace}/${service}`);
 }
 
-/** Places that get less by the step. A shift of some services drains no place: it stays as drained as it is. */
+/** Places that get less by the step. A shift drains none: each stays as drained as it is. */
 function leftPlaces(context: FleetContext, spec: SteppedShift, { weights, step }: NextStep): readonly AffectedPlace[] {
   const wanted = spec.steps[step]?.setWeights;
   if (wanted === undefined) return [];
@@ -71,7 +71,7 @@ function placesOf(context: FleetContext, destinations: readonly ShiftDestination
   return places.flatMap(({ sort, target }): AffectedPlace[] => {
     const region = facts.find(({ name, clusters }) => (sort === 'region' ? name === target : clusters.includes(target)));
     if (region === undefined) return [];
-    const place = { region: region.name, drainedPercent: region.drainedPercent };
+    const place = { region: region.name, drainedPercent: 0 };
     return [sort === 'region' ? place : { ...place, cluster: target }];
   });
 }
