@@ -242,6 +242,29 @@ describe('a shift in steps', () => {
     expect(started(early, { now: at('2026-10-24T12:00:00Z'), clock: 0 }, ME).startsAt).toBe(at('2026-10-25T00:30:00Z'));
   });
 
+  it('is put off by what goes before it when its time comes, and left out only when it would be too late', () => {
+    const schedule = { cron: '0 22 * * *', end: '5 22 * * *' };
+    const spec: SteppedShift = { ...SPEC, steps: [{ setWeights: { canary: 100 } }], schedule };
+    const ten = Date.parse('2026-06-01T22:00:00Z');
+    const state = started(spec, { now: ten - 1_000, clock: 0 }, ME);
+    const fire = 'Drain//fire, an emergency, moves the same traffic';
+    const kept: Partial<ShiftEvidence>[] = [
+      { interruption: fire },
+      { permit: { allowed: false, rule: 'Drain//fire', message: 'by hand' } },
+    ];
+    for (const changes of kept) {
+      const after = advance(state, spec, evidenceOf({ now: ten, ...changes }));
+      expect(after).toMatchObject({ phase: 'Pending', startsAt: ten, message: expect.stringMatching(/^put off: Drain\/\/fire/) });
+      expect(advance(after, spec, evidenceOf({ now: ten + 1_000, clock: 3_600_000, ...changes }))).toBe(after);
+      expect(advance(after, spec, evidenceOf({ now: ten + 2_000 }))).toMatchObject({ phase: 'Progressing', message: undefined });
+      // Its end is nearer than its starting deadline.
+      expect(advance(after, spec, evidenceOf({ now: ten + 300_000, ...changes }))).toMatchObject({
+        ...{ phase: 'Pending', startsAt: ten + 86_400_000 },
+        message: expect.stringMatching(/22:00:00.000Z was missed, and is left out: Drain\/\/fire/),
+      });
+    }
+  });
+
   it('ends within its deadline in every phase', () => {
     for (const phase of ['Progressing', 'Paused', 'AwaitingApproval', 'Analyzing'] as const) {
       const state: ShiftState = { ...begin(), phase, step: 3, isSet: true, ...(phase === 'Paused' ? { pausedBy: 'operator' } : {}) };

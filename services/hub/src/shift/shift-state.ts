@@ -101,14 +101,30 @@ export function advance(state: ShiftState, spec: SteppedShift, evidence: ShiftEv
   );
 }
 
-function pending(state: ShiftState, spec: SteppedShift, { now, clock }: ShiftEvidence): ShiftState {
+function pending(state: ShiftState, spec: SteppedShift, evidence: ShiftEvidence): ShiftState {
+  const { now, clock } = evidence;
   const { startsAt = now } = state;
   const sooner = soonerTime(startsAt, spec.schedule?.cron, { timeZone: spec.schedule?.timeZone, now });
   if (sooner !== undefined) return { ...state, startsAt: sooner };
   if (now < startsAt || spec.suspend === true) return state;
-  const missed = now - startsAt > msOf(spec.schedule?.startingDeadline, STARTING_DEADLINE_MS);
-  if (missed) return { ...waiting(state, spec, now), message: `the time ${new Date(startsAt).toISOString()} was missed, and is left out` };
-  return entered({ ...state, approvals: [], startsAt: undefined, message: undefined }, spec, { clock, step: 0 });
+  const why = putOff(evidence);
+  if (isMissed(spec, startsAt, now)) {
+    const because = why === undefined ? '' : `: ${why}`;
+    return { ...waiting(state, spec, now), message: `the time ${new Date(startsAt).toISOString()} was missed, and is left out${because}` };
+  }
+  if (why === undefined) return entered({ ...state, approvals: [], startsAt: undefined, message: undefined }, spec, { clock, step: 0 });
+  const message = `put off: ${why}`;
+  return state.message === message ? state : { ...state, message };
+}
+
+/** What its time gives way to. It has moved nothing yet, so that no deadline takes it back meanwhile. */
+function putOff({ interruption, permit }: ShiftEvidence): string | undefined {
+  return interruption ?? (permit.allowed ? undefined : `${permit.rule}: ${permit.message}`);
+}
+
+/** Too late for a time of its schedule, or beyond the end that belongs to it. */
+function isMissed(spec: SteppedShift, startsAt: number, now: number): boolean {
+  return now - startsAt > msOf(spec.schedule?.startingDeadline, STARTING_DEADLINE_MS) || now >= (endOf(spec, startsAt) ?? now + 1);
 }
 
 /** A day's shift goes back at its end, to begin again. */
