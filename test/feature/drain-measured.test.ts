@@ -1,4 +1,5 @@
-/** Drains by what is measured, with nothing overridden: of a zone, of some services in waves, of the callers of another cluster; real processes and Envoys. */
+/** Drains by what is measured, with nothing overridden: of a gateway, of a zone, of some services in waves, of the callers of another cluster; real processes and Envoys. */
+import type { TrafficAnswer } from '@hawser/wire/traffic-api.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
 import { burst, stream } from '../datapath/kit/load.ts';
@@ -8,6 +9,8 @@ import { eventually } from '../kit/served.ts';
 
 const [EAST, WEST] = ['us-east', 'us-west'] as const;
 const [EAST_CLIENT, NEAR, WEST_CLIENT, FAR] = ['127.87.14.11', '127.87.14.12', '127.87.14.21', '127.87.14.22'] as const;
+/** Each cluster has a network of its own: who is elsewhere comes through these. */
+const GATEWAYS = { [EAST]: '127.87.14.13', [WEST]: '127.87.14.23' } as const;
 const hostOf = (service: string): string => `${service}.bookinfo.svc.clusterset.local`;
 const DEADLINE_MS = 180_000;
 const SERVICES = ['details', 'reviews'] as const;
@@ -46,11 +49,14 @@ describe('a drain by what is measured', { timeout: DEADLINE_MS }, () => {
     await hawser.startHub();
     const files = (address: string): Record<string, string> =>
       Object.fromEntries(SERVICES.map((service) => [`${service}.yaml`, serviceFile(service, [address])]));
-    const flags = ['--network', 'flat', '--zone', 'a'];
+    for (const [cluster, address] of Object.entries(GATEWAYS)) hawser.agentFlags.set(cluster, ['--gateway', `${address}:15443`]);
+    const flags = ['--zone', 'a'];
     let west: RunningCluster;
     [east, west] = await Promise.all([hawser.join(EAST, files(NEAR), flags), hawser.join(WEST, files(FAR), flags)]);
     const at = ({ xdsPort }: RunningCluster): string => `127.0.0.1:${xdsPort}`;
     await Promise.all([
+      hawser.gateway(EAST, { address: GATEWAYS[EAST], agents: [at(east)] }),
+      hawser.gateway(WEST, { address: GATEWAYS[WEST], agents: [at(west)] }),
       hawser.proxy(EAST, { serviceAccount: 'client', address: EAST_CLIENT, agents: [at(east)], name: 'east-client' }),
       hawser.proxy(EAST, { serviceAccount: 'default', name: 'near', address: NEAR, agents: [at(east)] }),
       hawser.proxy(WEST, { serviceAccount: 'client', address: WEST_CLIENT, agents: [at(west)], name: 'west-client' }),
@@ -88,6 +94,39 @@ describe('a drain by what is measured', { timeout: DEADLINE_MS }, () => {
     expect(await answers('reviews')).toBe('far far');
     const token = (await hawser.run(['token', 'create', 'second', '--role', 'approver'])).stdout.trim();
     expect(await hawser.run(['drain', 'approve', 'zone'], { token })).toMatchObject({ status: 0 });
+    for (const service of SERVICES) await answeredBy(service, 'near near');
+    const tallies = await Promise.all(streams.map((one) => one.stop()));
+    expect(tallies.flatMap(({ failures }) => [...failures])).toEqual([]);
+  });
+
+  it('of a gateway moves what comes through it, leaves the callers of its own network, and gives back', async () => {
+    const gate = ['--gateway', EAST];
+    const streams = [EAST_CLIENT, WEST_CLIENT].map((via) => stream({ via, host: hostOf('reviews') }, 20));
+    // Of the last ten seconds nothing went another way, and the load is known.
+    const query = `/hawser/v1/traffic?${new URLSearchParams({ source: WEST, by: 'cluster' })}`;
+    const isSettled = async (): Promise<boolean> => {
+      const { rows } = JSON.parse(await hawser.api(query)) as TrafficAnswer;
+      return rows.length === 1 && rows[0]?.destination.cluster === EAST && (await drain('plan', ...gate)).status === 0;
+    };
+    await eventually(isSettled, 'the load is not known', DEADLINE_MS / 3);
+    const course = ['--steps', '50:0s,100:0s', '--restore-steps', '100', '--reason', 'a test', '--yes', '--name', 'gate'];
+    const begun = await drain('start', ...gate, ...course, '--no-wait');
+    expect([begun.status, begun.stderr]).toEqual([0, '']);
+    let last = '';
+    const shows = (words: string): Promise<void> =>
+      eventually(
+        async () => {
+          last = (await drain('status', 'gate')).stdout;
+          return last.includes(words);
+        },
+        () => `it is not ${words}: ${last}`,
+        DEADLINE_MS / 2,
+      );
+    await shows('Drained 2/2: 100 % goes elsewhere');
+    for (const service of SERVICES) await answeredBy(service, 'near far');
+    const isAsked = async (): Promise<boolean> => (await drain('restore', 'gate', '--no-wait')).status === 0;
+    await eventually(isAsked, 'the gateway is not ready to come back', DEADLINE_MS / 3);
+    await shows('Restored');
     for (const service of SERVICES) await answeredBy(service, 'near near');
     const tallies = await Promise.all(streams.map((one) => one.stop()));
     expect(tallies.flatMap(({ failures }) => [...failures])).toEqual([]);

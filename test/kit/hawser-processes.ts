@@ -94,6 +94,8 @@ export class HawserProcesses {
   readonly #running: Running[] = [];
   readonly #envoys: TestEnvoy[] = [];
   hub: Running | undefined;
+  /** Further flags of `agent run`, by cluster; set before it joins. */
+  readonly agentFlags = new Map<string, readonly string[]>();
   #hubArguments: readonly string[] = [];
   #url = '';
   #server: NodeJS.ProcessEnv = {};
@@ -184,7 +186,8 @@ export class HawserProcesses {
     const registryDir = join(this.folder, 'registry', name);
     mkdirSync(registryDir, { recursive: true });
     const [xdsPort, adminPort, token] = await Promise.all([freePort(), freePort(), this.token(name, '5m', joinFlags)]);
-    const flags = ['--registry-dir', registryDir, '--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`, '--cluster', name];
+    const doors = ['--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`];
+    const flags = ['--registry-dir', registryDir, ...doors, '--cluster', name, ...(this.agentFlags.get(name) ?? [])];
     const put = (file: string, text: string): void => {
       writeFileSync(join(registryDir, `.${file}`), text);
       renameSync(join(registryDir, `.${file}`), join(registryDir, file));
@@ -233,7 +236,7 @@ export class HawserProcesses {
   }
 
   /** `hawser proxy run` of a workload of `bookinfo` at a loopback address, with these agents. */
-  async proxy(
+  proxy(
     cluster: string,
     workload: {
       readonly serviceAccount: string;
@@ -243,14 +246,31 @@ export class HawserProcesses {
       readonly name?: string;
       readonly flags?: readonly string[];
     },
-  ) {
-    const { serviceAccount, address, agents, name = serviceAccount, flags = [] } = workload;
+  ): Promise<Running> {
+    const { serviceAccount, name = serviceAccount, ...place } = workload;
+    return this.#proxy(['--cluster', cluster, '--namespace', 'bookinfo', '--service-account', serviceAccount], { name, ...place });
+  }
+
+  /** `hawser proxy run --gateway` of a cluster, whose agent tells others of it by its own `--gateway`. */
+  gateway(cluster: string, place: { readonly address: string; readonly agents: readonly string[] }): Promise<Running> {
+    return this.#proxy(['--cluster', cluster, '--gateway'], { name: `${cluster}-gateway`, ...place });
+  }
+
+  async #proxy(
+    who: readonly string[],
+    place: {
+      readonly name: string;
+      readonly address: string;
+      readonly agents: readonly string[];
+      readonly flags?: readonly string[];
+    },
+  ): Promise<Running> {
+    const { name, address, agents, flags = [] } = place;
     const file = join(this.folder, `${name}.token`);
-    const who = ['--cluster', cluster, '--namespace', 'bookinfo', '--service-account', serviceAccount];
     const made = await this.run(['proxy', 'token', ...who, '--out', file]);
     if (made.status !== 0) throw new Error(made.stderr);
-    const place = ['--name', name, '--address', address, '--token-file', file, '--agent', agents.join()];
-    const proxy = this.start(['proxy', 'run', ...who, ...place, ...flags]);
+    const where = ['--name', name, '--address', address, '--token-file', file, '--agent', agents.join()];
+    const proxy = this.start(['proxy', 'run', ...who, ...where, ...flags]);
     await proxy.says('ready');
     return proxy;
   }

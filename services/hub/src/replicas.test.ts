@@ -11,6 +11,8 @@ import { type FakeCluster, HubProcess, joinAtOnce, joinCluster, silent } from '.
 import { type HubReplicas, hubStatus, startHubReplicas } from './hub-replicas-fixture.ts';
 
 const POLICIES = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/failoverpolicies';
+const DRAINS = '/apis/hawser.dev/v1alpha1/drains';
+const POLLED = { timeout: 30_000, interval: 100 };
 
 let replicas: HubReplicas;
 let hubs: readonly HubProcess[];
@@ -94,6 +96,31 @@ describe('two replicas of a hub', () => {
       expect.arrayContaining(['before', 'after'].map((when) => `policy.failoverpolicies.bookinfo.${when}-the-kill`)),
     );
     await leader.start();
+    await roles();
+  }, 90_000);
+
+  it('the other one goes on with a drain when the leader is killed in its midst', async () => {
+    const { leader, standby } = await roles();
+    const west = await joinCluster(leader, 'us-west');
+    const scope = { region: 'us-east' };
+    const drain = async (name: string, spec: object): Promise<string> => {
+      const body = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Drain', metadata: { name }, spec: { scope, reason: 'a test', ...spec } };
+      const asked = name === 'slow' ? leader : standby;
+      const { status: code, body: answer } = await asked.call<{ message?: string }>('POST', DRAINS, body);
+      return `${code} ${answer.message ?? ''}`;
+    };
+    const shown = async (name: string) =>
+      (await standby.call<Resource<unknown, { phase: string; percent: number }>>('GET', `${DRAINS}/${name}`)).body.status;
+    const steps = [{ percent: 50, hold: '1h' }, { percent: 100 }];
+    await expect.poll(() => drain('slow', { steps, overrideSafetyRules: ['headroom', 'observation'] }), POLLED).toMatch(/^(201|409)/);
+    await expect.poll(() => shown('slow'), POLLED).toMatchObject({ phase: 'Draining', percent: 50 });
+    await leader.end('SIGKILL');
+    // Only who leads ends what an emergency takes the place of.
+    await expect.poll(() => drain('fire', { urgency: 'emergency' }), POLLED).toMatch(/^(201|409)/);
+    await expect.poll(() => shown('slow'), POLLED).toMatchObject({ phase: 'Interrupted', percent: 0 });
+    expect(await shown('fire')).toMatchObject({ phase: 'Draining', percent: 100 });
+    await leader.start();
+    await west.bus.close();
     await roles();
   }, 90_000);
 

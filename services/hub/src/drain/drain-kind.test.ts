@@ -90,6 +90,31 @@ describe('a drain in the hub', { timeout: 120_000 }, () => {
     await comesTo({ phase: 'Restored', percent: 0 });
   });
 
+  it('goes on where it was, though its leader dies before and after every step, and enters each phase once', async () => {
+    const restore = { steps: [{ percent: 50, hold: '1h' }, { percent: 100 }], requireReadiness: false };
+    const steps = [
+      { percent: 50, hold: '1h' },
+      { percent: 100, hold: '0s' },
+    ];
+    expect((await hub.call('POST', PATH, drainOf({ steps, restore }))).code).toBe(201);
+    for (const [command, wanted] of [
+      [undefined, { phase: 'Draining', percent: 50, waiting: expect.stringContaining('it stays at this step') }],
+      ['promote', { phase: 'Drained', percent: 100 }],
+      ['restore', { phase: 'Restoring', percent: 50, waiting: expect.stringContaining('it stays at this step') }],
+      ['promote', { phase: 'Restored', percent: 0 }],
+    ] as const) {
+      await led.depose();
+      if (command !== undefined) expect((await tell(command)).code).toBe(200);
+      await led.lead();
+      await comesTo(wanted);
+      await led.lead();
+      await comesTo(wanted);
+    }
+    const { phases } = (await status()) as unknown as { phases: readonly { phase: string }[] };
+    expect(phases.map(({ phase }) => phase)).toEqual(['Pending', 'Draining', 'Drained', 'Restoring', 'Restored']);
+    expect(await formOf()).toMatchObject({ percent: 0 });
+  });
+
   it('says that its time is over when it stays away, and whoever is to be told is told why', async () => {
     const told: NotificationEvent[] = [];
     const news = () => led.database.transaction((tx) => takeNews(tx, (event) => (told.push(event) > 0 ? ['chat'] : []), ['Operation']));

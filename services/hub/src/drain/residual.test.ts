@@ -32,10 +32,10 @@ describe('the residual share', () => {
   });
 
   it('of a gateway is of the calls from other networks alone', () => {
-    expect(ask({ scope: { gateway: 'us-west' }, services: { namespaces: ['bookinfo'] } })).toEqual({ kind: 'observed', percent: 20 });
+    expect(ask({ scope: { gateway: 'us-west' }, services: { namespaces: ['bookinfo'] } })).toEqual({ kind: 'observed', percent: 25 });
     const flat = [memberOf('east-1', { network: 'flat' }), memberOf('us-west', { network: 'flat' })];
     const question = { ...of({ scope: { gateway: 'us-west' } }), sinceMs: undefined, away: new Set<string>() };
-    expect(residualOf(contextOf({ members: flat }), measured(flat, STREAMS), question)).toEqual({ kind: 'observed', percent: 0 });
+    expect(residualOf(contextOf({ members: flat }), measured(flat, STREAMS), question)).toEqual({ kind: 'idle' });
   });
 
   it('looks at whole seconds after the form came into force alone', () => {

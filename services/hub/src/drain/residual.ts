@@ -37,17 +37,21 @@ export function residualOf(
   const silent = awaited.filter(({ seconds }) => seconds * SECOND_MS < to - from);
   if (silent.length > 0)
     return { kind: 'unobserved', why: `not all is known of the callers in ${silent.map(({ cluster }) => cluster).join(', ')}` };
-  const groups = traffic.groups({ from, to }, ['source', 'service', 'cluster']).filter(({ service }) => isAsked(service));
+  const isMoved = movedOf(context, scope);
+  const groups = traffic
+    .groups({ from, to }, ['source', 'service', 'cluster'])
+    .filter(({ service, source }) => isAsked(service) && isMoved(source));
   const attempts = (some: readonly TrafficGroup[]): number => some.reduce((sum, { sums }) => sum + sums.attempts, 0);
   const all = attempts(groups);
-  const isDrained = drainedOf(context, scope);
-  return all === 0 ? { kind: 'idle' } : { kind: 'observed', percent: (attempts(groups.filter(isDrained)) / all) * 100 };
+  const drained = new Set(membersIn(context, { scope }).map(({ name }) => name));
+  const there = groups.filter(({ destination: { cluster } }) => drained.has(cluster));
+  return all === 0 ? { kind: 'idle' } : { kind: 'observed', percent: (attempts(there) / all) * 100 };
 }
 
-/** Of a gateway's drain the calls of other networks alone. */
-function drainedOf(context: FleetContext, scope: DrainScope): (group: TrafficGroup) => boolean {
+/** Whose calls it moves: of a gateway's drain those of callers in other networks alone, whatever the cluster's own ones do. */
+function movedOf(context: FleetContext, scope: DrainScope): (source: string) => boolean {
+  if (scope.gateway === undefined) return () => true;
   const networks = new Map((context.distribution.desired?.members ?? []).map(({ name, network }) => [name, network]));
-  const drained = new Set(membersIn(context, { scope }).map(({ name }) => name));
-  return ({ source, destination: { cluster } }) =>
-    drained.has(cluster) && (scope.gateway === undefined || (source !== cluster && networks.get(source) !== networks.get(cluster)));
+  const own = networks.get(scope.gateway);
+  return (source) => source !== scope.gateway && networks.get(source) !== own;
 }
