@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import type { CheckSpec } from '@hawser/model/check.ts';
 import { type CheckState, unchecked } from '@hawser/model/check-verdict.ts';
 import { type MeasuredTraffic, NO_TRAFFIC } from '@hawser/model/measured-traffic.ts';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startPrometheus, type TestPrometheus } from '../../../../test/kit/prometheus.ts';
+import { available } from '../../../../test/kit/requirements.ts';
 import { type CheckContext, type RunningChecks, startChecks } from './check-runner.ts';
 import { readAnswer } from './prometheus-source.ts';
 
@@ -132,6 +134,39 @@ describe('Prometheus', () => {
     ]);
     await until(() => verdict(checks)).toBe('error');
     expect(checks.verdicts()[0]?.message).toMatch(/called eu, and it knows none .*--integrations/);
+  });
+});
+
+describe.skipIf(!available('prometheus'))('a Prometheus of its own', { timeout: 60_000 }, () => {
+  let prometheus: TestPrometheus;
+  const of = (ratio: number): string => `error_ratio{region="east"} ${ratio}\nerror_ratio{region="west"} 0\nrequests_total 0\n`;
+  beforeAll(async () => {
+    prometheus = await startPrometheus(of(0.01));
+  }, 60_000);
+  afterAll(() => prometheus.stop());
+  const asking = (query: string): RunningChecks =>
+    start([{ source: { prometheus: { query } }, condition: 'result < 0.05', failureLimit: 0, consecutiveErrorLimit: 1, timeout: '20s' }], {
+      prometheus: prometheus.url,
+    });
+
+  test('gives the number, by which the check passes, and fails when it has risen', async () => {
+    const checks = asking('max(error_ratio)');
+    await until(() => verdict(checks)).toBe('passed');
+    prometheus.expose(of(0.5));
+    await until(() => verdict(checks)).toBe('failed');
+    expect(checks.verdicts()[0]?.message).toContain('0.5');
+  });
+
+  test.each([
+    ['error', 'sum(', /Prometheus refused the query: bad_data .*parse error/],
+    ['error', 'error_ratio', /2 series; a check needs one/],
+    ['error', 'error_ratio{region="west"}[1m]', /gives a matrix/],
+    ['inconclusive', 'sum(error_ratio{region="mars"})', /the query gives nothing/],
+    ['inconclusive', 'sum(requests_total) / sum(requests_total)', /NaN/],
+  ])('whose answer is no number makes it %s: %s', async (wanted, query, message) => {
+    const checks = asking(query);
+    await until(() => verdict(checks)).toBe(wanted);
+    expect(checks.verdicts()[0]?.message).toMatch(message);
   });
 });
 
