@@ -1,6 +1,9 @@
 /** A drill by its commands, over real processes and Envoys: what it would do, whether it could, and what people say to its runs. */
+import type { DrillReport } from '@hawser/model/drill-report.ts';
+import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
+import { stream } from '../datapath/kit/load.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { type Ended, HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
 import { eventually } from '../kit/served.ts';
@@ -11,6 +14,19 @@ const DEADLINE_MS = 120_000;
 /** Nobody has said what us-west can take. */
 const KNOWN = ['--override', 'headroom'];
 
+const API = '/apis/hawser.dev/v1alpha1';
+const HOST = 'reviews.bookinfo.svc.clusterset.local';
+/** Agents that are cut off, and whose hub or bus it is. */
+const cutOf = (name: string, type: string, hold: string): object => ({
+  ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name } },
+  spec: {
+    ...{ scenario: { type }, mode: 'live', objectives: { rto: '5s' }, approvals: { required: 0 }, plan: { hold } },
+    blastRadius: { services: { names: ['bookinfo/reviews'] }, maxTrafficPercent: 100 },
+    guardrails: [
+      { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.01', initialDelay: '0s', onNoData: 'pass' },
+    ],
+  },
+});
 const DRILL = `
 apiVersion: hawser.dev/v1alpha1
 kind: Drill
@@ -26,6 +42,7 @@ spec:
 describe('hawser drill', { timeout: DEADLINE_MS }, () => {
   const hawser = new HawserProcesses();
   const apps: App[] = [];
+  let clusters: readonly RunningCluster[] = [];
   let approver = '';
 
   const drill = (args: readonly string[], token?: string): Promise<Ended> =>
@@ -46,6 +63,7 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
       hawser.join(EAST, { 'reviews.yaml': serviceFile('reviews', [NEAR]) }, flat),
       hawser.join(WEST, { 'reviews.yaml': serviceFile('reviews', [FAR]) }, flat),
     ]);
+    clusters = [east, west];
     const at = ({ xdsPort }: RunningCluster): string => `127.0.0.1:${xdsPort}`;
     await Promise.all([
       hawser.proxy(EAST, { serviceAccount: 'client', address: CLIENT, agents: [at(east)] }),
@@ -121,5 +139,62 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     expect(await drill(['abort', 'lose-east', '--reason', 'enough', '--timeout', '30s'])).toMatchObject(said(0, 'Aborted after'));
     expect(await drill(['abort', 'lose-east'])).toMatchObject({ status: 1, stderr: expect.stringContaining('it is over') });
     expect(await drill(['status'])).toMatchObject(said(0, 'no drill is under way'));
+  });
+
+  /** Begins one, and waits until all agents act as if they were cut off; its path, and how far their logs were then. */
+  const cut = async (name: string, type: string, hold: string): Promise<{ readonly path: string; readonly logs: readonly number[] }> => {
+    const before = await Promise.all(clusters.map(({ agent }) => agent.says('')));
+    expect(await hawser.ask('POST', `${API}/drills`, cutOf(name, type, hold))).toMatchObject({ status: 201 });
+    const { body } = await hawser.ask<Resource>('POST', `${API}/drills/${name}/run`, { reason: 'a test' });
+    const logs = await Promise.all(clusters.map(({ agent }, index) => agent.says('a drill cuts this agent off', before[index])));
+    return { path: `${API}/drillruns/${body.metadata.name}`, logs };
+  };
+  const isBack = async (logs: readonly number[]): Promise<void> => {
+    await Promise.all(clusters.map(({ agent }, index) => agent.says('hub and bus are heard again', logs[index])));
+  };
+  const evidenceOf = async (path: string): Promise<DrillReport['evidence']> => {
+    let text = '';
+    await eventually(
+      async () => {
+        text = await hawser.api(`${path}/report?format=json`).catch(() => '');
+        return text.includes('"evidence"');
+      },
+      () => `there is no report: ${text}`,
+      DEADLINE_MS / 2,
+    );
+    return (JSON.parse(text) as DrillReport).evidence;
+  };
+
+  it('cuts agents off from the hub and lets them back, while callers are served', async () => {
+    const gets = stream({ via: CLIENT, host: HOST }, 50);
+    const { path, logs } = await cut('no-hub', 'hubLoss', '2s');
+    await isBack(logs);
+    const { outcome, why, services } = await evidenceOf(path);
+    expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
+    expect(services).toMatchObject([{ sourceCluster: EAST, failed: 0 }]);
+    expect((await gets.stop()).failures).toEqual(new Map());
+  });
+
+  it('lets agents back to the bus when their lease is over, though the hub was killed meanwhile', async () => {
+    const gets = stream({ via: CLIENT, host: HOST }, 50);
+    const { path, logs } = await cut('no-bus', 'busPartition', '4s');
+    await hawser.hub?.end('SIGKILL');
+    await isBack(logs);
+    await hawser.startHubAgain();
+    const { outcome, why, versions } = await evidenceOf(path);
+    expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
+    const version = expect.stringMatching(/^\d+\.\d+/);
+    expect(versions).toMatchObject({
+      agents: [{ cluster: EAST }, { cluster: WEST }],
+      envoys: [
+        { cluster: EAST, version, proxies: 2 },
+        { cluster: WEST, version, proxies: 1 },
+      ],
+      servers: [
+        { name: 'NATS', version },
+        { name: 'PostgreSQL', version },
+      ],
+    });
+    expect((await gets.stop()).failures).toEqual(new Map());
   });
 });

@@ -169,6 +169,7 @@ export class SimNats {
 export class SimBus implements Bus {
   connected = false;
   readonly clustered = false;
+  readonly serverVersion = '';
   readonly actor: Actor;
   readonly #nats: SimNats;
   readonly #time: VirtualTime;

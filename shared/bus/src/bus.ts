@@ -52,6 +52,8 @@ export interface Bus {
   readonly connected: boolean;
   /** Whether the server it was last connected to is one of a NATS cluster. */
   readonly clustered: boolean;
+  /** Of the server that it was last connected to; '' before. */
+  readonly serverVersion: string;
   /** Subjects below this prefix are this connection's own. */
   newInbox(): string;
   /** Calls back on each change of `connected`, and at once with the current one. Returns how to stop. */
@@ -107,6 +109,7 @@ interface Registration {
 class NatsBus implements Bus {
   connected = false;
   clustered = false;
+  serverVersion = '';
   readonly #options: BusOptions;
   #credentials: BusCredentials | undefined;
   #connection: NatsConnection | undefined;
@@ -274,6 +277,7 @@ class NatsBus implements Bus {
   async #follow(connection: NatsConnection): Promise<void> {
     this.#connection = connection;
     this.clustered = (connection.info?.cluster ?? '') !== '';
+    this.serverVersion = connection.info?.version ?? '';
     for (const registration of this.#registrations) this.#attach(registration, connection);
     this.#setConnected(true);
     void this.#watchStatus(connection);

@@ -33,7 +33,7 @@ function publisher(mayPublish: () => Promise<boolean>, revisions = (above: numbe
   let gate = Promise.resolve();
   const held: Bus = Object.assign(Object.create(bus) as Bus, {
     connected: true,
-    clustered: false,
+    ...{ clustered: false, serverVersion: '' },
     onStatus: (callback: (connected: boolean) => void) => bus.onStatus(callback),
     newInbox: () => bus.newInbox(),
     subscribe: (...args: Parameters<Bus['subscribe']>) => bus.subscribe(...args),
@@ -140,7 +140,7 @@ it('an agent with credentials of the release before writes as that did', async (
   const east = await nats.clusterBus('us-east');
   const old: Bus = Object.assign(Object.create(east) as Bus, {
     connected: true,
-    clustered: false,
+    ...{ clustered: false, serverVersion: '' },
     onStatus: (callback: (connected: boolean) => void) => east.onStatus(callback),
     newInbox: () => east.newInbox(),
     subscribe: (...args: Parameters<Bus['subscribe']>) => east.subscribe(...args),

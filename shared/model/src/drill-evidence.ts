@@ -172,6 +172,9 @@ const Versions = Type.Object(
   {
     hub: text('Of the hub that ended the run.'),
     agents: Type.Array(Type.Object({ cluster: label('Cluster.'), version: text('Of its agent.') }, strict)),
+    servers: Type.Optional(
+      Type.Array(Type.Object({ name: text('NATS or PostgreSQL.'), version: text('Of the server that the hub spoke to.') }, strict)),
+    ),
     envoys: Type.Array(Type.Object({ cluster: label('Cluster.'), version: text('Of Envoy.'), proxies: count('How many.') }, strict)),
   },
   strict,

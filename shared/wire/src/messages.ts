@@ -46,6 +46,8 @@ export const ProxyStatus = Type.Object({
   role: Type.Union([Type.Literal('sidecar'), Type.Literal('gateway'), Type.Literal('edge')]),
   /** Of an edge proxy: what Gateways select it by. Absent from agents of an earlier release. */
   labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+  /** What it says that it runs: `1.37.0` of Envoy, `gRPC Java 1.72.0` of others. Absent where it says nothing, and from agents of an earlier release. */
+  version: Type.Optional(Type.String()),
   types: Type.Record(Type.String(), TypeStatus),
   /** The newest hub revision of which everything is acknowledged. */
   revision: Type.Integer(),

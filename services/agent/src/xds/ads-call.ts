@@ -62,8 +62,10 @@ export function proxyOf(
   identity: ProxyIdentity,
   { name: variant }: Pick<Dialect<unknown>, 'name'>,
 ): ConnectedProxy {
-  const proxy = checkClaims(node?.metadata ?? {}, identity);
-  if (typeof proxy === 'string') throw new StreamRefusal('denied', proxy);
+  const claimed = checkClaims(node?.metadata ?? {}, identity);
+  if (typeof claimed === 'string') throw new StreamRefusal('denied', claimed);
+  const version = clientVersion(node);
+  const proxy = version === undefined ? claimed : { ...claimed, version };
   if (variant === 'delta') return proxy;
   // State of the world knows no fetching of single upstreams.
   const { fetchesUpstreams: _fetches, ...rest } = proxy;

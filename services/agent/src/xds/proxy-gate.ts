@@ -24,6 +24,8 @@ export interface ConnectedProxy {
   readonly serviceAccount: string;
   /** `node.metadata.labels`: what it says of itself, not proven. */
   readonly labels: Readonly<Record<string, string>>;
+  /** What it runs, such as `1.37.0` of Envoy or `gRPC Java 1.72.0`: what it says of itself, not proven. */
+  readonly version?: string;
   /** `node.metadata.capture`: what of its workload's traffic the kernel leads to it. */
   readonly capture?: 'ipv4' | 'dual';
   /** `node.metadata.onDemand`: it fetches upstreams by itself that it was not sent. */

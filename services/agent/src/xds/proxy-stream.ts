@@ -131,10 +131,11 @@ export class ProxyStream {
   }
 
   #makeStatus(revision: number): ProxyStatus {
-    const { name, namespace, serviceAccount, address, role } = this.proxy;
+    const { name, namespace, serviceAccount, address, role, version } = this.proxy;
     const types = typeStatuses(this.machine);
+    const says = version === undefined ? {} : { version };
     const labels = role === 'edge' ? { labels: this.proxy.labels ?? {} } : {};
-    return { proxy: name, namespace, serviceAccount, address, role, ...labels, types, revision, connectedAt: this.connectedAt };
+    return { proxy: name, namespace, serviceAccount, address, role, ...labels, ...says, types, revision, connectedAt: this.connectedAt };
   }
 
   #flush(): void {

@@ -153,6 +153,10 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
       ],
       checks: expect.arrayContaining([expect.objectContaining({ name: 'errors', when: ['before'], verdict: 'passed' })]),
     });
+    expect(evidence.versions).toMatchObject({
+      ...{ hub: 'test', servers: [{ name: 'PostgreSQL', version: expect.stringMatching(/^\d+/) }] },
+      envoys: MEMBERS.map(({ name: cluster }) => ({ cluster, version: 'not told', proxies: 1 })),
+    });
     expect(evidence.traffic.series.map(({ source, destination }) => [source, destination])).toEqual([
       ['east', 'east'],
       ['west', 'east'],

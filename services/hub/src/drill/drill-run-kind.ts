@@ -10,6 +10,7 @@ import { commanded, DRILL_COMMANDS, type DrillCommand } from './drill-commands.t
 import { DrillGuardrails, type StartDrillChecks } from './drill-guardrails.ts';
 
 import { type DrillPlanParts, drillPlanOf } from './drill-plan.ts';
+import { databaseVersion } from './drill-run-store.ts';
 import { advance, type DrillState, isOver, started } from './drill-state.ts';
 import { drillOf, JudgedRun, planOfRun, recordOf } from './judged-run.ts';
 import type { LeaseRenewal } from './lease-renewal.ts';
@@ -55,7 +56,8 @@ export function drillRunKind({ context, traffic, startChecks, saveReport, leases
       const account = evidence.account(state);
       const { recovery } = account;
       const results = recovery === undefined ? {} : measured(state, account.plan, recovery);
-      const reportDigest = await saveReport?.(tx, reportOf(account));
+      const servers = [...(account.versions.servers ?? []), { name: 'PostgreSQL', version: await databaseVersion(tx) }];
+      const reportDigest = await saveReport?.(tx, reportOf({ ...account, versions: { ...account.versions, servers } }));
       const { record: _record, checked: _checked, ...over } = state;
       return { ...over, results: { ...results, ...(reportDigest === undefined ? {} : { reportDigest }) } };
     },

@@ -25,6 +25,12 @@ export async function runUnderWay(tx: Statements): Promise<string | undefined> {
   return found?.name;
 }
 
+/** Of the server, such as `18.1`. */
+export async function databaseVersion(tx: Statements): Promise<string> {
+  const { rows } = await tx.execute(sql`SELECT current_setting('server_version') AS version`);
+  return String(rows[0]?.['version'] ?? '');
+}
+
 /** Whether there is, or was, a run for this time of a drill's schedule: also one that was deleted. */
 export async function wasMade(tx: Statements, of: { readonly drill: string; readonly scheduledAt: string }): Promise<boolean> {
   const isOf = sql`${history.resource} -> 'spec' ->> 'drill' = ${of.drill} AND ${history.resource} -> 'spec' ->> 'scheduledAt' = ${of.scheduledAt}`;

@@ -29,6 +29,7 @@ import type { RecordQuestion, RunRecord } from './run-record.ts';
 import { recoveryOf } from './run-recovery.ts';
 import type { RunAccount } from './run-report.ts';
 import { returnRefusal } from './run-return.ts';
+import { versionsOf } from './run-versions.ts';
 
 /** What runs are judged with. */
 export interface RunJudgeParts {
@@ -170,17 +171,12 @@ export class JudgedRun implements RunEvidence {
   /** Everything that there is to tell of it, in this state. */
   account(state: DrillState): RunAccount {
     const question = recordOf(this.#run, state);
-    const { accounts, distribution, version: hub } = this.#context;
-    const members = distribution.desired?.members ?? [];
-    const agents = members.flatMap(({ name }) => {
-      const version = accounts.get(name)?.status?.version;
-      return version === undefined ? [] : [{ cluster: name, version }];
-    });
+    const members = this.#context.distribution.desired?.members ?? [];
     return {
       ...{ run: this.#run, plan: planOfRun(this.#run), state, members, recovery: this.recovery },
       seconds: question === undefined ? [] : this.#parts.record.seconds(question),
       checks: this.#parts.guardrails.record(this.#run.metadata.uid ?? ''),
-      versions: { hub, agents, envoys: [] },
+      versions: versionsOf(this.#context),
     };
   }
 

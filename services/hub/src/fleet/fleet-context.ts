@@ -22,7 +22,7 @@ export interface FleetContext {
   readonly fleet: FleetState;
   readonly accounts: AgentAccounts;
   readonly distribution: Distribution;
-  readonly bus: Pick<Bus, 'connected'>;
+  readonly bus: Pick<Bus, 'connected'> & Partial<Pick<Bus, 'serverVersion'>>;
   /** Unix milliseconds; undefined while the bus is down. */
   busConnectedSince(): number | undefined;
   /** The first revision that this hub read. */

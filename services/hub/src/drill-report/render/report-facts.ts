@@ -163,5 +163,7 @@ export function timelineTable({ timeline }: DrillEvidence): Table {
 export function versionTable({ versions }: DrillEvidence): Table {
   const agents = versions.agents.map(({ cluster, version }) => ['agent', cluster, version]);
   const envoys = versions.envoys.map(({ cluster, version, proxies }) => [`Envoy (${number(proxies)} proxies)`, cluster, version]);
-  return { caption: 'Versions', head: ['Part', 'Cluster', 'Version'], rows: [['hub', UNKNOWN, versions.hub], ...agents, ...envoys] };
+  const servers = (versions.servers ?? []).map(({ name, version }) => [name, UNKNOWN, version]);
+  const rows = [['hub', UNKNOWN, versions.hub], ...servers, ...agents, ...envoys];
+  return { caption: 'Versions', head: ['Part', 'Cluster', 'Version'], rows };
 }
