@@ -181,7 +181,8 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     await hawser.hub?.end('SIGKILL');
     await isBack(logs);
     await hawser.startHubAgain();
-    const { outcome, why, versions } = await evidenceOf(path);
+    const { outcome, why, versions, timeline } = await evidenceOf(path);
+    console.log(JSON.stringify(timeline));
     expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
     const version = expect.stringMatching(/^\d+\.\d+/);
     expect(versions).toMatchObject({

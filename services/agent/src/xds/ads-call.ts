@@ -1,6 +1,7 @@
 /** The first steps of a stream: the token, the first request, the claims in it. */
 import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { messageOf } from '@hawser/runtime/app-error.ts';
+import { clientVersion } from './client-version.ts';
 import type { Dialect, DialectMessage } from './dialect.ts';
 import { checkClaims } from './node-claims.ts';
 import type { ConnectedProxy, ProxyGate, ProxyIdentity } from './proxy-gate.ts';

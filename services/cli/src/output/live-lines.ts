@@ -1,6 +1,6 @@
 /** Progress of something that goes on elsewhere: in a terminal it is rewritten in its place, elsewhere every change is a line. */
 import { note } from './print.ts';
-import { terminal } from './terminal.ts';
+import { type TextOutput, terminal } from './terminal.ts';
 
 /** What is shown of one look. */
 export interface Look {
@@ -23,8 +23,9 @@ export function liveLines({ output }: { readonly output?: string | undefined }):
     return {
       show: ({ lines }) => {
         clear();
-        stderr.write(`${lines.join('\n')}\n`);
-        shown = lines.length;
+        const fitting = fitted(lines, stderr);
+        stderr.write(`${fitting.join('\n')}\n`);
+        shown = fitting.length;
       },
       end: clear,
     };
@@ -36,4 +37,16 @@ export function liveLines({ output }: { readonly output?: string | undefined }):
     },
     end: () => undefined,
   };
+}
+
+/** Lines that take one row each, all of them on the screen: what is wrapped, or has left at the top, cannot be rewritten. */
+function fitted(
+  lines: readonly string[],
+  { columns = Number.POSITIVE_INFINITY, rows = Number.POSITIVE_INFINITY }: TextOutput,
+): readonly string[] {
+  const oneRow = (line: string): string => {
+    const characters = [...line.replaceAll(/\p{Cc}/gu, ' ')];
+    return (characters.length < columns ? characters : [...characters.slice(0, Math.max(0, columns - 2)), '…']).join('');
+  };
+  return lines.slice(0, Math.max(1, rows - 1)).map(oneRow);
 }

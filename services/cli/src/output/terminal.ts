@@ -4,6 +4,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** Where text goes. */
 export interface TextOutput {
   readonly isTTY?: boolean | undefined;
+  /** Of a terminal. */
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   write(text: string): unknown;
 }
 
