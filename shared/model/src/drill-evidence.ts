@@ -87,7 +87,8 @@ const ServiceResult = Type.Object(
     requests: count('Client requests that ended during the run.'),
     failed: count('Those of them that failed as the client saw it.'),
     longestGapMs: ms('Longest time in which no request of theirs succeeded while some ended.'),
-    unknownSeconds: count('Seconds of the run that nobody accounted for.'),
+    gapResolutionMs: Type.Optional(ms('How far off the longest gap may be, either way.')),
+    unknownSeconds: count('Seconds of the run of which nobody knows what was in them.'),
   },
   strict,
 );

@@ -175,6 +175,7 @@ export class JudgedRun implements RunEvidence {
     return {
       ...{ run: this.#run, plan: planOfRun(this.#run), state, members, recovery: this.recovery },
       seconds: question === undefined ? [] : this.#parts.record.seconds(question),
+      rows: question === undefined ? [] : this.#parts.record.rows(question),
       checks: this.#parts.guardrails.record(this.#run.metadata.uid ?? ''),
       versions: versionsOf(this.#context),
     };

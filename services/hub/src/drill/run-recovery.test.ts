@@ -1,6 +1,6 @@
 /** What callers went through, second by second. */
 import { describe, expect, it } from 'vitest';
-import { longestGapMs, type RecoveryQuestion, type RunSecond, recoveryOf } from './run-recovery.ts';
+import { type RecoveryQuestion, type RunSecond, recoveryOf } from './run-recovery.ts';
 
 const SERVICE = 'shop/cart';
 /** Seconds from 0 on: requests and failures of callers in east that ended in west, then those that ended in east. */
@@ -103,17 +103,5 @@ describe('recovery', () => {
       const silent = seconds.map((second) => ({ ...second, unknown: ['north'] }));
       expect(recoveryOf(silent, question())).toMatchObject({ recoveredAt: 2_000, unknownSeconds: 3 });
     });
-
-    it('has no gaps that are only dealt', () => {
-      const of = { service: SERVICE, source: 'east' };
-      expect(longestGapMs(unheard(secondsOf([10, 10, 0], [10, 10, 0], ...AFTER), 1), of)).toBe(1_000);
-    });
-  });
-
-  it('has gaps where no request succeeded', () => {
-    const of = { service: SERVICE, source: 'east' };
-    const seconds = secondsOf(...BEFORE, [10, 10, 0], [0, 0, 0], [10, 10, 0], ...AFTER, [10, 10, 0]);
-    expect(longestGapMs(seconds, of)).toBe(2_000);
-    expect(longestGapMs(seconds, { ...of, source: 'north' })).toBe(0);
   });
 });

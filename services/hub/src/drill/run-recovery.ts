@@ -90,7 +90,7 @@ function recoveredIn(during: readonly RunSecond[], question: RecoveryQuestion): 
 }
 
 /** What is known to have been in a second. */
-function knownCells({ cells, unknown }: RunSecond): readonly RunCell[] {
+export function knownCells({ cells, unknown }: RunSecond): readonly RunCell[] {
   return unknown.length === 0 ? cells : cells.filter(({ source }) => !unknown.includes(source));
 }
 
@@ -132,19 +132,6 @@ function detectedAt(seconds: readonly RunSecond[], { begunAt, scope }: RecoveryQ
   if (usual === 0) return undefined;
   const found = seconds.find((second) => second.at >= begunAt && knownCells(second).length > 0 && share(second) < usual / 2);
   return found?.at;
-}
-
-/** Longest time in which no request of a service succeeded for one cluster's callers while some ended, milliseconds. */
-export function longestGapMs(seconds: readonly RunSecond[], of: { readonly service: string; readonly source: string }): number {
-  let [longest, length] = [0, 0];
-  for (const second of seconds) {
-    const own = knownCells(second).filter(({ service, source }) => service === of.service && source === of.source);
-    const requests = sum(own, 'requests');
-    if (requests === 0) continue;
-    length = requests === sum(own, 'failed') ? length + 1 : 0;
-    longest = Math.max(longest, length);
-  }
-  return longest * SECOND_MS;
 }
 
 /** Added up. */

@@ -6,12 +6,14 @@ import { digestOf } from '@hawser/model/drill-report.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import type { TraceRow } from '../traffic/traffic-trace.ts';
 import { givenOf } from './drill-guardrails.ts';
 import { scopeName } from './drill-selection.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
+import { longestGap } from './longest-gap.ts';
 import type { Recovery, RunCheck } from './run-evidence.ts';
 import { faultText } from './run-form.ts';
-import { longestGapMs, type RunSecond, sum } from './run-recovery.ts';
+import { type RunSecond, sum } from './run-recovery.ts';
 import { begunAt, objectivesOf, rtoOf } from './run-verdict.ts';
 import { weightsOf } from './run-weights.ts';
 
@@ -24,6 +26,8 @@ export interface RunAccount {
   readonly recovery: Recovery | undefined;
   /** From shortly before it on. */
   readonly seconds: readonly RunSecond[];
+  /** The same in finer steps, as far as they were noted. */
+  readonly rows: readonly TraceRow[];
   readonly checks: readonly RunCheck[];
   readonly members: readonly RosterMember[];
   readonly versions: DrillEvidence['versions'];
@@ -82,7 +86,7 @@ function between(from: number | undefined, to: number | undefined): number | nul
 }
 
 /** By service and cluster of the callers, of what lies after the beginning. */
-function servicesOf({ seconds, state }: RunAccount): DrillEvidence['services'] {
+function servicesOf({ seconds, rows, state }: RunAccount): DrillEvidence['services'] {
   const from = state.marks.publishedAt ?? Number.POSITIVE_INFINITY;
   const during = seconds.filter(({ at }) => at + STEP_MS > from);
   const cells = during.flatMap((second) => second.cells);
@@ -92,7 +96,7 @@ function servicesOf({ seconds, state }: RunAccount): DrillEvidence['services'] {
     const own = cells.filter((cell) => cell.service === service && cell.source === sourceCluster);
     return {
       ...{ service, sourceCluster, requests: sum(own, 'requests'), failed: sum(own, 'failed') },
-      longestGapMs: longestGapMs(during, { service, source: sourceCluster }),
+      ...longestGap({ seconds: during, rows, from: state.marks.firstAckAt ?? from }, { service, source: sourceCluster }),
       unknownSeconds: during.filter(({ unknown }) => unknown.includes(sourceCluster)).length,
     };
   });

@@ -106,7 +106,7 @@ export function serviceTables(evidence: DrillEvidence): readonly Table[] {
       head: ['Service', 'Callers in', 'Requests', 'Failed', 'Longest gap', 'Unknown seconds'],
       rows: evidence.services.map((one) => [
         ...[one.service, one.sourceCluster, number(one.requests), number(one.failed)],
-        ...[duration(one.longestGapMs), number(one.unknownSeconds)],
+        ...[gapText(one), number(one.unknownSeconds)],
       ]),
     },
     {
@@ -120,6 +120,11 @@ export function serviceTables(evidence: DrillEvidence): readonly Table[] {
       ]),
     },
   ];
+}
+
+function gapText({ longestGapMs, gapResolutionMs }: DrillEvidence['services'][number]): string {
+  const gap = duration(longestGapMs);
+  return longestGapMs === null || gapResolutionMs == null ? gap : `${gap} ± ${duration(gapResolutionMs)}`;
 }
 
 /** Checks in short. */
