@@ -21,12 +21,18 @@ describe('loadAgentConfig', () => {
   });
 
   it('takes its objects from a directory or from an API server', () => {
-    const kubernetes = { kind: 'kubernetes', kubeconfig: undefined, context: undefined, secretNamespaces: [] };
+    const kubernetes = { kind: 'kubernetes', kubeconfig: undefined, context: undefined, secretNamespaces: [], edgeAccounts: [] };
     expect(loadAgentConfig({ kubernetes: true }, {}).registry).toEqual(kubernetes);
     expect(loadAgentConfig({}, { HAWSER_AGENT_KUBERNETES: 'true' }).registry).toEqual(kubernetes);
-    const flags = { kubernetes: true, kubeconfig: '/k', context: 'east', secretNamespace: ['edge', 'default', 'edge'] };
+    const flags = {
+      kubernetes: true,
+      kubeconfig: '/k',
+      context: 'east',
+      secretNamespace: ['edge', 'default', 'edge'],
+      edgeAccount: 'edge/door',
+    };
     expect(loadAgentConfig(flags, {}).registry).toEqual({
-      ...{ kind: 'kubernetes', kubeconfig: '/k', context: 'east', secretNamespaces: ['default', 'edge'] },
+      ...{ kind: 'kubernetes', kubeconfig: '/k', context: 'east', secretNamespaces: ['default', 'edge'], edgeAccounts: ['edge/door'] },
     });
   });
 
@@ -46,7 +52,7 @@ describe('loadAgentConfig', () => {
   const faults: [AgentFlags, string][] = [
     [{}, '--registry-dir is missing'],
     [{ registryDir: '/r', kubernetes: true }, '--registry-dir and --kubernetes are both given'],
-    [{ registryDir: '/r', kubeconfig: '/k' }, '--kubeconfig, --context and --secret-namespace are for --kubernetes'],
+    [{ registryDir: '/r', kubeconfig: '/k' }, '--kubeconfig, --context, --secret-namespace and --edge-account are for --kubernetes'],
     [{ kubernetes: true, context: 'east' }, '--context is of a kubeconfig'],
     [{ kubernetes: 'yes' }, '--kubernetes (HAWSER_AGENT_KUBERNETES) is "yes"'],
     [{ registryDir: '/r', address: 'localhost' }, '--address is "localhost", which is not an IP address'],

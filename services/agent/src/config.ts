@@ -54,6 +54,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   kubeconfig: 'HAWSER_AGENT_KUBECONFIG',
   context: 'HAWSER_AGENT_CONTEXT',
   secretNamespace: 'HAWSER_AGENT_SECRET_NAMESPACE',
+  edgeAccount: 'HAWSER_AGENT_EDGE_ACCOUNT',
   stateDir: 'HAWSER_STATE_DIR',
   identityDir: 'HAWSER_AGENT_IDENTITY_DIR',
   address: 'HAWSER_AGENT_ADDRESS',

@@ -9,7 +9,7 @@ import { WorkloadReadiness } from './discover/workload-readiness.ts';
 import type { Shards } from './state/endpoint-brake.ts';
 import type { ProxyRef } from './state/world.ts';
 import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
-import type { ConnectedProxy, ProxyGate } from './xds/proxy-gate.ts';
+import { type ConnectedProxy, type ProxyGate, TokenRefusal } from './xds/proxy-gate.ts';
 
 /** What is remembered of a proxy. */
 function refOf({ capture, fetchesUpstreams, ...known }: ConnectedProxy): ProxyRef {
@@ -132,7 +132,7 @@ export class ProxyRegistry implements ProxyGate {
 
   /** Marks the proxy's endpoints as DRAINING; false when the token does not prove to be that proxy. */
   async drain(token: string, proxy: { readonly name: string; readonly address: string }): Promise<boolean> {
-    const identity = await this.#parts.verify(token);
+    const identity = await this.#parts.verify(token).catch(refused);
     if (identity === undefined || (identity.name !== undefined && identity.name !== proxy.name)) return false;
     const { namespace, serviceAccount } = identity;
     const connected = this.#connected.get(proxy.name);
@@ -182,6 +182,11 @@ export class ProxyRegistry implements ProxyGate {
     this.rejoin();
     this.#parts.onChange();
   }
+}
+
+/** To whoever asks for a drain it is one whether the token is wrong or could not be looked at. */
+function refused(error: unknown): undefined {
+  if (!(error instanceof TokenRefusal)) throw error;
 }
 
 function belongsToGroup(proxy: ProxyRef): boolean {

@@ -18,6 +18,8 @@ export interface KubernetesPlace {
   readonly context: string | undefined;
   /** Namespaces whose TLS Secrets edge proxies are given, sorted. Secrets of any other are never asked for. */
   readonly secretNamespaces: readonly string[];
+  /** `NAMESPACE/ACCOUNT` whose Pods may be edge proxies, sorted. */
+  readonly edgeAccounts: readonly string[];
 }
 
 /** Where the objects are. */
@@ -30,7 +32,7 @@ type Settings = (name: string) => readonly string[];
 export function registryPlace(settings: Settings): RegistryPlace {
   const text = (name: string): string | undefined => settings(name)[0];
   const [path, kubernetes, kubeconfig, context] = [text('registryDir'), text('kubernetes'), text('kubeconfig'), text('context')];
-  const secretNamespaces = [...new Set(settings('secretNamespace'))].sort();
+  const [secretNamespaces, edgeAccounts] = [sorted(settings('secretNamespace')), sorted(settings('edgeAccount'))];
   if (kubernetes !== undefined && kubernetes !== 'true')
     throw new AppError(
       'config-invalid',
@@ -41,15 +43,28 @@ export function registryPlace(settings: Settings): RegistryPlace {
   if (kubernetes !== undefined) {
     if (context !== undefined && kubeconfig === undefined)
       throw new AppError('config-invalid', '--context is of a kubeconfig: name that with --kubeconfig');
-    return { kind: 'kubernetes', kubeconfig: kubeconfig === undefined ? undefined : resolve(kubeconfig), context, secretNamespaces };
+    return {
+      kind: 'kubernetes',
+      kubeconfig: kubeconfig === undefined ? undefined : resolve(kubeconfig),
+      context,
+      secretNamespaces,
+      edgeAccounts,
+    };
   }
-  if (kubeconfig !== undefined || context !== undefined || secretNamespaces.length > 0)
-    throw new AppError('config-invalid', '--kubeconfig, --context and --secret-namespace are for --kubernetes, which is not given');
+  if (kubeconfig !== undefined || context !== undefined || secretNamespaces.length > 0 || edgeAccounts.length > 0)
+    throw new AppError(
+      'config-invalid',
+      '--kubeconfig, --context, --secret-namespace and --edge-account are for --kubernetes, which is not given',
+    );
   if (path !== undefined) return { kind: 'directory', path: resolve(path) };
   throw new AppError(
     'config-invalid',
     '--registry-dir is missing: name the folder of Service, EndpointSlice, WorkloadEntry and ServiceExport files; on Kubernetes, say --kubernetes',
   );
+}
+
+function sorted(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
 }
 
 /** The place in a sentence. */

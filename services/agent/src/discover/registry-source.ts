@@ -8,8 +8,11 @@ export interface RegistryRead {
   /** The same for the last good state, by file or by whatever stands for one. Looked at when the state is saved. */
   readonly byFile: ObjectsByFile;
   readonly warnings: readonly Pick<FileWarning, 'message'>[];
-  /** `live`: the owner changed objects on a live watch. `relist`: everything was read again, so absence proves less. */
-  readonly how: 'live' | 'relist';
+  /**
+   * `live`: the owner changed objects on a live watch. `relist`: everything was read again, so absence proves less.
+   * `partial`: some of it was read again: a sudden loss is as doubtful, and none is confirmed.
+   */
+  readonly how: 'live' | 'relist' | 'partial';
 }
 
 /** What a source is given. */

@@ -12,6 +12,7 @@ import type { OpenRegistry } from '../discover/registry-source.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
 import { openAuthority } from '../trust/open-authority.ts';
 import { type ProxyTokenVerifier, proxyTokenVerifier } from '../trust/proxy-tokens.ts';
+import { eitherVerifier, tokenReviewVerifier } from '../trust/token-review.ts';
 import { loadLastKnownGood } from './last-known-good.ts';
 import type { Member } from './membership.ts';
 import { replicaName } from './replica-name.ts';
@@ -52,10 +53,11 @@ export async function openFoundations(
 /** The source of the own cluster's objects, and who says what a proxy's token proves. */
 function openSource(
   place: RegistryPlace,
-  { own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+  { cluster, own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
 ): Pick<Foundations, 'verify' | 'openRegistry'> {
   if (place.kind === 'directory') return { verify: own, openRegistry: registryDirectory(place.path) };
   const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
   const api = new ApiClient(access);
-  return { verify: own, openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }) };
+  const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
+  return { verify: eitherVerifier(own, reviewed), openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }) };
 }

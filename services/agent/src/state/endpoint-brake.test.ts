@@ -38,6 +38,7 @@ describe('brake', () => {
     ['a relist that loses 3 of 10', ten, shards(shard('s', range(3, 10))), 'relist', 0],
     ['a relist that loses 4 of 10', ten, shards(shard('s', range(4, 10))), 'relist', 4],
     ['a relist that finds nothing', ten, new Map(), 'relist', 10],
+    ['some kinds read again, which loses 4 of 10', ten, shards(shard('s', range(4, 10))), 'partial', 4],
     ['a relist that only adds', ten, shards(shard('s', range(0, 30))), 'relist', 0],
     ['the owner removing the last endpoint', shards(shard('s', [1])), shards(shard('s', [])), 'live', 0],
     ['the owner removing 9 of 9 at once', shards(shard('s', range(0, 9))), new Map(), 'live', 0],
@@ -111,6 +112,7 @@ describe('brake', () => {
     const again = (source: BrakeSource, after: number) => brake(input(apply, gone, source, { memory, now: 1_000_000 + after }));
     expect(again('relist', CONFIRM_AFTER_MS - 1).memory.held.size).toBe(9);
     expect(again('live', CONFIRM_AFTER_MS).memory.held.size).toBe(9);
+    expect(again('partial', CONFIRM_AFTER_MS).memory.held.size).toBe(9);
     expect(addresses(again('relist', CONFIRM_AFTER_MS).apply)).toEqual(addresses(gone));
   });
 

@@ -9,8 +9,8 @@ import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 /** Shards of the own cluster by service key. */
 export type Shards = ReadonlyMap<string, EndpointShard>;
 
-/** `live`: objects changed on a live watch. `relist`: all were read again. `checks`: health alone changed. */
-export type BrakeSource = 'live' | 'relist' | 'checks';
+/** `live`: objects changed on a live watch. `relist`: all were read again, `partial`: some of them. `checks`: health alone changed. */
+export type BrakeSource = 'live' | 'relist' | 'partial' | 'checks';
 
 /** One loss that is held. */
 export interface HeldLoss {
@@ -64,7 +64,9 @@ export function brake(input: BrakeInput): BrakeVerdict {
   const peak = Math.max(before, ...levels.map((level) => level.usable));
   const lost = peak - usable(next) - memory.held.size;
   const hold =
-    input.confirmed !== true && fresh.length > 0 && (source === 'relist' ? isLargeRelist(fresh.length, inForce) : isBurst(lost, peak));
+    input.confirmed !== true &&
+    fresh.length > 0 &&
+    (source === 'relist' || source === 'partial' ? isLargeRelist(fresh.length, inForce) : isBurst(lost, peak));
   const held = new Map<string, HeldLoss>();
   for (const [key, kind] of losses) {
     const known = memory.held.get(key);

@@ -37,7 +37,7 @@ export async function mintProxyToken(request: ProxyTokenRequest): Promise<string
     .sign(privateKey);
 }
 
-/** Checks tokens of one cluster: undefined for one that is forged, foreign, expired or without the claims. */
+/** Checks tokens of one cluster: undefined for one that is forged, foreign, expired or without the claims; or throws `TokenRefusal`. */
 export type ProxyTokenVerifier = (token: string) => Promise<ProxyIdentity | undefined>;
 
 /** A verifier by the agent's own key, which is made when there is none. */

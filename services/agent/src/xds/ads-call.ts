@@ -4,7 +4,7 @@ import { messageOf } from '@hawser/runtime/app-error.ts';
 import { clientVersion } from './client-version.ts';
 import type { Dialect, DialectMessage } from './dialect.ts';
 import { checkClaims } from './node-claims.ts';
-import type { ConnectedProxy, ProxyGate, ProxyIdentity } from './proxy-gate.ts';
+import { type ConnectedProxy, type ProxyGate, type ProxyIdentity, TokenRefusal } from './proxy-gate.ts';
 
 const AUTHENTICATION_DEADLINE_MS = 5_000;
 
@@ -43,6 +43,8 @@ export async function authenticateCall(call: { readonly metadata: Metadata }, ga
     if (identity === undefined)
       throw new StreamRefusal('unauthenticated', 'the proxy token is wrong, foreign or expired: make one with hawser proxy token');
     return identity;
+  } catch (error) {
+    throw error instanceof TokenRefusal ? new StreamRefusal(error.reason, error.message) : error;
   } finally {
     clearTimeout(deadline);
   }

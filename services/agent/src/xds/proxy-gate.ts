@@ -15,6 +15,16 @@ export interface ProxyIdentity {
   readonly expiresAt?: number;
 }
 
+/** Why a token proves nothing, or why that could not be found out, where there is more to say than that it does not. */
+export class TokenRefusal extends Error {
+  readonly reason: 'unauthenticated' | 'unavailable';
+
+  constructor(reason: TokenRefusal['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
 /** A proxy with a stream, its claims checked against its token. */
 export interface ConnectedProxy {
   readonly name: string;
@@ -34,7 +44,7 @@ export interface ConnectedProxy {
 
 /** Asked by the ADS server for each stream. */
 export interface ProxyGate {
-  /** Undefined for a token that proves nothing: wrong, foreign or expired. */
+  /** Undefined for a token that proves nothing: wrong, foreign or expired; or throws `TokenRefusal`, which says more. */
   authenticate(token: string): Promise<ProxyIdentity | undefined>;
   /** Called before the first answer of each stream, so that the layer `ROLE:ADDRESS` exists when it is read. */
   attach(proxy: ConnectedProxy): void;

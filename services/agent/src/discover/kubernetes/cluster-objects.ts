@@ -72,6 +72,11 @@ export class ClusterObjects {
     return changed;
   }
 
+  /** What is said of the objects differs. */
+  touch(): void {
+    this.#changed = true;
+  }
+
   /** Most clusters have Services that stand for a name elsewhere: only an exported one is worth a word. */
   #service(key: string): void {
     const facts = this.services.get(key);

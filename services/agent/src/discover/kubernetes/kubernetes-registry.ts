@@ -11,9 +11,10 @@ export interface KubernetesRegistryParts {
   /** Namespaces whose TLS Secrets are read. */
   readonly secretNamespaces: readonly string[];
   readonly times?: ReflectorTimes | undefined;
+  /** For so long an endpoint may be ahead of its Pod before it is worth a word; 5 s unless given. */
+  readonly podLateMs?: number | undefined;
 }
 
-/** For so long an endpoint may be ahead of its Pod before it is worth a word. */
 const POD_LATE_MS = 5_000;
 
 /** The source that follows this API server. */
@@ -24,17 +25,24 @@ export function kubernetesRegistry(parts: KubernetesRegistryParts): OpenRegistry
 /** Follows all kinds; tells nothing before the necessary ones were listed once. */
 export class KubernetesRegistry implements RegistrySource {
   readonly #options: RegistrySourceOptions;
+  readonly #podLateMs: number;
   readonly #objects = new ClusterObjects();
   readonly #reflectors: { readonly kind: FollowedKind; readonly reflector: Reflector<unknown> }[];
   readonly #problems = new Map<string, string>();
-  #relisted = false;
+  /** What the next account is of, beside changes heard live. */
+  #how: RegistryRead['how'] = 'live';
+  /** Rescans under way: what they find is told together. */
+  #rescans = 0;
+  /** A rescan failed: it is made up for when the API server answers again. */
+  #isOwed = false;
   #scheduled: NodeJS.Immediate | undefined;
   #late: NodeJS.Timeout | undefined;
   #latePods: readonly string[] = [];
   #stopped = false;
 
-  constructor({ api, secretNamespaces, times }: KubernetesRegistryParts, options: RegistrySourceOptions) {
+  constructor({ api, secretNamespaces, times, podLateMs = POD_LATE_MS }: KubernetesRegistryParts, options: RegistrySourceOptions) {
     this.#options = options;
+    this.#podLateMs = podLateMs;
     this.#reflectors = followedKinds(secretNamespaces).map((kind) => ({ kind, reflector: this.#follow(kind, { api, times }) }));
   }
 
@@ -43,7 +51,11 @@ export class KubernetesRegistry implements RegistrySource {
   }
 
   async rescan(): Promise<void> {
-    await Promise.all(this.#reflectors.map(({ reflector }) => reflector.list()));
+    this.#rescans += 1;
+    const listed = await Promise.all(this.#reflectors.map(async ({ kind, reflector }) => (await reflector.list()) || !kind.isNecessary));
+    this.#rescans -= 1;
+    this.#isOwed = listed.includes(false);
+    if (!this.#isOwed) this.#how = 'relist';
     this.#tell();
   }
 
@@ -62,8 +74,9 @@ export class KubernetesRegistry implements RegistrySource {
       ...(times === undefined ? {} : { times }),
       onList: (objects) => {
         table.replace(objects, kind.namespace);
-        this.#relisted = true;
-        this.#soon();
+        if (this.#how === 'live') this.#how = 'partial';
+        if (this.#isOwed && this.#rescans === 0) void this.rescan();
+        else this.#soon();
       },
       onPut: (object) => {
         table.put(object);
@@ -94,12 +107,13 @@ export class KubernetesRegistry implements RegistrySource {
   #tell(): void {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
-    if (this.#stopped || !this.#reflectors.every(({ kind, reflector }) => !kind.isNecessary || reflector.listed)) return;
-    const changed = this.#objects.takeChanged();
+    if (this.#stopped || this.#rescans > 0) return;
+    if (!this.#reflectors.every(({ kind, reflector }) => !kind.isNecessary || reflector.listed)) return;
     this.#awaitPods();
-    if (!changed && !this.#relisted) return;
-    const how: RegistryRead['how'] = this.#relisted ? 'relist' : 'live';
-    this.#relisted = false;
+    const changed = this.#objects.takeChanged();
+    const how = this.#how;
+    this.#how = 'live';
+    if (!changed && how !== 'relist') return;
     const { objects, byFile, warnings } = this.#objects;
     this.#options.onRead({ objects, byFile, warnings: [...warnings, ...this.#latePods].map((message) => ({ message })), how });
   }
@@ -119,8 +133,8 @@ export class KubernetesRegistry implements RegistrySource {
       if (first === undefined) return;
       const more = this.#objects.unknownPods.length > 1 ? ` and ${this.#objects.unknownPods.length - 1} more` : '';
       this.#latePods = [`Pod ${first}${more}: an EndpointSlice names it and the API server does not know it; the endpoint is left out`];
-      this.#relisted = true;
+      this.#objects.touch();
       this.#tell();
-    }, POD_LATE_MS).unref();
+    }, this.#podLateMs).unref();
   }
 }

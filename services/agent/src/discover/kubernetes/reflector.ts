@@ -65,7 +65,7 @@ export class Reflector<Facts> {
   readonly #stop = new AbortController();
   /** Ends the present watch or pause, so that everything is listed again. */
   #again = new AbortController();
-  #waiters: (() => void)[] = [];
+  #waiters: ((listed: boolean) => void)[] = [];
   #running: Promise<void> | undefined;
   #path: string | undefined;
   /** Of the last object heard of; undefined when everything has to be listed. */
@@ -84,11 +84,10 @@ export class Reflector<Facts> {
     return this.#listed;
   }
 
-  /** Lists everything once more; resolves after the attempt. The first call begins to follow. */
-  list(): Promise<void> {
+  /** Lists everything once more; resolves after the attempt, with whether it was one. The first call begins to follow. */
+  list(): Promise<boolean> {
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
-      this.#version = undefined;
       this.#again.abort();
       this.#running ??= this.#run();
     });
@@ -97,7 +96,7 @@ export class Reflector<Facts> {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#again.abort();
-    for (const waiter of this.#waiters.splice(0)) waiter();
+    for (const waiter of this.#waiters.splice(0)) waiter(false);
     await this.#running;
   }
 
@@ -105,7 +104,7 @@ export class Reflector<Facts> {
     while (!this.#stop.signal.aborted) {
       try {
         this.#again = new AbortController();
-        if (this.#version === undefined) await this.#list();
+        if (this.#version === undefined || this.#waiters.length > 0) await this.#list();
         else await this.#watch(this.#version);
       } catch (error) {
         await this.#failed(error);
@@ -115,7 +114,9 @@ export class Reflector<Facts> {
 
   async #list(): Promise<void> {
     const waiters = this.#waiters.splice(0);
+    let isWhole = false;
     try {
+      this.#version = undefined;
       const found = await this.#listAny();
       if (this.#stop.signal.aborted) return;
       const objects = (found?.items ?? []).filter((object) => object !== undefined);
@@ -124,8 +125,9 @@ export class Reflector<Facts> {
       this.#options.onList(objects);
       this.#options.onProblem(undefined);
       this.#version = found?.version;
+      isWhole = true;
     } finally {
-      for (const waiter of waiters) waiter();
+      for (const waiter of waiters) waiter(isWhole);
     }
     if (this.#version === undefined) await this.#pause(this.#times.absentMs);
   }
@@ -177,8 +179,7 @@ export class Reflector<Facts> {
     const version = object.metadata?.resourceVersion;
     if (version === undefined || version === '') throw new Error(`${this.#path}: an event without a resourceVersion`);
     if (type !== 'BOOKMARK') this.#change(type, object);
-    // A list that was asked for meanwhile begins anew, wherever this watch was.
-    if (!this.#again.signal.aborted) this.#version = version;
+    this.#version = version;
   }
 
   #change(type: string, raw: unknown): void {

@@ -1,0 +1,43 @@
+/** The agent's role and what the agent asks for are the same. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { followedKinds } from '@hawser/agent/discover/kubernetes/followed-kinds.ts';
+import { expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+
+interface Role {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
+}
+
+const documents = parseAllDocuments(readFileSync(join(import.meta.dirname, 'agent-rbac.yaml'), 'utf8')).map((one) => one.toJS() as Role);
+
+/** `GROUP/RESOURCE` of a role, with what may be done to it. */
+function allowed(name: string): Record<string, string> {
+  const role = documents.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name);
+  const all = (role?.rules ?? []).flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) => resources.map((resource) => [`${group}/${resource}`, verbs.join()] as const)),
+  );
+  return Object.fromEntries(all);
+}
+
+/** The same of the paths that are asked for. */
+function asked(paths: readonly string[]): Record<string, string> {
+  const names = paths.map((path) => {
+    const [, root, group = '', ...rest] = path.split('/');
+    return `${root === 'api' ? '' : group}/${rest.at(-1)}`;
+  });
+  return Object.fromEntries([...new Set(names)].map((name) => [name, 'list,watch']));
+}
+
+it('allows what is followed, reviews of tokens, and nothing else', () => {
+  const paths = followedKinds([]).flatMap((kind) => kind.paths);
+  expect(allowed('hawser-agent')).toEqual({ ...asked(paths), 'authentication.k8s.io/tokenreviews': 'create' });
+});
+
+it('allows Secrets by a role that is bound in single namespaces alone', () => {
+  const secrets = followedKinds(['edge']).flatMap((kind) => (kind.namespace === undefined ? [] : kind.paths));
+  expect(allowed('hawser-agent-certificates')).toEqual(asked(secrets));
+  expect(secrets).toEqual(['/api/v1/namespaces/edge/secrets']);
+});
