@@ -67,6 +67,11 @@ describe('overflow', () => {
     expect(run({ capacities: {}, demands: { a: 150, b: 900 } }).at(-1)).toEqual({});
   });
 
+  it('settles where whole weights load somebody a little beyond what they should be', () => {
+    const course = run({ capacities: { a: 40, b: 41, c: 192 }, demands: { a: 240, b: 5, c: 0 } });
+    expect(course.slice(-20).every((spills) => spills === course.at(-1))).toBe(true);
+  });
+
   it('changes by no more than it may', () => {
     const loads = [
       { place: 'a', capacity: 10, perSecond: 100 },

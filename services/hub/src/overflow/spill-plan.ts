@@ -1,4 +1,5 @@
 /** How much of what would go to overloaded places goes elsewhere, and where: what one look at their loads makes of it. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 
 /** What one place bears of one service, and what it can. */
 export interface PlaceLoad {
@@ -60,7 +61,7 @@ export function nextSpills(loads: readonly PlaceLoad[], before: Spills, limits: 
       return found > 0 ? [[place, { percent: found, to }] as const] : [];
     }),
   );
-  return isSettled(before, next, loads, limits) ? before : next;
+  return isSettled(before, next, loads, limits) || isDeepStrictEqual(before, next) ? before : next;
 }
 
 /** What would arrive at each place if nothing were moved: what does, and what is moved away, without what is moved there. */
