@@ -45,6 +45,15 @@ it('words to choose from are an enum, and a list of different words is a set', (
   });
 });
 
+it('what rules look at has a bound, the own one of the kind or ours', () => {
+  const entry = Type.Object({ a: Type.Optional(Type.String()), b: Type.Optional(Type.String()) });
+  const rules = new Map([['spec[]', [exactlyOneOf(['a', 'b'])]]]);
+  expect(structuralSchema(Type.Array(entry), rules)).toMatchObject({ maxItems: 256 });
+  expect(structuralSchema(Type.Array(entry, { maxItems: 3 }), rules)).toMatchObject({ maxItems: 3 });
+  expect(structuralSchema(Type.Array(entry))).not.toHaveProperty('maxItems');
+  expect(structuralSchema(Type.Record(Type.String({ pattern: '^a' }), Type.Integer()))).toMatchObject({ maxProperties: 1_000 });
+});
+
 it('what a CRD has no word for is refused, and so is a rule for a place that there is not', () => {
   expect(() => structuralSchema(Type.Union([Type.String(), Type.Integer()]))).toThrow('spec: a CRD knows no union');
   expect(() => structuralSchema(Type.Object({ a: Type.Unknown() }))).toThrow('spec.a: a CRD has no schema');

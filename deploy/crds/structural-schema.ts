@@ -41,8 +41,12 @@ interface Schema {
 const KEPT = ['minItems', 'maxItems', 'minLength', 'maxLength', 'minimum', 'maximum', 'pattern', 'format', 'default', 'minProperties'];
 /** Keys of records without a pattern of their own. */
 const ANY_KEY = '^.*$';
-/** What CEL looks at has a bound: the API server reckons the cost of a rule from the most there can be. */
-const MOST_RULED = 64;
+/**
+ * Bounds of what rules look at, where the kind has none of its own: the API server reckons what a rule costs from the most there can be,
+ * and refuses a definition with a rule that could cost too much (10 million steps).
+ */
+const MOST_KEYS = 1_000;
+const MOST_ENTRIES = 256;
 
 /**
  * The structural schema of a spec; `rules` are those of its places, such as `spec.steps[]` for each entry of a list and `spec.regions{}` for
@@ -106,13 +110,24 @@ function record(patterns: Readonly<Record<string, Schema>>, place: Place): Struc
   const made: StructuralSchema = { type: 'object', additionalProperties: convert(values, below(place, '{}')) };
   if (pattern === ANY_KEY) return made;
   const rule = { rule: `self.all(key, key.matches(${JSON.stringify(pattern)}))`, message: `each key must match ${pattern}` };
-  return { ...made, maxProperties: MOST_RULED, 'x-kubernetes-validations': [rule] };
+  return { ...made, maxProperties: MOST_KEYS, 'x-kubernetes-validations': [rule] };
 }
 
 /** A list of different words is a set; of anything else the API server compares no two entries. */
 function list({ items = {}, uniqueItems = false }: Schema, place: Place): StructuralSchema {
-  const made: StructuralSchema = { type: 'array', items: convert(items, below(place, '[]')) };
-  return { ...made, 'x-kubernetes-list-type': uniqueItems && made.items?.type === 'string' ? 'set' : 'atomic' };
+  const entry = convert(items, below(place, '[]'));
+  const isSet = uniqueItems && entry.type === 'string';
+  const bound = isRuled(entry) ? { maxItems: MOST_ENTRIES } : {};
+  return { type: 'array', items: entry, 'x-kubernetes-list-type': isSet ? 'set' : 'atomic', ...bound };
+}
+
+/** Whether a rule stands at it or below it. */
+function isRuled(schema: StructuralSchema): boolean {
+  const { properties = {}, items, additionalProperties } = schema;
+  return (
+    schema['x-kubernetes-validations'] !== undefined ||
+    [...Object.values(properties), items, additionalProperties].some((inner) => inner !== undefined && isRuled(inner))
+  );
 }
 
 /** Unions in specs are of constants, or of objects that differ in their one field: then one object of which exactly one field is set. */

@@ -47,7 +47,9 @@ export const ImportSpec = Type.Object(
   {
     type: oneOf(['ClusterSetIP', 'Headless'], 'ClusterSetIP: one address for all endpoints; Headless: each by itself.'),
     ports: Type.Array(Port, { description: 'The union of the ports of all exports.' }),
-    ips: Type.Optional(Type.Array(Type.String(), { maxItems: 2, description: 'Addresses of a ClusterSetIP, one for each family.' })),
+    ips: Type.Optional(
+      Type.Array(Type.String({ maxLength: 45 }), { maxItems: 2, description: 'Addresses of a ClusterSetIP, one for each family.' }),
+    ),
     ipFamilies: Type.Optional(
       Type.Array(oneOf(['IPv4', 'IPv6'], 'A family.'), { maxItems: 2, description: 'Families of the addresses, in their order.' }),
     ),
