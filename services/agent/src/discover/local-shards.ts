@@ -24,6 +24,7 @@ import {
   SLICE_SERVICE_LABEL,
   type WorkloadEntryObject,
 } from './registry-kinds.ts';
+import { labelsOf, type ObjectChange, ServiceIndex } from './service-index.ts';
 import { type StrayWorkloads, strayWorkloads } from './stray-workloads.ts';
 
 /** What the local registry amounts to. Shards by service key; targets are what the checks watch. */
@@ -42,6 +43,8 @@ export interface BuildOptions {
   readonly memory?: ServiceMemory;
   /** Shards as they are elsewhere: an equal one is given as that object. */
   readonly known?: ReadonlyMap<string, EndpointShard>;
+  /** All that differs from the objects of the last call with this memory, where that is known: nothing else is looked at, nor anybody's health. */
+  readonly changes?: readonly ObjectChange[] | undefined;
 }
 
 /** What one service came to, and everything that it came from. */
@@ -57,8 +60,16 @@ interface BuiltService {
 export class ServiceMemory {
   built: ReadonlyMap<string, BuiltService> = new Map();
   targets: readonly CheckTarget[] = [];
+  index: ServiceIndex | undefined;
   #strays: StrayWorkloads = { shards: [], targets: [] };
   #all: readonly CheckTarget[] = [];
+
+  /** The index of these objects, and which services they may differ in from the last call; undefined: any. */
+  indexed(objects: readonly RegistryObject[], changes: readonly ObjectChange[] | undefined) {
+    const concerned = changes === undefined ? undefined : this.index?.apply(changes);
+    if (this.index === undefined || concerned === undefined) this.index = new ServiceIndex(objects);
+    return { index: this.index, concerned };
+  }
 
   /** The shards of strays, and all targets; what is as it was is the same object. */
   withStrays(strays: StrayWorkloads): StrayWorkloads {
@@ -73,20 +84,20 @@ export class ServiceMemory {
 /** Builds the shards of one cluster; with a memory, only those whose objects or health differ. */
 export function localServices(cluster: string, objects: readonly RegistryObject[], options: BuildOptions): LocalServices {
   const { healthOf, network, memory = new ServiceMemory(), known } = options;
-  const index = indexed(objects);
+  const { index, concerned } = memory.indexed(objects, options.changes);
   const before = memory.built;
   const built = new Map<string, BuiltService>();
   const warnings: string[] = [];
-  for (const key of [...index.services.keys()].sort()) {
+  for (const key of index.keys) {
     const service = index.services.get(key);
     if (service === undefined) continue;
     if (service.spec.type === 'ExternalName') {
       warnings.push(`Service ${key}: spec.type ExternalName cannot be served or exported; the service is ignored`);
       continue;
     }
-    const parts = { ...partsOf(key, service, index), network };
     const last = before.get(key);
-    const one = last !== undefined && isCurrent(last, parts, healthOf) ? last : build(cluster, parts, { healthOf, known: known?.get(key) });
+    const isAside = last !== undefined && concerned?.has(key) === false;
+    const one = isAside ? last : current(last, { ...partsOf(key, service, index), network });
     built.set(key, one);
     warnings.push(...one.warnings);
   }
@@ -95,16 +106,30 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
     memory.built = built;
     memory.targets = [...new Map([...built.values()].flatMap(({ targets }) => [...targets])).values()];
   }
-  for (const key of [...index.exports].sort())
-    if (!built.has(key)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
-  for (const key of [...index.slices.keys()].sort())
-    if (!built.has(key)) warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
-  const taken = new Set([...built.values()].flatMap(({ inputs }) => inputs));
-  const left = index.workloads.filter((entry) => !taken.has(entry));
-  const strays = memory.withStrays(strayWorkloads(cluster, left, { healthOf, network }));
+  for (const key of without(built, index.exports)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
+  for (const key of without(built, index.slices.keys()))
+    warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
+  const strays = memory.withStrays(strayWorkloads(cluster, untaken(index.workloads, built), { healthOf, network }));
   const shards = new Map([...[...built].map(([key, { shard }]) => [key, shard] as const), ...strays.shards]);
   const { targets } = strays;
   return { shards, targets, warnings: [...new Set(warnings)] };
+
+  function current(last: BuiltService | undefined, parts: ServiceParts): BuiltService {
+    if (last !== undefined && isCurrent(last, parts, healthOf)) return last;
+    return build(cluster, parts, { healthOf, known: known?.get(serviceKey(parts.name)) });
+  }
+}
+
+/** Keys of no service that was built, sorted. */
+function without(built: ReadonlyMap<string, BuiltService>, keys: Iterable<string>): string[] {
+  return [...keys].filter((key) => !built.has(key)).sort();
+}
+
+/** Workloads that no service has. */
+function untaken(workloads: readonly WorkloadEntryObject[], built: ReadonlyMap<string, BuiltService>): readonly WorkloadEntryObject[] {
+  if (workloads.length === 0) return workloads;
+  const taken = new Set([...built.values()].flatMap(({ inputs }) => inputs));
+  return workloads.filter((entry) => !taken.has(entry));
 }
 
 /** The objects of one service, each kind by name. */
@@ -118,44 +143,7 @@ interface ServiceParts {
   readonly network: string | undefined;
 }
 
-interface Index {
-  readonly services: ReadonlyMap<string, ServiceObject>;
-  readonly slices: ReadonlyMap<string, EndpointSliceObject[]>;
-  /** By `NAMESPACE/LABEL=VALUE`, for each of their labels. */
-  readonly entries: ReadonlyMap<string, WorkloadEntryObject[]>;
-  readonly exports: ReadonlySet<string>;
-  readonly workloads: readonly WorkloadEntryObject[];
-}
-
-function indexed(objects: readonly RegistryObject[]): Index {
-  const services = new Map<string, ServiceObject>();
-  const slices = new Map<string, EndpointSliceObject[]>();
-  const entries = new Map<string, WorkloadEntryObject[]>();
-  const exports = new Set<string>();
-  const workloads: WorkloadEntryObject[] = [];
-  const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
-    const list = map.get(key);
-    if (list === undefined) map.set(key, [value]);
-    else list.push(value);
-  };
-  for (const object of objects) {
-    const namespace = namespaceOf(object);
-    if (object.kind === 'Service') services.set(serviceKey({ namespace, service: object.metadata.name }), object);
-    else if (object.kind === 'EndpointSlice') push(slices, `${namespace}/${object.metadata.labels?.[SLICE_SERVICE_LABEL] ?? ''}`, object);
-    else if (object.kind === 'ServiceExport') exports.add(`${namespace}/${object.metadata.name}`);
-    else if (object.kind === 'WorkloadEntry') {
-      workloads.push(object);
-      for (const [name, value] of Object.entries(labelsOf(object))) push(entries, `${namespace}/${name}=${value}`, object);
-    }
-  }
-  return { services, slices, entries, exports, workloads };
-}
-
-function labelsOf(entry: WorkloadEntryObject): Record<string, string> {
-  return { ...entry.metadata.labels, ...entry.spec.labels };
-}
-
-function partsOf(key: string, service: ServiceObject, index: Index): Omit<ServiceParts, 'network'> {
+function partsOf(key: string, service: ServiceObject, index: ServiceIndex): Omit<ServiceParts, 'network'> {
   const name = { namespace: namespaceOf(service), service: service.metadata.name };
   const [first] = Object.entries(service.spec.selector ?? {});
   const entries = first === undefined ? [] : (index.entries.get(`${name.namespace}/${first[0]}=${first[1]}`) ?? []);

@@ -180,7 +180,7 @@ export class LocalSource {
   /** An operator's word: what is held goes through. Returns how many losses that were. */
   confirmHeld(): number {
     const { held } = this;
-    if (held > 0) this.#judge('live', true);
+    if (held > 0) this.#judge('live', { confirmed: true });
     return held;
   }
 
@@ -198,9 +198,9 @@ export class LocalSource {
       'registry',
       read.warnings.map((warning) => warning.message),
     );
-    this.#readSecrets(read.objects);
+    if (read.changes?.every(({ before, after }) => (before ?? after)?.kind !== 'Secret') !== true) this.#readSecrets(read.objects);
     // Without a saved state there is nothing in force yet that the first read could lose.
-    this.#judge(read.how);
+    this.#judge(read.how, { changes: read.changes });
   }
 
   #readSecrets(objects: readonly RegistryObject[]): void {
@@ -219,12 +219,14 @@ export class LocalSource {
     });
   }
 
-  #judge(source: BrakeSource, confirmed = false): void {
+  /** Without `changes`, anything may differ. */
+  #judge(source: BrakeSource, { confirmed = false, changes }: { confirmed?: boolean; changes?: RegistryRead['changes'] } = {}): void {
     const { cluster, onShards, onWarnings } = this.#options;
     const healthOf = (address: string, ports: readonly number[]): EndpointHealth | undefined => this.#healthOf(address, ports);
     const options = { healthOf, network: this.#network, memory: this.#services, known: this.#inForce };
-    const services = () => localServices(cluster, [...this.#objects, ...this.#joined], options);
-    const found = services();
+    const services = (only?: RegistryRead['changes']) =>
+      localServices(cluster, [...this.#objects, ...this.#joined], { ...options, changes: only });
+    const found = services(changes);
     const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
     const before = this.#memory;
     const verdict = brake({ inForce: this.#inForce, next: shards, source, now: this.#now(), memory: before, confirmed });

@@ -1,6 +1,7 @@
 /** Where the objects of the own cluster come from: a directory of files, or an API server. Both keep to the same promises. */
 import type { FileWarning, ObjectsByFile } from './registry-files.ts';
 import type { RegistryObject } from './registry-kinds.ts';
+import type { ObjectChange } from './service-index.ts';
 
 /** One account of everything that the source holds. */
 export interface RegistryRead {
@@ -13,6 +14,8 @@ export interface RegistryRead {
    * `partial`: some of it was read again: a sudden loss is as doubtful, and none is confirmed.
    */
   readonly how: 'live' | 'relist' | 'partial';
+  /** All that differs from the objects of the read before; undefined where the source does not know, and on its first. */
+  readonly changes?: readonly ObjectChange[] | undefined;
 }
 
 /** What a source is given. */

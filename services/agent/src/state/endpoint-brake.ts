@@ -146,7 +146,18 @@ function total(shards: Shards): number {
 
 function usable(shards: Shards): number {
   let count = 0;
-  for (const shard of shards.values()) for (const endpoint of shard.endpoints) if (endpoint.health !== 'UNHEALTHY') count += 1;
+  for (const shard of shards.values()) count += usableIn(shard);
+  return count;
+}
+
+/** Shards are never changed in place: each is counted once. */
+const counted = new WeakMap<EndpointShard, number>();
+
+function usableIn(shard: EndpointShard): number {
+  const known = counted.get(shard);
+  if (known !== undefined) return known;
+  const count = shard.endpoints.filter(({ health }) => health !== 'UNHEALTHY').length;
+  counted.set(shard, count);
   return count;
 }
 

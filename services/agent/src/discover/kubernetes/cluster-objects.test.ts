@@ -243,7 +243,7 @@ describe('services and exports', () => {
 describe('what changes', () => {
   it('garbage is named and leaves the last good state', () => {
     const { objects } = cluster(put.service(service()), put.slice(slice([endpoint('10.1.0.1')])));
-    objects.takeChanged();
+    objects.takeChanges();
     put.slice({ ...slice(null), endpoints: 'many' })(objects);
     expect(objects.warnings).toEqual([expect.stringMatching(/^EndpointSlice shop\/web-1: endpoints: .*its last good state is kept$/)]);
     expect((objects.objects[1] as EndpointSliceObject).endpoints).toHaveLength(1);
@@ -268,14 +268,14 @@ describe('what changes', () => {
       put.slice(slice([endpoint('10.1.0.1', of('a'))])),
       put.slice(other),
     );
-    expect(objects.takeChanged()).toBe(true);
+    objects.takeChanges();
     const before = objects.objects;
     put.pod({ ...pod('a'), status: { phase: 'Pending' } })(objects);
     put.slice(slice([endpoint('10.1.0.1', of('a'))]))(objects);
-    expect(objects.takeChanged()).toBe(false);
+    expect(objects.takeChanges()).toBeUndefined();
     expect(objects.objects).toBe(before);
     put.pod(pod('a', 'uid-a', 'admin'))(objects);
-    expect(objects.takeChanged()).toBe(true);
+    expect(objects.takeChanges()).toEqual([{ before: before[1], after: objects.objects[1] }]);
     expect(objects.objects.map((object, at) => object === before[at])).toEqual([true, false, true]);
   });
 

@@ -11,6 +11,7 @@ import {
   SLICE_SERVICE_LABEL,
   SOURCE_KINDS,
 } from '../registry-kinds.ts';
+import type { ObjectChange } from '../service-index.ts';
 import { KnownFacts } from './known-facts.ts';
 import type { ServiceFacts } from './service-facts.ts';
 import type { SliceEndpoint, SliceFacts } from './slice-facts.ts';
@@ -40,6 +41,8 @@ export class ClusterObjects {
   readonly #uses = new Map<string, ReadonlySet<string>>();
   /** Slices with endpoints whose Pods are not known, and those Pods. */
   readonly #waiting = new Map<string, readonly string[]>();
+  /** What differs since this was asked last: as it was then, by key. */
+  readonly #changes = new Map<string, RegistryObject | undefined>();
   #all: readonly RegistryObject[] | undefined;
   #changed = false;
 
@@ -65,11 +68,13 @@ export class ClusterObjects {
     return [...tables.flatMap((table) => [...table.problems()]), ...[...this.#warnings.values()].flat()].sort();
   }
 
-  /** Whether anything differs since this was asked last. */
-  takeChanged(): boolean {
+  /** The objects that differ since this was asked last; undefined when not even a warning does. */
+  takeChanges(): readonly ObjectChange[] | undefined {
+    const changes = [...this.#changes].map(([key, before]) => ({ before, after: this.#objects.get(key)?.[0] }));
     const changed = this.#changed;
     this.#changed = false;
-    return changed;
+    this.#changes.clear();
+    return changed ? changes : undefined;
   }
 
   /** What is said of the objects differs. */
@@ -163,6 +168,7 @@ export class ClusterObjects {
       return;
     }
     this.#all = undefined;
+    if (!this.#changes.has(key)) this.#changes.set(key, before);
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, [object]);
   }

@@ -38,6 +38,7 @@ export class KubernetesRegistry implements RegistrySource {
   #scheduled: NodeJS.Immediate | undefined;
   #late: NodeJS.Timeout | undefined;
   #latePods: readonly string[] = [];
+  #isFirst = true;
   #stopped = false;
 
   constructor({ api, secretNamespaces, times, podLateMs = POD_LATE_MS }: KubernetesRegistryParts, options: RegistrySourceOptions) {
@@ -110,12 +111,14 @@ export class KubernetesRegistry implements RegistrySource {
     if (this.#stopped || this.#rescans > 0) return;
     if (!this.#reflectors.every(({ kind, reflector }) => !kind.isNecessary || reflector.listed)) return;
     this.#awaitPods();
-    const changed = this.#objects.takeChanged();
+    const found = this.#objects.takeChanges();
     const how = this.#how;
     this.#how = 'live';
-    if (!changed && how !== 'relist') return;
+    if (found === undefined && how !== 'relist') return;
+    const changes = this.#isFirst ? undefined : (found ?? []);
+    this.#isFirst = false;
     const { objects, byFile, warnings } = this.#objects;
-    this.#options.onRead({ objects, byFile, warnings: [...warnings, ...this.#latePods].map((message) => ({ message })), how });
+    this.#options.onRead({ objects, byFile, warnings: [...warnings, ...this.#latePods].map((message) => ({ message })), how, changes });
   }
 
   /** A slice may be heard of before its Pods: only what stays so is told. */
