@@ -8,6 +8,7 @@ import type { Bench } from './bench.ts';
 import { ENDED_BARS, measureEnds } from './drill-ends.ts';
 import { beginDrill, evidenceOf, LOST, OTHER, runComesTo, withPolicies } from './drill-runs.ts';
 import { type Federation, inFederation } from './federation.ts';
+import { type HeldEnd, holdConnections } from './held-connections.ts';
 
 const CALLERS = [LOST, OTHER] as const;
 /** Of both callers together. */
@@ -25,6 +26,7 @@ export const drills: Bench = {
     rto_error_ms: { max: 100, samples: 2 },
     count_error: { max: 0, samples: 2 },
     bystander_failed: { max: 0, samples: 2_000 },
+    bystander_broken: { max: 0, samples: 80 },
     ...ENDED_BARS,
   },
   run: async (book) => {
@@ -44,6 +46,9 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
   note('dropped_rto_ms', dropped.report.timings.rtoMs ?? Number.NaN, 1, 'ms');
   const bystanders = [...refused.bystanders, ...dropped.bystanders];
   note('bystander_failed', bystanders.filter(failed).length, bystanders.length);
+  const held = [...refused.held, ...dropped.held];
+  const total = (of: 'connections' | 'broken'): number => held.reduce((sum, one) => sum + one[of], 0);
+  note('bystander_broken', total('broken'), total('connections'), 'connections');
   const runs = [refused, dropped].map(compared);
   const off = runs.map(({ rtoMs, logMs }) => Math.abs(rtoMs - logMs));
   book.note('rto_error_ms', { value: Math.max(...off), unit: 'ms', samples: runs.length }, runs);
@@ -56,6 +61,8 @@ interface Drilled {
   readonly report: DrillEvidence;
   readonly entries: readonly LoadEntry[];
   readonly bystanders: readonly LoadEntry[];
+  /** Connections of bystanders, by caller. */
+  readonly held: readonly HeldEnd[];
 }
 
 interface Compared {
@@ -86,15 +93,17 @@ async function drilled(federation: Federation, name: string, scenario: object): 
   const loads = startLoads(federation, name, 'details');
   const bystanders = startLoads(federation, `${name}-bystander`, 'ratings');
   await wait(12_000);
+  const holding = await Promise.all(CALLERS.map((from) => holdConnections(federation, { from, service: 'ratings' })));
   const run = await beginDrill(federation, name, { scenario });
   const { outcome, message } = await runComesTo(federation, run, 'Done');
   say.done(`${name}: ${outcome}: ${message}`);
   await wait(2_000);
+  const held = await Promise.all(holding.map((one) => one.stop()));
   const entries = (await Promise.all(loads.map((load) => load.stop()))).flat();
   const others = (await Promise.all(bystanders.map((load) => load.stop()))).flat();
   for (const entry of entries.filter(failed).slice(0, 5)) say.warn(`failed: ${JSON.stringify(entry)}`);
   const report = await evidenceOf(federation, run);
-  return { report, entries, bystanders: others };
+  return { report, entries, bystanders: others, held };
 }
 
 function startLoads({ fleet }: Federation, name: string, service: string): LoadRun[] {
