@@ -1,7 +1,9 @@
 /** What a drill's plan amounts to, with everything that was left out. Pure. */
 import type { CourseStep } from './drain-course.ts';
+import { scopeText } from './drain-scope.ts';
 import type { DrillScope, DrillSpec, ScenarioType } from './drill.ts';
-import { LOSSES, PARTITIONS } from './drill.ts';
+import { FOLLOWED, LOSSES, PARTITIONS } from './drill.ts';
+import { shiftText } from './drill-shift.ts';
 import { parseDuration } from './duration.ts';
 
 /** Bounds of times of a drill, milliseconds. */
@@ -21,7 +23,7 @@ export const RPO_CHECK = 'rpo';
 /** A plan with its defaults. Durations in milliseconds. */
 export interface DrillCourse {
   readonly type: ScenarioType;
-  /** Undefined: all clusters, of partitions alone. */
+  /** Undefined: all clusters, of partitions and shifts alone. */
   readonly scope: DrillScope | undefined;
   readonly rtoMs: number;
   readonly propagationMs: number;
@@ -67,16 +69,42 @@ export function isPartition(type: ScenarioType): boolean {
   return (PARTITIONS as readonly string[]).includes(type);
 }
 
+/** Whether it has a course of its own, which a run begins and follows. */
+export function isFollowed(type: ScenarioType): boolean {
+  return (FOLLOWED as readonly string[]).includes(type);
+}
+
+/** Whether requests have to be answered elsewhere because a place does not serve, or is left. */
+export function leavesPlace(type: ScenarioType): boolean {
+  return isLoss(type) || type === 'drain';
+}
+
+/** What it is of, for people: `region us-east`, or of a shift `v1 to v2`. */
+export function scenarioPlace(scenario: DrillSpec['scenario']): string {
+  if (scenario.shift !== undefined) return shiftText(scenario.shift);
+  const scope = scopeOf(scenario);
+  return scope === undefined ? 'every cluster' : scopeText(scope);
+}
+
+function scopeOf({ from, cluster }: DrillSpec['scenario']): DrillScope | undefined {
+  return cluster === undefined ? from : { cluster };
+}
+
+/** Scenarios that need not last. */
+function isShort(type: ScenarioType): boolean {
+  return isPartition(type) || type === 'trustRotation';
+}
+
 /** What a plan that was validated amounts to. */
 export function drillCourse(spec: DrillSpec): DrillCourse {
   const { scenario, objectives, plan = {}, approvals = {}, blastRadius, readiness = {}, restore = {} } = spec;
   const isManual = restore.mode === 'manual';
   return {
-    ...{ type: scenario.type, scope: scenario.from },
+    ...{ type: scenario.type, scope: scopeOf(scenario) },
     rtoMs: milliseconds(objectives.rto, 0),
     propagationMs: milliseconds(objectives.propagation, 30_000),
     maxErrorRatePercent: objectives.maxErrorRatePercent ?? 0.1,
-    holdMs: milliseconds(plan.hold, isPartition(scenario.type) ? MINUTE_MS : isManual ? 0 : 10 * MINUTE_MS),
+    holdMs: milliseconds(plan.hold, isShort(scenario.type) ? MINUTE_MS : isManual ? 0 : 10 * MINUTE_MS),
     maxDurationMs: milliseconds(plan.maxDuration, HOUR_MS),
     steps: stepsOf(plan.steps, [10, 50, 100]),
     restoreSteps: stepsOf(plan.restoreSteps, [50, 100]),

@@ -33,7 +33,9 @@ const Scenario = Type.Object(
     type: text(
       'What was drilled: regionLoss, clusterLoss, zoneLoss, serviceLoss, drain, trafficShift, hubLoss, busPartition, trustRotation.',
     ),
-    from: text('Place that was lost or left, in words: `region us-east`, `cluster a`, `zone us-east/1`.'),
+    from: text(
+      'Place that was lost or left, in words: `region us-east`, `cluster a`, `zone us-east/1`; of a shift from what to what: `v1 to v2`.',
+    ),
     fault: Type.Union([text('What was done there, in words: `refuse`, `drop`, `delay 2s for 100 %`, `error 503`.'), Type.Null()], {
       description: 'null: nothing was injected.',
     }),
@@ -63,7 +65,14 @@ const Objective = Type.Object(
   strict,
 );
 
-const Phase = Type.Object({ phase: text('Name of the phase.'), from: at('Begin.'), to: at('End.') }, strict);
+const Phase = Type.Object(
+  {
+    phase: text('Name of the phase; of what has a course of its own, with the part of it: `Rotating: Preparing`.'),
+    from: at('Begin.'),
+    to: at('End.'),
+  },
+  strict,
+);
 
 const Timings = Type.Object(
   {
@@ -121,7 +130,7 @@ const Traffic = Type.Object(
 const Weight = Type.Object(
   {
     at: at('When.'),
-    cluster: label('Destination.'),
+    cluster: label('Destination: a cluster, or of a trafficShift one of its destinations by the name that it has there.'),
     desired: percent('Part of the requests that was to go there.'),
     acked: percent('The same by what proxies had acknowledged.'),
     observed: percent('Part of the requests that was seen to go there.'),

@@ -1,7 +1,8 @@
 /** Rules of drills that their schema cannot say. Pure. */
 import { checkProblems } from './check.ts';
 import type { DrillSpec, ScenarioType } from './drill.ts';
-import { DRILL_LIMITS, isLoss, isPartition, RPO_CHECK } from './drill-course.ts';
+import { DRILL_LIMITS, isFollowed, isLoss, isPartition, RPO_CHECK } from './drill-course.ts';
+import { drillShiftProblems } from './drill-shift.ts';
 import { parseDuration } from './duration.ts';
 import { wallClock } from './freeze-window.ts';
 import { invalid } from './istio/rules/checks.ts';
@@ -26,6 +27,7 @@ export function drillProblems(spec: DrillSpec): readonly SchemaProblem[] {
       : []),
     ...fromProblems(spec),
     ...faultProblems(spec),
+    ...followedProblems(spec),
     ...selectionProblems(spec),
     ...checkProblems(guardrails, ['guardrails']),
     ...checkProblems(steadyState, ['steadyState']),
@@ -69,17 +71,49 @@ function onlyOfDrains({ scenario: { type, to }, restore = {} }: DrillSpec): Sche
     ...(restore.mode === 'manual' && isPartition(type)
       ? [invalid(['restore', 'mode'], `is manual, and nobody can call back who is cut off: a ${type} ends when plan.hold is over`)]
       : []),
+    ...(restore.mode === 'manual' && type === 'trustRotation'
+      ? [invalid(['restore', 'mode'], 'is manual, and a trustRotation has nothing to restore: the cluster keeps what it has then')]
+      : []),
   ];
 }
 
 function fromProblems({ scenario: { type, from } }: DrillSpec): SchemaProblem[] {
   const at: Path = ['scenario', 'from'];
   if (from === undefined)
-    return isPartition(type) ? [] : [{ steps: at, code: 'FieldValueRequired', message: `is required of ${type}: name what is lost` }];
+    return isPartition(type) || isFollowed(type)
+      ? []
+      : [{ steps: at, code: 'FieldValueRequired', message: `is required of ${type}: name what is lost` }];
+  if (isFollowed(type))
+    return [invalid(at, `is not of a ${type}: ${type === 'trafficShift' ? 'shift.destinations say' : 'cluster says'} it`)];
   const fields = Object.keys(from);
   if (fields.length !== 1) return [invalid(at, 'must have exactly one of region, cluster, zone')];
   const wanted = NAMED_BY[type];
   return wanted === undefined || fields[0] === wanted ? [] : [invalid(at, `has ${fields[0]}; a ${type} is of a ${wanted}`)];
+}
+
+/** What has a course of its own says which. */
+function followedProblems({ scenario, blastRadius }: DrillSpec): SchemaProblem[] {
+  const { type, shift } = scenario;
+  const own = { shift: 'trafficShift', cluster: 'trustRotation', authority: 'trustRotation' } as const;
+  const fields = (['shift', 'cluster', 'authority'] as const).flatMap((field): SchemaProblem[] => {
+    const isGiven = scenario[field] !== undefined;
+    const at = ['scenario', field];
+    if (isGiven && own[field] !== type) return [invalid(at, `is of a ${own[field]} alone, and this is a ${type}`)];
+    const isMissing = !isGiven && own[field] === type && field !== 'authority';
+    return isMissing ? [{ steps: at, code: 'FieldValueRequired', message: `is required of a ${type}` }] : [];
+  });
+  if (type !== 'trafficShift' || shift === undefined) return fields;
+  const namespaces = shiftNamespaces(blastRadius);
+  const apart =
+    namespaces.length === 1
+      ? []
+      : [invalid(['blastRadius', 'services'], `are of ${namespaces.length} namespaces; a shift is of services of one`)];
+  return [...fields, ...apart, ...drillShiftProblems(shift)];
+}
+
+/** Namespaces that the services of a drill are in. */
+export function shiftNamespaces({ services: { namespaces = [], names = [] } }: DrillSpec['blastRadius']): readonly string[] {
+  return [...new Set([...namespaces, ...names.map((name) => name.split('/')[0] ?? '')])];
 }
 
 /** What says how a fault is must go with that fault. */

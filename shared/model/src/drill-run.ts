@@ -5,7 +5,10 @@ import { oneOf } from './one-of.ts';
 import { LABEL_PATTERN } from './patterns.ts';
 
 /** Where a run is. */
-export const DRILL_PHASES = ['Pending', 'AwaitingApproval', 'Preflight', 'Injecting', 'Shifting', 'Holding', 'Restoring', 'Done'] as const;
+export const DRILL_PHASES = [
+  ...(['Pending', 'AwaitingApproval', 'Preflight'] as const),
+  ...(['Injecting', 'Shifting', 'Rotating', 'Holding', 'Restoring', 'Done'] as const),
+] as const;
 export type DrillPhase = (typeof DRILL_PHASES)[number];
 /** A run; the plan is that of its Drill when it was made. */
 export const DrillRunSpec = Type.Object(

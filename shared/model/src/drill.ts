@@ -1,6 +1,7 @@
 /** Drill: the plan of a failover drill. What is made to fail, for whom, when, within which limits, and what must come out of it. */
 import Type, { type Static } from 'typebox';
 import { CheckSpec, PrometheusSource } from './check.ts';
+import { DrillShift } from './drill-shift.ts';
 import { WEEK_WINDOW } from './freeze-window.ts';
 import { DnsLabel } from './kind-specs.ts';
 import { MoveTargets } from './move-target.ts';
@@ -18,8 +19,10 @@ const windows = (description: string) =>
 export const LOSSES = ['regionLoss', 'clusterLoss', 'zoneLoss', 'serviceLoss'] as const;
 /** Clusters lose what steers them. */
 export const PARTITIONS = ['hubLoss', 'busPartition'] as const;
+/** What has a course of its own, which a run begins and follows. */
+export const FOLLOWED = ['trafficShift', 'trustRotation'] as const;
 /** Everything that a drill may do. */
-export const SCENARIOS = [...LOSSES, 'drain', ...PARTITIONS] as const;
+export const SCENARIOS = [...LOSSES, 'drain', ...PARTITIONS, ...FOLLOWED] as const;
 export type ScenarioType = (typeof SCENARIOS)[number];
 /** How what is lost answers. */
 export const FAULTS = ['refuse', 'drop', 'delay', 'error'] as const;
@@ -39,7 +42,7 @@ const From = Type.Object(
   {
     ...strict,
     description:
-      'What is lost, drained or cut off: exactly one of region, cluster and zone. Of hubLoss and busPartition, default: all clusters.',
+      'What is lost, drained or cut off: exactly one of region, cluster and zone. Of hubLoss and busPartition, default: all clusters. Not of trafficShift and trustRotation.',
   },
 );
 
@@ -47,7 +50,7 @@ const Scenario = Type.Object(
   {
     type: oneOf(
       SCENARIOS,
-      'regionLoss, clusterLoss, zoneLoss and serviceLoss: the Envoys of the services there fail as fault says; drain: the traffic is taken elsewhere in steps; hubLoss and busPartition: the agents refuse what hubs say, or the bus.',
+      'regionLoss, clusterLoss, zoneLoss and serviceLoss: the Envoys of the services there fail as fault says; drain: the traffic is taken elsewhere in steps; hubLoss and busPartition: the agents refuse what hubs say, or the bus; trafficShift: the requests are divided anew in steps, and back; trustRotation: the authority of a cluster is replaced, for good.',
     ),
     from: Type.Optional(From),
     to: Type.Optional(MoveTargets),
@@ -60,6 +63,13 @@ const Scenario = Type.Object(
     delay: duration('By how much answers are late. Default: 2s.'),
     status: Type.Optional(Type.Integer({ minimum: 500, maximum: 599, description: 'Status of the answers of fault error. Default: 503.' })),
     percent: Type.Optional(percent(1, 'Percentage of the requests that are late or in error. Default: 100.')),
+    shift: Type.Optional(DrillShift),
+    cluster: Type.Optional(
+      Type.String({ pattern: LABEL_PATTERN, description: 'Of trustRotation: the cluster whose authority is replaced.' }),
+    ),
+    authority: Type.Optional(
+      oneOf(['root', 'intermediate'], 'Of trustRotation: what is replaced, the root or what signs below it. Default: root.'),
+    ),
   },
   { ...strict, description: 'What happens.' },
 );
@@ -165,7 +175,7 @@ const Plan = Type.Object(
   {
     steps: steps('How the traffic goes elsewhere; the last is 100. Of drain alone. Default: 10, 50, 100.'),
     hold: duration(
-      'How long everything is as it is to be in the end, before it is restored. Default: 10m; of hubLoss and busPartition 1m, and at most 5m; of restore.mode manual nothing.',
+      'How long everything is as it is to be in the end, before it is restored. Default: 10m; of trustRotation 1m; of hubLoss and busPartition 1m, and at most 5m; of restore.mode manual nothing.',
     ),
     maxDuration: duration('After this time it is aborted, wherever it is; at most 24h. Default: 60m.'),
     restoreSteps: steps('How the traffic comes back; the last is 100. Of drain alone. Default: 50, 100.'),

@@ -43,6 +43,8 @@ export const DrillPlanView = Type.Object({
     maxPercent: Type.Number(),
     unmeasured: Type.Optional(Type.String()),
   }),
+  /** What it does, in sentences, of a scenario that leaves no place: a shift, a rotation. */
+  course: Type.Array(Type.String()),
   /** Regions that serve every service of it all the same. */
   remainingRegions: Type.Object({ names: Type.Array(Type.String()), least: Type.Integer() }),
   /** What stands against it, by the names of the rules; empty: it may begin. */
@@ -115,6 +117,13 @@ export interface DrillRunStatusFields {
   readonly proxies?: { readonly expected: number; readonly acked: number };
   /** Of a drain: how much goes elsewhere. */
   readonly percent?: number;
+  /** What it began elsewhere: a TrafficShift (`NAMESPACE/NAME`), or a rotation, and where that is. */
+  readonly follows?: {
+    readonly kind: string;
+    readonly name: string;
+    readonly part: string;
+    readonly weights?: Readonly<Record<string, number>>;
+  };
   readonly approvalsNeeded?: number;
   /** Whose consent counts; absent: every approver's. */
   readonly approvalGroups?: readonly string[];

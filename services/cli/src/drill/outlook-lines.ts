@@ -5,14 +5,14 @@ import { type Column, tableLines } from '../output/table.ts';
 
 /** What would move, where to, whom it spares, and what stands against it. */
 export function drillPlanLines(plan: DrillPlanView): string[] {
-  const { clusters, services, headroom, traffic, remainingRegions, refusals } = plan;
+  const { clusters, services, headroom, traffic, course, remainingRegions, refusals } = plan;
   const spared = services.filter(({ included }) => !included);
   const rows = services.filter(({ included }) => included).flatMap(rowsOf);
   return [
     `drill ${plan.drill}: ${plan.scenario} of ${plan.scope} (${clusters.length === 0 ? 'no cluster' : clusters.join(', ')}), ${plan.mode === 'live' ? 'live' : 'a dry run'}`,
-    ...(rows.length === 0 ? ['no request would move'] : ['', ...tableLines(MOVES, rows), '']),
+    ...(course.length === 0 ? moveLines(rows) : ['', ...course.map((line) => `  ${line}`), '']),
     trafficText(traffic),
-    `${regionsText(remainingRegions.names)}; ${remainingRegions.least} must be left`,
+    ...(course.length === 0 ? [`${regionsText(remainingRegions.names)}; ${remainingRegions.least} must be left`] : []),
     ...(headroom.length === 0 ? [] : ['', ...tableLines(HEADROOM, headroom)]),
     ...(spared.length === 0 ? [] : ['', ...spared.map(({ service, why }) => `not ${service}: ${why}`)]),
     ...(refusals.length === 0 ? [] : ['', ...refusals.map(({ rule, message }) => `refused by ${rule}: ${message}`)]),
@@ -39,6 +39,10 @@ interface Row {
   readonly source: string;
   readonly requests: number | undefined;
   readonly to: string;
+}
+
+function moveLines(rows: readonly Row[]): string[] {
+  return rows.length === 0 ? ['no request would move'] : ['', ...tableLines(MOVES, rows), ''];
 }
 
 function rowsOf({ service, moved }: PlannedService): Row[] {

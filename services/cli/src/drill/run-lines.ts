@@ -1,6 +1,7 @@
 /** PURE: runs of drills as text. */
-import { scopeText } from '@hawser/model/drain-scope.ts';
-import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
+import { scenarioPlace } from '@hawser/model/drill-course.ts';
+import { DRILL_PHASES, type DrillRunSpec } from '@hawser/model/drill-run.ts';
+import { weightsText } from '@hawser/model/drill-shift.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { DrillRunCheck, DrillRunStatusFields } from '@hawser/wire/drill-views.ts';
 import { ageOf, shortSpan } from '../output/age.ts';
@@ -55,7 +56,7 @@ function neededLines({ metadata, status }: DrillRunResource): string[] {
 /** One line for a log that nobody rewrites: without what changes every moment. */
 export function plainRun({ metadata, status }: DrillRunResource): string {
   if (status === undefined) return metadata.name;
-  const { phase, outcome, percent, message, waiting, checks = [], requestsFailed = 0 } = status;
+  const { phase, outcome, percent, follows, message, waiting, checks = [], requestsFailed = 0 } = status;
   const steady = waiting?.replace(/\d+(\.\d+)?/g, 'some');
   const failing = checks
     .filter(({ verdict }) => verdict === 'failed' || verdict === 'error')
@@ -63,6 +64,7 @@ export function plainRun({ metadata, status }: DrillRunResource): string {
   const parts = [
     outcome === undefined ? phase : `${phase} (${outcome})`,
     ...(percent === undefined ? [] : [`${percent} % goes elsewhere`]),
+    ...(follows === undefined || outcome !== undefined ? [] : [follows.part]),
     ...(requestsFailed === 0 ? [] : ['requests have failed']),
     ...failing,
     ...[message, steady].filter((text) => text !== undefined),
@@ -93,12 +95,12 @@ export function runTable(runs: readonly DrillRunResource[], now: number): string
 
 /** Events that are shown. */
 const TIMELINE = 12;
-const WAYS = ['Pending', 'AwaitingApproval', 'Preflight', 'Injecting', 'Shifting', 'Holding', 'Restoring', 'Done'];
+const WAYS: readonly string[] = DRILL_PHASES;
 
 function scenarioText({ plan }: DrillRunSpec): string {
-  const { type, from, fault } = plan.scenario;
+  const { type, fault } = plan.scenario;
   const how = fault === undefined || fault === 'refuse' ? '' : ` (${fault})`;
-  return `${type}${from === undefined ? '' : ` of ${scopeText(from)}`}${how}`;
+  return `${type} of ${scenarioPlace(plan.scenario)}${how}`;
 }
 
 function modeText(mode: string): string {
@@ -122,10 +124,19 @@ function measuredLines(run: DrillRunResource): string[] {
   const rto = rtoText(run);
   return [
     ...(percent === undefined ? [] : [`  ${percent} % goes elsewhere`]),
+    ...followsLines(run),
     ...(proxies === undefined || proxies.expected === 0 ? [] : [`  ${proxies.acked} of ${proxies.expected} proxies have acknowledged it`]),
     ...(requests === undefined ? [] : [`  ${requestsFailed ?? 0} of ${requests} requests failed`]),
     ...(rto === undefined ? [] : [`  recovery ${isRunOver(run) ? 'took' : 'so far'} ${rto}, objective ${objective}`]),
   ];
+}
+
+/** What it began elsewhere, while it goes on. */
+function followsLines(run: DrillRunResource): string[] {
+  const { follows } = run.status ?? {};
+  if (follows === undefined || isRunOver(run)) return [];
+  const { kind, name, part, weights } = follows;
+  return [`  ${kind} ${name}${part === '' ? '' : `: ${part}`}${weights === undefined ? '' : `, ${weightsText(weights)}`}`];
 }
 
 function checkText({ name, role, verdict, message, value }: DrillRunCheck): string {

@@ -1,6 +1,6 @@
 /** What the hub knows that the readiness of drills is judged by; all of it is in memory. */
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { isLoss, isPartition } from '@hawser/model/drill-course.ts';
+import { isLoss } from '@hawser/model/drill-course.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { DrillReadinessView } from '@hawser/wire/drill-views.ts';
 import type { Refusal } from '../drain/drain-evidence.ts';
@@ -14,6 +14,8 @@ import { type ClusterReadiness, type DrillFacts, type EndpointReadiness, isReady
 import { drillRefusals } from './drill-refusals.ts';
 import { scheduledDrill } from './drill-times.ts';
 import { type TrustPath, trustProblems } from './drill-trust.ts';
+import { trustingClusters } from './rotation-outlook.ts';
+import { shiftClusters } from './shift-outlook.ts';
 
 /** The readiness of a drill as it is now. Asks for the desired state to have been read. */
 export function drillReadiness(drill: Resource, parts: DrillPlanParts): DrillReadinessView {
@@ -38,8 +40,8 @@ export function drillFacts(drill: Resource, parts: DrillPlanParts): DrillFacts {
     ...{ spec, course: plan.course, busConnected: context.bus.connected },
     refusals: refusalsOf(drill, plan, context),
     clusters: clustersOf(context),
-    endpoints: isPartition(plan.course.type) ? [] : endpointsOf(plan, context),
-    trust: trustProblems(context, pathsOf(plan)),
+    endpoints: endpointsOf(plan, context),
+    trust: trustProblems(context, pathsOf(plan, context)),
     unreached: unreachedBy(plan, spec.scenario.fault, context),
     unprotected: unprotected(plan.selection.services, spec.scenario, policies),
     nextStart: nextOf(drill, context),
@@ -76,10 +78,13 @@ function behind({ distribution, startedAt, now }: FleetContext, revision: number
   return Math.max(0, now() - (distribution.committedAt(revision + 1) ?? startedAt));
 }
 
-/** Of each service, the clusters that would get its requests. */
-function endpointsOf({ selection, moves }: DrillPlan, context: FleetContext): readonly EndpointReadiness[] {
+/** Of each service, the clusters that would get its requests; by a shift, those of its destinations that serve it. */
+function endpointsOf({ selection, moves, shift }: DrillPlan, context: FleetContext): readonly EndpointReadiness[] {
   return selection.services.flatMap((service) => {
-    const destinations = new Set((moves.get(service) ?? []).flatMap(({ to }) => to.map(({ cluster }) => cluster)));
+    const moved = (moves.get(service) ?? []).flatMap(({ to }) => to.map(({ cluster }) => cluster));
+    const shifted = shift === undefined ? [] : shiftClusters(shift.shift, context);
+    const isServed = (cluster: string): boolean => context.fleet.cluster(cluster)?.shards.has(service) === true;
+    const destinations = new Set([...moved, ...shifted.filter(isServed)]);
     return [...destinations].sort().map((cluster) => {
       const { total = 0, healthy = 0, draining = 0 } = context.fleet.cluster(cluster)?.shards.get(service) ?? {};
       return { service, cluster, total: total - draining, healthy };
@@ -100,7 +105,17 @@ function unreachedBy(
   });
 }
 
-function pathsOf({ moves }: DrillPlan): readonly TrustPath[] {
+/** Of a shift, calls of every cluster that serves or is measured; of a rotation, of all that trust the cluster. */
+function pathsOf({ moves, shift, course, rates, selection }: DrillPlan, context: FleetContext): readonly TrustPath[] {
+  const { type, scope } = course;
+  const { cluster = '' } = scope ?? {};
+  if (type === 'trustRotation') return trustingClusters(context, cluster).map((source) => ({ source, destination: cluster }));
+  if (shift !== undefined) {
+    const all = (context.distribution.desired?.members ?? []).map(({ name }) => name);
+    const calls = (source: string): boolean =>
+      typeof rates === 'string' || selection.services.some((service) => all.some((to) => rates.at(service, source, to) > 0));
+    return shiftClusters(shift.shift, context).flatMap((destination) => all.filter(calls).map((source) => ({ source, destination })));
+  }
   return [...moves.values()].flat().flatMap(({ source, to }) => to.map(({ cluster: destination }) => ({ source, destination })));
 }
 

@@ -9,6 +9,7 @@ import type { UnderWay } from '../operations/operation-kind.ts';
 import type { DrillState } from './drill-state.ts';
 import type { KeptChecks } from './run-checks.ts';
 import type { CheckWhen, RunCheck } from './run-evidence.ts';
+import { isInForce } from './run-progress.ts';
 
 /** Starts checks about services; those that are among `begun` go on from there. */
 export type StartDrillChecks = (checks: readonly CheckSpec[], subject: CheckSubject, begun?: readonly CheckState[]) => RunningChecks;
@@ -119,7 +120,7 @@ function recorded(prometheus: NonNullable<DrillRunSpec['plan']['objectives']['rp
 
 function partOf({ phase, percent }: DrillState): CheckWhen | undefined {
   if (phase === 'Preflight') return 'before';
-  if (phase === 'Injecting' || phase === 'Shifting' || phase === 'Holding') return 'during';
-  if (phase !== 'Restoring') return undefined;
+  if (!isInForce({ phase })) return undefined;
+  if (phase !== 'Restoring') return 'during';
   return percent > 0 ? 'during' : 'after';
 }

@@ -1,7 +1,7 @@
 /** What a drill would move, where to, and what stands against it: from what is measured and known now. */
 import { scopesMeet, selectionsMeet } from '@hawser/model/drain-scope.ts';
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { type DrillCourse, drillCourse, isPartition } from '@hawser/model/drill-course.ts';
+import { type DrillCourse, drillCourse, leavesPlace, scenarioPlace } from '@hawser/model/drill-course.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { parseServiceKey } from '@hawser/model/service-host.ts';
@@ -15,7 +15,9 @@ import type { FleetContext } from '../fleet/fleet-context.ts';
 import { serviceAnswers } from '../fleet/service-view.ts';
 import { resourcesInForce } from '../placement/spec-in-force.ts';
 import { type MeasuredRates, measuredRates, movesOf } from './drill-moves.ts';
-import { type DrillSelection, regionsLeft, scopeName, selectionOf } from './drill-selection.ts';
+import { type DrillSelection, regionsLeft, selectionOf, selectionScope } from './drill-selection.ts';
+import { rotationCourse } from './rotation-outlook.ts';
+import { type ShiftOutlook, shiftCourse, shiftOutlook } from './shift-outlook.ts';
 
 /** What a plan is made from. */
 export interface DrillPlanParts {
@@ -40,6 +42,10 @@ export interface DrillPlan {
   readonly regionsLeft: ReadonlyMap<string, readonly string[]>;
   /** The Drain in force that is about the same requests, by name. */
   readonly overlaps: string | undefined;
+  /** Of a shift that has services. */
+  readonly shift: ShiftOutlook | undefined;
+  /** In sentences, of a shift or a rotation. */
+  readonly sentences: readonly string[];
 }
 
 /** Everything that a drill would do. Asks for the desired state to have been read. */
@@ -50,34 +56,38 @@ export function drillPlanOf(drill: Resource, { context, traffic }: DrillPlanPart
   const others = drainsInForce(context, '').map(takenBy);
   const world = drainWorld(context, others);
   const members = scope === undefined ? (context.distribution.desired?.members ?? []) : membersIn(context, { scope });
-  const selection = selectionOf({ scope, blastRadius: spec.blastRadius }, world);
+  const { type } = course;
+  const selection = selectionOf({ scope: selectionScope(course), blastRadius: spec.blastRadius }, world);
+  const { services } = selection;
   const measured = traffic();
   const rates = measuredRates(measured);
-  const isMoving = !isPartition(course.type) && scope !== undefined && selection.services.length > 0;
-  const asDrain = isMoving ? drainLike(drill, { scope, services: { names: [...selection.services] } }) : undefined;
+  const isLeft = leavesPlace(type) && scope !== undefined && services.length > 0;
+  const asDrain = isLeft ? drainLike(drill, { scope, services: { names: [...services] } }) : undefined;
+  const shift = type === 'trafficShift' && services.length > 0 ? shiftOutlook({ drill, services, context, traffic: measured }) : undefined;
   const part = (spec.scenario.percent ?? 100) / 100;
   const free = course.readiness.minHeadroomPercent / 100;
   const isMet = (other: Taken): boolean =>
-    scopesMeet(scope ?? {}, other.scope, world.places) && selectionsMeet({ names: [...selection.services] }, other.services);
+    (shift !== undefined || scopesMeet(scope ?? {}, other.scope, world.places)) && selectionsMeet({ names: [...services] }, other.services);
   return {
     ...{ course, world, selection, rates },
     clusters: members.map(({ name }) => name),
-    moves: asDrain === undefined ? new Map() : movesWith(asDrain, { context, rates, services: selection.services, part }),
+    moves: asDrain === undefined ? new Map() : movesWith(asDrain, { context, rates, services, part }),
     // Of a fault that hits some requests, too, all of them: endpoints that fail often are ejected.
     headroom:
       asDrain === undefined ? [] : drainForecast({ drain: asDrain, percents: [100] }, { context, traffic: measured, borne: {}, free }),
-    regionsLeft: new Map(selection.services.map((service) => [service, regionsLeft({ scope }, service, world)])),
-    overlaps: isMoving ? others.find(isMet)?.name : undefined,
+    regionsLeft: new Map(services.map((service) => [service, regionsLeft({ scope }, service, world)])),
+    overlaps: isLeft || shift !== undefined ? others.find(isMet)?.name : undefined,
+    ...{ shift, sentences: shift === undefined ? sentencesOf(spec, context) : shiftCourse(shift) },
   };
 }
 
 /** The plan for people and tools; `refusals` are what stands against it. */
 export function planView(drill: Resource, plan: DrillPlan, refusals: readonly Refusal[]): DrillPlanView {
   const { course, clusters, selection, moves, headroom, rates } = plan;
-  const { mode = 'dryRun' } = drill.spec as DrillSpec;
+  const { mode = 'dryRun', scenario } = drill.spec as DrillSpec;
   const percent = trafficPercent(plan);
   return {
-    ...{ drill: drill.metadata.name, mode, scenario: course.type, scope: scopeName(course.scope) },
+    ...{ drill: drill.metadata.name, mode, scenario: course.type, scope: scenarioPlace(scenario) },
     clusters: [...clusters],
     services: selection.considered.map((one) => ({ ...one, moved: [...(moves.get(one.service) ?? [])] })),
     headroom: headroom.map(({ service, cluster, before, after, capacity, verdict }) => ({
@@ -91,14 +101,20 @@ export function planView(drill: Resource, plan: DrillPlan, refusals: readonly Re
       ...(percent === undefined ? {} : { percent }),
       ...(typeof rates === 'string' ? { unmeasured: rates } : {}),
     },
+    course: [...plan.sentences],
     remainingRegions: { names: [...commonRegions(plan)], least: course.minRemainingRegions },
     refusals: [...refusals],
   };
 }
 
 /** Of all requests that are measured, those that would have to go elsewhere, 0 to 100; undefined while they are not known. */
-export function trafficPercent({ rates, moves }: Pick<DrillPlan, 'rates' | 'moves'>): number | undefined {
+export function trafficPercent({ rates, moves, shift }: Pick<DrillPlan, 'rates' | 'moves' | 'shift'>): number | undefined {
   if (typeof rates === 'string') return undefined;
+  if (shift !== undefined) {
+    const { load, moved } = shift;
+    if (load === undefined || moved === undefined) return undefined;
+    return rates.all === 0 ? 0 : Math.min(100, ((load * moved) / rates.all) * 100);
+  }
   const moved = [...moves.values()].flat().reduce((sum, { requests = 0 }) => sum + requests, 0);
   return rates.all === 0 ? 0 : (moved / rates.all) * 100;
 }
@@ -107,6 +123,10 @@ export function trafficPercent({ rates, moves }: Pick<DrillPlan, 'rates' | 'move
 export function commonRegions({ regionsLeft: left }: Pick<DrillPlan, 'regionsLeft'>): readonly string[] {
   const [first = [], ...more] = left.values();
   return first.filter((region) => more.every((regions) => regions.includes(region)));
+}
+
+function sentencesOf({ scenario }: DrillSpec, context: FleetContext): readonly string[] {
+  return scenario.type === 'trustRotation' ? rotationCourse(context, scenario) : [];
 }
 
 interface Taking {

@@ -47,7 +47,13 @@ type Judge = (facts: DrillFacts) => ReadinessCheck;
 /** All that go for its scenario, in an order of their own. */
 export function readinessChecks(facts: DrillFacts): readonly ReadinessCheck[] {
   const { type } = facts.course;
-  const judges = [...ALWAYS, ...(isPartition(type) ? [] : OF_REQUESTS), ...(isLoss(type) ? OF_LOSSES : []), guardrails, schedule];
+  const judges = [
+    ...ALWAYS,
+    ...(isPartition(type) ? [] : type === 'trustRotation' ? [trust] : OF_REQUESTS),
+    ...(isLoss(type) ? OF_LOSSES : []),
+    guardrails,
+    schedule,
+  ];
   return judges.map((judge) => judge(facts));
 }
 
@@ -57,10 +63,8 @@ export function isReady(checks: readonly ReadinessCheck[]): boolean {
 }
 
 const ALWAYS: readonly Judge[] = [({ refusals }) => found('rules', 'no rule stands against it', sentences(refusals)), agents, lag, synced];
-const OF_REQUESTS: readonly Judge[] = [
-  endpoints,
-  ({ trust }) => found('trust', 'callers and those who would answer them believe each other', trust),
-];
+const trust: Judge = (facts) => found('trust', 'callers and those who would answer them believe each other', facts.trust);
+const OF_REQUESTS: readonly Judge[] = [endpoints, trust];
 const OF_LOSSES: readonly Judge[] = [
   faultReach,
   ({ unprotected }) => found('outlier-detection', 'what fails is ejected', of(unprotected, 'outlier-detection')),

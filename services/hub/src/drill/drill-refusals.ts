@@ -1,6 +1,6 @@
 /** Why a drill may not begin, each by the name of its rule. */
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { isPartition } from '@hawser/model/drill-course.ts';
+import { leavesPlace, scenarioPlace } from '@hawser/model/drill-course.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { unknownScope } from '../drain/drain-assertions.ts';
 import type { Refusal } from '../drain/drain-evidence.ts';
@@ -11,6 +11,8 @@ import type { AffectedPlace, Urgency } from '../safety/permit.ts';
 import { permitIn } from '../safety/steering-world.ts';
 import { type DrillPlan, trafficPercent } from './drill-plan.ts';
 import { NOT_SELECTED, scopeName } from './drill-selection.ts';
+import { rotationRefusal } from './rotation-outlook.ts';
+import { shiftRefusal } from './shift-outlook.ts';
 
 /** Who asks, and in spite of what. */
 export interface DrillAsked {
@@ -22,7 +24,10 @@ export interface DrillAsked {
 }
 
 /** Rules that hold whoever names them. */
-const FIXED: ReadonlySet<string> = new Set(['known-scope', 'known-destination', 'empty-selection', 'minimum-regions']);
+const FIXED: ReadonlySet<string> = new Set([
+  ...['known-scope', 'empty-selection', 'minimum-regions'],
+  ...['overlapping-shifts', 'known-destination', 'destination-without-endpoints', 'capacity-guard', 'rotation', 'rotation-under-way'],
+]);
 
 /** Every rule that refuses it; those that are overridden are not among them. */
 export function drillRefusals(
@@ -34,8 +39,8 @@ export function drillRefusals(
   // What is not there has no services and no load.
   if (unknown !== undefined) return [unknown];
   const found = [
-    ...[unknownDestination(drill, plan), emptySelection(drill, plan), tooFewRegions(plan), overlap(plan), tooMuch(plan), short(plan)],
-    ...[unknownFreeze(drill, asked.context), guarded(drill, plan, asked)],
+    ...[unknownDestination(drill, plan), emptySelection(drill, plan), tooFewRegions(plan), overlap(plan), ownCourse(drill, plan, asked)],
+    ...[tooMuch(drill, plan), short(plan), unknownFreeze(drill, asked.context), guarded(drill, plan, asked)],
   ];
   return found.filter((refusal) => refusal !== undefined).filter(({ rule }) => FIXED.has(rule) || !asked.overrides.includes(rule));
 }
@@ -81,7 +86,7 @@ function emptySelection(drill: Resource, { selection, course: { scope } }: Drill
 }
 
 function tooFewRegions({ regionsLeft, course: { type, scope, minRemainingRegions: least } }: DrillPlan): Refusal | undefined {
-  if (isPartition(type)) return undefined;
+  if (!leavesPlace(type)) return undefined;
   const few = [...regionsLeft].filter(([, regions]) => regions.length < least);
   if (few.length === 0) return undefined;
   const named = few.slice(0, LISTED).map(([service, regions]) => `${service} by ${regions.length === 0 ? 'none' : regions.join(', ')}`);
@@ -97,17 +102,28 @@ function overlap({ overlaps }: DrillPlan): Refusal | undefined {
   return { rule: 'no-overlap', message: `drain ${overlaps} takes the same requests elsewhere; restore that first` };
 }
 
-function tooMuch(plan: DrillPlan): Refusal | undefined {
-  const { course, rates } = plan;
+/** What a shift or a rotation cannot begin by. */
+function ownCourse({ spec }: Resource, { shift }: DrillPlan, asked: DrillAsked & { readonly context: FleetContext }): Refusal | undefined {
+  const { scenario } = spec as DrillSpec;
+  if (scenario.type === 'trustRotation') return rotationRefusal(asked.context, scenario);
+  return shift === undefined ? undefined : shiftRefusal(shift, asked);
+}
+
+function tooMuch({ spec }: Resource, plan: DrillPlan): Refusal | undefined {
+  const { course, rates, shift } = plan;
   const most = course.maxTrafficPercent;
-  if (isPartition(course.type) || most >= 100) return undefined;
+  if ((!leavesPlace(course.type) && shift === undefined) || most >= 100) return undefined;
+  const place = scenarioPlace((spec as DrillSpec).scenario);
+  const moves = shift === undefined ? `go to ${place}` : `would be moved (${place})`;
   const percent = trafficPercent(plan);
-  if (percent === undefined)
-    return { rule: 'max-traffic', message: `which share of the requests goes to ${scopeName(course.scope)} is not known: ${rates}` };
+  if (percent === undefined) {
+    const why = typeof rates === 'string' ? rates : 'not all callers have accounted for theirs';
+    return { rule: 'max-traffic', message: `which share of all requests ${moves} is not known: ${why}` };
+  }
   if (percent <= most) return undefined;
   return {
     rule: 'max-traffic',
-    message: `${percent.toFixed(1)} % of all requests go to ${scopeName(course.scope)}; blastRadius.maxTrafficPercent allows ${most} %`,
+    message: `${percent.toFixed(1)} % of all requests ${moves}; blastRadius.maxTrafficPercent allows ${most} %`,
   };
 }
 
@@ -133,9 +149,9 @@ function guarded(drill: Resource, plan: DrillPlan, asked: DrillAsked & { readonl
   return answer.allowed ? undefined : { rule: answer.rule, message: answer.message };
 }
 
-/** What a drill takes traffic from; partitions move none. */
+/** What a drill takes traffic from, or is about: partitions and rotations move none, and the steps of a shift ask for themselves. */
 function placesOf({ course: { type, scope }, clusters }: DrillPlan, context: FleetContext): readonly AffectedPlace[] {
-  const drainedPercent = isPartition(type) ? 0 : 100;
+  const drainedPercent = leavesPlace(type) ? 100 : 0;
   if (scope !== undefined) return affectedPlaces(context, { scope }, drainedPercent);
   return clusters.map((cluster) => ({ region: context.fleet.cluster(cluster)?.member.region ?? '', cluster, drainedPercent }));
 }

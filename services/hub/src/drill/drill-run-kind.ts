@@ -14,6 +14,7 @@ import { databaseVersion } from './drill-run-store.ts';
 import { advance, type DrillState, isOver, started } from './drill-state.ts';
 import { drillOf, JudgedRun, planOfRun, recordOf } from './judged-run.ts';
 import type { LeaseRenewal } from './lease-renewal.ts';
+import { carriedOut, findFollowed } from './run-effects.ts';
 import { formOf } from './run-form.ts';
 import { isInForce } from './run-progress.ts';
 import { RunRecord } from './run-record.ts';
@@ -42,6 +43,8 @@ export function drillRunKind({ context, traffic, startChecks, saveReport, leases
     kind: 'DrillRun',
     commands: DRILL_COMMANDS,
     keepsResource: ({ phase }, { metadata: { name } }) => `it is ${phase}: hawser drill abort ${name} first`,
+    read: (tx, state) => findFollowed(tx, state),
+    carriedOut: (tx, change) => carriedOut(tx, change, context),
     evidence: (context, run, state) => new JudgedRun(context, run, { state, parts }),
     start: (run, evidence, { actor }) => started(planOfRun(run), evidence, actor),
     advance: (state, run, evidence) => advance(state, planOfRun(run), evidence),

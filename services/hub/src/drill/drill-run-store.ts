@@ -8,7 +8,7 @@ import { history, operations, type ResourceRow } from '../db/schema.ts';
 
 /** Key of the lock under which runs are made one after the other. */
 const LOCK = 4_711_031;
-const BEGUN = ['Preflight', 'Injecting', 'Shifting', 'Holding', 'Restoring'];
+const BEGUN = ['Preflight', 'Injecting', 'Shifting', 'Rotating', 'Holding', 'Restoring'];
 
 /** Nobody else makes a run until the transaction ends. */
 export async function lockRuns(tx: Statements): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { inScope, isSelected, scopeText } from '@hawser/model/drain-scope.ts';
 import type { DrillScope, DrillSpec } from '@hawser/model/drill.ts';
+import type { DrillCourse } from '@hawser/model/drill-course.ts';
 import type { DrainWorld, ServedBy } from '../drain/drain-assertions.ts';
 
 /** Selected services, and those that only look as if they were. */
@@ -10,6 +11,11 @@ export interface DrillSelection {
   readonly services: readonly string[];
   /** Everything that was looked at, by name. */
   readonly considered: readonly { readonly service: string; readonly included: boolean; readonly why: string }[];
+}
+
+/** Where the services of a drill are looked for. A rotation is of a cluster, and watched by the services wherever they are. */
+export function selectionScope({ type, scope }: Pick<DrillCourse, 'type' | 'scope'>): DrillScope | undefined {
+  return type === 'trustRotation' ? undefined : scope;
 }
 
 /** Why a service is spared that nobody asked for. */

@@ -1,8 +1,9 @@
 /** PURE: where a run of a drill is, and what moves it on. How it goes while something fails is in `run-progress.ts`. */
 
-import type { DrillCourse } from '@hawser/model/drill-course.ts';
+import { type DrillCourse, isFollowed } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import type { DrillPhase, DrillRunSpec } from '@hawser/model/drill-run.ts';
+import type { Followed } from './followed.ts';
 import type { KeptSeconds } from './kept-seconds.ts';
 import { blocked, failedCheck, type KeptChecks, unsettledCheck } from './run-checks.ts';
 import type { RunEvidence } from './run-evidence.ts';
@@ -62,6 +63,8 @@ export interface DrillState {
   readonly clusters: readonly string[];
   /** The newest revision when it began: what was written later, by hand, goes before it. */
   readonly sinceRevision: number;
+  /** What it began elsewhere, where its scenario has a course of its own. */
+  readonly followed?: Followed | undefined;
   readonly marks: RunMarks;
   /** Of drains: requests/s that the places bore of each service when it began, by `borneKey`. */
   readonly baseline?: Readonly<Record<string, number>>;
@@ -95,7 +98,9 @@ const MEASURED_MS = 30_000;
 /** Rules that go by that. */
 const BY_LOAD: ReadonlySet<string> = new Set(['headroom', 'max-traffic']);
 /** Rules by which a run says that there was too little capacity for it. */
-const CAPACITY: ReadonlySet<string> = new Set(['headroom', 'minimum-regions', 'readiness']);
+const CAPACITY: ReadonlySet<string> = new Set([
+  ...['headroom', 'minimum-regions', 'readiness', 'capacity-guard', 'destination-without-endpoints'],
+]);
 
 /** Whether nothing moves it any more. */
 export function isOver({ phase }: Pick<DrillState, 'phase'>): boolean {
@@ -193,6 +198,7 @@ function begun(state: DrillState, { course, mode }: RunPlan, evidence: RunEviden
   if (mode === 'dryRun')
     return ended(resolved, 'Passed', { ...evidence, why: 'it was a dry run: it could begin, and nothing was changed' });
   const marked = { ...resolved, beganClock: clock, marks: { ...state.marks, publishedAt: now } };
+  if (isFollowed(course.type)) return entered(marked, course.type === 'trafficShift' ? 'Shifting' : 'Rotating', evidence);
   if (course.type !== 'drain')
     return entered(marked, 'Injecting', { ...evidence, detail: `${services.length} services in ${clusters.join(', ')}` });
   const percent = course.steps[0]?.percent ?? 100;

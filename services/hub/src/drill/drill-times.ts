@@ -1,6 +1,6 @@
 /** What the calendar needs to know of a drill, with the freezes that are for it. */
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { drillCourse } from '@hawser/model/drill-course.ts';
+import { type DrillCourse, drillCourse, scenarioPlace } from '@hawser/model/drill-course.ts';
 import type { FreezeSpec } from '@hawser/model/freeze.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { isInScope, type MovedPlace } from '@hawser/model/steering-scope.ts';
@@ -8,7 +8,7 @@ import { drainWorld, membersIn } from '../drain/drain-world.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { Named } from '../safety/permit.ts';
 import type { ScheduledDrill } from './drill-calendar.ts';
-import { scopeName, selectionOf } from './drill-selection.ts';
+import { selectionOf, selectionScope } from './drill-selection.ts';
 
 /** All drills there are, by name. */
 export function drillsOf({ distribution }: FleetContext): readonly Resource[] {
@@ -18,25 +18,25 @@ export function drillsOf({ distribution }: FleetContext): readonly Resource[] {
 /** One for the calendar. */
 export function scheduledDrill(drill: Resource, context: FleetContext): ScheduledDrill {
   const { windows, schedule, suspend = false, mode = 'dryRun', ...spec } = drill.spec as DrillSpec;
-  const { scope, approvals, startingDeadlineMs, maxDurationMs } = drillCourse(drill.spec as DrillSpec);
+  const course = drillCourse(drill.spec as DrillSpec);
+  const { approvals, startingDeadlineMs, maxDurationMs } = course;
   const { allowed, blocked, blockedDates: dates, timeZone } = windows ?? {};
   const times = { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
   return {
-    ...{ name: drill.metadata.name, mode, suspended: suspend, schedule, scope: scopeName(scope) },
+    ...{ name: drill.metadata.name, mode, suspended: suspend, schedule, scope: scenarioPlace(spec.scenario) },
     ...{ deadlineMs: startingDeadlineMs, longestMs: maxDurationMs, approvals: approvals.required },
     windows: (allowed ?? blocked ?? dates) ? times : undefined,
-    freezes: freezesFor({ scope, blastRadius: spec.blastRadius }, context, spec.freezeRefs),
+    freezes: freezesFor(course, spec, context),
   };
 }
 
-function freezesFor(
-  target: Parameters<typeof selectionOf>[0],
-  context: FleetContext,
-  named: readonly string[] = [],
-): readonly Named<FreezeSpec>[] {
+type Aimed = Pick<DrillSpec, 'blastRadius' | 'freezeRefs'>;
+
+function freezesFor(course: DrillCourse, { blastRadius, freezeRefs: named = [] }: Aimed, context: FleetContext): readonly Named<FreezeSpec>[] {
   const { desired } = context.distribution;
-  const { services } = selectionOf(target, drainWorld(context, []));
-  const members = target.scope === undefined ? (desired?.members ?? []) : membersIn(context, { scope: target.scope });
+  const { services } = selectionOf({ scope: selectionScope(course), blastRadius }, drainWorld(context, []));
+  const { scope } = course;
+  const members = scope === undefined ? (desired?.members ?? []) : membersIn(context, { scope });
   const from: MovedPlace[] = members.map(({ name, region }) => ({ region, cluster: name }));
   const freezes = (desired?.resources ?? []).filter(({ kind }) => kind === 'Freeze');
   return freezes

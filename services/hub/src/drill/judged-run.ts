@@ -3,7 +3,7 @@ import { checkOf } from '@hawser/model/check.ts';
 import { unchecked } from '@hawser/model/check-verdict.ts';
 import type { DrainSpec } from '@hawser/model/drain.ts';
 import { isSelected } from '@hawser/model/drain-scope.ts';
-import { drillCourse, isPartition } from '@hawser/model/drill-course.ts';
+import { drillCourse, isLoss } from '@hawser/model/drill-course.ts';
 import type { DrillRunSpec } from '@hawser/model/drill-run.ts';
 import { isFrozen } from '@hawser/model/freeze.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -15,6 +15,7 @@ import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationContext } from '../operations/operation-kind.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
 import type { TracedTraffic } from '../traffic/traffic-trace.ts';
+import { wentTo } from '../shift/shift-destinations.ts';
 import { drillFacts } from './drill-facts.ts';
 import { type DrillGuardrails, givenOf } from './drill-guardrails.ts';
 import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
@@ -23,10 +24,14 @@ import { drillRefusals } from './drill-refusals.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
 import { finerRecovery } from './finer-recovery.ts';
 import { lapsedIn } from './lease-renewal.ts';
+import type { FollowedNow } from './followed.ts';
+import { rotationNow, rotationRollout } from './followed-rotation.ts';
+import { shiftNow } from './followed-shift.ts';
+import type { FoundElsewhere } from './run-effects.ts';
 import type { Recovery, RunCheck, RunEvidence } from './run-evidence.ts';
 import { isInForce } from './run-progress.ts';
 import type { RecordQuestion, RunRecord } from './run-record.ts';
-import { recoveryOf } from './run-recovery.ts';
+import { type RunCell, recoveryOf } from './run-recovery.ts';
 import type { RunAccount } from './run-report.ts';
 import { returnRefusal } from './run-return.ts';
 import { versionsOf } from './run-versions.ts';
@@ -59,8 +64,10 @@ export function planOfRun({ spec }: Resource): RunPlan {
 }
 
 /** Which seconds are a run's. */
-export function recordOf({ metadata }: Resource, { services, marks, record: kept }: DrillState): RecordQuestion | undefined {
-  return marks.publishedAt === undefined ? undefined : { uid: metadata.uid ?? '', services, from: marks.publishedAt, kept };
+export function recordOf({ metadata, spec }: Resource, { services, marks, record: kept }: DrillState): RecordQuestion | undefined {
+  if (marks.publishedAt === undefined) return undefined;
+  const byVersion = (spec as DrillRunSpec).plan.scenario.type === 'trafficShift';
+  return { uid: metadata.uid ?? '', services, from: marks.publishedAt, kept, byVersion };
 }
 
 /** Why the windows of a drill keep it now, whoever asks. */
@@ -80,20 +87,36 @@ export class JudgedRun implements RunEvidence {
   readonly #run: Resource;
   readonly #state: DrillState | undefined;
   readonly #parts: RunJudgeParts;
+  readonly #found: FoundElsewhere | undefined;
   #planned: DrillPlan | undefined;
 
-  constructor({ fleet, now, clock }: OperationContext, run: Resource, given: { state: DrillState | undefined; parts: RunJudgeParts }) {
+  constructor(
+    { fleet, now, clock, found }: OperationContext,
+    run: Resource,
+    given: { state: DrillState | undefined; parts: RunJudgeParts },
+  ) {
     this.now = now;
     this.clock = clock;
     this.#context = fleet;
+    this.#found = found as FoundElsewhere | undefined;
     this.#run = run;
     this.#state = given.state;
     this.#parts = given.parts;
   }
 
   get rollout(): RolloutEvidence {
-    const { complete, proxies, waitingFor, disconnected } = currentRollout(this.#context, placedRevision(this.#run));
+    const { followed } = this.#state ?? {};
+    if (followed !== undefined && followed.uid === undefined) return rotationRollout(this.#found?.rotation, this.#context);
+    const revision = followed?.goneAt ?? placedRevision(this.#found?.shift?.resource ?? this.#run);
+    const { complete, proxies, waitingFor, disconnected } = currentRollout(this.#context, revision);
     return { complete, expected: proxies.expected, acked: proxies.acked, waitingFor, disconnected };
+  }
+
+  /** Undefined while nothing is, and where the database was not asked. */
+  get followed(): FollowedNow | undefined {
+    const { followed } = this.#state ?? {};
+    if (followed === undefined || this.#found === undefined || followed.goneAt !== undefined) return undefined;
+    return followed.uid === undefined ? rotationNow(this.#found.rotation, this.#context) : shiftNow(this.#found.shift, this.now);
   }
 
   get refusal(): Refusal | undefined {
@@ -136,8 +159,10 @@ export class JudgedRun implements RunEvidence {
   get preemptedBy(): string | undefined {
     const state = this.#state;
     if (state === undefined || !isInForce(state)) return undefined;
-    const { sinceRevision, services } = state;
-    const others = (this.#context.distribution.desired?.resources ?? []).filter((one) => placedRevision(one) > sinceRevision);
+    const { sinceRevision, services, followed } = state;
+    const others = (this.#context.distribution.desired?.resources ?? []).filter(
+      (one) => placedRevision(one) > sinceRevision && (followed?.uid === undefined || one.metadata.uid !== followed.uid),
+    );
     const found = others.find((one) => services.some((service) => moves(one, service)));
     return found === undefined ? undefined : `${found.kind} ${found.metadata.name}`;
   }
@@ -162,7 +187,7 @@ export class JudgedRun implements RunEvidence {
     const asked = {
       ...{ begunAt: this.#state.marks.firstAckAt ?? question.from, until: this.#state.marks.restoringAt },
       ...{ scope: new Set(this.#state.clusters), maxErrorRatePercent: course.maxErrorRatePercent },
-      isAway: !isPartition(course.type) && course.type !== 'drain' && fault !== 'delay' && percent === 100,
+      isAway: isLoss(course.type) && fault !== 'delay' && percent === 100,
     };
     const coarse = recoveryOf(this.#parts.record.seconds(question), asked);
     return coarse === undefined ? undefined : finerRecovery(coarse, this.#parts.record.rows(question), asked);
@@ -174,11 +199,20 @@ export class JudgedRun implements RunEvidence {
     const members = this.#context.distribution.desired?.members ?? [];
     return {
       ...{ run: this.#run, plan: planOfRun(this.#run), state, members, recovery: this.recovery },
+      destinationOf: (cell) => this.#destinationOf(cell),
       seconds: question === undefined ? [] : this.#parts.record.seconds(question),
       rows: question === undefined ? [] : this.#parts.record.rows(question),
       checks: this.#parts.guardrails.record(this.#run.metadata.uid ?? ''),
       versions: versionsOf(this.#context),
     };
+  }
+
+  /** Of a shift, the destination that requests went to. */
+  #destinationOf({ service, destination: cluster, version = '' }: RunCell): string | undefined {
+    const { desired } = this.#context.distribution;
+    const { destinations = [] } = this.#spec.plan.scenario.shift ?? {};
+    const region = desired?.members.find(({ name }) => name === cluster)?.region ?? '';
+    return destinations.find((one) => wentTo(one, { service, destination: { cluster, region, version } }, desired))?.name;
   }
 
   get measuredUntil(): number {

@@ -3,7 +3,7 @@ import type { RunCell, RunSecond } from './run-recovery.ts';
 
 /** Seconds in few characters. JSON. */
 export interface KeptSeconds {
-  /** `SERVICE SOURCE DESTINATION`. */
+  /** `SERVICE SOURCE DESTINATION`, and ` VERSION` where versions are told apart. */
   readonly keys: readonly string[];
   readonly seconds: readonly KeptSecond[];
 }
@@ -17,8 +17,8 @@ const MOST_CELLS = 5_000;
 /** Them for the database: beyond the bound the first and the newest ones. */
 export function keptSeconds(seconds: readonly RunSecond[], most = MOST_CELLS): KeptSeconds {
   const keys = new Map<string, number>();
-  const keyOf = ({ service, source, destination }: RunCell): number => {
-    const text = `${service} ${source} ${destination}`;
+  const keyOf = ({ service, source, destination, version }: RunCell): number => {
+    const text = [service, source, destination, ...(version === undefined ? [] : [version])].join(' ');
     const known = keys.get(text) ?? keys.size;
     keys.set(text, known);
     return known;
@@ -38,8 +38,8 @@ export function secondsKept({ keys, seconds }: KeptSeconds): readonly RunSecond[
   return seconds.map(([at, unknown, cells]) => ({
     ...{ at, unknown },
     cells: cells.map(([key, requests, failed, attempts]) => {
-      const [service = '', source = '', destination = ''] = (keys[key] ?? '').split(' ');
-      return { service, source, destination, requests, failed, attempts };
+      const [service = '', source = '', destination = '', version] = (keys[key] ?? '').split(' ');
+      return { ...{ service, source, destination, requests, failed, attempts }, ...(version === undefined ? {} : { version }) };
     }),
   }));
 }

@@ -1,6 +1,7 @@
 /** PURE: what a run of a drill is judged by. */
 import type { CheckState } from '@hawser/model/check-verdict.ts';
 import type { Refusal, Residual, RolloutEvidence } from '../drain/drain-evidence.ts';
+import type { FollowedNow } from './followed.ts';
 
 /** What a check of a drill is for. */
 export type CheckRole = 'steadyState' | 'guardrail' | 'blocker' | 'objective';
@@ -36,8 +37,10 @@ export interface RunEvidence {
   readonly now: number;
   /** Milliseconds attended. */
   readonly clock: number;
-  /** What the proxies said of the form in force. */
+  /** What the proxies said of what is in force: of the form, of the TrafficShift, of the new root. */
   readonly rollout: RolloutEvidence;
+  /** What it follows; undefined: nothing. */
+  readonly followed?: FollowedNow | undefined;
   /** Why it may not begin, or take its next step. */
   readonly refusal: Refusal | undefined;
   /** Why it is not known what is sent where; undefined: it is known. */

@@ -1,7 +1,7 @@
 /** PURE: what agents get of a run. */
 
 import type { DrillSpec } from '@hawser/model/drill.ts';
-import { DRILL_LEASE, drillCourse, isLoss } from '@hawser/model/drill-course.ts';
+import { DRILL_LEASE, drillCourse, isFollowed, isLoss } from '@hawser/model/drill-course.ts';
 import type { DrillForm } from '@hawser/model/drill-form.ts';
 import type { DrillState } from './drill-state.ts';
 
@@ -17,7 +17,8 @@ export function formOf(run: string, plan: DrillSpec, state: DrillState): DrillFo
     const destinations = to === undefined ? {} : { destinations: to };
     return { ...base, divert: { scope: from, services: { names: [...services] }, percent, panicMode: 'spread', ...destinations } };
   }
-  if (phase !== 'Injecting' && phase !== 'Holding') return undefined;
+  // What has a course of its own is in force by its own form, or order.
+  if (isFollowed(type) || (phase !== 'Injecting' && phase !== 'Holding')) return undefined;
   if (isLoss(type))
     return from === undefined ? undefined : { ...base, inject: { scope: from, services: [...services], fault: faultOf(scenario) } };
   // Nobody renews a lease on being cut off: it is as long as the cut.

@@ -1,9 +1,9 @@
 /** PURE: how a run goes while something is made to fail, and how it goes back. */
 
-import type { DrillCourse } from '@hawser/model/drill-course.ts';
-import { isPartition } from '@hawser/model/drill-course.ts';
+import { type DrillCourse, isFollowed, isPartition } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import { type DrillState, type EndOfRun, ended, entered, type RunMarks, type RunPlan, SETTLE_MS } from './drill-state.ts';
+import { followedOn, isSettled, withPoints } from './followed.ts';
 import { blind, failedCheck, tripped, unsettledCheck } from './run-checks.ts';
 import type { RunEvidence } from './run-evidence.ts';
 import { judged } from './run-verdict.ts';
@@ -21,17 +21,21 @@ const BLIND_MS = 30_000;
 /** Of a drain, the share that may still be seen to go there at the end, percent. */
 const RESIDUAL = 1;
 
+const IN_FORCE: ReadonlySet<DrillState['phase']> = new Set(['Injecting', 'Shifting', 'Rotating', 'Holding', 'Restoring']);
+
 /** Whether something of it is in force, or on its way back. */
 export function isInForce({ phase }: Pick<DrillState, 'phase'>): boolean {
-  return phase === 'Injecting' || phase === 'Shifting' || phase === 'Holding' || phase === 'Restoring';
+  return IN_FORCE.has(phase);
 }
 
 /** One step of a run by which something is in force. */
-export function goneOn(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
-  if (state.phase === 'Restoring') return restored(withBack(state, evidence), plan, evidence);
+export function goneOn(before: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
+  const state = withPoints(before, evidence);
+  if (state.phase === 'Restoring') return restored(withBack(state, plan.course, evidence), plan, evidence);
   const reason = givesUp(state, plan, evidence);
   if (reason !== undefined) return turnedBack(state, reason.outcome, { ...evidence, why: reason.why });
   const marked = withSight(withAcks(state, evidence), plan.course, evidence);
+  if (isFollowed(plan.course.type)) return followedOn(marked, plan, evidence);
   if (state.phase === 'Injecting') return injected(marked, plan.course, evidence);
   return state.phase === 'Shifting' ? shifted(marked, plan.course, evidence) : held(marked, plan, evidence);
 }
@@ -129,7 +133,7 @@ function onStep(state: DrillState, percent: number, { clock, now }: RunEvidence)
 }
 
 /** Everything is as it is to be; then it goes back, a drain in steps. */
-function held(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
+export function held(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
   if (!isHeldLongEnough(state, plan, evidence)) return state;
   const kept = notReady(plan, evidence);
   if (kept !== undefined) return keptAway(state, plan, { ...evidence, why: kept });
@@ -176,8 +180,10 @@ function keptAway(state: DrillState, plan: RunPlan, { why, now, clock }: EndOfRu
 }
 
 /** Notes that what goes back has arrived. */
-function withBack(state: DrillState, evidence: RunEvidence): DrillState {
-  if (state.ackedClock !== undefined || !hasQuorum(evidence)) return state;
+function withBack(state: DrillState, { type }: DrillCourse, evidence: RunEvidence): DrillState {
+  // A rotation that is done stays: there is nothing to wait for.
+  const isBack = type === 'trustRotation' ? isSettled(evidence.followed?.stage ?? 'gone') : hasQuorum(evidence);
+  if (state.ackedClock !== undefined || !isBack) return state;
   const isWhole = state.percent === 0;
   return { ...state, ackedClock: evidence.clock, ...(isWhole ? { marks: { ...state.marks, restoredAt: evidence.now } } : {}) };
 }
@@ -192,7 +198,7 @@ function restored(state: DrillState, plan: RunPlan, evidence: RunEvidence): Dril
     return steppedBack(state, plan, evidence);
   }
   const waited = clock - state.stepClock;
-  if (state.ackedClock === undefined) return waited < SETTLE_MS ? state : unconfirmed(state, evidence);
+  if (state.ackedClock === undefined) return waited < SETTLE_MS ? state : unconfirmed(state, plan, evidence);
   if (evidence.measuredUntil < (state.marks.restoredAt ?? evidence.now) && waited < MEASURE_MS) return state;
   const isOpen = failedCheck(checks, 'after') === undefined && unsettledCheck(checks, 'after') !== undefined;
   // What was given up is over when everything is as it was; what went well shows that all is well after it, too.
@@ -210,10 +216,13 @@ function steppedBack(state: DrillState, plan: RunPlan, evidence: RunEvidence): D
 }
 
 /** Over, though not every proxy has said that it is as it was. */
-function unconfirmed(state: DrillState, evidence: RunEvidence): DrillState {
+function unconfirmed(state: DrillState, { course: { type } }: RunPlan, evidence: RunEvidence): DrillState {
   const { outcome = 'Failed', message = '' } = state;
-  const { expected, acked } = evidence.rollout;
-  const why = `${acked} of ${expected} proxies are known to be as before; the others get it when they speak again`;
+  const { rollout, followed } = evidence;
+  const why =
+    type === 'trustRotation'
+      ? `the rotation goes on by itself, and waits: ${followed?.message ?? ''}`
+      : `${rollout.acked} of ${rollout.expected} proxies are known to be as before; the others get it when they speak again`;
   return ended(state, outcome, { ...evidence, why: message === '' ? why : `${message}; ${why}` });
 }
 

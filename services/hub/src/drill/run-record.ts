@@ -23,6 +23,8 @@ export interface RecordQuestion {
   readonly from: number;
   /** What a leader before has kept of it. */
   readonly kept: KeptSeconds | undefined;
+  /** Whether versions are told apart. */
+  readonly byVersion?: boolean | undefined;
 }
 
 interface Recorded {
@@ -82,14 +84,14 @@ export class RunRecord {
     this.#recorded.delete(uid);
   }
 
-  #heard({ question: { services, from }, carried, settled }: Recorded, until: number): HeardSecond[] {
+  #heard({ question: { services, from, byVersion = false }, carried, settled }: Recorded, until: number): HeardSecond[] {
     const traffic = this.#traffic();
     if (traffic === undefined) return [];
     const newest = settled.at(-1)?.at;
     const [oldest = Number.POSITIVE_INFINITY] = carried.keys();
     const first = newest === undefined ? Math.max(floor(from - BEFORE_MS), Math.min(oldest, floor(until - MEMORY_MS))) : newest + SECOND_MS;
     const seconds: HeardSecond[] = [];
-    for (let at = first; at + SECOND_MS <= until; at += SECOND_MS) seconds.push(secondOf(traffic, services, at));
+    for (let at = first; at + SECOND_MS <= until; at += SECOND_MS) seconds.push(secondOf(traffic, { services, byVersion }, at));
     return seconds;
   }
 }
@@ -103,10 +105,16 @@ function floor(ms: number): number {
   return Math.floor(ms / SECOND_MS) * SECOND_MS;
 }
 
-function secondOf(traffic: TracedTraffic, services: readonly string[], at: number): HeardSecond {
+interface Asked {
+  readonly services: readonly string[];
+  readonly byVersion: boolean;
+}
+
+function secondOf(traffic: TracedTraffic, { services, byVersion }: Asked, at: number): HeardSecond {
   const span = { from: at, to: at + SECOND_MS };
+  const by = byVersion ? (['source', 'service', 'cluster', 'version'] as const) : (['source', 'service', 'cluster'] as const);
   // A service at a time, which are found at once: all traffic of a large mesh is not walked through at every look.
-  const groups = services.flatMap((service) => traffic.groups({ ...span, service }, ['source', 'service', 'cluster']));
+  const groups = services.flatMap((service) => traffic.groups({ ...span, service }, by));
   const { sources } = traffic.window({ ...span, service: services[0] ?? '' });
   const dealt = sources.filter(({ cluster }) => traffic.isDealt(cluster, at)).map(({ cluster }) => cluster);
   return {
@@ -115,7 +123,12 @@ function secondOf(traffic: TracedTraffic, services: readonly string[], at: numbe
     cells: groups.flatMap(({ source, service, destination, sums: { requests, failures, attempts } }) =>
       requests === 0 && attempts === 0
         ? []
-        : [{ ...{ service, source, destination: destination.cluster, requests, failed: failures, attempts } }],
+        : [
+            {
+              ...{ service, source, destination: destination.cluster, requests, failed: failures, attempts },
+              ...(byVersion ? { version: destination.version } : {}),
+            },
+          ],
     ),
   };
 }

@@ -16,6 +16,8 @@ export interface RunCell {
   readonly source: string;
   /** '' where no endpoint was found. */
   readonly destination: string;
+  /** Of the workload, where it was asked for. */
+  readonly version?: string | undefined;
   readonly requests: number;
   readonly failed: number;
   readonly attempts: number;

@@ -1,5 +1,6 @@
 /** PURE: the evidence of a run that is over. What was not seen is null, and never zero. */
 import { checkOf } from '@hawser/model/check.ts';
+import { scenarioPlace } from '@hawser/model/drill-course.ts';
 import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
 import { EVIDENCE_VERSION } from '@hawser/model/drill-evidence.ts';
 import { digestOf } from '@hawser/model/drill-report.ts';
@@ -8,12 +9,12 @@ import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { TraceRow } from '../traffic/traffic-trace.ts';
 import { givenOf } from './drill-guardrails.ts';
-import { scopeName } from './drill-selection.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
+import type { FollowedPoint } from './followed.ts';
 import { longestGap } from './longest-gap.ts';
 import type { Recovery, RunCheck } from './run-evidence.ts';
 import { faultText } from './run-form.ts';
-import { type RunSecond, sum } from './run-recovery.ts';
+import { type RunCell, type RunSecond, sum } from './run-recovery.ts';
 import { begunAt, objectivesOf, rtoOf } from './run-verdict.ts';
 import { weightsOf } from './run-weights.ts';
 
@@ -31,6 +32,8 @@ export interface RunAccount {
   readonly checks: readonly RunCheck[];
   readonly members: readonly RosterMember[];
   readonly versions: DrillEvidence['versions'];
+  /** Of a shift, the destination that requests went to; undefined: none of its own. */
+  readonly destinationOf?: (cell: RunCell) => string | undefined;
 }
 
 const STEP_MS = 1_000;
@@ -44,7 +47,7 @@ export function reportOf(account: RunAccount): DrillEvidence {
   return {
     ...{ version: EVIDENCE_VERSION, run: run.metadata.name, drill, trigger, by: startedBy, reason, mode },
     ...{ createdAt: startedAt, endedAt, outcome, why: message },
-    scenario: { type: spec.scenario.type, from: scopeName(plan.course.scope), fault: faultText(spec.scenario), services: state.services },
+    scenario: { type: spec.scenario.type, from: scenarioPlace(spec.scenario), fault: faultText(spec.scenario), services: state.services },
     ...{ spec, specHash: digestOf(spec) },
     clusters: account.members.map(({ name, region, zone }) => ({ name, region, zone, inScope: state.clusters.includes(name) })),
     objectives: mode === 'live' ? objectivesOf(state, plan, { recovery }) : [],
@@ -60,8 +63,26 @@ export function reportOf(account: RunAccount): DrillEvidence {
   };
 }
 
-function phasesOf({ phases }: DrillState): DrillEvidence['phases'] {
-  return phases.slice(0, -1).map(({ phase, at }, index) => ({ phase, from: at, to: phases[index + 1]?.at ?? at }));
+function phasesOf({ phases, followed }: DrillState): DrillEvidence['phases'] {
+  return phases.slice(0, -1).flatMap(({ phase, at }, index) => {
+    const whole = { phase, from: at, to: phases[index + 1]?.at ?? at };
+    return phase === 'Shifting' || phase === 'Rotating' ? partsOf(whole, followed?.points ?? []) : [whole];
+  });
+}
+
+/** A phase by the parts of what was followed in it. */
+function partsOf(whole: DrillEvidence['phases'][number], points: readonly FollowedPoint[]): DrillEvidence['phases'][number][] {
+  const [from, to] = [Date.parse(whole.from), Date.parse(whole.to)];
+  const starts = points.filter(({ part }, index) => part !== points[index - 1]?.part && part !== 'Pending' && part !== 'Done');
+  const inside = starts.filter(({ at }) => Date.parse(at) < to);
+  if (inside.length === 0) return [whole];
+  // What began with it began there.
+  const begins = inside.map(({ at }, index) => (index === 0 ? whole.from : new Date(Math.max(from, Date.parse(at))).toISOString()));
+  return inside.map(({ part }, index) => ({
+    phase: `${whole.phase}: ${part}`,
+    from: begins[index] ?? whole.from,
+    to: begins[index + 1] ?? whole.to,
+  }));
 }
 
 function timingsOf({ state, recovery }: RunAccount): DrillEvidence['timings'] {

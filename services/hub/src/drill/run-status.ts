@@ -17,6 +17,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
     ...(outcome === undefined ? {} : { outcome }),
     ...(message === undefined ? {} : { message }),
     ...(waiting === undefined ? {} : { waiting }),
+    ...(state.followed === undefined ? {} : { follows: followsOf(state, plan) }),
     ...(services.length === 0 ? {} : { services, clusters }),
     ...(isLive ? { proxies: { expected, acked } } : {}),
     ...(isLive && plan.course.type === 'drain' ? { percent } : {}),
@@ -44,12 +45,21 @@ function waitingOf(state: DrillState, plan: RunPlan, evidence: RunEvidence): str
   if (phase === 'Preflight') return evidence.refusal?.message ?? waitsFor(evidence);
   if (phase === 'Holding' && plan.course.restore.isManual && restoreAskedBy === undefined)
     return 'it is held until somebody asks for the way back: hawser drill restore';
+  const { message = '', stage } = evidence.followed ?? {};
+  if (message !== '' && stage !== 'arrived') return message;
   const isOnItsWay = isHeldLongEnough(state, plan, evidence) || (phase === 'Restoring' && percent > 0);
   return isOnItsWay ? notReady(plan, evidence) : undefined;
 }
 
 function neededOf({ course: { approvals } }: RunPlan): Readonly<Record<string, unknown>> {
   return { approvalsNeeded: approvals.required, ...(approvals.groups.length === 0 ? {} : { approvalGroups: approvals.groups }) };
+}
+
+/** What it began elsewhere, and where that is. */
+function followsOf({ followed }: DrillState, { course: { type } }: RunPlan): Readonly<Record<string, unknown>> {
+  const { part = '', weights } = followed?.points.at(-1) ?? {};
+  const kind = type === 'trafficShift' ? 'TrafficShift' : 'TrustRotation';
+  return { kind, name: followed?.id, part, ...(weights === undefined ? {} : { weights }) };
 }
 
 /** What is seen of it so far, or was in the end. */

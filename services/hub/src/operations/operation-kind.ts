@@ -35,6 +35,26 @@ export interface OperationContext {
    * still while no hub leads, and goes on by a few seconds at most when another takes over: no jump of a clock skips or ends anything.
    */
   readonly clock: number;
+  /** What `OperationKind.read` found; undefined before the start. */
+  readonly found?: unknown;
+}
+
+/** A change of a state, for what follows of it elsewhere. */
+export interface OperationChange<State> {
+  readonly before: State;
+  readonly after: State;
+  readonly resource: Resource;
+  /** As of `OperationContext`. */
+  readonly now: number;
+  readonly clock: number;
+  /** Other kinds of operations, as their resources are written by people. */
+  readonly others: OtherOperations;
+}
+
+/** How one operation makes, or takes away, the resource of another. */
+export interface OtherOperations {
+  kind(name: string): OperationKind | undefined;
+  begin(tx: Statements, resource: Resource, by: OperationActor): Promise<void>;
 }
 
 /** An operation that is under way, with its resource as it is in force. */
@@ -43,7 +63,7 @@ export interface UnderWay<State = unknown> {
   readonly state: State;
 }
 
-/** A kind. All of it is pure but `check`, `evidence`, `ending`, `attend` and `changed`; states and forms are JSON. */
+/** A kind. All of it is pure but `check`, `read`, `evidence`, `carriedOut`, `ending`, `attend` and `changed`; states and forms are JSON. */
 export interface OperationKind<State extends OperationState = OperationState, Evidence = unknown> {
   readonly kind: string;
   /** The commands that operators may give, each a route `POST …/NAME/COMMAND` with a line in `access/permissions.ts`. */
@@ -54,6 +74,8 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   keepsResource?(state: State, resource: Resource): string | undefined;
   /** The state in which an operation begins; undefined when the resource needs none. */
   start(resource: Resource, evidence: Evidence, by: OperationActor): State | undefined;
+  /** What it is judged by that only the database has: read before each look, and again in the transaction that decides. */
+  read?(tx: Statements, state: State, resource: Resource): Promise<unknown>;
   /** Everything that it is judged by; `state` is undefined before the start. `resource` has `inForce` and its revision. */
   evidence(context: OperationContext, resource: Resource, state: State | undefined): Evidence;
   /** As far as the evidence allows by one step; the same object when that is nowhere. It sees a changed spec by its generation. */
@@ -64,6 +86,8 @@ export interface OperationKind<State extends OperationState = OperationState, Ev
   inForce(resource: Resource, state: State): unknown;
   /** What `.status` shows beside the conditions of every resource; `conditions` among it stand beside those. */
   statusOf(state: State, resource: Resource, evidence: Evidence): Readonly<Record<string, unknown>>;
+  /** What follows of a change elsewhere, in the transaction that stores it; answers with the state as it is to be stored. */
+  carriedOut?(tx: Statements, change: OperationChange<State>): Promise<State>;
   /** What is kept of one that ends, in the transaction that ends it; answers with the state as it is to be stored. */
   ending?(tx: Statements, state: State, end: { readonly resource: Resource; readonly evidence: Evidence }): Promise<State>;
   /** Whether nothing but a command or a new spec moves it any more. */

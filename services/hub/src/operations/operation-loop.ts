@@ -48,7 +48,12 @@ interface Attended {
   readonly stored: StoredOperation;
   /** As it is in force; undefined when it is gone. */
   readonly resource: Resource | undefined;
+  /** What its kind read beside it. */
+  readonly found?: unknown;
 }
+
+/** One whose resource is there. */
+type Operated = Attended & { readonly resource: Resource };
 
 /** One replica's part in it. */
 export class OperationLoop {
@@ -98,9 +103,9 @@ export class OperationLoop {
     const term = context.distribution.replica?.term;
     if (term === undefined) return this.#standBy();
     if (performance.now() - this.#readAt >= READ_MS) await this.#read(term);
-    for (const { stored, resource } of this.#underWay) {
+    for (const { stored, resource, found } of this.#underWay) {
       if (resource === undefined) await this.#abandon(stored, term);
-      else if (this.#nextOf(stored, resource) !== undefined) await this.#move(stored, term);
+      else if (this.#nextOf({ stored, resource, found }) !== undefined) await this.#move(stored, term);
     }
   }
 
@@ -124,14 +129,21 @@ export class OperationLoop {
       const all = await operationsUnderWay(tx);
       const rows = await listNamed(tx, all);
       const resources = new Map(rows.map((row) => [row.uid, resourceOf(row)]));
-      return all.map((stored) => {
+      const attended: Attended[] = [];
+      for (const stored of all) {
         const resource = resources.get(stored.uid);
-        return { stored, resource: resource === undefined ? undefined : withForm(resource, stored) };
-      });
+        attended.push(resource === undefined ? { stored, resource } : await this.#withFound(tx, stored, resource));
+      }
+      return attended;
     });
     this.#readAt = performance.now();
     this.#clocks.keepOnly(new Set(this.#underWay.map(({ stored }) => stored.id)));
     this.#attend(this.#underWay);
+  }
+
+  async #withFound(tx: Transaction, stored: StoredOperation, written: Resource): Promise<Operated> {
+    const resource = withForm(written, stored);
+    return { stored, resource, found: await this.#parts.operations.kind(stored.kind)?.read?.(tx, stored.state, resource) };
   }
 
   /** What the database is behind with. */
@@ -193,13 +205,13 @@ export class OperationLoop {
   }
 
   /** What becomes of it now; undefined when nothing does. */
-  #nextOf(stored: StoredOperation, resource: Resource): Next | undefined {
+  #nextOf({ stored, resource, found }: Operated): Next | undefined {
     const kind = this.#parts.operations.kind(stored.kind);
     if (kind === undefined) return undefined;
     const clock = this.#clocks.read(stored);
-    const evidence = kind.evidence(this.#parts.operations.contextAt(clock), resource, stored.state);
+    const evidence = kind.evidence(this.#parts.operations.contextAt(clock, found), resource, stored.state);
     const state = kind.advance(stored.state, resource, evidence);
-    const next = { kind, stored, resource, state, clock };
+    const next = { kind, stored, resource, state, clock, found };
     return state !== stored.state || isFormNew(kind, { resource, state }, stored) ? next : undefined;
   }
 
@@ -209,11 +221,11 @@ export class OperationLoop {
     const moved = await database.transaction(async (tx) => {
       await requireTerm(tx, term);
       const found = await this.#locked(tx, uid, id);
-      const next = found === undefined ? undefined : this.#nextOf(found.stored, found.resource);
+      const next = found === undefined ? undefined : this.#nextOf(found);
       if (next === undefined) return undefined;
       const { message } = next.state;
-      await operations.store(tx, next, { actor: 'hub', verb: 'advance', ...(message === undefined ? {} : { reason: message }) });
-      return next;
+      const act = { actor: 'hub', verb: 'advance', ...(message === undefined ? {} : { reason: message }) };
+      return { ...next, state: await operations.store(tx, next, act) };
     });
     this.hint();
     if (moved === undefined) return;
@@ -223,11 +235,11 @@ export class OperationLoop {
     kind.changed?.(stored.state, state, resource);
   }
 
-  async #locked(tx: Transaction, uid: string, id: number): Promise<{ stored: StoredOperation; resource: Resource } | undefined> {
+  async #locked(tx: Transaction, uid: string, id: number): Promise<Operated | undefined> {
     const stored = await lockNewest(tx, uid);
     if (stored === undefined || stored.ended || stored.id !== id) return undefined;
     const row = await findRow(tx, stored);
-    return row?.uid === uid ? { stored, resource: withForm(resourceOf(row), stored) } : undefined;
+    return row?.uid === uid ? await this.#withFound(tx, stored, resourceOf(row)) : undefined;
   }
 
   async #abandon({ uid, id }: StoredOperation, term: number): Promise<void> {

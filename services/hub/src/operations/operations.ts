@@ -91,9 +91,9 @@ export class Operations {
     return state === undefined ? undefined : writeOf(kind, resource, { state, clock: 0 });
   }
 
-  contextAt(clock: number): OperationContext {
+  contextAt(clock: number, found?: unknown): OperationContext {
     const { context } = this.#parts;
-    return { fleet: context, now: context.now(), clock };
+    return { fleet: context, now: context.now(), clock, found };
   }
 
   /** Does what an operator says, or says why not. */
@@ -113,21 +113,30 @@ export class Operations {
       new StatusError('Conflict', `${said.command} ${target.kind.kind} ${target.name}: ${why}`, detailsOf(target));
     if (stored === undefined) throw refused('it moves nothing in steps: there is nothing to steer');
     const resource = withForm(resourceOf(row), stored);
-    const evidence = kind.evidence(this.contextAt(stored.clock), resource, stored.state);
+    const found = await kind.read?.(tx, stored.state, resource);
+    const evidence = kind.evidence(this.contextAt(stored.clock, found), resource, stored.state);
     const after = kind.command(stored.state, said.command, { ...said, resource }, evidence);
     if (typeof after === 'string') throw refused(after);
-    await this.store(tx, { kind, stored, resource, state: after, clock: stored.clock }, { ...said, verb: said.command });
-    return { kind, before: stored.state, after, resource };
+    const kept = await this.store(
+      tx,
+      { kind, stored, resource, state: after, clock: stored.clock, found },
+      { ...said, verb: said.command },
+    );
+    return { kind, before: stored.state, after: kept, resource };
   }
 
-  /** Stores a state that came of another. */
-  async store(tx: Statements, next: Next, act: OperationActor & { readonly verb: string }): Promise<void> {
-    const { kind, stored, resource, clock } = next;
-    const reason = act.reason ?? movedFrom(stored.state, next.state);
-    const ends = kind.isEnded(next.state) && !kind.isEnded(stored.state);
-    const end = { resource, evidence: kind.evidence(this.contextAt(clock), resource, stored.state) };
-    const state = ends ? ((await kind.ending?.(tx, next.state, end)) ?? next.state) : next.state;
+  /** Stores a state that came of another, with what follows of it; answers with the state as it is stored. */
+  async store(tx: Statements, next: Next, act: OperationActor & { readonly verb: string }): Promise<OperationState> {
+    const { kind, stored, resource, clock, found } = next;
+    const context = this.contextAt(clock, found);
+    const change = { before: stored.state, after: next.state, resource, now: context.now, clock, others: this };
+    const carried = (await kind.carriedOut?.(tx, change)) ?? next.state;
+    const reason = act.reason ?? movedFrom(stored.state, carried);
+    const ends = kind.isEnded(carried) && !kind.isEnded(stored.state);
+    const end = { resource, evidence: kind.evidence(context, resource, stored.state) };
+    const state = ends ? ((await kind.ending?.(tx, carried, end)) ?? carried) : carried;
     await updateOperation(tx, stored, writeOf(kind, resource, { state, clock }), { ...act, reason });
+    return state;
   }
 
   async #statuses(tx: Statements, resources: readonly Resource[]): Promise<StatusFields> {
@@ -135,19 +144,17 @@ export class Operations {
       tx,
       resources.map(({ metadata }) => metadata.uid ?? ''),
     );
-    return new Map(
-      resources.flatMap((resource) => {
-        const stored = newest.get(resource.metadata.uid ?? '');
-        const kind = this.#kinds.get(resource.kind);
-        if (stored === undefined || kind === undefined) return [];
-        return [[stored.uid, this.#statusOf(kind, withForm(resource, stored), stored)]];
-      }),
-    );
-  }
-
-  #statusOf(kind: OperationKind, resource: Resource, stored: StoredOperation): Readonly<Record<string, unknown>> {
-    const evidence = kind.evidence(this.contextAt(stored.clock), resource, stored.state);
-    return kind.statusOf(stored.state, resource, evidence);
+    const fields = new Map<string, Readonly<Record<string, unknown>>>();
+    for (const resource of resources) {
+      const stored = newest.get(resource.metadata.uid ?? '');
+      const kind = this.#kinds.get(resource.kind);
+      if (stored === undefined || kind === undefined) continue;
+      const own = withForm(resource, stored);
+      const found = stored.ended ? undefined : await kind.read?.(tx, stored.state, own);
+      const evidence = kind.evidence(this.contextAt(stored.clock, found), own, stored.state);
+      fields.set(stored.uid, kind.statusOf(stored.state, own, evidence));
+    }
+    return fields;
   }
 }
 
@@ -166,6 +173,8 @@ export interface Next {
   readonly state: OperationState;
   /** Milliseconds attended. */
   readonly clock: number;
+  /** What `OperationKind.read` found. */
+  readonly found?: unknown;
 }
 
 function writeOf(kind: OperationKind, resource: Resource, { state, clock }: Pick<Next, 'state' | 'clock'>): OperationWrite {

@@ -6,7 +6,7 @@ import { and, asc, count, eq, inArray, type SQL, type SQLWrapper, sql } from 'dr
 import { requestContext } from '../access/request-context.ts';
 import { auditRow } from '../audit/audit-store.ts';
 import type { Statements } from '../db/database.ts';
-import { history, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
+import { history, hubMeta, type ResourceRow, resources, type WriteAction } from '../db/schema.ts';
 import { resourceOf } from './resource-row.ts';
 
 /** Channel of the notifications; the payload is the revision, and only a hint. */
@@ -69,6 +69,12 @@ function isAmong(keys: readonly RowKey[]): SQL {
   const { kind, namespace, name } = resources;
   return sql`(${kind}, ${namespace}, ${name}) IN (SELECT wanted.kind, wanted.namespace, wanted.name
     FROM jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) AS wanted(kind text, namespace text, name text))`;
+}
+
+/** The newest revision that this transaction sees. */
+export async function newestRevision(tx: Statements): Promise<number> {
+  const [meta] = await tx.select({ revision: hubMeta.revision }).from(hubMeta);
+  return meta?.revision ?? 0;
 }
 
 /** Lists rows. */

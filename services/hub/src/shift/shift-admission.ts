@@ -53,15 +53,15 @@ async function overlaps(tx: Statements, resource: Resource, alongside: readonly 
     (other) => other.kind === resource.kind && other.metadata.namespace === namespace && other.metadata.name !== name,
   );
   return services.flatMap((service, index): Issue[] => {
-    const other = others.find(({ spec }) => meets(own, spec as TrafficShiftSpec, service));
+    const other = others.find(({ spec }) => shiftsMeet(own, spec as TrafficShiftSpec, service));
     if (other === undefined) return [];
     const message = `is ${service}, which the TrafficShift ${other.metadata.name} moves: one shift a service (rule overlapping-shifts); delete that one, or change it`;
     return [{ path: `spec.services[${index}]`, code: 'FieldValueForbidden', message }];
   });
 }
 
-/** Of fixed shares the oldest counts, and each may be for clusters of its own; shares of places and of versions stand beside each other. */
-function meets(own: TrafficShiftSpec, other: TrafficShiftSpec, service: string): boolean {
+/** Whether two shifts of a namespace are not to be beside each other. Of fixed shares the oldest counts, and each may be for clusters of its own; shares of places and of versions stand beside each other. */
+export function shiftsMeet(own: TrafficShiftSpec, other: TrafficShiftSpec, service: string): boolean {
   if (!other.services.includes(service) || isAmongSubsets(own) !== isAmongSubsets(other)) return false;
   return isProgressive(own) || isProgressive(other);
 }

@@ -26,6 +26,11 @@ function subsetsIn(desired: DesiredState): ReadonlyMap<string, ReadonlyMap<strin
   return found;
 }
 
+/** The labels of a subset of a service (`NAMESPACE/NAME`); undefined where no DestinationRule names it. */
+export function subsetLabels(desired: DesiredState | undefined, service: string, subset: string): Labels | undefined {
+  return desired === undefined ? undefined : subsetsIn(desired).get(service)?.get(subset);
+}
+
 function collectSubsets(resources: readonly Resource[]): ReadonlyMap<string, ReadonlyMap<string, Labels>> {
   const all = new Map<string, Map<string, Labels>>();
   for (const { kind, metadata, spec } of resources) {
@@ -79,7 +84,7 @@ function endpointsOf(destination: ShiftDestination, { service, clusters, desired
     const meant = clusters.filter(({ member }) => (sort === 'region' ? member.region : member.name) === target);
     return meant.reduce((sum, { shards }) => sum + capable(shards.get(key)), 0);
   }
-  const labels = desired === undefined ? undefined : subsetsIn(desired).get(key)?.get(target);
+  const labels = subsetLabels(desired, key, target);
   if (labels === undefined) return undefined;
   const shards = clusters.flatMap(({ shards: of }) => of.get(key) ?? []);
   if (shards.some((shard) => shard.labels === undefined)) return undefined;
@@ -137,7 +142,7 @@ function observedIn(
     if (!isHeard(sums, away)) return undefined;
     total += sums.requests;
     for (const group of traffic.groups(query, ['cluster', 'region', 'version'])) {
-      const meant = of.spec.destinations.find((destination) => isOf(destination, { ...group, service: query.service }, of.desired));
+      const meant = of.spec.destinations.find((destination) => wentTo(destination, { ...group, service: query.service }, of.desired));
       if (meant !== undefined) byDestination[meant.name] = (byDestination[meant.name] ?? 0) + group.sums.requests;
     }
   }
@@ -149,11 +154,18 @@ function isHeard({ sources, seconds }: TrafficSums, away: readonly string[]): bo
   return asked.length > 0 && asked.every((source) => source.seconds >= seconds * COVERED);
 }
 
-/** A version is told by the label `version` alone. */
-function isOf(shiftTo: ShiftDestination, { service, destination }: TrafficGroup, desired: DesiredState | undefined): boolean {
+/** Whether requests went to a destination of a shift. A version is told by the label `version` alone. */
+export function wentTo(
+  shiftTo: ShiftDestination,
+  {
+    service,
+    destination,
+  }: Pick<TrafficGroup, 'service'> & { readonly destination: Pick<TrafficGroup['destination'], 'cluster' | 'region' | 'version'> },
+  desired: DesiredState | undefined,
+): boolean {
   const { sort, target } = targetOf(shiftTo);
   if (sort !== 'subset') return destination[sort] === target;
-  const labels = desired === undefined ? undefined : subsetsIn(desired).get(service)?.get(target);
+  const labels = subsetLabels(desired, service, target);
   return labels?.['version'] !== undefined && labels['version'] === destination.version;
 }
 

@@ -129,7 +129,7 @@ export function seen(
 export function obstacle(
   spec: SteppedShift,
   { weights, before }: { readonly weights: Readonly<Record<string, number>>; readonly before: Readonly<Record<string, number>> },
-  evidence: ShiftEvidence,
+  evidence: Pick<ShiftEvidence, 'permit' | 'destinations' | 'load'>,
 ): string | undefined {
   if (!evidence.permit.allowed) return `${evidence.permit.rule}: ${evidence.permit.message}`;
   const risen = spec.destinations.filter(({ name }) => (weights[name] ?? 0) > (before[name] ?? 0));
@@ -142,7 +142,11 @@ export function obstacle(
   return undefined;
 }
 
-function overCapacity(spec: SteppedShift, { name, weight }: { name: string; weight: number }, evidence: ShiftEvidence): string | undefined {
+function overCapacity(
+  spec: SteppedShift,
+  { name, weight }: { name: string; weight: number },
+  evidence: Pick<ShiftEvidence, 'destinations' | 'load'>,
+): string | undefined {
   const capacity = evidence.destinations[name]?.capacity;
   const most = spec.capacityGuard?.maxDestinationUtilization ?? 0.8;
   if (capacity === undefined) return undefined;

@@ -102,7 +102,8 @@ export class RotationService {
   }
 }
 
-function newRotation(request: RotationRequest, { actor, emergency, evidence }: Asked & { readonly evidence: Evidence }): Rotation {
+/** One as it is asked for. Throws `StatusError` for what cannot be. */
+export function newRotation(request: RotationRequest, { actor, emergency, evidence }: Asked & { readonly evidence: Evidence }): Rotation {
   const { now, epoch = 0 } = evidence;
   const { cluster, kind = 'root', at, awayAfter = AWAY_AFTER } = request;
   const awayAfterMs = parseDuration(awayAfter);
