@@ -1,12 +1,19 @@
 /** What drills may say. */
 import { expect, it } from 'vitest';
 import type { DrillSpec } from './drill.ts';
-import { drillCourse } from './drill-course.ts';
+import { drillCourse, scenarioPlace } from './drill-course.ts';
 import { hawser, issuesOf } from './validate-fixture.ts';
 
 const GUARDRAIL = { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.05' };
 const ALERTS = { name: 'alerts', source: { prometheus: { query: 'count(ALERTS) or vector(0)' } }, condition: 'result == 0.0' };
 const RPO = { rto: '30s', rpoQuery: { query: 'max(pg_replication_lag_seconds)' } };
+const SHIFT = {
+  destinations: [
+    { name: 'v1', subset: 'v1' },
+    { name: 'v2', subset: 'v2' },
+  ],
+  steps: [{ setWeights: { v1: 90, v2: 10 } }, { pause: { duration: '30s' } }, { setWeights: { v2: 100 } }],
+};
 const SOUND = {
   scenario: { type: 'regionLoss', from: { region: 'eu-west' } },
   mode: 'live',
@@ -30,7 +37,37 @@ it.each<[string, object, readonly string[]]>([
   ['no place', { scenario: { type: 'regionLoss' } }, ['spec.scenario.from FieldValueRequired']],
   ['two places', { scenario: { type: 'serviceLoss', from: { region: 'a', cluster: 'b' } } }, ['spec.scenario.from FieldValueInvalid']],
   ['a region by a cluster', { scenario: { type: 'regionLoss', from: { cluster: 'b' } } }, ['spec.scenario.from FieldValueInvalid']],
-  ['a scenario that is not there', { scenario: { type: 'trustRotation' } }, ['spec.scenario.type FieldValueNotSupported']],
+  ['a scenario that is not there', { scenario: { type: 'flood' } }, ['spec.scenario.type FieldValueNotSupported']],
+  ['a shift', { scenario: { type: 'trafficShift', shift: SHIFT } }, []],
+  ['a shift of nothing', { scenario: { type: 'trafficShift' } }, ['spec.scenario.shift FieldValueRequired']],
+  [
+    'a shift from a place',
+    { scenario: { type: 'trafficShift', shift: SHIFT, from: { region: 'a' } } },
+    ['spec.scenario.from FieldValueInvalid'],
+  ],
+  ['a shift of a loss', { scenario: { ...SOUND.scenario, shift: SHIFT } }, ['spec.scenario.shift FieldValueInvalid']],
+  [
+    'a shift in two namespaces',
+    { scenario: { type: 'trafficShift', shift: SHIFT }, blastRadius: { services: { names: ['a/x', 'b/x'] } } },
+    ['spec.blastRadius.services FieldValueInvalid'],
+  ],
+  [
+    'a shift that waits for people',
+    { scenario: { type: 'trafficShift', shift: { ...SHIFT, steps: [{ pause: {} }, { approval: {} }, { pause: { duration: '10s' } }] } } },
+    ['spec.scenario.shift.steps[0] FieldValueInvalid', 'spec.scenario.shift.steps[1] FieldValueInvalid'],
+  ],
+  [
+    'a shift of more than all',
+    { scenario: { type: 'trafficShift', shift: { ...SHIFT, steps: [{ setWeights: { v1: 50, v2: 60 } }] } } },
+    ['spec.scenario.shift.steps[0].setWeights FieldValueInvalid'],
+  ],
+  ['a rotation', { scenario: { type: 'trustRotation', cluster: 'a', authority: 'intermediate' } }, []],
+  ['a rotation of nobody', { scenario: { type: 'trustRotation' } }, ['spec.scenario.cluster FieldValueRequired']],
+  [
+    'a cluster of a drain',
+    { scenario: { type: 'drain', from: { region: 'a' }, cluster: 'a' } },
+    ['spec.scenario.cluster FieldValueInvalid'],
+  ],
   ['a fault of a drain', { scenario: { type: 'drain', from: { region: 'a' }, fault: 'drop' } }, ['spec.scenario.fault FieldValueInvalid']],
   ['a status of a refusal', { scenario: { ...SOUND.scenario, status: 503 } }, ['spec.scenario.status FieldValueInvalid']],
   ['half of a refusal', { scenario: { ...SOUND.scenario, percent: 50 } }, ['spec.scenario.percent FieldValueInvalid']],
@@ -78,6 +115,15 @@ it('is held for as long as it is said, and with a way back that is asked for no 
   const holdOf = (changes: Partial<DrillSpec>): number => drillCourse({ ...(SOUND as DrillSpec), ...changes }).holdMs;
   expect(holdOf({ restore: { mode: 'manual' } })).toBe(0);
   expect(holdOf({ restore: { mode: 'manual' }, plan: { hold: '1m' } })).toBe(60_000);
+});
+
+it.each<[DrillSpec['scenario'], string]>([
+  [{ type: 'trafficShift', shift: SHIFT }, 'v1 to v2'],
+  [{ type: 'trafficShift', shift: { ...SHIFT, steps: [{ setWeights: { v1: 40, v2: 60 } }] } }, 'v1 to v1 40, v2 60'],
+  [{ type: 'trustRotation', cluster: 'east' }, 'cluster east'],
+  [{ type: 'hubLoss' }, 'every cluster'],
+])('%o is of %s', (scenario, place) => {
+  expect(scenarioPlace(scenario)).toBe(place);
 });
 
 it('has defaults for what is not said', () => {

@@ -71,11 +71,11 @@ function cellsOf(seconds: readonly RunSecond[], source: string): readonly RunCel
   return seconds.flatMap(({ cells }) => cells.filter((cell) => cell.source === source));
 }
 
-/** The sum of some less that of others, by service and destination. */
+/** The sum of some less that of others, by service, destination and version. */
 function restOf(told: readonly RunCell[], known: readonly RunCell[]): readonly RunCell[] {
   const rest = new Map<string, RunCell>();
   const add = (cell: RunCell, sign: 1 | -1): void => {
-    const key = `${cell.service} ${cell.destination}`;
+    const key = `${cell.service} ${cell.destination} ${cell.version ?? ''}`;
     const { requests = 0, failed = 0, attempts = 0 } = rest.get(key) ?? {};
     rest.set(key, {
       ...cell,

@@ -32,7 +32,11 @@ export function scheduledDrill(drill: Resource, context: FleetContext): Schedule
 
 type Aimed = Pick<DrillSpec, 'blastRadius' | 'freezeRefs'>;
 
-function freezesFor(course: DrillCourse, { blastRadius, freezeRefs: named = [] }: Aimed, context: FleetContext): readonly Named<FreezeSpec>[] {
+function freezesFor(
+  course: DrillCourse,
+  { blastRadius, freezeRefs: named = [] }: Aimed,
+  context: FleetContext,
+): readonly Named<FreezeSpec>[] {
   const { desired } = context.distribution;
   const { services } = selectionOf({ scope: selectionScope(course), blastRadius }, drainWorld(context, []));
   const { scope } = course;

@@ -156,9 +156,11 @@ function stepText({ setWeights, pause, setHeaderRoute, setMirror }: ShiftStep): 
   return `requests by the header route ${setHeaderRoute?.name} go to ${setHeaderRoute?.destination ?? 'all again'}`;
 }
 
-/** Clusters that would get requests by any step, by name; of versions, everywhere where one is served. */
-export function shiftClusters({ spec }: ShiftOutlook['shift'], { distribution }: FleetContext): readonly string[] {
-  const members = distribution.desired?.members ?? [];
+/** Clusters that serve one of the services and would get requests by any step, by name. */
+export function shiftClusters({ spec, metadata }: ShiftOutlook['shift'], { distribution, fleet }: FleetContext): readonly string[] {
+  const isServed = (name: string): boolean =>
+    spec.services.some((service) => fleet.cluster(name)?.shards.has(`${metadata.namespace}/${service}`) === true);
+  const members = (distribution.desired?.members ?? []).filter(({ name }) => isServed(name));
   const weighted = new Set(
     spec.steps.flatMap(({ setWeights = {} }) => Object.keys(setWeights).filter((name) => (setWeights[name] ?? 0) > 0)),
   );
