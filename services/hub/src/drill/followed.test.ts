@@ -42,7 +42,15 @@ const now = (stage: FollowedNow['stage'], ...parts: readonly string[]): Followed
 const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvidence => ({
   ...{ now: NOW + seconds * 1_000, clock: seconds * 1_000, refusal: undefined, unready: undefined, busy: undefined, unmeasured: undefined },
   ...{ rollout: { complete: true, expected: 4, acked: 4, waitingFor: [], disconnected: [] }, preemptedBy: undefined, lapsedIn: [] },
-  ...{ checks: [], residual: { kind: 'idle' }, services: ['shop/cart'], clusters: ['a', 'b'], revision: 7 },
+  ...{
+    checks: [],
+    residual: { kind: 'idle' },
+    services: ['shop/cart'],
+    clusters: ['a', 'b'],
+    revision: 7,
+    returning: undefined,
+    baseline: {},
+  },
   ...{ measuredUntil: NOW + 3_600_000 },
   recovery: {
     ...{ recoveredAt: NOW, firstFailureAt: undefined, detectedAt: undefined },
