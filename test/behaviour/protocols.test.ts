@@ -9,7 +9,7 @@ import { eastern } from './kit/layout.ts';
 import type { Rig } from './kit/rig.ts';
 import { grpcThrough, openWebSocket, STREAM_PORTS, say, startStreamApp, watch } from './kit/stream-app.ts';
 
-const NET = 76;
+const NET = 80;
 const behaviour = behavioursOf(
   {
     net: NET,

@@ -13,7 +13,7 @@ import { BOOKINFO, type Layout } from './kit/layout.ts';
 import { callOutside, type OutsideReply } from './kit/outside-client.ts';
 import { policy, type Rig } from './kit/rig.ts';
 
-const NET = 122;
+const NET = 126;
 /** An address at which nobody listens but by a Sidecar. */
 const DOOR = `127.81.${NET}.41`;
 

@@ -8,7 +8,7 @@ import { type Edge, gateway, httpServer, INGRESS, site, startEdge } from './kit/
 import { seen } from './kit/metric-series.ts';
 import { policy, type Rig } from './kit/rig.ts';
 
-const NET = 108;
+const NET = 110;
 const COLLECTOR = `127.81.${NET}.2`;
 const HOST = 'a.example.com';
 const HERE = { namespace: INGRESS, name: 'edge' };

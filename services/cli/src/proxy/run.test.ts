@@ -23,7 +23,7 @@ describe('hawser proxy run', () => {
   beforeEach(() => {
     stateDir = mkdtempSync(join(tmpdir(), 'hawser-cli-'));
     writeFileSync(join(stateDir, 'token'), 'a.b.c\n');
-    address = `127.80.${1 + Math.floor(Math.random() * 200)}.${10 + Math.floor(Math.random() * 200)}`;
+    address = `127.80.${1 + Math.floor(Math.random() * 99)}.${10 + Math.floor(Math.random() * 200)}`;
   });
   afterEach(() => {
     for (const wrapper of wrappers.splice(0)) wrapper.kill('SIGKILL');
