@@ -139,7 +139,9 @@ describe('a shift in a real hub', { timeout: DEADLINE_MS }, () => {
     await eventually(async () => /shifts are for mondays.*rule nothing-moves/.test(await refusal(shiftOf())), 'the rule is not asked');
     const shown = (await hawser.ask<{ status: object }>('GET', '/apis/hawser.dev/v1alpha1/safetyrules/nothing-moves')).body.status;
     expect(shown).toMatchObject({
-      refused: [{ move: 'TrafficShift/bookinfo/reviews', message: expect.stringContaining('shifts are for mondays') }],
+      refused: [
+        { move: 'TrafficShift/bookinfo/reviews', message: expect.stringContaining('shifts are for mondays'), replica: expect.any(String) },
+      ],
       conditions: expect.arrayContaining([expect.objectContaining({ type: 'Holds', status: 'True' })]),
     });
     await apply(shiftOf({ overrideSafetyRules: ['nothing-moves'] }));

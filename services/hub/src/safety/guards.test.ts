@@ -190,13 +190,18 @@ describe('what permits are made of', () => {
       from: [{ region: 'west', drainedPercent: 100 }],
     } as const;
     const refused = new RefusedMoves();
-    const ask = (resources: readonly object[], isRead = true) =>
-      permitIn({ ...contextOf(resources, [], isRead), refused }, action, { underWay: [] });
+    const ask = (resources: readonly object[], isRead = true) => {
+      const context = contextOf(resources, [], isRead);
+      const replica = { instance: 'hub-2', term: undefined, leader: undefined };
+      return permitIn({ ...context, distribution: { ...context.distribution, replica }, refused }, action, { underWay: [] });
+    };
     expect(ask([])).toMatchObject({ allowed: true });
     expect(ask([rule({})])).toMatchObject({ allowed: false, rule: 'keep-two' });
     expect(ask([freeze])).toMatchObject({ allowed: false, rule: 'freeze/christmas' });
     expect(ask([], false)).toMatchObject({ allowed: false, rule: 'desired-state' });
-    expect(refused.of('keep-two')).toEqual([expect.objectContaining({ move: 'drain', firstAt: '2026-11-24T10:00:00.000Z' })]);
+    expect(refused.of('keep-two')).toEqual([
+      expect.objectContaining({ move: 'drain', firstAt: '2026-11-24T10:00:00.000Z', replica: 'hub-2' }),
+    ]);
   });
 
   it('tells of the last moves that a guard was against, each once', () => {
