@@ -37,6 +37,7 @@ it('each rule has a test, and each test that is named exists', () => {
     ['S', 10],
     ['D', 10],
     ['F', 11],
+    ['B', 9],
   ] as const) {
     const numbers = new Set(all.map(({ number }) => number).filter((number) => number.startsWith(letter)));
     expect([...numbers]).toEqual(Array.from({ length: count }, (_, index) => `${letter}${index + 1}`));

@@ -124,6 +124,8 @@ export interface DrillRunStatusFields {
     readonly part: string;
     readonly weights?: Readonly<Record<string, number>>;
   };
+  /** Of a drain: percentage of the requests that is still seen to go there. */
+  readonly residualPercent?: number;
   readonly approvalsNeeded?: number;
   /** Whose consent counts; absent: every approver's. */
   readonly approvalGroups?: readonly string[];
@@ -142,6 +144,8 @@ export interface DrillRunStatusFields {
     readonly requestsFailed?: number;
     readonly rtoMs?: number;
     readonly reportDigest?: string;
+    /** Milliseconds by phase, as the evidence has them; null: not reached. */
+    readonly timings?: Readonly<Record<string, number | null>>;
   };
 }
 

@@ -109,16 +109,21 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
     hub.call('POST', `${RUNS}/${name}/${command}`, reason === undefined ? undefined : { reason });
 
   it('goes on where it was under another leader in every phase, and leaves nothing in force', async () => {
-    await create(drillOf({ approvals: { required: 1 }, plan: { hold: '1h' } }));
+    await create(drillOf({ approvals: { required: 1, groups: ['sre'] }, plan: { hold: '1h' } }));
     const name = await run();
     expect(await statusOf(name)).toMatchObject({ phase: 'Pending', mode: 'live', startedBy: 'admin' });
     await led.lead();
     await comesTo(name, { phase: 'AwaitingApproval' });
     expect((await tell(name, 'approve')).body.message).toMatch(/does not consent to it/);
-    const { token } = (await hub.call('POST', '/hawser/v1/tokens', { name: 'second', role: 'approver' })).body as { token?: string };
+    const approve = async (token: object): Promise<number> => {
+      const made = await hub.call('POST', '/hawser/v1/tokens', { role: 'approver', ...token });
+      const headers = { authorization: `Bearer ${(made.body as { token?: string }).token}` };
+      return (await hub.core.app.inject({ method: 'POST', url: `${RUNS}/${name}/approve`, headers })).statusCode;
+    };
+    expect(await approve({ name: 'another' })).toBe(409);
+    expect(await approve({ name: 'reader', role: 'operator', groups: ['sre'] })).toBe(403);
     await led.lead();
-    const headers = { authorization: `Bearer ${token}` };
-    expect((await hub.core.app.inject({ method: 'POST', url: `${RUNS}/${name}/approve`, headers })).statusCode).toBe(200);
+    expect(await approve({ name: 'second', groups: ['web', 'sre'] })).toBe(200);
     await comesTo(name, { phase: 'Holding', services: ['bookinfo/reviews'], clusters: ['west'] });
     const inject = { scope: { region: 'west' }, services: ['bookinfo/reviews'], fault: { refuse: true } };
     expect(await formOf()).toEqual({ run: name, lease: '15s', inject });
@@ -134,10 +139,13 @@ describe('a run in the hub', { timeout: 120_000 }, () => {
   });
 
   it('passes when callers are served within the objective, and all is well after it', async () => {
-    await create(drillOf());
+    await create(drillOf({ restore: { mode: 'manual' }, plan: {} }));
     await answer();
     const name = await run();
     await led.lead();
+    await comesTo(name, { phase: 'Holding', waiting: expect.stringContaining('hawser drill restore'), rtoMs: expect.any(Number) });
+    expect((await tell(name, 'restore')).code).toBe(200);
+    expect((await tell(name, 'restore')).body.message).toMatch(/admin has asked for that already|is Restoring/);
     await comesTo(name, { phase: 'Done', outcome: 'Passed', requestsFailed: 0, reportDigest: expect.stringMatching(/^sha256:/) });
     expect(await formOf()).toBeUndefined();
     const [report] = await querySql(dsn, 'SELECT document FROM drill_reports');

@@ -18,7 +18,7 @@ import { carriedOut, findFollowed } from './run-effects.ts';
 import { formOf } from './run-form.ts';
 import { isInForce } from './run-progress.ts';
 import { RunRecord } from './run-record.ts';
-import { reportOf } from './run-report.ts';
+import { reportOf, timingsOf } from './run-report.ts';
 import { measured, statusOf } from './run-status.ts';
 
 /** What runs are made with. */
@@ -58,7 +58,7 @@ export function drillRunKind({ context, traffic, startChecks, saveReport, leases
     ending: async (tx, state, { evidence }) => {
       const account = evidence.account(state);
       const { recovery } = account;
-      const results = recovery === undefined ? {} : measured(state, account.plan, recovery);
+      const results = { ...(recovery === undefined ? {} : measured(state, account.plan, recovery)), timings: timingsOf(account) };
       const servers = [...(account.versions.servers ?? []), { name: 'PostgreSQL', version: await databaseVersion(tx) }];
       const reportDigest = await saveReport?.(tx, reportOf({ ...account, versions: { ...account.versions, servers } }));
       const { record: _record, checked: _checked, ...over } = state;

@@ -181,6 +181,32 @@ describe('a drain', () => {
   });
 });
 
+describe('a clock that jumps', () => {
+  const jumped = (seconds: number, byMs: number, changes: Partial<RunEvidence> = {}): RunEvidence =>
+    Object.assign(evidence(seconds, changes), { now: NOW + byMs });
+  const DAY_MS = 86_400_000;
+
+  it.each([DAY_MS, -DAY_MS])('by %d ms ends no phase, no time for consent, and no run', (byMs) => {
+    const plan = planOf();
+    expect(advance(holding(plan), plan, jumped(2, byMs)).phase).toBe('Holding');
+    expect(advance(injecting(plan), plan, jumped(2, byMs, { rollout: { ...TAKEN, complete: false, acked: 0 } })).phase).toBe('Injecting');
+    const asked: RunPlan = { ...plan, course: drillCourse({ ...SPEC, approvals: { required: 1, expiresAfter: '1h' } }) };
+    const waiting = follow(begin(asked), asked, [[0]]);
+    expect(advance(waiting, asked, jumped(2, byMs)).phase).toBe('AwaitingApproval');
+    const over = follow(advance(holding(plan), plan, jumped(61, byMs)), plan, [[62], [63]]);
+    expect(over).toMatchObject({ phase: 'Done', outcome: 'Passed' });
+  });
+
+  it('makes no run for what it passed over, and none twice when it comes back', () => {
+    const drill = { apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name: 'x', creationTimestamp: '2026-01-01T00:00:00Z' } };
+    const daily = { ...drill, spec: { ...SPEC, schedule: { cron: '0 8 * * *' } } };
+    expect(dueTime(daily, { now: NOW + 7 * DAY_MS })).toBeUndefined();
+    const handled = NOW - 2 * 3_600_000;
+    expect(dueTime(daily, { now: NOW - DAY_MS, handled })).toBeUndefined();
+    expect(dueTime(daily, { now: NOW - 2 * 3_600_000 + 60_000, handled })).toBeUndefined();
+  });
+});
+
 describe('a partition', () => {
   it('is for the clusters that it was resolved to, and goes on without their answer', () => {
     const spec: DrillSpec = { ...SPEC, scenario: { type: 'busPartition', from: { region: 'west' } } };

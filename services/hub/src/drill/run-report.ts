@@ -85,7 +85,8 @@ function partsOf(whole: DrillEvidence['phases'][number], points: readonly Follow
   }));
 }
 
-function timingsOf({ state, recovery }: RunAccount): DrillEvidence['timings'] {
+/** How long its phases took. */
+export function timingsOf({ state, recovery }: RunAccount): DrillEvidence['timings'] {
   const { decidedAt, publishedAt, firstAckAt, halfAckAt, ackedAt, restoringAt, restoredAt } = state.marks;
   const rtoMs = rtoOf(state, recovery);
   const begun = begunAt(state.marks, recovery);

@@ -20,7 +20,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
     ...(state.followed === undefined ? {} : { follows: followsOf(state, plan) }),
     ...(services.length === 0 ? {} : { services, clusters }),
     ...(isLive ? { proxies: { expected, acked } } : {}),
-    ...(isLive && plan.course.type === 'drain' ? { percent } : {}),
+    ...(isLive && plan.course.type === 'drain' ? { percent, ...residualPercent(evidence) } : {}),
     ...(phase === 'AwaitingApproval' ? neededOf(plan) : {}),
     ...(approvals.length === 0 ? {} : { approvals }),
     ...(notes.length === 0 ? {} : { notes }),
@@ -49,6 +49,11 @@ function waitingOf(state: DrillState, plan: RunPlan, evidence: RunEvidence): str
   if (message !== '' && stage !== 'arrived') return message;
   const isOnItsWay = isHeldLongEnough(state, plan, evidence) || (phase === 'Restoring' && percent > 0);
   return isOnItsWay ? notReady(plan, evidence) : undefined;
+}
+
+/** Of the requests, those that are still seen to go to what is drained. */
+function residualPercent({ residual }: RunEvidence): Readonly<Record<string, number>> {
+  return residual.kind === 'observed' ? { residualPercent: residual.percent } : {};
 }
 
 function neededOf({ course: { approvals } }: RunPlan): Readonly<Record<string, unknown>> {
