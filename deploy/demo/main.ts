@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { endOrphans, readDemoFile, removeDemoFile } from './demo-file.ts';
 import type { Fleet } from './fleet.ts';
 import { createNarrator, type Narrator } from './narrator.ts';
+import { offerDrill } from './offered-drill.ts';
 import { type DemoOptions, OptionError, readOptions, USAGE } from './options.ts';
 import { takenPorts } from './ports.ts';
 import { runsArgv } from './processes.ts';
@@ -72,7 +73,8 @@ async function runDemo(options: DemoOptions, say: Narrator): Promise<number> {
     setInterval(() => fleet?.save(), RECORD_MS).unref(); // the hub may have replaced a server of its own
     const demo = await startDemo(options, say, { started, onFleet: (made) => (fleet = made) });
     if (options.once) return (await runScenario(demo, options.report, options.only)) ? 0 : 1;
-    say.plain(summary(demo));
+    say.plain(summary(demo, process.stdin.isTTY));
+    if (process.stdin.isTTY) offerDrill(demo, process.stdin);
     return new Promise(() => {}); // until interrupted
   };
   try {

@@ -31,7 +31,8 @@ const BASELINE = [
     apiVersion: 'hawser.dev/v1alpha1',
     kind: 'FailoverPolicy',
     metadata: { namespace: NAMESPACE, name: 'all-services' },
-    spec: { order: [...REGIONS] },
+    // What a region takes of each service is said, so that plans of drains and drills know whether there is room.
+    spec: { order: [...REGIONS], capacity: { regions: Object.fromEntries(REGIONS.map((region) => [region, 1_000])) } },
   },
   {
     apiVersion: 'networking.istio.io/v1',

@@ -1,8 +1,9 @@
 /** What a newcomer needs to know once everything runs. Pure. */
+import { OFFER } from './offered-drill.ts';
 import type { RunningDemo } from './start.ts';
 
-/** A short text: where to look, what to try. */
-export function summary({ options, fleet, firstRequestS }: RunningDemo): string {
+/** A short text: where to look, what to try; `isOffered`: the drill is. */
+export function summary({ options, fleet, firstRequestS }: RunningDemo, isOffered: boolean): string {
   const proxies = fleet.clusters.reduce((sum, { workloads }) => sum + workloads.length + 1, 0);
   const state = options.stateDir === `${process.cwd()}/.hawser` ? '' : ` --state-dir ${options.stateDir}`;
   const hawser = `npx hawser${state}`;
@@ -19,6 +20,6 @@ Try, in another terminal:
   ${hawser} get failoverpolicies -A -o yaml
 
 Logs: ${options.stateDir}/demo/logs    Processes: ${options.stateDir}/demo.json
-Ctrl-C ends everything.
+${isOffered ? `${OFFER} ` : ''}Ctrl-C ends everything.
 `;
 }

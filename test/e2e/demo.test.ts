@@ -41,7 +41,8 @@ describe('the demo', () => {
     console.log(demo.output());
     expect(code, demo.output()).toBe(0);
     const { figures } = JSON.parse(readFileSync(report, 'utf8')) as { figures: Record<string, unknown> };
-    expect(Object.keys(figures)).toContain('outage_failed');
+    expect(Object.keys(figures)).toEqual(expect.arrayContaining(['outage_failed', 'drill_failed', 'drill_rto_s']));
+    expect(readFileSync(join(state.stateDir, 'drill-report.html'), 'utf8')).toContain('<h1>lose-us-east</h1>');
     expect(demo.pids().filter(isAlive)).toEqual([]);
   });
 

@@ -1,10 +1,14 @@
 /** A drill by its commands, over real processes and Envoys: what it would do, whether it could, and what people say to its runs. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DrillReport } from '@hawser/model/drill-report.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
-import { stream } from '../datapath/kit/load.ts';
+import { call, stream, stream } from '../datapath/kit/load.ts';
 import { serviceFile } from '../kit/federation.ts';
+import { type GuideStep, guideSteps, missingLine, unrunCommands } from '../kit/guide.ts';
 import { type Ended, HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
 import { eventually } from '../kit/served.ts';
 
@@ -39,6 +43,9 @@ spec:
   schedule: {cron: "0 10 * * 2", timeZone: Europe/Berlin}
 `;
 
+const GUIDE = readFileSync(join(import.meta.dirname, '../../docs/first-drill.md'), 'utf8');
+const LOOKS = /^npx hawser (status|top|drill (readiness|plan|calendar|status|trend))\b/;
+
 describe('hawser drill', { timeout: DEADLINE_MS }, () => {
   const hawser = new HawserProcesses();
   const apps: App[] = [];
@@ -54,6 +61,18 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     status,
     stdout: typeof words === 'string' ? expect.stringContaining(words) : expect.stringMatching(words),
   });
+
+  /** What only looks is looked at again, as people would, until it is as the guide says. */
+  const followed = async ({ line, script, exits, shown }: GuideStep): Promise<void> => {
+    const end = Date.now() + DEADLINE_MS / 3;
+    for (;;) {
+      const { status, output } = await hawser.shell(script);
+      const missing = missingLine(shown, output);
+      if (status === exits && missing === undefined) return;
+      if (!LOOKS.test(script) || Date.now() > end)
+        throw new Error(`line ${line} of the guide: ${script}\nended with ${status}, and said\n${output}\nwithout ${missing ?? '…'}`);
+    }
+  };
 
   beforeAll(async () => {
     apps.push(await startApp('near', NEAR), await startApp('far', FAR));
@@ -132,6 +151,21 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     expect(await drill(['deny', 'lose-east', '--reason', 'not today'], approver)).toMatchObject(said(0, 'denied by'));
     expect(await drill(['status', 'lose-east', '--watch'])).toMatchObject(said(1, 'Skipped after'));
     expect(await drill(['status', 'nothing'])).toMatchObject({ status: 1, stderr: expect.stringContaining('there is no run nothing') });
+  });
+
+  it('is what its guide says, command by command, while callers notice nothing', async () => {
+    const steps = guideSteps(GUIDE);
+    expect(unrunCommands(GUIDE, steps)).toEqual([]);
+    const to = { via: CLIENT, host: 'reviews.bookinfo.svc.clusterset.local' };
+    await eventually(async () => (await call(to)).servedBy === 'near', 'reviews are not served by their own region', DEADLINE_MS / 3);
+    const load = stream(to, 50);
+    const { failures } = load.tally;
+    try {
+      for (const step of steps) await followed(step);
+    } finally {
+      await load.stop();
+    }
+    expect([...failures]).toEqual([]);
   });
 
   it('is over when it is aborted', async () => {

@@ -11,6 +11,7 @@ import { freePort } from './ports.ts';
 
 const BIN = join(import.meta.dirname, '../../services/cli/bin/hawser.mjs');
 const START_MS = 40_000;
+const SCRIPT_MS = 120_000;
 
 /** What a command ended with. */
 export interface Ended {
@@ -168,6 +169,19 @@ export class HawserProcesses {
     const [status] = (await once(child, 'close')) as [number | null];
     clearTimeout(timer);
     return { status, ...texts };
+  }
+
+  /** Runs a script in the folder, where `npx hawser` is this command line; all that it printed, in its order. */
+  async shell(script: string): Promise<{ readonly status: number | null; readonly output: string }> {
+    const npx = `exec 2>&1\nnpx() { shift; '${process.execPath}' '${BIN}' "$@"; }\n`;
+    const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore'];
+    const child = spawn('bash', ['-euc', npx + script], { cwd: this.folder, env: this.#environment(), stdio, detached: true });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const timer = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), SCRIPT_MS);
+    const [status] = (await once(child, 'close')) as [number | null];
+    clearTimeout(timer);
+    return { status, output };
   }
 
   /** A join token, as `hawser cluster join` prints it. */

@@ -11,12 +11,22 @@ import { NAMESPACE } from '../topology.ts';
 import { discovery } from './discovery.ts';
 import { appOnlyFailover, localFailover } from './local-failover.ts';
 import { outage } from './outage.ts';
+import { regionDrill } from './region-drill.ts';
 import { regionFailover } from './region-failover.ts';
 import { regionSplit, versionSplit } from './splits.ts';
 import type { Step, StepContext } from './step.ts';
 
 /** All steps, in their order. */
-export const STEPS: readonly Step[] = [discovery, localFailover, appOnlyFailover, regionFailover, versionSplit, regionSplit, outage];
+export const STEPS: readonly Step[] = [
+  discovery,
+  localFailover,
+  appOnlyFailover,
+  regionFailover,
+  versionSplit,
+  regionSplit,
+  outage,
+  regionDrill,
+];
 
 const BARS: Readonly<Record<string, Bar>> = {
   first_request_s: { max: 30, samples: 1 },
@@ -27,16 +37,28 @@ const BARS: Readonly<Record<string, Bar>> = {
   version_split_error: { max: 0.7, samples: 20_000 },
   region_split_error: { max: 1.5, samples: 20_000 },
   outage_failed: { max: 0, samples: 4_000 },
+  drill_failed: { max: 0, samples: 3_000 },
+  drill_rto_s: { max: 5, samples: 1 },
+  drill_count_error: { max: 0, samples: 3_000 },
+  drill_rto_error_s: { max: 0.5, samples: 1 },
   duplicate_posts: { max: 0, samples: 1 },
   failed_posts_per_kill: { max: 4, samples: 1 },
 };
 
 /** Runs the steps (all, or those of `only`); true when every figure holds. */
 export async function runScenario(demo: RunningDemo, report: string | undefined, only: readonly string[]): Promise<boolean> {
-  const chosen = only.length === 0 ? STEPS : STEPS.filter(({ name }) => only.includes(name));
+  await clearPolicies(demo);
+  return runSteps(demo, only.length === 0 ? STEPS : STEPS.filter(({ name }) => only.includes(name)), report);
+}
+
+/** The drill alone, whatever policies there are; true when every figure holds. */
+export async function runDrill(demo: RunningDemo): Promise<boolean> {
+  return runSteps(demo, [regionDrill], undefined);
+}
+
+async function runSteps(demo: RunningDemo, chosen: readonly Step[], report: string | undefined): Promise<boolean> {
   const context: StepContext = { demo, book: new FigureBook('demo', BARS), kills: [], seen: [] };
   const broken: string[] = [];
-  await clearPolicies(demo);
   for (const [index, step] of chosen.entries()) {
     demo.say.part(`${index + 1}/${chosen.length}  ${step.title}`);
     try {

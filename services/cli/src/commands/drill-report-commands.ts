@@ -33,7 +33,7 @@ function addReport(drill: Command, run: Run): void {
   drill
     .command('report')
     .description('the signed report of a run that is over')
-    .argument('<run>')
+    .argument('<run>', 'the run, or its drill: of that the newest')
     .addOption(
       new Option(
         '--format <format>',

@@ -67,6 +67,7 @@ describe('drill report, trend and keys', () => {
     expect(await readFile(page, 'utf8')).toMatch(/^<!doctype html>/);
     expect((await drill(['report', 'loss-1'], env)).stdout).toMatch(/^# Passed: loss\n/);
     expect(await drill(['report', 'loss-1', '-o', join(folder, 'report.pdf')], env)).toMatchObject({ status: 2 });
+    expect((await drill(['report', 'loss', '-o', page], env)).stderr).toContain('the report of loss-2');
     const none = await drill(['report', 'loss-9'], env);
     expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('has no report') });
   });

@@ -4,6 +4,8 @@ import { kindNamed } from '@hawser/model/kinds.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { writeDurably } from '@hawser/runtime/durable-file.ts';
 import { type DrillTrend, REPORT_FORMATS, type ReportFormat, type ReportKeySet, type TrendEntry } from '@hawser/wire/drill-report.ts';
+import type { HubClient } from '../client/hub-client.ts';
+import { HubRefusal } from '../client/hub-refusal.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -17,11 +19,11 @@ export interface ReportFlags extends GlobalFlags {
   readonly out?: string;
 }
 
-/** Prints the report of a run, or writes it to a file. */
-export async function reportCommand(run: string, flags: ReportFlags): Promise<ExitCode> {
+/** Prints the report of a run, or of the newest run of a drill that is over, or writes it to a file. */
+export async function reportCommand(name: string, flags: ReportFlags): Promise<ExitCode> {
   const { out } = flags;
   const format = flags.format ?? formatOf(out);
-  const text = await connectHub(flags).text(`${pathOf('DrillRun', run)}/report?format=${format}`);
+  const { run, text } = await reportOf(connectHub(flags), name, format);
   // As a file it is to be read by people too; its signature holds however the JSON is laid out.
   const content = format === 'json' ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text;
   if (out === undefined) {
@@ -31,6 +33,20 @@ export async function reportCommand(run: string, flags: ReportFlags): Promise<Ex
   await writeDurably(out, content, 0o644);
   note(`${out}: the report of ${run}`);
   return EXIT.done;
+}
+
+/** Reports outlive runs and drills, so they are asked for by name, whatever else there is of that. */
+async function reportOf(hub: HubClient, name: string, format: ReportFormat): Promise<{ readonly run: string; readonly text: string }> {
+  const textOf = (run: string): Promise<string> => hub.text(`${pathOf('DrillRun', run)}/report?format=${format}`);
+  try {
+    return { run: name, text: await textOf(name) };
+  } catch (error) {
+    if (!(error instanceof HubRefusal) || error.status !== 404) throw error;
+    const { runs } = (await hub.send({ path: `${pathOf('Drill', name)}/trend?limit=1` })) as DrillTrend;
+    const [newest] = runs;
+    if (newest === undefined) throw error;
+    return { run: newest.run, text: await textOf(newest.run) };
+  }
 }
 
 /** PURE: what a file is to be by its name; on a terminal, what can be read there. */

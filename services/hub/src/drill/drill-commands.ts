@@ -55,7 +55,9 @@ function notAsked(
   { plan, evidence }: { readonly plan: RunPlan; readonly evidence: Pick<RunEvidence, 'clock'> },
 ): string | undefined {
   const { approvals } = plan.course;
-  if (state.phase !== 'AwaitingApproval') return `it is ${state.phase}: nobody is asked for consent`;
+  // Who is quick says it before the run got there.
+  const isAsked = state.phase === 'AwaitingApproval' || (state.phase === 'Pending' && plan.mode === 'live' && approvals.required > 0);
+  if (!isAsked) return `it is ${state.phase}: nobody is asked for consent`;
   if (actor === state.startedBy && !approvals.allowSelf) return 'who asked for a run does not consent to it (rule approvals.allowSelf)';
   if (approvals.groups.length > 0 && !approvals.groups.some((group) => groups.includes(group)))
     return `the consent of ${approvals.groups.join(' or ')} is asked for, and the token ${actor} is not of them (rule approvals.groups)`;

@@ -66,6 +66,11 @@ export function scenarioOf({ scenario, mode }: DrillEvidence): string {
   return `${KINDS[scenario.type] ?? scenario.type} ${scenario.from}${fault}${rehearsed}`;
 }
 
+const OBJECTIVES: Readonly<Record<string, string>> = {
+  rto: 'Recovery time (RTO)',
+  propagation: 'Propagation',
+  errorRate: 'Failed requests',
+};
 const WORDS = { true: 'met', false: 'missed', null: 'not known' } as const;
 
 /** Objectives, phases and times. */
@@ -75,7 +80,7 @@ export function timeTables({ objectives, phases, timings }: DrillEvidence): read
     {
       ...{ caption: 'Objectives', head: ['Objective', 'Target', 'Measured', 'Verdict'], numbers: [1, 2], none: 'None was set.' },
       rows: objectives.map(({ name, unit, target, actual, met }) => [
-        name,
+        OBJECTIVES[name] ?? name,
         `≤ ${measured(target, unit)}`,
         measured(actual, unit),
         WORDS[`${met}`],

@@ -40,7 +40,7 @@ ${phaseSection(evidence)}
 ${trafficSection(evidence)}
 ${weightSection(evidence)}
 ${checkSection(evidence)}
-${section('People', peopleTables(evidence).map(card))}
+${peopleSection(evidence)}
 ${section('Timeline', card(timelineTable(evidence)))}
 ${section('Plan and versions', [planCard(evidence), card(versionTable(evidence))])}
 ${signatureSection(report)}
@@ -97,8 +97,8 @@ function trafficSection(evidence: DrillEvidence): Markup {
   const services = [...new Set(evidence.traffic.series.map(({ service }) => service))];
   const each = services.length < 2 || services.length > MOST_SERVICES ? [] : services;
   return section('Traffic', [
-    markup`<figure class="card"><figcaption>Client requests per second, by the cluster that served them</figcaption>${requestsChart(evidence, { id: 'requests', ...WIDE })}<ul class="legend">${legend}${hint}</ul></figure>`,
-    markup`<figure class="card"><figcaption>Failed requests per second, as clients saw them</figcaption>${failuresChart(evidence, { id: 'failed', ...LOW })}</figure>`,
+    markup`<figure class="card wide"><figcaption>Client requests per second, by the cluster that served them</figcaption>${requestsChart(evidence, { id: 'requests', ...WIDE })}<ul class="legend">${legend}${hint}</ul></figure>`,
+    markup`<figure class="card wide"><figcaption>Failed requests per second, as clients saw them</figcaption>${failuresChart(evidence, { id: 'failed', ...LOW })}</figure>`,
     ...serviceTables(evidence).map(card),
     each.length === 0
       ? undefined
@@ -119,13 +119,22 @@ function weightSection(evidence: DrillEvidence): Markup | undefined {
 }
 
 function checkSection(evidence: DrillEvidence): Markup {
-  const charts = evidence.checks
-    .filter(({ samples }) => samples.length > 0)
-    .map(
-      (check, index) =>
-        markup`<figure class="card"><h3>${check.name} <span class="soft">${check.condition}</span></h3>${checkChart(evidence, check, `check-${index}`)}</figure>`,
-    );
+  // One picture of a check, whatever parts of the run it was asked in.
+  const byName = Map.groupBy(evidence.checks, ({ name }) => name);
+  const charts = [...byName.values()].flatMap((parts, index) => {
+    const [check] = parts;
+    const samples = parts.flatMap((part) => part.samples).sort((a, b) => (a.at < b.at ? -1 : 1));
+    if (check === undefined || samples.length === 0) return [];
+    const chart = checkChart(evidence, { ...check, samples }, `check-${index}`);
+    return [markup`<figure class="card"><h3>${check.name} <span class="soft">${check.condition}</span></h3>${chart}</figure>`];
+  });
   return section('Checks', [card(checkTable(evidence)), charts.length === 0 ? undefined : markup`<div class="pair">${charts}</div>`]);
+}
+
+/** What nobody said stands side by side. */
+function peopleSection(evidence: DrillEvidence): Markup {
+  const [said, unsaid] = [true, false].map((isSaid) => peopleTables(evidence).filter(({ rows }) => rows.length > 0 === isSaid));
+  return section('People', [(said ?? []).map(card), unsaid?.length ? markup`<div class="pair">${unsaid.map(card)}</div>` : undefined]);
 }
 
 function planCard({ spec, specHash, scenario }: DrillEvidence): Markup {
