@@ -13,7 +13,8 @@ function answered(afterMs: number, cluster: string, status = 200): LoadEntry {
 
 test('the last answer of what was lost, or the last failure, ends the recovery by the log', () => {
   const log = [answered(-500, 'us-east'), answered(120, 'us-east'), answered(300, 'us-west', 503), answered(500, 'us-west')];
-  expect(compareWithLog(evidence, log, 'us-east')).toEqual({ rtoMs: 412, logRtoMs: 300, rtoErrorMs: 62, failed: 1, logFailed: 1 });
+  expect(compareWithLog(evidence, log, 'us-east')).toEqual({ rtoMs: 412, logRtoMs: 300, rtoErrorMs: 0, failed: 1, logFailed: 1 });
+  expect(compareWithLog(evidence, [...log, answered(600, 'us-east')], 'us-east')).toMatchObject({ logRtoMs: 600, rtoErrorMs: 138 });
   expect(compareWithLog(evidence, log.slice(0, 1), 'us-east')).toMatchObject({ logRtoMs: 0, logFailed: 0 });
 });
 

@@ -7,7 +7,10 @@ export interface ComparedDrill {
   /** Recovery time by the drill, and by the log from the same moment on, milliseconds; NaN: none was reached. */
   readonly rtoMs: number;
   readonly logRtoMs: number;
-  /** How far the two are apart beyond what the drill says itself that its time may be off, milliseconds. */
+  /**
+   * How much later the log has it, beyond what the drill says itself that its time may be off, milliseconds. Earlier it may be:
+   * a drill sees more callers than one.
+   */
   readonly rtoErrorMs: number;
   /** Requests that failed from its beginning until everything was as before. */
   readonly failed: number;
@@ -27,7 +30,7 @@ export function compareWithLog(
   const bad = ended(begun, at('Restoring')).filter((one) => failed(one) || one.cluster === lost);
   const logRtoMs = Math.max(begun, ...bad.map(({ t, ms }) => t + ms)) - begun;
   return {
-    ...{ rtoMs, logRtoMs, rtoErrorMs: Math.max(0, Math.abs(rtoMs - logRtoMs) - (timings.rtoResolutionMs ?? 0)) },
+    ...{ rtoMs, logRtoMs, rtoErrorMs: Math.max(0, logRtoMs - rtoMs - (timings.rtoResolutionMs ?? 0)) },
     failed: services.reduce((sum, one) => sum + one.failed, 0),
     logFailed: ended(at('Injecting'), Date.parse(endedAt)).filter(failed).length,
   };

@@ -10,12 +10,15 @@ import { startLoad } from '../load-run.ts';
 import { adminToken, type RunningDemo } from '../start.ts';
 import { NAMESPACE } from '../topology.ts';
 import { get, waitFor } from '../wait.ts';
-import { RATE, type Step, type StepContext } from './step.ts';
+import type { Step, StepContext } from './step.ts';
 import { endLoad, goOn } from './under-load.ts';
 
 const LOST = 'us-east';
-const SERVICE = 'reviews';
+/** Called through one sidecar in the region, by this step and by the demo's own client: its log sees what the drill counts. */
+const SERVICE = 'productpage';
 const NAME = `lose-${LOST}`;
+/** Requests a second: those of the other regions' pages come on top. */
+const RATE = 100;
 /** Traffic before it, which its plan and its report compare with. */
 const BEFORE_MS = 6_000;
 const AFTER_MS = 1_000;
@@ -45,7 +48,7 @@ const DRILL = {
 /** The step. */
 export const regionDrill: Step = {
   name: 'drill',
-  title: `A drill: ${SERVICE} of ${LOST} refuse every connection, on purpose, and the proof of what came of it`,
+  title: `A drill: ${SERVICE} of ${LOST} refuses every connection, on purpose, and the proof of what came of it`,
   keys: ['drill_failed', 'drill_rto_s', 'drill_count_error', 'drill_rto_error_s'],
   run: async (context) => {
     const { cli, fleet, say } = context.demo;
