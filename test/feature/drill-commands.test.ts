@@ -1,12 +1,11 @@
 /** A drill by its commands, over real processes and Envoys: what it would do, whether it could, and what people say to its runs. */
-
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DrillReport } from '@hawser/model/drill-report.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
-import { call, stream, stream } from '../datapath/kit/load.ts';
+import { call, stream } from '../datapath/kit/load.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { type GuideStep, guideSteps, missingLine, unrunCommands } from '../kit/guide.ts';
 import { type Ended, HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
@@ -19,13 +18,13 @@ const DEADLINE_MS = 120_000;
 const KNOWN = ['--override', 'headroom'];
 
 const API = '/apis/hawser.dev/v1alpha1';
-const HOST = 'reviews.bookinfo.svc.clusterset.local';
+const HOST = 'productpage.bookinfo.svc.clusterset.local';
 /** Agents that are cut off, and whose hub or bus it is. */
 const cutOf = (name: string, type: string, hold: string): object => ({
   ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name } },
   spec: {
     ...{ scenario: { type }, mode: 'live', objectives: { rto: '5s' }, approvals: { required: 0 }, plan: { hold } },
-    blastRadius: { services: { names: ['bookinfo/reviews'] }, maxTrafficPercent: 100 },
+    blastRadius: { services: { names: ['bookinfo/productpage'] }, maxTrafficPercent: 100 },
     guardrails: [
       { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.01', initialDelay: '0s', onNoData: 'pass' },
     ],
@@ -153,8 +152,8 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
   it('is what its guide says, command by command, while callers notice nothing', { timeout: 3 * DEADLINE_MS }, async () => {
     const steps = guideSteps(GUIDE);
     expect(unrunCommands(GUIDE, steps)).toEqual([]);
-    const to = { via: CLIENT, host: 'productpage.bookinfo.svc.clusterset.local' };
-    await eventually(async () => (await call(to)).servedBy === 'near', 'productpage are not served by their own region', DEADLINE_MS / 3);
+    const to = { via: CLIENT, host: HOST };
+    await eventually(async () => (await call(to)).servedBy === 'near', 'the service is not served by its own region', DEADLINE_MS / 3);
     const load = stream(to, 50);
     const { failures } = load.tally;
     try {
