@@ -238,11 +238,11 @@ describe('consent', () => {
   });
 
   it('may come before the run has got to where it asks', () => {
-    const pending = started(plan, { now: 0, clock: 0 }, 'alice');
-    const heard = say(pending, 'approve', 'bob', [1, plan]) as DrillState;
-    expect(follow(heard, plan, [[2]])).toMatchObject({ phase: 'AwaitingApproval', approvals: [{ by: 'bob' }] });
-    expect(say(pending, 'deny', 'bob', [1, plan])).toMatchObject({ phase: 'Done', outcome: 'Skipped' });
-    expect(say(pending, 'approve', 'bob', [1, { ...plan, mode: 'dryRun' }])).toMatch(/nobody is asked/);
+    const pending = begin(plan);
+    const heard = say(pending, 'approve', { actor: 'bob', at: 0, plan }) as DrillState;
+    expect(follow(heard, plan, [[1]])).toMatchObject({ phase: 'AwaitingApproval', approvals: [{ by: 'bob' }] });
+    expect(say(pending, 'deny', { actor: 'bob', at: 0, plan })).toMatchObject({ phase: 'Done', outcome: 'Skipped' });
+    expect(say(pending, 'approve', { actor: 'bob', at: 0, plan: { ...plan, mode: 'dryRun' } })).toMatch(/nobody is asked/);
   });
 
   it('comes in time or not at all', () => {
