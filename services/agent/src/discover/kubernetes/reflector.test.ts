@@ -96,7 +96,7 @@ describe('following', () => {
     await watching();
     server.put(PATH, 'a', { size: 9 });
     server.delete(PATH, 'b');
-    await vi.waitFor(() => expect([held.get('a'), held.has('b')]).toEqual([9, false]));
+    await vi.waitFor(() => expect([held.get('a'), held.has('b')]).toEqual([9, false]), { timeout: 20_000 });
     expect([lists, removals]).toEqual([1, ['b']]);
   });
 
@@ -218,7 +218,7 @@ describe('faults', () => {
     await reflector.list();
     await watching();
     server.delete(PATH, 'a');
-    await vi.waitFor(() => expect(removals).toEqual(['a']));
+    await vi.waitFor(() => expect(removals).toEqual(['a']), { timeout: 20_000 });
     server.fault = (url, response) => url.searchParams.has('continue') && json(response, 500, {});
     await reflector.list();
     expect([held.size, lists, removals]).toEqual([4, 1, ['a']]);
