@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InlineConfig, type Reporter, startVitest } from 'vitest/node';
 import { watchDescendants } from './kit/descendants.ts';
+import { canRunKubernetes, kubeApiserverBinary } from './kit/kube-apiserver-binary.ts';
 import { afterSecondRun, type FileOutcome, outcomeOf, THE_RUN, worthAnotherRun } from './kit/test-outcome.ts';
 import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.ts';
 
@@ -17,6 +18,8 @@ const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
 const update = args.includes('--update');
 const E2E = 'test/e2e/**/*.test.ts';
+/** Real API servers: their program is built while the other tests run, when it is not there. */
+const KUBERNETES = 'test/kubernetes/**/*.test.ts';
 const filters = args.filter((arg) => !arg.startsWith('-'));
 const COMMON = { root, run: true, watch: false, update, passWithNoTests: true };
 
@@ -55,8 +58,12 @@ if (update) process.env['HAWSER_UPDATE_GOLDEN'] = '1';
 const outcomes: FileOutcome[] = [];
 const unsteadyTests: string[] = [];
 const descendants = watchDescendants(process.pid);
-for (const phase of [{ exclude: ['**/node_modules/**', E2E] }, { include: [E2E], fileParallelism: false }])
-  outcomes.push(...(await runPhase(phase)));
+const isMeant = filters.length === 0 || filters.some((filter) => filter.includes('kubernetes'));
+const building = isMeant && canRunKubernetes() ? kubeApiserverBinary().catch(() => undefined) : undefined; // its tests say why
+outcomes.push(...(await runPhase({ exclude: ['**/node_modules/**', E2E, KUBERNETES] })));
+await building;
+outcomes.push(...(await runPhase({ include: [KUBERNETES] })));
+outcomes.push(...(await runPhase({ include: [E2E], fileParallelism: false })));
 const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
 const skipped = outcomes.flatMap(({ file, skipped: names }) => names.map((name) => `  ${file} > ${name}`));

@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type NatsOperator, serverConfig } from '@hawser/bus/nats-accounts.ts';
-import { endServer, startServer } from './nats.ts';
+import { endServer } from './end-server.ts';
+import { startServer } from './nats.ts';
 import { freePort } from './ports.ts';
 
 const SERVERS = 3;

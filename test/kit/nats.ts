@@ -19,6 +19,7 @@ import { inboxPrefix } from '@hawser/wire/subjects.ts';
 import { encodeUser } from '@nats-io/jwt';
 import { fromSeed } from '@nats-io/nkeys';
 import pino from 'pino';
+import { endServer } from './end-server.ts';
 import { freePort } from './ports.ts';
 import { standStill } from './stand-still.ts';
 
@@ -122,15 +123,6 @@ export async function startServer(config: string, port: number): Promise<ChildPr
   }
   child.kill('SIGKILL');
   throw new Error(`nats-server did not answer: ${log}`);
-}
-
-/** Ends a process by a signal, and waits for its end. */
-export function endServer(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve());
-    child.kill(signal);
-  });
 }
 
 function answers(port: number): Promise<boolean> {

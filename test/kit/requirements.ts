@@ -1,9 +1,9 @@
-/** What some tests need of the machine. Absent, they are skipped and say so; `HAWSER_REQUIRE=go,root,chromium,iptables,openssl,prometheus` forbids the skip. */
+/** What some tests need of the machine. Absent, they are skipped and say so; `HAWSER_REQUIRE=go,root,chromium,iptables,openssl,prometheus,etcd` forbids the skip. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A thing that not every machine has. */
-export type Requirement = 'go' | 'root' | 'chromium' | 'iptables' | 'openssl' | 'prometheus';
+export type Requirement = 'go' | 'root' | 'chromium' | 'iptables' | 'openssl' | 'prometheus' | 'etcd';
 
 /** Whether the machine has it. Throws when it has not and `HAWSER_REQUIRE` names it. */
 export function available(requirement: Requirement): boolean {
