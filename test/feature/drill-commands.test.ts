@@ -19,11 +19,11 @@ const KNOWN = ['--override', 'headroom'];
 
 const API = '/apis/hawser.dev/v1alpha1';
 const HOST = 'productpage.bookinfo.svc.clusterset.local';
-/** Agents that are cut off, and whose hub or bus it is. */
-const cutOf = (name: string, type: string, hold: string): object => ({
+/** One that nobody has to consent to. */
+const liveDrill = (name: string, scenario: object, hold: string): object => ({
   ...{ apiVersion: 'hawser.dev/v1alpha1', kind: 'Drill', metadata: { name } },
   spec: {
-    ...{ scenario: { type }, mode: 'live', objectives: { rto: '5s' }, approvals: { required: 0 }, plan: { hold } },
+    ...{ scenario, mode: 'live', objectives: { rto: '5s' }, approvals: { required: 0 }, plan: { hold } },
     blastRadius: { services: { names: ['bookinfo/productpage'] }, maxTrafficPercent: 100 },
     guardrails: [
       { name: 'errors', source: { hub: { metric: 'errorRatio' } }, condition: 'result < 0.01', initialDelay: '0s', onNoData: 'pass' },
@@ -169,7 +169,7 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
   /** Begins one, and waits until all agents act as if they were cut off; its path, and how far their logs were then. */
   const cut = async (name: string, type: string, hold: string): Promise<{ readonly path: string; readonly logs: readonly number[] }> => {
     const before = await Promise.all(clusters.map(({ agent }) => agent.says('')));
-    expect(await hawser.ask('POST', `${API}/drills`, cutOf(name, type, hold))).toMatchObject({ status: 201 });
+    expect(await hawser.ask('POST', `${API}/drills`, liveDrill(name, { type }, hold))).toMatchObject({ status: 201 });
     const { body } = await hawser.ask<Resource>('POST', `${API}/drills/${name}/run`, { reason: 'a test' });
     const logs = await Promise.all(clusters.map(({ agent }, index) => agent.says('a drill cuts this agent off', before[index])));
     return { path: `${API}/drillruns/${body.metadata.name}`, logs };
@@ -198,6 +198,36 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
     expect(services).toMatchObject([{ sourceCluster: EAST, failed: 0 }]);
     expect((await gets.stop()).failures).toEqual(new Map());
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    [
+      'a shift to the other region and back',
+      {
+        type: 'trafficShift',
+        shift: {
+          ...{ destinations: [EAST, WEST].map((region) => ({ name: region, region })), advance: { observed: { minRequests: 0 } } },
+          steps: [{ setWeights: { [EAST]: 50, [WEST]: 50 } }, { setWeights: { [WEST]: 100 } }],
+        },
+      },
+      ['Shifting: step 1', 'Shifting: step 2'],
+    ],
+    [
+      'a rotation of a root',
+      { type: 'trustRotation', cluster: EAST },
+      ['Rotating: Preparing', 'Rotating: Activating', 'Rotating: Tainting', 'Rotating: Retiring'],
+    ],
+  ])('goes through %s, while callers are served', async (_, scenario, parts) => {
+    const [name, gets] = [`follow-${parts.length}`, stream({ via: CLIENT, host: HOST }, 50)];
+    expect(await hawser.ask('POST', `${API}/drills`, liveDrill(name, scenario, '2s'))).toMatchObject({ status: 201 });
+    const { body } = await hawser.ask<Resource>('POST', `${API}/drills/${name}/run`, { reason: 'a test' });
+    const { outcome, why, phases, services, weights } = await evidenceOf(`${API}/drillruns/${body.metadata.name}`);
+    expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
+    expect(phases.map(({ phase }) => phase)).toEqual(expect.arrayContaining([...parts, 'Holding', 'Restoring']));
+    expect(services).toMatchObject([{ sourceCluster: EAST, failed: 0 }]);
+    if (parts.length === 2) expect(weights).toContainEqual(expect.objectContaining({ cluster: WEST, desired: 100, acked: 100 }));
+    expect((await gets.stop()).failures).toEqual(new Map());
+    expect((await hawser.ask<{ readonly items: readonly unknown[] }>('GET', `${API}/trafficshifts`)).body.items).toEqual([]);
   });
 
   it('lets agents back to the bus when their lease is over, though the hub was killed meanwhile', async () => {
