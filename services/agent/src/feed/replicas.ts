@@ -52,6 +52,7 @@ export class Replicas {
   readonly #timer: NodeJS.Timeout;
   readonly #stopListening: () => void;
   #soon: NodeJS.Timeout | undefined;
+  #stopped = false;
   /** What was said last: NATS brings it back, and it need not be checked. */
   #ownBeat: Buffer | undefined;
 
@@ -70,6 +71,8 @@ export class Replicas {
 
   /** Speaks soon: what the others should know has changed. Many changes are one beat. */
   speak(): void {
+    // Streams that end with the agent have nothing more to say: the connection is about to go.
+    if (this.#stopped) return;
     this.#soon ??= setTimeout(() => this.#beat(), SOON_MS);
   }
 
@@ -95,6 +98,7 @@ export class Replicas {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     this.#stopListening();
