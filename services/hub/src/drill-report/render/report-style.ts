@@ -39,7 +39,7 @@ svg .sample{stroke:var(--soft);stroke-width:1}svg .passed{fill:var(--good)}svg .
 .legend i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:6px;vertical-align:-1px}.legend svg{display:inline-block;width:26px;height:8px;vertical-align:2px;margin-right:6px}.legend .line{stroke:var(--soft)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;font-size:.93rem;padding:0 0 6px}th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-thead th{font-size:.8rem;color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:500}tbody tr:last-child>*{border-bottom:0}.n{text-align:right}.n+:not(.n){padding-left:14px}td.time{white-space:nowrap;color:var(--soft)}
+thead th{font-size:.8rem;color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:500}tbody tr:last-child>*{border-bottom:0}.n{text-align:right}.n+:not(.n){padding-left:14px}td.time{white-space:nowrap;color:var(--soft)}td.time+td{overflow-wrap:normal}
 pre,code{font:.83rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}code{overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:.9rem}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 footer{margin-top:36px;font-size:.83rem;color:var(--soft)}
