@@ -139,6 +139,9 @@ describe('a run that follows', { timeout: 120_000 }, () => {
     expect(await shifts()).toEqual([name]);
     await led.lead();
     await comesTo(name, { phase: 'Shifting', follows: { part: 'step 2' }, proxies: { expected: 4, acked: 4 } });
+    // Weights are told by the second: a whole one of this step.
+    const arrived = Date.now();
+    await expect.poll(() => Date.now() - arrived, { timeout: 20_000 }).toBeGreaterThan(2_000);
     expect((await led.hub.call('POST', `${SHIFTS}/${name}/promote`)).code).toBe(200);
     await comesTo(name, { phase: 'Done', outcome: 'Passed', requestsFailed: 0 });
     expect(await shifts()).toEqual([]);
