@@ -336,7 +336,7 @@ describe('hawser with a hub', () => {
     ]);
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^hawser_[\w-]{43}\n$/)]);
     expect(stderr).toMatch(/shown this once.*good until 20/);
-    expect((await hawser(['token', 'list'])).stdout).toMatch(/looker +viewer +bookinfo +in 29d/);
+    expect((await hawser(['token', 'list'])).stdout).toMatch(/looker +viewer +bookinfo +- +in 29d/);
     const asLooker = (args: readonly string[]): Promise<Outcome> =>
       runHere(args, { env: { ...environment(), HAWSER_TOKEN: stdout.trim() } });
     expect((await asLooker(['get', 'vs', '-n', 'bookinfo'])).status).toBe(0);

@@ -9,7 +9,7 @@ const COARSE: Recovery = {
   ...{ requests: 100, failed: 3, unknownSeconds: 0 },
 };
 const QUESTION: RecoveryQuestion = {
-  ...{ begunAt: 2_050, until: 9_000, scope: new Set(['lost']), maxErrorRatePercent: 0, isAway: true },
+  ...{ countedFrom: 2_000, begunAt: 2_050, until: 9_000, scope: new Set(['lost']), maxErrorRatePercent: 0, isAway: true },
 };
 
 function row(at: number, destination: string, failures = 0): TraceRow {

@@ -5,13 +5,18 @@ import type { RecoveryQuestion } from './run-recovery.ts';
 
 const SECOND_MS = 1_000;
 
+/** Unix milliseconds: the end of the second in which callers recovered; what comes later has no part in it. */
+export function secondAfter(recoveredAt: number): number {
+  return Math.ceil(recoveredAt / SECOND_MS) * SECOND_MS;
+}
+
 /** The same with finer times, where the steps cover the whole of it. */
 export function finerRecovery(coarse: Recovery, rows: readonly TraceRow[], question: RecoveryQuestion): Recovery {
   const { begunAt, scope, isAway } = question;
   const { recoveredAt } = coarse;
   // What was noted after it began says nothing of its beginning.
   if (recoveredAt === undefined || rows[0] === undefined || rows[0].at > begunAt) return coarse;
-  const end = Math.min(question.until ?? Number.POSITIVE_INFINITY, Math.ceil(recoveredAt / SECOND_MS) * SECOND_MS);
+  const end = Math.min(question.until ?? Number.POSITIVE_INFINITY, secondAfter(recoveredAt));
   const during = rows.filter(({ at }) => at + TRACE_STEP_MS > begunAt && at < end);
   const bad = during.filter(({ failures, requests, destination }) => failures > 0 || (isAway && requests > 0 && scope.has(destination)));
   const last = bad.at(-1);

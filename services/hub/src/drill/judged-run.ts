@@ -22,7 +22,7 @@ import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
 import { readinessChecks } from './drill-readiness.ts';
 import { drillRefusals } from './drill-refusals.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
-import { finerRecovery } from './finer-recovery.ts';
+import { finerRecovery, secondAfter } from './finer-recovery.ts';
 import type { FollowedNow } from './followed.ts';
 import { rotationNow, rotationRollout } from './followed-rotation.ts';
 import { shiftNow } from './followed-shift.ts';
@@ -185,12 +185,14 @@ export class JudgedRun implements RunEvidence {
     const { fault = 'refuse', percent = 100 } = this.#spec.plan.scenario;
     const { course } = planOfRun(this.#run);
     const asked = {
-      ...{ begunAt: this.#state.marks.firstAckAt ?? question.from, until: this.#state.marks.restoringAt },
+      ...{ countedFrom: question.from, begunAt: this.#state.marks.firstAckAt ?? question.from, until: this.#state.marks.restoringAt },
       ...{ scope: new Set(this.#state.clusters), maxErrorRatePercent: course.maxErrorRatePercent },
       isAway: isLoss(course.type) && fault !== 'delay' && percent === 100,
     };
     const coarse = recoveryOf(this.#parts.record.seconds(question), asked);
-    return coarse === undefined ? undefined : finerRecovery(coarse, this.#parts.record.rows(question), asked);
+    if (coarse?.recoveredAt === undefined) return coarse;
+    // Of a long run only its beginning is looked at, again and again.
+    return finerRecovery(coarse, this.#parts.record.rows(question, secondAfter(coarse.recoveredAt)), asked);
   }
 
   /** Everything that there is to tell of it, in this state. */

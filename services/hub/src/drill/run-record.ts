@@ -73,10 +73,13 @@ export class RunRecord {
     return recorded === undefined ? undefined : keptSeconds(this.seconds(recorded.question));
   }
 
-  /** In finer steps, what was noted of it since it began or, after a change of leader, since then; none where there was no room for all. */
-  rows({ uid }: Pick<RecordQuestion, 'uid'>): readonly TraceRow[] {
+  /**
+   * In finer steps, what was noted of it before `until` (Unix milliseconds) since it began or, after a change of leader, since then; none
+   * where there was no room for all.
+   */
+  rows({ uid }: Pick<RecordQuestion, 'uid'>, until?: number): readonly TraceRow[] {
     const trace = this.#recorded.get(uid)?.traced?.trace;
-    return trace?.isWhole === true ? trace.rows() : [];
+    return trace?.isWhole === true ? trace.rows(until) : [];
   }
 
   #forget(uid: string): void {

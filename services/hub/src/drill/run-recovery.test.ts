@@ -16,7 +16,7 @@ const secondsOf = (...counts: readonly (readonly [there: number, failed: number,
     };
   });
 const question = (changes: Partial<RecoveryQuestion> = {}): RecoveryQuestion => ({
-  ...{ begunAt: 2_000, until: undefined, scope: new Set(['west']), maxErrorRatePercent: 1, isAway: true },
+  ...{ countedFrom: 2_000, begunAt: 2_000, until: undefined, scope: new Set(['west']), maxErrorRatePercent: 1, isAway: true },
   ...changes,
 });
 const BEFORE = [
@@ -69,6 +69,12 @@ describe('recovery', () => {
   it('ends with the fault; what fails on the way back is counted all the same', () => {
     const seconds = secondsOf(...BEFORE, [100, 100, 0], ...AFTER, [50, 5, 50]);
     expect(recoveryOf(seconds, question({ until: 6_000 }))).toMatchObject({ recoveredAt: 3_000, failed: 105 });
+  });
+
+  it('counts from when proxies could have it, though nobody had heard yet that one did', () => {
+    const seconds = secondsOf(...BEFORE, [50, 5, 50], ...AFTER);
+    const heardLater = question({ countedFrom: 2_900, begunAt: 3_050 });
+    expect(recoveryOf(seconds, heardLater)).toMatchObject({ requests: 400, failed: 5 });
   });
 
   it('says what nobody accounted for', () => {

@@ -25,6 +25,8 @@ export interface RunCell {
 
 /** What is asked of the seconds. */
 export interface RecoveryQuestion {
+  /** Unix milliseconds since which requests count: a proxy may have it before anybody has heard so. */
+  readonly countedFrom: number;
   /** Unix milliseconds since which it could hurt. */
   readonly begunAt: number;
   /** Unix milliseconds until which it did; undefined: it does. */
@@ -42,12 +44,12 @@ const RESIDUAL = 1;
 
 /** What the callers measured; undefined while no second of it is known. */
 export function recoveryOf(seconds: readonly RunSecond[], question: RecoveryQuestion): Recovery | undefined {
-  const { begunAt, until = Number.POSITIVE_INFINITY } = question;
+  const { begunAt, countedFrom, until = Number.POSITIVE_INFINITY } = question;
   const during = seconds.filter(({ at }) => at + SECOND_MS > begunAt && at < until);
   const last = during.at(-1);
   if (last === undefined) return undefined;
   // What fails on the way back belongs to it too.
-  const counted = seconds.filter(({ at }) => at + SECOND_MS > begunAt);
+  const counted = seconds.filter(({ at }) => at + SECOND_MS > countedFrom);
   const cells = counted.flatMap((second) => second.cells);
   const requests = sum(cells, 'requests');
   const firstFailed = during.find((second) => sum(knownCells(second), 'failed') > 0);

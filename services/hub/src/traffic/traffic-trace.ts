@@ -63,9 +63,10 @@ export class TrafficTrace {
     return this.#rows < this.#most;
   }
 
-  /** All of it, in order of time. */
-  rows(): readonly TraceRow[] {
-    return [...this.#steps.keys()].sort((a, b) => a - b).flatMap((step) => [...(this.#steps.get(step)?.values() ?? [])]);
+  /** What was noted of the time before `until` (Unix milliseconds), in order of time. */
+  rows(until = Number.POSITIVE_INFINITY): readonly TraceRow[] {
+    const steps = [...this.#steps.keys()].filter((step) => step * TRACE_STEP_MS < until).sort((a, b) => a - b);
+    return steps.flatMap((step) => [...(this.#steps.get(step)?.values() ?? [])]);
   }
 
   #note(step: number, of: Pick<TraceRow, 'source' | 'service' | 'destination' | 'spanMs'>, part: Counts): void {
