@@ -2,8 +2,9 @@
  * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped tests are named, and a
  * process that a test leaves behind is a failure. The line before it sums what the tests of sync, simulation and replicas looked at;
  * anything lost, falsely removed, emptied or stale there is a failure too. `--update` rewrites goldens (`npm run golden`). What measures whole
- * federations (`test/e2e`) runs last and alone, a file at a time: two cores are not enough for more. One or two files that fail run once
- * more, alone; a test that passes only then is named as unsteady.
+ * federations (`test/e2e`) runs first and alone, a file at a time: two cores are not enough for more. It waits a good part of its time, and
+ * the API server of Kubernetes is built meanwhile, at the lowest priority. One or two files that fail run once more, alone; a test that
+ * passes only then is named as unsteady.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
 const update = args.includes('--update');
 const E2E = 'test/e2e/**/*.test.ts';
-/** Real API servers: their program is built while the other tests run, when it is not there. */
+/** Real API servers: last, since their program is built while the other tests run, when it is not there. */
 const KUBERNETES = 'test/kubernetes/**/*.test.ts';
 const filters = args.filter((arg) => !arg.startsWith('-'));
 const COMMON = { root, run: true, watch: false, update, passWithNoTests: true };
@@ -60,10 +61,10 @@ const unsteadyTests: string[] = [];
 const descendants = watchDescendants(process.pid);
 const isMeant = filters.length === 0 || filters.some((filter) => filter.includes('kubernetes'));
 const building = isMeant && canRunKubernetes() ? kubeApiserverBinary().catch(() => undefined) : undefined; // its tests say why
+outcomes.push(...(await runPhase({ include: [E2E], fileParallelism: false })));
 outcomes.push(...(await runPhase({ exclude: ['**/node_modules/**', E2E, KUBERNETES] })));
 await building;
 outcomes.push(...(await runPhase({ include: [KUBERNETES] })));
-outcomes.push(...(await runPhase({ include: [E2E], fileParallelism: false })));
 const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
 const skipped = outcomes.flatMap(({ file, skipped: names }) => names.map((name) => `  ${file} > ${name}`));
