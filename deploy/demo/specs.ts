@@ -35,9 +35,10 @@ export function hubSpec(options: FleetOptions): ProcessSpec {
 
 /** `hawser agent run`; the join token is used once, and ignored when the agent has joined. */
 export function agentSpec(cluster: DemoCluster, { stateDir, agentFlags = [] }: FleetOptions, token: string): ProcessSpec {
-  const { name, address } = cluster;
+  const { name, address, kubeconfig } = cluster;
   const place = ['--address', address, '--gateway', `${address}:${PORTS.gateway}`, '--state-dir', stateDir];
-  const registry = ['--registry-dir', clusterFiles(stateDir, name).registryDir];
+  const registry =
+    kubeconfig === undefined ? ['--registry-dir', clusterFiles(stateDir, name).registryDir] : ['--kubernetes', '--kubeconfig', kubeconfig];
   return {
     name: `${name}-agent`,
     argv: [...HAWSER, 'agent', 'run', '--token', token, ...registry, ...place, ...agentFlags],

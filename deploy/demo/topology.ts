@@ -25,6 +25,8 @@ export interface DemoCluster {
   readonly zone: string;
   readonly address: string;
   readonly workloads: readonly Workload[];
+  /** Kubeconfig of the API server whose objects it has; files of a registry where there is none. */
+  readonly kubeconfig?: string;
 }
 
 const EVERYWHERE: readonly (readonly [service: string, version: string])[] = [

@@ -52,16 +52,22 @@ export interface FederationParts {
   readonly prepare?: (fleet: Fleet) => void;
   /** Flags of every `hawser agent run`. */
   readonly agentFlags?: readonly string[];
+  /** Of clusters on Kubernetes, by name. */
+  readonly kubeconfigs?: Readonly<Record<string, string>>;
 }
 
 /** Starts a federation, runs the work in it, and takes it down whatever happens. */
 export async function inFederation<T>(parts: FederationParts, work: (federation: Federation) => Promise<T>): Promise<T> {
-  const { plan, place = placeIn(process.env), prepare, agentFlags = [] } = parts;
+  const { plan, place = placeIn(process.env), prepare, agentFlags = [], kubeconfigs = {} } = parts;
   const { base, ...ports } = place;
   const stateDir = mkdtempSync(join(tmpdir(), 'hawser-bench-'));
   const options: FleetOptions = { stateDir, databaseUrl: undefined, natsUrl: undefined, ...ports, agentFlags };
   const say = createNarrator(process.stderr);
-  const fleet = new Fleet(options, planned(base, plan), (one, how) =>
+  const clusters = planned(base, plan).map((cluster) => {
+    const kubeconfig = kubeconfigs[cluster.name];
+    return kubeconfig === undefined ? cluster : { ...cluster, kubeconfig };
+  });
+  const fleet = new Fleet(options, clusters, (one, how) =>
     say.warn(`${one.spec.name} ended by itself: ${how}\n${fleet.processes.logTail(one)}`),
   );
   const sweep = (): void => sweepFleet(fleet);

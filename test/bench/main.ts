@@ -8,9 +8,9 @@ import { compile } from './compile.ts';
 import { connect } from './connect.ts';
 import { drain } from './drain.ts';
 import { drills } from './drills.ts';
-//x './drain.ts';
 import { hub } from './hub.ts';
 import { issue } from './issue.ts';
+import { kubernetes } from './kubernetes.ts';
 import { measuring } from './measuring.ts';
 import { memory } from './memory.ts';
 import { overflow } from './overflow.ts';
@@ -45,6 +45,7 @@ const BENCHES: readonly Bench[] = [
   drills,
   drain,
   overflow,
+  kubernetes,
 ];
 const LIST = BENCHES.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n');
 

@@ -54,7 +54,7 @@ async function measure({ fleet, options, say }: Federation, book: FigureBook): P
 }
 
 /** Resolves when Envoy's endpoints hold the address, or hold it no longer. */
-async function seen(url: string, address: string, wanted: boolean): Promise<void> {
+export async function seen(url: string, address: string, wanted: boolean): Promise<void> {
   const end = performance.now() + MOST_MS;
   while (performance.now() < end) {
     if ((await ask({ url })).includes(`${address}:`) === wanted) return;

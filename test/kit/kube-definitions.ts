@@ -1,11 +1,13 @@
-/** The CustomResourceDefinitions of `deploy/crds` on an API server. */
+/** What a cluster is given before an agent comes: the CustomResourceDefinitions of `deploy/crds`, and the agent's role. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
+import type { TestKubeApiserver } from './kube-apiserver.ts';
 import type { KubeClient, KubeObject } from './kube-client.ts';
 import { eventually } from './served.ts';
 
 const FOLDER = join(import.meta.dirname, '../../deploy/crds');
+const ROLE = join(import.meta.dirname, '../../deploy/kubernetes/agent-rbac.yaml');
 
 /** Applies those of these groups, all unless given; resolves when each is established and its kind is served. */
 export async function applyDefinitions(admin: KubeClient, groups?: readonly string[]): Promise<void> {
@@ -18,6 +20,12 @@ export async function applyDefinitions(admin: KubeClient, groups?: readonly stri
       () => isServed(admin, definition),
       () => `${definition.metadata.name} is not served`,
     );
+}
+
+/** Path of a kubeconfig that lets an agent do what `deploy/kubernetes/agent-rbac.yaml` does, and nothing else. */
+export async function agentKubeconfig(kube: TestKubeApiserver): Promise<string> {
+  for (const one of parseAllDocuments(readFileSync(ROLE, 'utf8'))) await kube.admin.apply(one.toJS() as KubeObject);
+  return kube.kubeconfig(await kube.serviceAccountToken({ namespace: 'hawser-system', name: 'hawser-agent' }));
 }
 
 interface Definition extends KubeObject {

@@ -1,17 +1,14 @@
 /** The agent's source on a real API server, with exactly the role that is delivered. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { kubeconfigAccess } from '@hawser/agent/discover/kubernetes/api-access.ts';
 import { ApiClient } from '@hawser/agent/discover/kubernetes/api-client.ts';
 import { kubernetesRegistry } from '@hawser/agent/discover/kubernetes/kubernetes-registry.ts';
 import { LocalSource } from '@hawser/agent/discover/local-source.ts';
 import { tokenReviewVerifier } from '@hawser/agent/trust/token-review.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
 import type { KubeObject } from '../kit/kube-client.ts';
-import { applyDefinitions } from '../kit/kube-definitions.ts';
+import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import { eventually } from '../kit/served.ts';
 
 describe.skipIf(!canRunKubernetes())('the source of an agent', () => {
@@ -31,10 +28,7 @@ describe.skipIf(!canRunKubernetes())('the source of an agent', () => {
     kube = await startKubeApiserver();
     await applyDefinitions(kube.admin, ['multicluster.x-k8s.io']);
     await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
-    const rbac = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../deploy/kubernetes/agent-rbac.yaml'), 'utf8'));
-    for (const one of rbac) await kube.admin.apply(one.toJS() as KubeObject);
-    const token = await kube.serviceAccountToken({ namespace: 'hawser-system', name: 'hawser-agent' });
-    api = new ApiClient(kubeconfigAccess(await kube.kubeconfig(token), undefined));
+    api = new ApiClient(kubeconfigAccess(await agentKubeconfig(kube), undefined));
     await kube.admin.apply({
       apiVersion: 'v1',
       kind: 'Service',
