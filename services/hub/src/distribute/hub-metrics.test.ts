@@ -7,6 +7,7 @@ import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postg
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { registerReadinessMetrics } from '../drill/readiness-keeper.ts';
 import { startOverdueDrills } from '../drill-report/overdue-drills.ts';
+import { unfitReports } from '../drill-report/unfit-reports.ts';
 import { AgentAccounts } from '../fleet/agent-accounts.ts';
 import { Convergence } from '../fleet/convergence.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
@@ -38,6 +39,7 @@ describe("the hub's metrics", () => {
     const ended = { signal: AbortSignal.abort(), onStop: () => undefined };
     registerReadinessMetrics(registry, { all: () => [] });
     startOverdueDrills({ database: hub.core.database, drills: () => [], registry, log: createLogger('test'), group: ended });
+    unfitReports({ log: createLogger('test'), registry });
     startNotifier(hub.core.database, { sinks: [], registry, log: createLogger('test'), group: ended });
     await hub.call('GET', '/apis/hawser.dev/v1alpha1/clusters');
     const text = (await hub.core.app.inject('/metrics')).body;
