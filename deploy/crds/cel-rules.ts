@@ -2,7 +2,7 @@
  * What the meaning of our kinds forbids and CEL can say (`validate-meaning.ts` has the rest: what needs a clock, an expression's parse or
  * other resources): by kind and by the place they stand at. An API server then refuses at once what the hub would refuse later. Pure.
  */
-import { LOSSES, PARTITIONS } from '@hawser/model/drill.ts';
+import { FOLLOWED, LOSSES, PARTITIONS } from '@hawser/model/drill.ts';
 import { anyOf, type CelRule, exactlyOneOf } from './structural-schema.ts';
 
 type Rules = Readonly<Record<string, readonly CelRule[]>>;
@@ -77,8 +77,8 @@ const trustDomain: Rules = {
   ],
 };
 
-const isLoss = `self.type in [${LOSSES.map((type) => `'${type}'`).join(', ')}]`;
-const isPartition = `self.type in [${PARTITIONS.map((type) => `'${type}'`).join(', ')}]`;
+const isOneOf = (types: readonly string[]): string => `self.type in [${types.map((type) => `'${type}'`).join(', ')}]`;
+const isLoss = isOneOf(LOSSES);
 const fault = "(has(self.fault) ? self.fault : 'refuse')";
 
 const drill: Rules = {
@@ -93,7 +93,11 @@ const drill: Rules = {
     },
   ],
   'spec.scenario': [
-    { rule: `has(self.from) || ${isPartition}`, message: 'from is required: name what is lost' },
+    { rule: `has(self.from) || ${isOneOf([...PARTITIONS, ...FOLLOWED])}`, message: 'from is required: name what is lost' },
+    { rule: "!has(self.to) || self.type == 'drain'", message: 'to is of drains alone' },
+    { rule: "has(self.shift) == (self.type == 'trafficShift')", message: 'shift is of a trafficShift alone, which needs it' },
+    { rule: "has(self.cluster) == (self.type == 'trustRotation')", message: 'cluster is of a trustRotation alone, which needs it' },
+    { rule: "!has(self.authority) || self.type == 'trustRotation'", message: 'authority is of a trustRotation alone' },
     {
       rule: `${isLoss} || ![has(self.fault), has(self.delay), has(self.status), has(self.percent)].exists(given, given)`,
       message: 'fault, delay, status and percent are of losses alone',
