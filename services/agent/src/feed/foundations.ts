@@ -3,16 +3,12 @@ import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { AgentConfig } from '../config.ts';
-import { inClusterAccess, kubeconfigAccess } from '../discover/kubernetes/api-access.ts';
-import { ApiClient } from '../discover/kubernetes/api-client.ts';
-import { kubernetesRegistry } from '../discover/kubernetes/kubernetes-registry.ts';
 import { registryDirectory } from '../discover/registry-directory.ts';
 import type { RegistryPlace } from '../discover/registry-place.ts';
 import type { OpenRegistry } from '../discover/registry-source.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
 import { openAuthority } from '../trust/open-authority.ts';
 import { type ProxyTokenVerifier, proxyTokenVerifier } from '../trust/proxy-tokens.ts';
-import { eitherVerifier, tokenReviewVerifier } from '../trust/token-review.ts';
 import { loadLastKnownGood } from './last-known-good.ts';
 import type { Member } from './membership.ts';
 import { replicaName } from './replica-name.ts';
@@ -45,19 +41,17 @@ export async function openFoundations(
     ),
     replica,
     authority: await openAuthority(member.identityDir, trustDomain, { caKey, replica, log }),
-    ...openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) }),
+    ...(await openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) })),
     saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
   };
 }
 
 /** The source of the own cluster's objects, and who says what a proxy's token proves. */
-function openSource(
+async function openSource(
   place: RegistryPlace,
-  { cluster, own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
-): Pick<Foundations, 'verify' | 'openRegistry'> {
-  if (place.kind === 'directory') return { verify: own, openRegistry: registryDirectory(place.path) };
-  const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
-  const api = new ApiClient(access);
-  const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
-  return { verify: eitherVerifier(own, reviewed), openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }) };
+  parts: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+): Promise<Pick<Foundations, 'verify' | 'openRegistry'>> {
+  if (place.kind === 'directory') return { verify: parts.own, openRegistry: registryDirectory(place.path) };
+  const { openKubernetes } = await import('../discover/kubernetes/open-kubernetes.ts');
+  return openKubernetes(place, parts);
 }

@@ -1,0 +1,19 @@
+/** A Kubernetes API server as the source of a cluster's objects. Imported only where it is that: other agents do without its modules. */
+import type { ProxyTokenVerifier } from '../../trust/proxy-tokens.ts';
+import { eitherVerifier, tokenReviewVerifier } from '../../trust/token-review.ts';
+import type { KubernetesPlace } from '../registry-place.ts';
+import type { OpenRegistry } from '../registry-source.ts';
+import { inClusterAccess, kubeconfigAccess } from './api-access.ts';
+import { ApiClient } from './api-client.ts';
+import { kubernetesRegistry } from './kubernetes-registry.ts';
+
+/** The source, and who says what a proxy's token proves: the agent itself, else the API server. Throws `config-invalid` without access. */
+export function openKubernetes(
+  place: KubernetesPlace,
+  { cluster, own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+): { readonly verify: ProxyTokenVerifier; readonly openRegistry: OpenRegistry } {
+  const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
+  const api = new ApiClient(access);
+  const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
+  return { verify: eitherVerifier(own, reviewed), openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }) };
+}
