@@ -1,6 +1,6 @@
 import { Compile } from 'typebox/compile';
 import { expect, it } from 'vitest';
-import { EndpointShard, PublishedShard, publishedShard, receivedShard } from './endpoint-shard.ts';
+import { EndpointShard, exportFactsOf, PublishedShard, publishedShard, receivedShard } from './endpoint-shard.ts';
 
 const endpoint = (address: string, network?: string) => ({
   ...{ address, targetPorts: { '80': 9080 }, labels: {}, serviceAccount: 'reviews', health: 'HEALTHY' as const },
@@ -27,4 +27,15 @@ it('hides endpoints in other networks from members of an earlier release, which 
 it('is the same object where nothing is elsewhere: it costs nothing', () => {
   const whole = shard(endpoint('10.0.0.1'));
   expect(publishedShard(whole)).toBe(whole);
+});
+
+it('has the facts of its export, those of a shard of an earlier release, or those that it can read', () => {
+  const facts = { type: 'Headless' as const, ports: [{ protocol: 'UDP' as const, port: 53 }] };
+  const whole = { ...shard(endpoint('10.0.0.1'), endpoint('10.0.0.2', 'west')), export: facts };
+  expect(receivedShard(publishedShard(whole))).toEqual(whole);
+  expect(exportFactsOf(whole)).toBe(facts);
+  const later = { ...shard(endpoint('10.0.0.1')), export: { type: 'AnycastIP', ports: [] } };
+  expect(Compile(PublishedShard).Check(later)).toBe(true);
+  expect(receivedShard(later)).toEqual(shard(endpoint('10.0.0.1')));
+  expect(exportFactsOf(receivedShard(later))).toEqual({ type: 'ClusterSetIP', ports: [{ protocol: 'TCP', port: 80 }] });
 });

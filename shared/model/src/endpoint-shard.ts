@@ -1,5 +1,7 @@
 /** An endpoint shard: one cluster's endpoints of one service, the unit that agents publish and replace whole. */
 import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { ExportFacts, impliedFacts } from './multicluster/export-facts.ts';
 
 /** A port of a service, as its clients name it. */
 export const ServicePort = Type.Object({
@@ -35,6 +37,8 @@ export const Endpoint = Type.Object({
   health: EndpointHealth,
   /** It says itself that it cannot serve, or not yet: UNHEALTHY, and not called even where nothing else is left. */
   ready: Type.Optional(Type.Literal(false)),
+  /** What DNS calls it beside others of an exported headless service; its address with dashes unless given. */
+  hostname: Type.Optional(Type.String()),
 });
 export type Endpoint = Static<typeof Endpoint>;
 
@@ -47,14 +51,25 @@ export const EndpointShard = Type.Object({
   exported: Type.Boolean(),
   ports: Type.Array(ServicePort),
   endpoints: Type.Array(Endpoint),
+  /** Of exported shards alone, and absent where it would say no more than `impliedFacts`. */
+  export: Type.Optional(ExportFacts),
 });
 export type EndpointShard = Static<typeof EndpointShard>;
 
+/** What an exported shard's cluster offers of the service. */
+export function exportFactsOf({ export: facts, ports }: Pick<EndpointShard, 'export' | 'ports'>): ExportFacts {
+  return facts ?? impliedFacts(ports);
+}
+
 /**
  * A shard on the bus. Endpoints in other networks than their cluster's stand apart: members of an earlier release, which would call them
- * where the cluster's own are, do not see them.
+ * where the cluster's own are, do not see them. Facts that this release cannot read must cost no endpoint.
  */
-export const PublishedShard = Type.Object({ ...EndpointShard.properties, elsewhere: Type.Optional(Type.Array(Endpoint)) });
+export const PublishedShard = Type.Object({
+  ...EndpointShard.properties,
+  elsewhere: Type.Optional(Type.Array(Endpoint)),
+  export: Type.Optional(Type.Unknown()),
+});
 export type PublishedShard = Static<typeof PublishedShard>;
 
 /** The shard as it is published. */
@@ -64,9 +79,12 @@ export function publishedShard(shard: EndpointShard): PublishedShard {
   return { ...shard, endpoints: shard.endpoints.filter(({ network }) => network === undefined), elsewhere };
 }
 
-/** The shard as it was before it was published. */
-export function receivedShard({ elsewhere = [], ...shard }: PublishedShard): EndpointShard {
-  if (elsewhere.length === 0) return shard;
+const factsShape = Compile(ExportFacts);
+
+/** The shard as it was before it was published. Facts of a later release that have another shape are as if they were not there. */
+export function receivedShard({ elsewhere = [], export: facts, ...shard }: PublishedShard): EndpointShard {
+  const known = factsShape.Check(facts) ? { export: facts } : {};
+  if (elsewhere.length === 0) return { ...shard, ...known };
   const endpoints = [...shard.endpoints, ...elsewhere].sort((a, b) => (a.address < b.address ? -1 : 1));
-  return { ...shard, endpoints };
+  return { ...shard, endpoints, ...known };
 }
