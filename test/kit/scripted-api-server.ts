@@ -36,9 +36,19 @@ export class ScriptedApiServer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Has a collection, even with nothing in it. */
-  have(path: string): void {
+  /** Has a collection, even with nothing in it; the store is at least at this version. */
+  have(path: string, version = 0): void {
     this.#collection(path);
+    this.#version = Math.max(this.#version, version);
+  }
+
+  /** Is as it was at an earlier version, without these objects; nobody is told. */
+  restore(version: number, without: readonly string[]): void {
+    this.#version = version;
+    for (const { objects, events } of this.#collections.values()) {
+      for (const name of without) objects.delete(name);
+      events.length = 0;
+    }
   }
 
   /** Puts an object under a key of its own. */
@@ -121,7 +131,7 @@ export class ScriptedApiServer {
     const start = Number(url.searchParams.get('continue') ?? 0);
     const end = start + Number(url.searchParams.get('limit') ?? all.length);
     const metadata = { resourceVersion: `${this.#version}`, ...(end < all.length ? { continue: `${end}` } : {}) };
-    json(response, 200, { kind: 'ThingList', metadata, items: all.slice(start, end) });
+    json(response, 200, { kind: `${kindOf(url.pathname)}List`, metadata, items: all.slice(start, end) });
   }
 
   #watch(url: URL, response: ServerResponse): void {
@@ -138,6 +148,13 @@ export class ScriptedApiServer {
     response.on('close', () => watches.delete(response));
     for (const { version, line } of events) if (version > from) response.write(line);
   }
+}
+
+/** `/api/v1/pods` → `Pod`. */
+function kindOf(path: string): string {
+  const plural = path.slice(path.lastIndexOf('/') + 1);
+  const [found] = ['EndpointSlice', 'ServiceExport'].filter((kind) => `${kind.toLowerCase()}s` === plural);
+  return found ?? `${plural.charAt(0).toUpperCase()}${plural.slice(1, -1)}`;
 }
 
 /** Answers with JSON; true, as a fault that has answered. */

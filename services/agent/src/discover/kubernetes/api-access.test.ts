@@ -20,7 +20,9 @@ beforeAll(async () => {
   ca = `${root.certificate.toString('pem')}\n`;
   const { certificate, key } = await forge(root, { names: [{ type: 'dns', value: 'kubernetes.default.svc' }], until: 24 });
   server = createServer({ cert: certificate, key }, (request, response) =>
-    response.end(JSON.stringify({ bearer: request.headers.authorization, url: request.url })),
+    response
+      .writeHead(request.headers.authorization === 'Bearer revoked' ? 401 : 200)
+      .end(JSON.stringify({ bearer: request.headers.authorization, url: request.url })),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   port = (server.address() as AddressInfo).port;
@@ -75,6 +77,20 @@ describe('a kubeconfig', () => {
       await expect(api.json({ path: '/', deadlineMs: 20_000 })).rejects.toMatchObject({ code: 'kubernetes-unreachable' });
       api.close();
     }
+  });
+
+  it('has its token file read anew at once after the token was refused', async () => {
+    writeFileSync(join(folder, 'token'), 'revoked\n');
+    const server = `https://127.0.0.1:${port}`;
+    const trusted = { 'tls-server-name': 'kubernetes.default.svc', 'certificate-authority-data': Buffer.from(ca).toString('base64') };
+    const api = new ApiClient(kubeconfigAccess(written({ server, ...trusted }, { tokenFile: 'token' }), undefined));
+    const ask = () => api.json({ path: '/', deadlineMs: 20_000 });
+    await expect(ask()).rejects.toMatchObject({ status: 401 });
+    writeFileSync(join(folder, 'token'), 'new\n');
+    expect(await ask()).toMatchObject({ bearer: 'Bearer new' });
+    writeFileSync(join(folder, 'token'), 'newer\n');
+    expect(await ask()).toMatchObject({ bearer: 'Bearer new' });
+    api.close();
   });
 
   it('another context is another server', () => {

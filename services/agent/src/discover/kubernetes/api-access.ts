@@ -19,8 +19,8 @@ export interface ApiAccess {
   /** Name that the server's certificate bears, where it is not that of the URL. */
   readonly serverName: string | undefined;
   readonly insecure: boolean;
-  /** The bearer token of this moment; undefined where a certificate proves it all. Files are read anew every minute: tokens rotate. */
-  bearer(): string | undefined;
+  /** The bearer token of this moment; undefined where a certificate proves it all. Files are read anew every minute, as tokens rotate, and once the last one `isRefused`. */
+  bearer(isRefused?: boolean): string | undefined;
 }
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -132,10 +132,10 @@ function unusable(path: string, message: string): AppError {
   return new AppError('config-invalid', `--kubeconfig ${path}: ${message}`);
 }
 
-function tokenFile(path: string): () => string | undefined {
+function tokenFile(path: string): ApiAccess['bearer'] {
   let known: { readonly token: string; readonly at: number } | undefined;
-  return () => {
-    if (known !== undefined && performance.now() - known.at < REREAD_MS) return known.token;
+  return (isRefused = false) => {
+    if (known !== undefined && !isRefused && performance.now() - known.at < REREAD_MS) return known.token;
     try {
       known = { token: readText(path, 'the token of the API server'), at: performance.now() };
     } catch (error) {

@@ -35,7 +35,7 @@ export interface ApiStream {
   readonly signal: AbortSignal;
   /** Headers have to be here within this time. */
   readonly openMs: number;
-  /** So long without a byte, and the connection counts as dead. */
+  /** So long without a whole line, and the connection counts as dead: bytes that trickle are no life. */
   readonly silenceMs: number;
   onOpen(): void;
   /** Called for each whole line; an error thrown ends the stream with it. */
@@ -52,6 +52,8 @@ const KEEP_ALIVE_MS = 10_000;
 export class ApiClient {
   readonly #access: ApiAccess;
   readonly #agent: HttpAgent | HttpsAgent;
+  /** The token was not good enough: another one may be there by now. */
+  #isRefused = false;
 
   constructor(access: ApiAccess) {
     this.#access = access;
@@ -100,7 +102,7 @@ export class ApiClient {
       response.setEncoding('utf8');
       let rest = '';
       for await (const chunk of response as AsyncIterable<string>) {
-        heard();
+        if (chunk.includes('\n')) heard();
         rest = eachLine(rest + chunk, stream.onLine);
       }
     } catch (error) {
@@ -120,7 +122,8 @@ export class ApiClient {
     const { server } = this.#access;
     const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    const bearer = this.#access.bearer();
+    const bearer = this.#access.bearer(this.#isRefused);
+    this.#isRefused = false;
     const content = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       ...{ accept: 'application/json', 'user-agent': 'hawser-agent' },
@@ -130,6 +133,7 @@ export class ApiClient {
     const response = await sent(url, { method, headers, agent: this.#agent, signal }, content);
     response.socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (response.statusCode === 200 || response.statusCode === 201) return response;
+    this.#isRefused = response.statusCode === 401;
     throw await refusal(response, path);
   }
 
@@ -193,6 +197,15 @@ function statusIn(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What an operator can do about a failure, as the end of its sentence; nothing where it heals by itself or says so. */
+export function wayOut(error: unknown): string {
+  const status = error instanceof ApiRefusal ? error.status : undefined;
+  if (status === 401) return '; the token of the agent is good no longer: give it one of a service account that is there';
+  if (status === 403) return '; the agent needs the role of deploy/kubernetes/agent-rbac.yaml';
+  if (status === 404) return '; its CustomResourceDefinition has to be there, and the URL has to be that of an API server';
+  return '';
 }
 
 /** The refusal that a `Status` object (meta/v1) speaks of. */

@@ -10,6 +10,10 @@ import { readNode, readPod, readSecret } from './workload-facts.ts';
 export interface FollowedKind {
   /** Unique among them, for sentences. */
   readonly name: string;
+  /** What an object of it is: `Pod`. */
+  readonly kind: string;
+  /** Whether there are servers without this kind. */
+  readonly mayBeAbsent: boolean;
   /** Versions of its API, the one that is preferred first. */
   readonly paths: readonly string[];
   readonly query: Readonly<Record<string, string>>;
@@ -27,41 +31,43 @@ const PAGE = 500;
 const POD_PAGE = 200;
 
 const CLUSTER_WIDE: readonly FollowedKind[] = [
-  kind('services', ['/api/v1/services'], { read: readService, table: (objects) => objects.services }),
-  kind('endpointslices', ['/apis/discovery.k8s.io/v1/endpointslices'], { read: readEndpointSlice, table: (objects) => objects.slices }),
-  kind(
-    'serviceexports',
-    ['v1beta1', 'v1alpha1'].map((version) => `/apis/multicluster.x-k8s.io/${version}/serviceexports`),
-    {
-      read: readServiceExport,
-      table: (objects) => objects.exports,
-    },
-  ),
+  kind('Service', ['/api/v1/services'], { read: readService, table: (objects) => objects.services }),
+  kind('EndpointSlice', ['/apis/discovery.k8s.io/v1/endpointslices'], { read: readEndpointSlice, table: (objects) => objects.slices }),
   {
-    ...kind('pods', ['/api/v1/pods'], { read: readPod, table: (objects) => objects.pods }),
+    ...kind(
+      'ServiceExport',
+      ['v1beta1', 'v1alpha1'].map((version) => `/apis/multicluster.x-k8s.io/${version}/serviceexports`),
+      { read: readServiceExport, table: (objects) => objects.exports },
+    ),
+    mayBeAbsent: true,
+  },
+  {
+    ...kind('Pod', ['/api/v1/pods'], { read: readPod, table: (objects) => objects.pods }),
     // What has ended serves nobody, and in many clusters it is most of the Pods.
     query: { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' },
     pageSize: POD_PAGE,
   },
-  { ...kind('nodes', ['/api/v1/nodes'], { read: readNode, table: (objects) => objects.nodes }), pageSize: POD_PAGE, isNecessary: false },
+  { ...kind('Node', ['/api/v1/nodes'], { read: readNode, table: (objects) => objects.nodes }), pageSize: POD_PAGE, isNecessary: false },
 ];
 
 /** All collections of an agent that is given the TLS Secrets of some namespaces. Without Nodes and Secrets a cluster is served all the same. */
 export function followedKinds(secretNamespaces: readonly string[]): readonly FollowedKind[] {
   const secrets = secretNamespaces.map((namespace) => ({
-    ...kind(`secrets of ${namespace}`, [`/api/v1/namespaces/${namespace}/secrets`], {
+    ...kind('Secret', [`/api/v1/namespaces/${namespace}/secrets`], {
       read: readSecret,
       table: (objects) => objects.secrets,
     }),
+    name: `secrets of ${namespace}`,
     ...{ namespace, query: { fieldSelector: 'type=kubernetes.io/tls' }, isNecessary: false },
   }));
   return [...CLUSTER_WIDE, ...secrets];
 }
 
 function kind<Facts>(
-  name: string,
+  one: string,
   paths: readonly string[],
   { read, table }: { readonly read: ObjectReader<Facts>; table(objects: ClusterObjects): FactsSink<Facts> },
 ): FollowedKind {
-  return { name, paths, query: {}, pageSize: PAGE, isNecessary: true, read, table };
+  const name = `${one.toLowerCase()}s`;
+  return { name, kind: one, paths, query: {}, pageSize: PAGE, isNecessary: true, mayBeAbsent: false, read, table };
 }

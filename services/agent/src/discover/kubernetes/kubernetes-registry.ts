@@ -69,9 +69,9 @@ export class KubernetesRegistry implements RegistrySource {
 
   #follow(kind: FollowedKind, { api, times }: Pick<KubernetesRegistryParts, 'api' | 'times'>): Reflector<unknown> {
     const table = kind.table(this.#objects);
-    const { paths, query, pageSize, read } = kind;
+    const { paths, query, pageSize, read, mayBeAbsent } = kind;
     return new Reflector({
-      ...{ api, paths, query, pageSize, read },
+      ...{ api, paths, query, pageSize, read, mayBeAbsent, kind: kind.kind },
       ...(times === undefined ? {} : { times }),
       onList: (objects) => {
         table.replace(objects, kind.namespace);

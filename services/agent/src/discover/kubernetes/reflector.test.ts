@@ -41,7 +41,7 @@ beforeEach(async () => {
 
 function follow(times: ReflectorTimes): Reflector<number> {
   return new Reflector({
-    ...{ api, paths: [PATH, OLDER], query: {}, pageSize: 2, read: readThing, times },
+    ...{ api, paths: [PATH, OLDER], kind: 'Thing', mayBeAbsent: true, query: {}, pageSize: 2, read: readThing, times },
     onList: (objects) => {
       lists += 1;
       const listed = new Set(objects.map(({ key }) => key));
@@ -103,6 +103,7 @@ describe('following', () => {
   it('goes on from a bookmark when the server ends the watch', async () => {
     await reflector.list();
     await watching();
+    server.have(PATH, 777);
     server.inject(PATH, `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"777"}}}\n`);
     server.endWatches(PATH);
     await vi.waitFor(() => expect(server.asked.at(-1)).toContain('resourceVersion=777'), { timeout: 20_000 });
@@ -128,6 +129,8 @@ describe('following', () => {
       ...{
         api: client,
         paths: [PATH, OLDER],
+        kind: 'Thing',
+        mayBeAbsent: true,
         query: {},
         pageSize: 2,
         read: readThing,
@@ -189,6 +192,15 @@ describe('faults', () => {
     ['no JSON', (response) => response.writeHead(200).end('<html>proxy login</html>')],
     ['an object that is no list', (response) => json(response, 200, {})],
     ['an empty list of no version', (response) => json(response, 200, { kind: 'ThingList', metadata: {}, items: [] })],
+    ['a list of another kind', (response) => json(response, 200, { kind: 'PodList', metadata: { resourceVersion: '999' }, items: [] })],
+    [
+      'a list of nameless objects',
+      (response) => json(response, 200, { kind: 'ThingList', metadata: { resourceVersion: '999' }, items: [{ metadata: {} }, null] }),
+    ],
+    [
+      'a list from before what was heard',
+      (response) => json(response, 200, { kind: 'ThingList', metadata: { resourceVersion: '7' }, items: [] }),
+    ],
     [
       'a cut answer',
       (response) => response.writeHead(200, { 'content-length': '999' }).write('{"kind":"ThingList","items":[]') && response.destroy(),
@@ -250,5 +262,51 @@ describe('faults', () => {
     await reflector.list();
     await sees('e', 4);
     expect(problems[0]).toMatch(/no answer to .* within 0.3 s$/);
+  });
+
+  it('a watch on which bytes trickle and no event ends is left, too', async () => {
+    await reflector.stop();
+    reflector = follow({ ...times, silenceMs: 400 });
+    await reflector.list();
+    await watching();
+    const asked = server.asked.length;
+    const trickle = setInterval(() => server.asked.length === asked && server.inject(PATH, ' '), 50);
+    await vi.waitFor(() => expect(server.asked.length).toBeGreaterThan(asked), { timeout: 20_000 });
+    clearInterval(trickle);
+    server.put(PATH, 'late', { size: 42 });
+    await sees('late', 42);
+    expect(removals).toEqual([]);
+  });
+
+  it('a store that was restored from a backup is believed when it stays so', async () => {
+    await reflector.stop();
+    reflector = follow({ ...times, restoredMs: 300 });
+    await reflector.list();
+    await watching();
+    server.put(PATH, 'since', { size: 1 });
+    await sees('since', 1);
+    server.restore(101, ['since', 'e']);
+    server.endWatches(PATH);
+    await vi.waitFor(() => expect(problem).toMatch(/older than 106, .* restored from a backup, what it has counts in 1 s$/), {
+      timeout: 20_000,
+    });
+    expect([held.size, removals]).toEqual([6, []]);
+    await vi.waitFor(() => expect(removals).toEqual(['e', 'since']), { timeout: 20_000 });
+    server.put(PATH, 'late', { size: 42 });
+    await sees('late', 42);
+    await vi.waitFor(() => expect(problem).toBeUndefined(), { timeout: 20_000 });
+  });
+
+  it('a kind that every server has is not gone because it is not found, even at the first answer', async () => {
+    await reflector.stop();
+    reflector = new Reflector({
+      ...{ api, paths: ['/nowhere'], kind: 'Thing', query: {}, pageSize: 2, read: readThing, times },
+      ...{ onList: () => (lists += 1), onPut: () => undefined, onRemove: () => undefined },
+      onProblem: (now) => {
+        problem = now;
+      },
+    });
+    expect([await reflector.list(), reflector.listed, lists]).toEqual([false, false, 0]);
+    await vi.waitFor(() => expect(problem).toMatch(/does not have this kind; its CustomResourceDefinition has to be there/));
   });
 });

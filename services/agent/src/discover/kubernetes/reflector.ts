@@ -3,13 +3,14 @@
  * (410 Gone) or the watch cannot be trusted. Nothing is removed but by a whole list or a DELETED event.
  */
 
-import { messageOf } from '@hawser/runtime/app-error.ts';
+import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
-import { type ApiClient, ApiRefusal, refusalOf } from './api-client.ts';
+import { type ApiClient, ApiRefusal, refusalOf, wayOut } from './api-client.ts';
 import type { ObjectReader, ReadObject } from './object-facts.ts';
-import { listWhole } from './watched-list.ts';
+import { isOlder, newest } from './resource-version.ts';
+import { type ListRequest, listWhole, presentVersion } from './watched-list.ts';
 
 /** How long things may take; tests want them short. */
 export interface ReflectorTimes {
@@ -22,10 +23,12 @@ export interface ReflectorTimes {
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
   /** How often a kind is looked for that the server does not have. */
   readonly absentMs: number;
+  /** For so long an answer older than one before it has to be repeated, before it counts as the truth of a restored store. */
+  readonly restoredMs: number;
 }
 
 export const REFLECTOR_TIMES: ReflectorTimes = {
-  ...{ listMs: 30_000, openMs: 15_000, silenceMs: 150_000, watchMs: 300_000, absentMs: 30_000 },
+  ...{ listMs: 30_000, openMs: 15_000, silenceMs: 150_000, watchMs: 300_000, absentMs: 30_000, restoredMs: 30_000 },
   backoff: { baseMs: 500, maxMs: 30_000 },
 };
 
@@ -34,6 +37,10 @@ export interface ReflectorOptions<Facts> {
   readonly api: ApiClient;
   /** The same collection in different versions of its API: the first that the server has is followed. */
   readonly paths: readonly string[];
+  /** What an object of it is: `Pod`. */
+  readonly kind: string;
+  /** Whether there are servers without this kind. */
+  readonly mayBeAbsent?: boolean;
   readonly query: Readonly<Record<string, string>>;
   readonly pageSize: number;
   readonly read: ObjectReader<Facts>;
@@ -57,6 +64,8 @@ const Event = Compile(
 const FRUITLESS = 3;
 /** A watch that lasted so long was a good one, even if nothing happened. */
 const LASTED_MS = 5_000;
+/** Nobody is left alone for longer, whatever they ask. */
+const MAX_ASKED_MS = 120_000;
 
 /** Follows until it is stopped. */
 export class Reflector<Facts> {
@@ -70,6 +79,12 @@ export class Reflector<Facts> {
   #path: string | undefined;
   /** Of the last object heard of; undefined when everything has to be listed. */
   #version: string | undefined;
+  /** The newest version ever heard of. */
+  #newest: string | undefined;
+  /** Since when the server answers with older ones. */
+  #olderSince: number | undefined;
+  /** Whether the version was the server's own a moment ago. */
+  #isSure = false;
   #listed = false;
   #held = 0;
   #attempt = 0;
@@ -119,12 +134,14 @@ export class Reflector<Facts> {
       this.#version = undefined;
       const found = await this.#listAny();
       if (this.#stop.signal.aborted) return;
-      const objects = (found?.items ?? []).filter((object) => object !== undefined);
+      if (found !== undefined) this.#mustBeNew(found.version);
+      const objects = found?.items ?? [];
       this.#held = objects.length;
       this.#listed = true;
       this.#options.onList(objects);
       this.#options.onProblem(undefined);
       this.#version = found?.version;
+      this.#isSure = true;
       isWhole = true;
     } finally {
       for (const waiter of waiters) waiter(isWhole);
@@ -134,24 +151,56 @@ export class Reflector<Facts> {
 
   /** Undefined where the server has no such kind. One that it had is not gone because its definition is away for a moment. */
   async #listAny() {
-    const { api, paths, query, pageSize, read } = this.#options;
+    const { api, paths, read, mayBeAbsent = false } = this.#options;
     for (const path of paths) {
       this.#path = path;
       try {
-        return await listWhole(api, { path, query, pageSize, deadlineMs: this.#times.listMs, signal: this.#stop.signal }, read);
+        return await listWhole(api, this.#request(), read);
       } catch (error) {
         if (!(error instanceof ApiRefusal) || error.status !== 404) throw error;
       }
     }
-    if (this.#held > 0) throw new ApiRefusal(404, `${paths[0]}: the API server no longer has this kind`);
+    if (this.#held > 0 || !mayBeAbsent) throw new ApiRefusal(404, `${paths[0]}: the API server does not have this kind`);
     return undefined;
   }
 
+  #request(): ListRequest {
+    const { kind, query, pageSize } = this.#options;
+    return { path: this.#path ?? '', kind, query, pageSize, deadlineMs: this.#times.listMs, signal: this.#stop.signal };
+  }
+
+  /**
+   * A list is of the present (API concepts, "Semantics for get and list"). One from before what was heard already is a wrong answer, unless
+   * the store was restored from a backup: then it stays so.
+   */
+  #mustBeNew(version: string): void {
+    const now = performance.now();
+    if (isOlder(version, this.#newest)) {
+      this.#olderSince ??= now;
+      const left = this.#olderSince + this.#times.restoredMs - now;
+      if (left > 0) throw new OlderAnswer(this.#path ?? '', { version, newest: this.#newest ?? '', left });
+      this.#newest = undefined;
+    }
+    this.#olderSince = undefined;
+    this.#newest = newest(this.#newest, version);
+  }
+
+  /** A watch from a version that the server never had, as after a restore, is one on which nothing is ever heard. */
+  async #ascertain(version: string): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, this.#again.signal]);
+    const request = { ...this.#request(), signal };
+    if (!this.#isSure && isOlder(await presentVersion(this.#options.api, request), version)) this.#version = undefined;
+    this.#isSure = false;
+  }
+
   async #watch(version: string): Promise<void> {
+    await this.#ascertain(version);
+    if (this.#version === undefined) return;
     const { api, query, onProblem } = this.#options;
     const seconds = Math.ceil((this.#times.watchMs / 1_000) * (1 + Math.random() / 2));
     const began = performance.now();
     let heard = false;
+    let lasting: NodeJS.Timeout | undefined;
     try {
       await api.lines({
         path: this.#path ?? '',
@@ -159,13 +208,18 @@ export class Reflector<Facts> {
         signal: AbortSignal.any([this.#stop.signal, this.#again.signal]),
         openMs: this.#times.openMs,
         silenceMs: this.#times.silenceMs,
-        onOpen: () => onProblem(undefined),
+        // Whoever answers garbage opens it well, too.
+        onOpen: () => {
+          lasting = setTimeout(() => onProblem(undefined), LASTED_MS).unref();
+        },
         onLine: (line) => {
           this.#event(line);
+          if (!heard) onProblem(undefined);
           heard = true;
         },
       });
     } finally {
+      clearTimeout(lasting);
       if (heard || performance.now() - began > LASTED_MS) this.#attempt = 0;
     }
     if (!heard && performance.now() - began < LASTED_MS && !this.#again.signal.aborted) throw new Error('the watch ended at once');
@@ -180,6 +234,7 @@ export class Reflector<Facts> {
     if (version === undefined || version === '') throw new Error(`${this.#path}: an event without a resourceVersion`);
     if (type !== 'BOOKMARK') this.#change(type, object);
     this.#version = version;
+    this.#newest = newest(this.#newest, version);
   }
 
   #change(type: string, raw: unknown): void {
@@ -200,14 +255,27 @@ export class Reflector<Facts> {
     const gone = error instanceof ApiRefusal && (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone');
     if (gone || this.#attempt >= FRUITLESS) this.#version = undefined;
     // One connection that broke is daily life.
-    if (!gone && (this.#attempt > 0 || !this.#listed)) this.#options.onProblem(messageOf(error));
-    const asked = error instanceof ApiRefusal ? error.retryAfterMs : 0;
+    const isWorthAWord = this.#attempt > 0 || !this.#listed || error instanceof OlderAnswer;
+    if (!gone && isWorthAWord) this.#options.onProblem(`${messageOf(error)}${wayOut(error)}`);
+    const asked = error instanceof ApiRefusal ? Math.min(error.retryAfterMs, MAX_ASKED_MS) * (1 + Math.random() / 4) : 0;
     await this.#pause(Math.max(asked, backoffMs(this.#attempt, this.#times.backoff)));
     this.#attempt += 1;
   }
 
   async #pause(ms: number): Promise<void> {
     await sleep(ms, AbortSignal.any([this.#stop.signal, this.#again.signal]));
+  }
+}
+
+/** An answer from before what was heard already. */
+class OlderAnswer extends AppError {
+  constructor(path: string, { version, newest, left }: { version: string; newest: string; left: number }) {
+    const seconds = Math.ceil(left / 1_000);
+    super(
+      'kubernetes-refused',
+      `${path}: the list is of version ${version}, older than ${newest}, which was heard of before; if the API server was restored from a backup, what it has counts in ${seconds} s`,
+      { status: 503 },
+    );
   }
 }
 
