@@ -15,6 +15,6 @@ export interface ProxyBootstrapFlags extends ProxyIdentityFlags {
 /** Runs the command. */
 export function bootstrapCommand(flags: ProxyBootstrapFlags): ExitCode {
   const agent = locateAgent({ cluster: flags.cluster, stateDir: stateDirOf(flags), ...agentHints(flags) });
-  printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, agentCa: agent.ca, token: readToken(flags.tokenFile) }));
+  printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, agentCa: agent.ca, token: { text: readToken(flags.tokenFile) } }));
   return EXIT.done;
 }

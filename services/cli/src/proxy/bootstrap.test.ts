@@ -6,6 +6,7 @@ import { envoyBinary } from '@hawser/runtime/binaries.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activeRequests } from './active-requests.ts';
 import { type BootstrapOptions, envoyBootstrap, nodeId, splitAddress } from './bootstrap.ts';
+import { writeTokenSecret } from './token-secret.ts';
 
 const SIDECAR: BootstrapOptions = {
   role: 'sidecar',
@@ -15,7 +16,7 @@ const SIDECAR: BootstrapOptions = {
   serviceAccount: 'reviews',
   address: '127.80.0.11',
   agent: '127.80.0.1:15010',
-  token: 'a.b.c',
+  token: { secretFile: '/run/hawser/token.json' },
   region: 'us-east',
   zone: 'us-east-a',
 };
@@ -27,7 +28,7 @@ const GATEWAY: BootstrapOptions = {
   serviceAccount: 'gateway',
   address: '::1',
   agent: '[::1]:15010',
-  token: 'a.b.c',
+  token: { text: 'a.b.c' },
 };
 
 describe('envoyBootstrap', () => {
@@ -41,11 +42,13 @@ describe('envoyBootstrap', () => {
     ['sidecar', SIDECAR],
     ['gateway', GATEWAY],
     ['sidecar-of-two-agents', { ...SIDECAR, agent: '127.80.0.1:15010,127.80.0.2:15010' }],
+    ['sidecar-of-a-service', { ...SIDECAR, agent: 'hawser-agent.hawser-system.svc:15010' }],
   ])('is the golden one for a %s, and Envoy accepts it', async (name, options) => {
     const text = `${JSON.stringify(envoyBootstrap(options), null, 2)}\n`;
     await expect(text).toMatchFileSnapshot(`testdata/bootstrap-${name}.json`);
-    const file = join(folder, `${name}.json`);
-    writeFileSync(file, text);
+    const [file, secret] = [join(folder, `${name}.json`), join(folder, 'token.json')];
+    writeTokenSecret(secret, 'a.b.c');
+    writeFileSync(file, text.replace('/run/hawser/token.json', secret));
     expect(execFileSync(envoyBinary(), ['--mode', 'validate', '-l', 'error', '-c', file], { encoding: 'utf8' })).toContain('OK');
   });
 

@@ -1,9 +1,11 @@
 /** PURE: the Envoy bootstrap of one proxy, in Envoy's JSON (envoy.config.bootstrap.v3.Bootstrap). Everything that changes comes from the agent. */
+import { isIP } from 'node:net';
 import { PORTS } from '@hawser/model/ports.ts';
 import { TRAFFIC_ADMIN_PATH, TRAFFIC_BOUNDS_US, TRAFFIC_PATH, TRAFFIC_SCOPE } from '@hawser/model/traffic-stats.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { metricNames } from './metric-names.ts';
 import { httpListener } from './static-listener.ts';
+import { tokenInjector } from './token-secret.ts';
 
 /** What one proxy's bootstrap is made of. */
 export interface BootstrapOptions {
@@ -16,19 +18,22 @@ export interface BootstrapOptions {
   readonly address: string;
   /** IP address of Envoy's admin interface, which is plain and all-powerful; that of the workload unless given. */
   readonly adminAddress?: string;
-  /** The agent's xDS address, `IP:PORT`; of several, separated by commas, any serves it, and the others when that one is gone. */
+  /** The agent's xDS address, `IP:PORT` or `NAME:PORT`; of several, separated by commas, any serves it, and the others when that one is gone. */
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
   readonly agentCa?: string | undefined;
   /** What Istio's selectors choose the proxy by. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** The proxy's token, sent to the agent with every stream. */
-  readonly token: string;
+  /** What proves who the proxy is, sent to the agent with every stream. */
+  readonly token: ProxyToken;
   /** Which of its workload's traffic the kernel leads to it; none unless given. */
   readonly capture?: 'ipv4' | 'dual';
   readonly region?: string;
   readonly zone?: string;
 }
+
+/** A proxy's token: as it is for good, or the file (`tokenSecret`) that Envoy takes it from, and takes it again when that is replaced. */
+export type ProxyToken = { readonly text: string } | { readonly secretFile: string };
 
 /** A JSON object as Envoy reads it. */
 export type Json = { readonly [key: string]: unknown };
@@ -38,7 +43,7 @@ const XDS_UPSTREAM = 'xds';
 /** Name of the cluster that leads to Envoy's own admin interface. */
 const ADMIN_UPSTREAM = 'admin';
 
-/** The whole bootstrap. It holds the token: keep the file it is written to 0600. */
+/** The whole bootstrap. It may hold the token: keep the file it is written to 0600. */
 export function envoyBootstrap(options: BootstrapOptions): Json {
   const names = metricNames();
   return {
@@ -113,7 +118,7 @@ function nodeOf(options: BootstrapOptions): Json {
 }
 
 /** Delta ADS for listeners and clusters; what they refer to follows on the same stream. */
-function dynamicResources(token: string): Json {
+function dynamicResources(token: ProxyToken): Json {
   // The default timeout of 15 s stays: with none, one missing resource blocks all xDS (envoy #47066).
   const fromAds = { ads: {}, resource_api_version: 'V3' };
   return {
@@ -130,19 +135,20 @@ function dynamicResources(token: string): Json {
             // Envoy jitters between the bounds. The default maximum of 30 s would leave proxies behind long after an agent's restart.
             retry_policy: { retry_back_off: { base_interval: '0.25s', max_interval: '5s' } },
           },
-          initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }],
+          ...('text' in token ? { initial_metadata: [{ key: 'authorization', value: `Bearer ${token.text}` }] } : {}),
         },
       ],
     },
   };
 }
 
-function xdsUpstream({ agent, agentCa, cluster }: BootstrapOptions): Json {
+function xdsUpstream({ agent, agentCa, cluster, token }: BootstrapOptions): Json {
   const agents = agent.split(',').map((one) => splitAddress(one));
   const addresses = agents.map(({ address, port }) => socketAddress(address, port));
   return {
     name: XDS_UPSTREAM,
-    type: 'STATIC',
+    // A Service of Kubernetes has a name that outlives its address.
+    ...(agents.every(({ address }) => isIP(address) !== 0) ? { type: 'STATIC' } : BY_NAME),
     connect_timeout: '1s',
     load_assignment: assignment(XDS_UPSTREAM, addresses),
     // Of several agents, one that cannot be reached is left out for a while: the next attempt goes to another.
@@ -153,12 +159,21 @@ function xdsUpstream({ agent, agentCa, cluster }: BootstrapOptions): Json {
         '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
         // An agent that hangs (SIGSTOP, lost network) answers no PING: the stream is opened again, to its successor.
         explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: '10s', timeout: '5s' } } },
+        ...('secretFile' in token ? { http_filters: [tokenInjector(token.secretFile), UPSTREAM_CODEC] } : {}),
       },
     },
     upstream_connection_options: { tcp_keepalive: { keepalive_time: 10, keepalive_interval: 5, keepalive_probes: 3 } },
     circuit_breakers: { thresholds: [{ max_connections: 100, max_requests: 1000 }] },
   };
 }
+
+/** Asked again each 5 s: by then a Service that was made anew has its address. */
+const BY_NAME: Json = { type: 'STRICT_DNS', dns_refresh_rate: '5s' };
+
+const UPSTREAM_CODEC: Json = {
+  name: 'envoy.filters.http.upstream_codec',
+  typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec' },
+};
 
 const AWAY: Json = {
   split_external_local_origin_errors: true,

@@ -135,7 +135,7 @@ function standalone(address: string): object {
     serviceAccount: 'a',
     address,
     agent: `${address}:15010`,
-    token: 't',
+    token: { text: 't' },
   }) as { dynamic_resources: unknown; static_resources: { clusters: object[]; listeners: object[] } };
   const endpoint = { address: { socket_address: { address, port_value: 9080 } } };
   const cluster = { name: 'app', type: 'STATIC', load_assignment: { cluster_name: 'app', endpoints: [{ lb_endpoints: [{ endpoint }] }] } };

@@ -55,8 +55,9 @@ describe('hawser proxy run', () => {
   it('stays up without an agent, is not ready, keeps its token private, and ends cleanly on SIGTERM', async () => {
     const proxy = await start(`${address}:15014`);
     expect((await fetch(`http://${address}:15000/ready`)).status).toBe(503);
-    const file = join(stateDir, 'proxies/us-east/reviews-v1.bookinfo.json');
-    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const [file, secret] = ['json', 'token.json'].map((end) => join(stateDir, `proxies/us-east/reviews-v1.bookinfo.${end}`));
+    expect([file, secret].map((one) => statSync(one ?? '').mode & 0o777)).toEqual([0o600, 0o600]);
+    expect(await (await fetch(`http://${address}:15000/config_dump`)).text()).not.toContain('a.b.c');
     expect(readFileSync(`/proc/${proxy.envoyPid}/cmdline`, 'utf8')).not.toContain('a.b.c');
     proxy.wrapper.kill('SIGTERM');
     expect(await proxy.exited).toBe(0);

@@ -1,7 +1,7 @@
 /** `hawser proxy run`: one Envoy, from its bootstrap to its drained end. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
@@ -13,6 +13,7 @@ import { adminAddressOf, type BootstrapOptions, envoyBootstrap } from './bootstr
 import { type BoundProcess, startBound } from './bound-process.ts';
 import { drain, tellAgentOfDrain } from './drain.ts';
 import { type EnvoyAdmin, envoyAdmin } from './envoy-admin.ts';
+import { followToken, writeTokenSecret } from './token-secret.ts';
 
 /** What `proxy run` was asked for. */
 export interface ProxyRunOptions {
@@ -36,9 +37,9 @@ const STOP_MS = 5000;
 /** Runs Envoy until it ends or a signal asks for it; resolves with Envoy's exit code. It is never restarted here: that is the supervisor's part. */
 export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const { proxy } = options;
-  const token = readToken(options.tokenFile);
+  const token = { current: readToken(options.tokenFile) };
   const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
-  const config = writeBootstrap(options, token);
+  const { config, secret } = writeBootstrap(options, token.current);
   const names = proxy.capture === undefined ? undefined : await answerNames(proxy.capture, say);
   const envoy = startBound(envoyBinary(), envoyArguments(options, config));
   const admin = envoyAdmin({ address: adminAddressOf(proxy), port: PORTS.envoyAdmin });
@@ -53,17 +54,22 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   void sayWhenReady(admin, say, over.signal);
   stopOnSignal(envoy, over, async () => {
     const { cluster, name, namespace, address } = proxy;
-    const tellAgent = (): Promise<number> => tellAgentOfDrain(options.agent.admin, token, { cluster, name, namespace, address });
+    const tellAgent = (): Promise<number> => tellAgentOfDrain(options.agent.admin, token.current, { cluster, name, namespace, address });
     await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, say, signal: over.signal });
   });
-  await watchWorkload(options, { token, say, signal: over.signal });
+  const onRenewed = (next: string): void => {
+    writeTokenSecret(secret, next);
+    token.current = next;
+  };
+  void followToken({ read: () => readToken(options.tokenFile), onRenewed, say, signal: over.signal }, token.current);
+  await watchWorkload(options, { token: () => token.current, say, signal: over.signal });
   return exited;
 }
 
 /** Of a member of a WorkloadGroup; others do not carry the code. */
 async function watchWorkload(
   { proxy, agent, execProbe }: ProxyRunOptions,
-  running: { readonly token: string; readonly say: (text: string) => void; readonly signal: AbortSignal },
+  running: { readonly token: () => string; readonly say: (text: string) => void; readonly signal: AbortSignal },
 ): Promise<void> {
   const group = proxy.labels?.[WORKLOAD_GROUP_LABEL];
   if (group === undefined) return;
@@ -120,12 +126,15 @@ function envoyArguments(options: ProxyRunOptions, config: string): string[] {
   ];
 }
 
-/** Writes the bootstrap below the state folder, readable by its owner alone: it holds the token. */
-function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): string {
+/** Writes the bootstrap and the token's secret below the state folder, readable by their owner alone. */
+function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): { readonly config: string; readonly secret: string } {
   const folder = privateFolder(join(stateDir, 'proxies', proxy.cluster));
-  const path = join(folder, `${proxy.name}.${proxy.namespace}.json`);
-  writeFileSync(path, JSON.stringify(envoyBootstrap({ ...proxy, agent: agent.xds, agentCa: agent.ca, token })), { mode: 0o600 });
-  return path;
+  const path = resolve(folder, `${proxy.name}.${proxy.namespace}`);
+  const [config, secret] = [`${path}.json`, `${path}.token.json`];
+  writeTokenSecret(secret, token);
+  const bootstrap = envoyBootstrap({ ...proxy, agent: agent.xds, agentCa: agent.ca, token: { secretFile: secret } });
+  writeFileSync(config, JSON.stringify(bootstrap), { mode: 0o600 });
+  return { config, secret };
 }
 
 /** The token of `hawser proxy token`; throws with the way to get one. */

@@ -45,7 +45,8 @@ class Meeting {
   async start(agent: Partial<TestAdsAgentOptions> = {}, stream: Partial<AgentStreamOptions> = {}): Promise<void> {
     this.agent = await startAdsAgent({ store: new SnapshotStore(), readiness: this.readiness, ...agent });
     this.stream = openAgentStream({
-      ...{ agent: `127.0.0.1:${this.agent.server().port}`, cluster: 'us-east', token: await this.agent.token() },
+      ...{ agent: `127.0.0.1:${this.agent.server().port}`, cluster: 'us-east' },
+      token: await sayingAlways(this.agent.token()),
       ...(agent.tls === true ? { ca: this.agent.authority.trustBundle.join('') } : {}),
       ...{ report: () => this.report, signal: this.#over.signal },
       onInstruction: (instruction) => this.given.push(instruction),
@@ -98,13 +99,13 @@ it('comes back to an agent that was restarted, and says how it is', async () => 
 });
 
 it.each<[string, Partial<AgentStreamOptions>, string]>([
-  ['without a token that the agent knows', { token: 'nonsense' }, 'grpc-status 16'],
+  ['without a token that the agent knows', { token: () => 'nonsense' }, 'grpc-status 16'],
   ['of another name than its token', { report: () => ({ name: 'vm-2', address: '10.0.0.7', group: 'machines' }) }, 'grpc-status 7'],
   ['with what is no report', { report: () => ({ name: 'vm-1', address: 'nowhere', group: 'machines' }) }, 'grpc-status 3'],
 ])('is refused %s', async (_what, stream, problem) => {
   meeting = new Meeting();
   await meeting.start();
-  const token = await meeting.agent.token({ name: 'vm-1' });
+  const token = await sayingAlways(meeting.agent.token({ name: 'vm-1' }));
   const second = new AbortController();
   const problems: string[] = [];
   openAgentStream({
@@ -126,7 +127,7 @@ it('says nothing to who does not prove to be the agent of its cluster: another a
   await once(impostor.listen(0, '127.0.0.1'), 'listening');
   const { port } = impostor.address() as AddressInfo;
   const [over, problems] = [new AbortController(), [] as string[]];
-  const opened = { cluster: 'us-east', token: await meeting.agent.token(), report: () => meeting.report, signal: over.signal };
+  const opened = { cluster: 'us-east', token: await sayingAlways(meeting.agent.token()), report: () => meeting.report, signal: over.signal };
   const hears = { onInstruction: () => undefined, onProblem: (text: string) => problems.push(text) };
   openAgentStream({ ...opened, ...hears, agent: `127.0.0.1:${port}`, ca: authority.trustBundle.join('') });
   await expect.poll(() => problems, PATIENCE).toEqual([expect.stringContaining('it is not the agent of us-east: URI:spiffe://')]);
@@ -137,3 +138,8 @@ it('says nothing to who does not prove to be the agent of its cluster: another a
   expect(heard).toEqual([]);
   impostor.close();
 });
+
+async function sayingAlways(token: Promise<string>): Promise<() => string> {
+  const text = await token;
+  return () => text;
+}

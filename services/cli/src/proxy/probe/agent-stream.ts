@@ -18,7 +18,8 @@ export interface AgentStreamOptions {
   /** PEM of the cluster's trust bundle; plain text without it. */
   readonly ca?: string | undefined;
   readonly cluster: string;
-  readonly token: string;
+  /** The token of this moment. */
+  readonly token: () => string;
   /** What to say first on every stream, and again whenever `say` is called. */
   readonly report: () => WorkloadReport;
   readonly onInstruction: (instruction: WorkloadInstruction) => void;
@@ -77,7 +78,7 @@ function oneStream(options: AgentStreamOptions, opened: (stream: ClientHttp2Stre
   const stream = session.request({
     ':method': 'POST',
     ':path': WORKLOAD_HEALTH_PATH,
-    ...{ 'content-type': 'application/grpc', te: 'trailers', authorization: `Bearer ${token}` },
+    ...{ 'content-type': 'application/grpc', te: 'trailers', authorization: `Bearer ${token()}` },
   });
   const frames = new FrameReader(MOST_BYTES);
   const status = (headers: Readonly<Record<string, unknown>>): void => {

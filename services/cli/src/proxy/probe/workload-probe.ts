@@ -12,7 +12,8 @@ import { planOf, type Readiness, UNDECIDED, withResult } from './readiness.ts';
 export interface WorkloadProbeOptions {
   readonly machine: Omit<WorkloadReport, 'ready'>;
   readonly cluster: string;
-  readonly token: string;
+  /** The token of this moment. */
+  readonly token: () => string;
   readonly agent: Pick<AgentLocation, 'xds' | 'ca'>;
   /** Whether commands of the group may be run here. */
   readonly allowExec: boolean;
