@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { ProxyBootstrapFlags } from '../proxy/bootstrap-command.ts';
 import type { ProxyCaptureFlags } from '../proxy/capture/capture-command.ts';
+import type { GivenFlags } from '../proxy/pod-flags.ts';
 import type { ProxyRunFlags } from '../proxy/proxy-flags.ts';
 import type { ProxyTokenFlags } from '../proxy/token-command.ts';
 import type { Run } from './program.ts';
@@ -15,12 +16,14 @@ export function addProxyCommands(program: Command, run: Run): void {
     .option('--exec-probe', 'the probe of its --workload-group may be a command: run it here, as the user of this process')
     .addHelpText('after', RUN_HELP)
     .action((_flags: unknown, command: Command) =>
-      run(async () => (await import('../proxy/run-command.ts')).runCommand(command.optsWithGlobals<ProxyRunFlags>())),
+      run(async () => (await import('../proxy/run-command.ts')).runCommand(command.optsWithGlobals<GivenFlags<ProxyRunFlags>>())),
     );
   withIdentity(
     proxy.command('bootstrap').description("print Envoy's bootstrap, for an Envoy that something else runs (it holds the token)"),
   ).action((_flags: unknown, command: Command) =>
-    run(async () => (await import('../proxy/bootstrap-command.ts')).bootstrapCommand(command.optsWithGlobals<ProxyBootstrapFlags>())),
+    run(async () =>
+      (await import('../proxy/bootstrap-command.ts')).bootstrapCommand(command.optsWithGlobals<GivenFlags<ProxyBootstrapFlags>>()),
+    ),
   );
   addToken(proxy, run);
   addCapture(proxy, run);
@@ -64,6 +67,9 @@ const RUN_HELP = `
 On SIGTERM: the agent is told, so that other clusters stop choosing this proxy; clients are asked to leave; Envoy ends when nothing is in
 progress, or after --drain. A second signal ends it at once.
 
+In a Pod the environment says who it is: HAWSER_CLUSTER, HAWSER_POD_NAME, HAWSER_POD_NAMESPACE, HAWSER_POD_IP, HAWSER_SERVICE_ACCOUNT,
+HAWSER_POD_LABELS_FILE, HAWSER_PROXY_TOKEN_FILE, HAWSER_AGENT and HAWSER_AGENT_CA_PEM. Its name is then POD.NAMESPACE.
+
 Examples:
   hawser proxy token --cluster us-east --namespace bookinfo --service-account reviews --out token
   hawser proxy run --cluster us-east --name reviews-v1 --namespace bookinfo --service-account reviews --address 127.77.1.11 --token-file token
@@ -77,12 +83,12 @@ function repeated(value: string, before: readonly string[] = []): readonly strin
 
 function withIdentity(command: Command): Command {
   return command
-    .requiredOption('--cluster <name>', 'cluster of the proxy')
-    .requiredOption('--name <name>', 'name of the proxy, one of its kind in its cluster')
+    .option('--cluster <name>', 'cluster of the proxy')
+    .option('--name <name>', 'name of the proxy, one of its kind in its cluster')
     .option('--namespace <name>', "the workload's namespace")
     .option('--service-account <name>', "the workload's service account")
-    .requiredOption('--address <ip>', 'address of the workload, on which Envoy listens')
-    .requiredOption('--token-file <file>', 'token of "hawser proxy token"')
+    .option('--address <ip>', 'address of the workload, on which Envoy listens')
+    .option('--token-file <file>', 'token of "hawser proxy token"; read anew while it runs')
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
     .option('--edge', 'this is an ingress or egress proxy: it serves the Istio Gateways that select its labels')
     .option('--label <key=value>', 'a label that selectors choose the proxy by; may be repeated', repeated)

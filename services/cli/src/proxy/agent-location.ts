@@ -52,6 +52,8 @@ export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = terminal
  * alone. The token goes to nobody who does not prove to be the agent.
  */
 function trustBundle(hints: AgentHints, agent: { xds: string; served: boolean | undefined }, env: NodeJS.ProcessEnv): string | undefined {
+  const inline = nonEmpty(env['HAWSER_AGENT_CA_PEM']);
+  if (hints.agentCa === undefined && inline !== undefined) return checkedBundle('HAWSER_AGENT_CA_PEM', inline);
   const given = hints.agentCa ?? nonEmpty(env['HAWSER_AGENT_CA']);
   if (given !== undefined) return checkedBundle(given, readText(given));
   const host = splitAddress(agent.xds).address;

@@ -2,8 +2,10 @@
 import { stateDirOf } from '../commands/connect-hub.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { printJson } from '../output/print.ts';
+import { terminal } from '../output/terminal.ts';
 import { locateAgent } from './agent-location.ts';
 import { envoyBootstrap } from './bootstrap.ts';
+import { completeFlags, type GivenFlags } from './pod-flags.ts';
 import { agentHints, type ProxyIdentityFlags, proxyOf } from './proxy-flags.ts';
 import { readToken } from './run.ts';
 
@@ -13,7 +15,8 @@ export interface ProxyBootstrapFlags extends ProxyIdentityFlags {
 }
 
 /** Runs the command. */
-export function bootstrapCommand(flags: ProxyBootstrapFlags): ExitCode {
+export function bootstrapCommand(given: GivenFlags<ProxyBootstrapFlags>): ExitCode {
+  const flags = completeFlags<ProxyBootstrapFlags>(given, terminal().env);
   const agent = locateAgent({ cluster: flags.cluster, stateDir: stateDirOf(flags), ...agentHints(flags) });
   printJson(envoyBootstrap({ ...proxyOf(flags), agent: agent.xds, agentCa: agent.ca, token: { text: readToken(flags.tokenFile) } }));
   return EXIT.done;

@@ -127,7 +127,12 @@ it('says nothing to who does not prove to be the agent of its cluster: another a
   await once(impostor.listen(0, '127.0.0.1'), 'listening');
   const { port } = impostor.address() as AddressInfo;
   const [over, problems] = [new AbortController(), [] as string[]];
-  const opened = { cluster: 'us-east', token: await sayingAlways(meeting.agent.token()), report: () => meeting.report, signal: over.signal };
+  const opened = {
+    cluster: 'us-east',
+    token: await sayingAlways(meeting.agent.token()),
+    report: () => meeting.report,
+    signal: over.signal,
+  };
   const hears = { onInstruction: () => undefined, onProblem: (text: string) => problems.push(text) };
   openAgentStream({ ...opened, ...hears, agent: `127.0.0.1:${port}`, ca: authority.trustBundle.join('') });
   await expect.poll(() => problems, PATIENCE).toEqual([expect.stringContaining('it is not the agent of us-east: URI:spiffe://')]);
