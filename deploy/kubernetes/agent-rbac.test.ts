@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followedKinds } from '@hawser/agent/discover/kubernetes/followed-kinds.ts';
+import { policyPaths } from '@hawser/agent/discover/kubernetes/member-policies.ts';
+import { ADOPTABLE } from '@hawser/model/adoption.ts';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
@@ -40,4 +42,8 @@ it('allows Secrets by a role that is bound in single namespaces alone', () => {
   const secrets = followedKinds(['edge']).flatMap((kind) => (kind.namespace === undefined ? [] : kind.paths));
   expect(allowed('hawser-agent-certificates')).toEqual(asked(secrets));
   expect(secrets).toEqual(['/api/v1/namespaces/edge/secrets']);
+});
+
+it('allows policy of the cluster by a role that is bound where it is asked for', () => {
+  expect(allowed('hawser-agent-policies')).toEqual(asked(ADOPTABLE.flatMap(policyPaths)));
 });

@@ -29,6 +29,7 @@ import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
 import { ownFacts } from './report/own-facts.ts';
 import { PolicyIssues } from './report/policy-issues.ts';
+import { tellPolicies } from './report/policy-teller.ts';
 import { RolloutTracker } from './report/rollout-tracker.ts';
 import { serveRpc } from './report/rpc.ts';
 import { StatusReporter } from './report/status-reporter.ts';
@@ -351,10 +352,8 @@ class Agent implements RunningAgent {
     this.#feed = feed;
     const replicas = meetReplicas({ bus, member, base: this.#base, feed, local: this.#local, drains: this.#drains });
     this.#replicas = replicas;
-    this.#stops.push(async () => {
-      await feed.stop();
-      replicas.stop();
-    });
+    const stopTelling = tellPolicies({ bus, member, base: this.#base, feed, federation: this.#federation, warnings: this.#warnings });
+    this.#stops.push(() => Promise.all([stopTelling(), feed.stop()]).then(() => replicas.stop()));
     feed.start();
     if (this.#local.known) feed.publish(this.#local.shards);
     this.loop.run();

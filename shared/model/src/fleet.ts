@@ -1,5 +1,6 @@
 /** The federation as its members see it: who belongs to it, by the hub's word, and what each cluster says of itself. */
 import Type, { type Static } from 'typebox';
+import { MemberPolicies } from './policy-mode.ts';
 
 /** The hub's name as publisher and addressee of documents; no cluster may be called so. */
 export const HUB = 'hub';
@@ -25,6 +26,8 @@ export const RosterMember = Type.Object({
   exportNamespaces: Type.Optional(Type.Array(Type.String())),
   /** Whether other clusters leave its endpoints alone. */
   draining: Type.Optional(Type.Boolean()),
+  /** What becomes of policy in its own API server; absent: it is not read. */
+  policies: Type.Optional(MemberPolicies),
 });
 export type RosterMember = Static<typeof RosterMember>;
 

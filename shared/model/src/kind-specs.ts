@@ -1,6 +1,7 @@
 /** Specs of the kinds the hub serves: each TypeBox schema is the type, the validation and the OpenAPI of its kind. */
 import Type, { type Static } from 'typebox';
 import { DURATION_PATTERN, LABEL_PATTERN } from './patterns.ts';
+import { MemberPolicies } from './policy-mode.ts';
 
 /** RFC 1123 label, as Kubernetes names namespaces and clusters. */
 export const DnsLabel = Type.String({ pattern: LABEL_PATTERN });
@@ -48,6 +49,7 @@ export const ClusterSpec = Type.Object(
         description: 'Whether the other clusters leave its endpoints alone, as before it is removed. Joining again ends it.',
       }),
     ),
+    policies: Type.Optional(MemberPolicies),
   },
   { ...strict, description: 'A member of the federation. Its name is its cluster id and does not change.' },
 );

@@ -32,6 +32,11 @@ export function rolloutSubject(cluster: string, replica?: string): string {
   return `hawser.status.${cluster}.rollout${suffix(replica)}`;
 }
 
+/** Core NATS: policy that a cluster has in its own API server, by the one of its agents that publishes. */
+export function foundPoliciesSubject(cluster: string, replica: string): string {
+  return `hawser.status.${cluster}.policies.${replica}`;
+}
+
 /** Core NATS: what the proxies of one of a cluster's agents counted of their traffic, each second. */
 export function trafficSubject(cluster: string, replica: string): string {
   return `hawser.traffic.${cluster}.${replica}`;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
 import type { AgentConfig } from '../config.ts';
+import type { OpenPolicies } from '../discover/policy-source.ts';
 import { registryDirectory } from '../discover/registry-directory.ts';
 import type { RegistryPlace } from '../discover/registry-place.ts';
 import type { OpenRegistry } from '../discover/registry-source.ts';
@@ -23,6 +24,8 @@ export interface Foundations {
   readonly authority: ClusterAuthority;
   readonly verify: ProxyTokenVerifier;
   readonly openRegistry: OpenRegistry;
+  /** Undefined where the cluster is a directory of files. */
+  readonly openPolicies: OpenPolicies | undefined;
   /** The last good state, if one was saved in this epoch. */
   readonly saved: SavedState | undefined;
 }
@@ -50,8 +53,8 @@ export async function openFoundations(
 async function openSource(
   place: RegistryPlace,
   parts: { readonly cluster: string; readonly own: ProxyTokenVerifier },
-): Promise<Pick<Foundations, 'verify' | 'openRegistry'>> {
-  if (place.kind === 'directory') return { verify: parts.own, openRegistry: registryDirectory(place.path) };
+): Promise<Pick<Foundations, 'verify' | 'openRegistry' | 'openPolicies'>> {
+  if (place.kind === 'directory') return { verify: parts.own, openRegistry: registryDirectory(place.path), openPolicies: undefined };
   const { openKubernetes } = await import('../discover/kubernetes/open-kubernetes.ts');
   return openKubernetes(place, parts);
 }

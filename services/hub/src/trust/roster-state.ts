@@ -50,7 +50,7 @@ export function trustDomainsIn(resources: readonly Resource[]): readonly NamedTr
 
 /** A member as agents see it. Without a network of its own name, a cluster is a network by itself. */
 function memberOf({ metadata, spec }: Resource, member: Enrolled, domains: readonly NamedTrustDomain[]): RosterMember {
-  const { region, zone, provider, network, exports, draining } = spec as ClusterSpec;
+  const { region, zone, provider, network, exports, draining, policies } = spec as ClusterSpec;
   const trustDomain = member.trustDomain ?? trustDomainOf(metadata.name);
   const federatesWith = federationOf(trustDomain, domains);
   const { aliases = [] } = domains.find(({ name }) => name === trustDomain)?.spec ?? {};
@@ -61,6 +61,7 @@ function memberOf({ metadata, spec }: Resource, member: Enrolled, domains: reado
     ...(aliases.length === 0 ? {} : { aliases: [...aliases].sort() }),
     ...(exports === undefined ? {} : { exportNamespaces: [...exports.namespaces].sort() }),
     ...(draining === true ? { draining } : {}),
+    ...(policies === undefined ? {} : { policies }),
   };
 }
 

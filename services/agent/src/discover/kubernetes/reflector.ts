@@ -45,8 +45,8 @@ export interface ReflectorOptions<Facts> {
   readonly pageSize: number;
   readonly read: ObjectReader<Facts>;
   readonly times?: ReflectorTimes;
-  /** Everything there is. Also called, with nothing, where the server does not have the kind and never had. */
-  onList(objects: readonly ReadObject<Facts>[]): void;
+  /** Everything there is. Also called, with nothing and not `isThere`, where the server does not have the kind and never had. */
+  onList(objects: readonly ReadObject<Facts>[], isThere: boolean): void;
   onPut(object: ReadObject<Facts>): void;
   onRemove(key: string): void;
   /** Why it cannot be read now; undefined when it can. */
@@ -138,7 +138,7 @@ export class Reflector<Facts> {
       const objects = found?.items ?? [];
       this.#held = objects.length;
       this.#listed = true;
-      this.#options.onList(objects);
+      this.#options.onList(objects, found !== undefined);
       this.#options.onProblem(undefined);
       this.#version = found?.version;
       this.#isSure = true;
