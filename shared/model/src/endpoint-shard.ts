@@ -57,7 +57,13 @@ export const EndpointShard = Type.Object({
 export type EndpointShard = Static<typeof EndpointShard>;
 
 /** What an exported shard's cluster offers of the service. */
-export function exportFactsOf({ export: facts, ports }: Pick<EndpointShard, 'export' | 'ports'>): ExportFacts {
+export function exportFactsOf({
+  export: facts,
+  ports,
+}: {
+  readonly export?: ExportFacts | undefined;
+  readonly ports: readonly ServicePort[];
+}): ExportFacts {
   return facts ?? impliedFacts(ports);
 }
 

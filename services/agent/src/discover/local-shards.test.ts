@@ -98,6 +98,22 @@ describe('localServices', () => {
               "zone": "a",
             },
           ],
+          "export": {
+            "ports": [
+              {
+                "name": "http-web",
+                "port": 80,
+                "protocol": "TCP",
+              },
+              {
+                "appProtocol": "tcp",
+                "name": "admin",
+                "port": 81,
+                "protocol": "TCP",
+              },
+            ],
+            "type": "ClusterSetIP",
+          },
           "exported": true,
           "namespace": "bookinfo",
           "ports": [

@@ -14,12 +14,14 @@ import {
   readinessOf,
   zoneOf,
 } from './health-check.ts';
+import { isHeadless, type OfferedService, offeredService } from './offered-service.ts';
 import { spokenOn } from './port-protocol.ts';
 import {
   type EndpointSliceObject,
   type EndpointWorkload,
   namespaceOf,
   type RegistryObject,
+  type ServiceExportObject,
   type ServiceObject,
   SLICE_SERVICE_LABEL,
   type WorkloadEntryObject,
@@ -49,7 +51,7 @@ export interface BuildOptions {
 
 /** What one service came to, and everything that it came from. */
 interface BuiltService {
-  readonly inputs: readonly (RegistryObject | boolean | string | undefined)[];
+  readonly inputs: readonly (RegistryObject | string | undefined)[];
   readonly health: readonly { readonly address: string; readonly ports: readonly number[]; readonly health: EndpointHealth | undefined }[];
   readonly shard: EndpointShard;
   readonly targets: ReadonlyMap<string, CheckTarget>;
@@ -106,7 +108,7 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
     memory.built = built;
     memory.targets = [...new Map([...built.values()].flatMap(({ targets }) => [...targets])).values()];
   }
-  for (const key of without(built, index.exports)) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
+  for (const key of without(built, index.exports.keys())) warnings.push(`ServiceExport ${key}: there is no Service of this name to export`);
   for (const key of without(built, index.slices.keys()))
     warnings.push(`EndpointSlice of ${key}: there is no Service of this name in the registry`);
   const strays = memory.withStrays(strayWorkloads(cluster, untaken(index.workloads, built), { healthOf, network }));
@@ -138,7 +140,7 @@ interface ServiceParts {
   readonly service: ServiceObject;
   readonly slices: readonly EndpointSliceObject[];
   readonly entries: readonly WorkloadEntryObject[];
-  readonly exported: boolean;
+  readonly exported: ServiceExportObject | undefined;
   /** The cluster's own. */
   readonly network: string | undefined;
 }
@@ -147,7 +149,7 @@ function partsOf(key: string, service: ServiceObject, index: ServiceIndex): Omit
   const name = { namespace: namespaceOf(service), service: service.metadata.name };
   const [first] = Object.entries(service.spec.selector ?? {});
   const entries = first === undefined ? [] : (index.entries.get(`${name.namespace}/${first[0]}=${first[1]}`) ?? []);
-  return { name, service, slices: byName(index.slices.get(key) ?? []), entries: byName(entries), exported: index.exports.has(key) };
+  return { name, service, slices: byName(index.slices.get(key) ?? []), entries: byName(entries), exported: index.exports.get(key) };
 }
 
 function byName<T extends RegistryObject>(objects: readonly T[]): readonly T[] {
@@ -182,13 +184,22 @@ function build(
   const warnings: string[] = [];
   const targets = new Map<string, CheckTarget>();
   const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, network: parts.network, warnings, targets });
-  for (const slice of firstFamilyFirst(parts)) builder.addSlice(slice);
+  const isNamed = parts.exported !== undefined && isHeadless(parts.service);
+  for (const slice of firstFamilyFirst(parts)) builder.addSlice(slice, isNamed);
   for (const entry of parts.entries) builder.addEntry(entry);
-  const made = { cluster, ...parts.name, exported: parts.exported, ports: builder.ports, endpoints: builder.endpoints() };
+  const { facts, warnings: unserved } =
+    parts.exported === undefined ? UNOFFERED : offeredService(parts.service, parts.exported, builder.ports);
+  warnings.push(...unserved);
+  const made: EndpointShard = {
+    ...{ cluster, ...parts.name, exported: parts.exported !== undefined, ports: builder.ports, endpoints: builder.endpoints() },
+    ...(facts === undefined ? {} : { export: facts }),
+  };
   if (made.endpoints.length > MANY_ENDPOINTS) warnings.push(`Service ${serviceKey(parts.name)}: ${made.endpoints.length} ${TOO_MANY}`);
   const shard = known !== undefined && isDeepStrictEqual(known, made) ? known : made;
   return { inputs: inputsOf(parts), health, shard, targets, warnings };
 }
+
+const UNOFFERED: OfferedService = { facts: undefined, warnings: [] };
 
 /** A service of more endpoints works, at a price that its owner should know. */
 const MANY_ENDPOINTS = 5_000;
@@ -239,14 +250,17 @@ class ShardBuilder {
     return [...this.#endpoints.values()].sort((a, b) => compare(a.address, b.address));
   }
 
-  /** KEP-0752: the slice's ports are the target ports, matched to the service's by name. */
-  addSlice(slice: EndpointSliceObject): void {
+  /** KEP-0752: the slice's ports are the target ports, matched to the service's by name. Where endpoints are named, DNS tells them apart. */
+  addSlice(slice: EndpointSliceObject, isNamed: boolean): void {
     // Of a service without workloads Kubernetes keeps a slice without ports, too.
     if (slice.endpoints.length === 0) return;
     const place = `EndpointSlice ${this.#key.split('/')[0]}/${slice.metadata.name}`;
-    const targetPorts = this.#targetPorts(place, (spec) => slice.ports?.find((port) => (port.name ?? '') === (spec.name ?? ''))?.port);
+    const targetPorts = this.#targetPorts(
+      place,
+      (spec) => slice.ports?.find((port) => isTcp(port) && (port.name ?? '') === (spec.name ?? ''))?.port,
+    );
     const labels = Object.fromEntries(Object.entries(slice.metadata.labels ?? {}).filter(([name]) => name !== SLICE_SERVICE_LABEL));
-    for (const { workload, conditions = {}, addresses, zone } of slice.endpoints) {
+    for (const { workload, conditions = {}, addresses, zone, hostname } of slice.endpoints) {
       const [address] = addresses;
       if (address === undefined || (workload !== undefined && this.#isSecondAddress(workload, slice.addressType))) continue;
       const unready = conditions.ready === false;
@@ -255,7 +269,8 @@ class ShardBuilder {
       // What the kubelet says of a Pod is the Pod's own word.
       const said = workload !== undefined && source === 'UNHEALTHY' ? ({ ready: false } as const) : {};
       const check = workload === undefined || this.#isAnnotated(this.#service) ? this.#checkOf(this.#service) : UNCHECKED;
-      this.#add({ address, targetPorts, ...who, ...said }, source, check);
+      const called = isNamed && hostname !== undefined && hostname !== '' ? { hostname } : {};
+      this.#add({ address, targetPorts, ...who, ...said, ...called }, source, check);
     }
   }
 
@@ -307,7 +322,7 @@ class ShardBuilder {
   }
 
   #specs(): readonly PortSpec[] {
-    return this.#service.spec.ports ?? [];
+    return (this.#service.spec.ports ?? []).filter(isTcp);
   }
 
   #targetPorts(place: string, named: (spec: PortSpec) => number | undefined): Record<string, number> {
@@ -323,6 +338,10 @@ class ShardBuilder {
   #warn(message: string): void {
     if (!this.#sinks.warnings.includes(message)) this.#sinks.warnings.push(message);
   }
+}
+
+function isTcp({ protocol = 'TCP' }: { readonly protocol?: string }): boolean {
+  return protocol === 'TCP';
 }
 
 /** Istio's rule: the entry's ports by the service port's name, then by a named target port, else the number. */

@@ -2,6 +2,7 @@
  * The kinds an agent reads where there is no Kubernetes: the served part of each, as Kubernetes and Istio write them.
  * What Kubernetes itself fills in is accepted and ignored; any other field we do not implement is refused.
  */
+import { ServiceExportSpec } from '@hawser/model/multicluster.ts';
 import Type, { type Static, type TSchema } from 'typebox';
 
 const strict = { additionalProperties: false } as const;
@@ -36,8 +37,8 @@ function metadata(name: TSchema) {
   );
 }
 
-/** Transport of a port: the mesh carries TCP alone. */
-const Tcp = Type.Optional(Type.Literal('TCP'));
+/** Transport of a port, TCP unless given. The mesh carries TCP alone; of an exported Service others are told all ports. */
+const Transport = Type.Optional(Type.Union([Type.Literal('TCP'), Type.Literal('UDP'), Type.Literal('SCTP')]));
 
 /** Service (v1). `type: ExternalName` is read, so that it can be refused by name. */
 export const ServiceObject = Type.Object(
@@ -52,6 +53,14 @@ export const ServiceObject = Type.Object(
         ),
         clusterIP: Type.Optional(Type.String()),
         clusterIPs: Type.Optional(Type.Array(Type.String())),
+        ipFamilies: Type.Optional(Type.Array(Type.Union([Type.Literal('IPv4'), Type.Literal('IPv6')]), { maxItems: 2 })),
+        ipFamilyPolicy: Type.Optional(Type.String()),
+        sessionAffinity: Type.Optional(Type.Union([Type.Literal('ClientIP'), Type.Literal('None')])),
+        sessionAffinityConfig: Type.Optional(
+          Type.Object({ clientIP: Type.Optional(Type.Object({ timeoutSeconds: Type.Optional(Type.Integer()) }, strict)) }, strict),
+        ),
+        internalTrafficPolicy: Type.Optional(Type.Union([Type.Literal('Cluster'), Type.Literal('Local')])),
+        trafficDistribution: Type.Optional(Type.String()),
         externalName: Type.Optional(Type.String()),
         selector: Type.Optional(StringMap),
         ports: Type.Optional(
@@ -61,7 +70,7 @@ export const ServiceObject = Type.Object(
                 name: Type.Optional(DnsName),
                 port: PortNumber,
                 targetPort: Type.Optional(Type.Union([PortNumber, DnsName])),
-                protocol: Tcp,
+                protocol: Transport,
                 appProtocol: Type.Optional(Type.String()),
                 nodePort: Type.Optional(Type.Integer()),
               },
@@ -110,7 +119,7 @@ function endpointSlice<Endpoint extends TSchema>(endpoint: Endpoint) {
       ports: Type.Optional(
         Type.Array(
           Type.Object(
-            { name: Type.Optional(Type.String()), port: PortNumber, protocol: Tcp, appProtocol: Type.Optional(Type.String()) },
+            { name: Type.Optional(Type.String()), port: PortNumber, protocol: Transport, appProtocol: Type.Optional(Type.String()) },
             strict,
           ),
         ),
@@ -167,7 +176,7 @@ export const ServiceExportObject = Type.Object(
     apiVersion: Type.Union([Type.Literal('multicluster.x-k8s.io/v1alpha1'), Type.Literal('multicluster.x-k8s.io/v1beta1')]),
     kind: Type.Literal('ServiceExport'),
     metadata: metadata(DnsName),
-    spec: Type.Optional(Type.Object({}, strict)),
+    spec: Type.Optional(ServiceExportSpec),
     status: Type.Optional(Type.Unknown()),
   },
   strict,

@@ -4,6 +4,7 @@ import {
   type EndpointSliceObject,
   namespaceOf,
   type RegistryObject,
+  type ServiceExportObject,
   type ServiceObject,
   SLICE_SERVICE_LABEL,
   type WorkloadEntryObject,
@@ -21,7 +22,7 @@ export class ServiceIndex {
   readonly slices = new Map<string, readonly EndpointSliceObject[]>();
   /** By `NAMESPACE/LABEL=VALUE`, for each of their labels. */
   readonly entries = new Map<string, readonly WorkloadEntryObject[]>();
-  readonly exports = new Set<string>();
+  readonly exports = new Map<string, ServiceExportObject>();
   workloads: readonly WorkloadEntryObject[] = [];
   #keys: readonly string[] | undefined;
 
@@ -61,7 +62,7 @@ export class ServiceIndex {
       if (!this.services.has(key)) this.#keys = undefined;
       this.services.set(key, object);
     } else if (object.kind === 'EndpointSlice') this.slices.set(key, [...(this.slices.get(key) ?? []), object]);
-    else if (object.kind === 'ServiceExport') this.exports.add(key);
+    else if (object.kind === 'ServiceExport') this.exports.set(key, object);
     return key;
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { shardOf } from './fleet-fixture.ts';
 import { serviceImports } from './service-imports.ts';
+import { summaryOf } from './shard-summary.ts';
 
 describe('serviceImports', () => {
   it('makes one import of each exported service, with the clusters that export it', () => {
@@ -31,5 +32,17 @@ describe('serviceImports', () => {
       [80, 'http'],
       [90, 'http'],
     ]);
+  });
+
+  it('is what the oldest export says, with all ports that any has', () => {
+    const facts = (createdAt: string, type: 'Headless' | 'ClusterSetIP', port: number) => ({
+      export: { createdAt, type, ports: [{ name: 'dns', protocol: 'UDP' as const, port }] },
+    });
+    const old = { ...shardOf('west', 'db', []), ...facts('2026-01-01T00:00:00Z', 'Headless', 53) };
+    const young = { ...shardOf('east', 'db', []), ...facts('2026-01-02T00:00:00Z', 'ClusterSetIP', 54) };
+    expect(serviceImports([young, old].map(summaryOf))[0]?.spec).toEqual({
+      type: 'Headless',
+      ports: [{ name: 'dns', port: 53, protocol: 'UDP' }],
+    });
   });
 });

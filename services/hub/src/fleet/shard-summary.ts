@@ -1,5 +1,6 @@
 /** What the hub keeps of an endpoint shard: its views count endpoints and never show one, and a fleet has half a million. Pure. */
 import type { EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
+import type { ExportFacts } from '@hawser/model/multicluster/export-facts.ts';
 
 /** A shard without its endpoints. */
 export interface ShardSummary {
@@ -8,6 +9,8 @@ export interface ShardSummary {
   readonly service: string;
   readonly exported: boolean;
   readonly ports: readonly ServicePort[];
+  /** What its cluster offers beside, where that is more than its ports say. */
+  readonly export?: ExportFacts;
   readonly total: number;
   readonly healthy: number;
   /** Endpoints that are not meant to take traffic any more. */
@@ -22,13 +25,15 @@ type LabelSet = Readonly<Record<string, string>>;
 const MOST_LABEL_SETS = 32;
 
 /** Counts a shard's endpoints. */
-export function summaryOf({ cluster, namespace, service, exported, ports, endpoints }: EndpointShard): ShardSummary {
+export function summaryOf({ cluster, namespace, service, exported, ports, endpoints, export: facts }: EndpointShard): ShardSummary {
   let [healthy, draining] = [0, 0];
   for (const { health } of endpoints) {
     if (health === 'HEALTHY') healthy += 1;
     else if (health === 'DRAINING') draining += 1;
   }
-  return { cluster, namespace, service, exported, ports, total: endpoints.length, healthy, draining, labels: labelSetsOf(endpoints) };
+  const offered = facts === undefined ? {} : { export: facts };
+  const counts = { total: endpoints.length, healthy, draining, labels: labelSetsOf(endpoints) };
+  return { cluster, namespace, service, exported, ports, ...offered, ...counts };
 }
 
 function labelSetsOf(endpoints: EndpointShard['endpoints']): readonly LabelSet[] | undefined {

@@ -93,14 +93,16 @@ function familiesOf(sorted: readonly ClusterExport[]): ImportSpec['ipFamilies'] 
   return sorted.map(({ facts }) => facts.ipFamilies).find((families) => families !== undefined);
 }
 
-/** A Service has no two ports of one name, nor of one number and protocol: of such the older export's stands. */
+/**
+ * A Service has no two ports of one name, nor of one number and protocol: of such the older export's stands. Registry files may leave
+ * several ports of one Service without a name; those are not each other's.
+ */
 function mergedPorts(sorted: readonly ClusterExport[]): ExportedPort[] {
   const ports: ExportedPort[] = [];
   for (const { facts } of sorted) {
-    for (const port of facts.ports) {
-      const isTaken = ports.some((other) => (other.name ?? '') === (port.name ?? '') || numberOf(other) === numberOf(port));
-      if (!isTaken) ports.push(port);
-    }
+    const isFree = (port: ExportedPort): boolean =>
+      !ports.some((other) => (other.name ?? '') === (port.name ?? '') || numberOf(other) === numberOf(port));
+    ports.push(...facts.ports.filter(isFree));
   }
   return ports;
 }

@@ -226,10 +226,45 @@ describe('services and exports', () => {
       { name: 'dns', port: 53, protocol: 'UDP' },
       { port: 80, targetPort: 0 },
     ];
-    const { objects } = cluster(put.service(service('web', { ports })));
-    expect(objects.warnings).toEqual([]);
+    const { objects, shard, warnings } = cluster(put.service(service('web', { ports })));
+    expect([shard?.ports.map(({ port }) => port), warnings]).toEqual([[80], []]);
     put.export('web')(objects);
-    expect(objects.warnings).toEqual(['Service shop/web: ports 53/UDP: the mesh carries TCP alone; they are not exported']);
+    const then = localServices('east', objects.objects, { healthOf: () => undefined });
+    expect(then.warnings).toEqual([
+      'Service shop/web: ports 53/UDP: the mesh carries TCP alone; imports name them, and nobody can call them',
+    ]);
+    expect(then.shards.get('shop/web')?.export?.ports).toEqual([
+      { name: 'dns', protocol: 'UDP', port: 53 },
+      { protocol: 'TCP', port: 80 },
+    ]);
+  });
+
+  it('what imports tell of a Service comes with its export, and what an API server writes by itself does not', () => {
+    const spec = {
+      ...{ clusterIP: 'None', ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', sessionAffinity: 'ClientIP' },
+      ...{
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+        internalTrafficPolicy: 'Cluster',
+        trafficDistribution: 'PreferClose',
+      },
+      ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP', appProtocol: 'http' }],
+    };
+    const born = { ...meta('web'), creationTimestamp: '2026-01-02T03:04:05Z', labels: { not: 'exported' } };
+    const offered = readServiceExport({ metadata: born, spec: { exportedLabels: { team: 'a' }, exportedAnnotations: null } });
+    const { objects, shard } = cluster(
+      put.service(service('web', spec)),
+      (all) => all.exports.put(offered ?? { key: '' }),
+      put.slice(slice([{ ...endpoint('10.1.0.1'), hostname: 'web-0' }])),
+    );
+    expect(shard?.export).toEqual({
+      ...{ createdAt: '2026-01-02T03:04:05Z', type: 'Headless', ipFamilies: ['IPv4'], sessionAffinity: 'ClientIP' },
+      ...{ sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } }, trafficDistribution: 'PreferClose', labels: { team: 'a' } },
+      ports: [{ name: 'http', protocol: 'TCP', appProtocol: 'http', port: 80 }],
+    });
+    expect(shard?.endpoints.map(({ hostname }) => hostname)).toEqual(['web-0']);
+    put.service(service('web', { ...spec, clusterIP: '10.96.0.9' }))(objects);
+    const { shards } = localServices('east', objects.objects, { healthOf: () => undefined });
+    expect(shards.get('shop/web')?.endpoints[0]).not.toHaveProperty('hostname');
   });
 
   it('a Secret has its certificate and nothing else', () => {

@@ -8,12 +8,12 @@ import {
   type RegistryObject,
   type SecretObject,
   type ServiceExportObject,
+  type ServiceObject,
   SLICE_SERVICE_LABEL,
   SOURCE_KINDS,
 } from '../registry-kinds.ts';
 import type { ObjectChange } from '../service-index.ts';
 import { KnownFacts } from './known-facts.ts';
-import type { ServiceFacts } from './service-facts.ts';
 import type { SliceEndpoint, SliceFacts } from './slice-facts.ts';
 import type { NodeFacts, PodFacts } from './workload-facts.ts';
 
@@ -21,7 +21,7 @@ const shapes = new Map([...SOURCE_KINDS].map(([kind, schema]) => [kind, Compile(
 
 /** Tables by kind, and what they come to. */
 export class ClusterObjects {
-  readonly services = new KnownFacts<ServiceFacts>((key) => this.#service(key));
+  readonly services = new KnownFacts<ServiceObject>((key) => this.#service(key));
   readonly exports = new KnownFacts<ServiceExportObject>((key, object) => {
     this.#emit(`ServiceExport/${key}`, object);
     this.#service(key);
@@ -84,10 +84,9 @@ export class ClusterObjects {
 
   /** Most clusters have Services that stand for a name elsewhere: only an exported one is worth a word. */
   #service(key: string): void {
-    const facts = this.services.get(key);
-    const isExported = this.exports.get(key) !== undefined;
-    this.#warn(`Service/${key}`, isExported && facts !== undefined ? uncarried(key, facts) : []);
-    this.#emit(`Service/${key}`, facts?.object.spec.type === 'ExternalName' && !isExported ? undefined : facts?.object);
+    const service = this.services.get(key);
+    this.#warn(`Service/${key}`, []);
+    this.#emit(`Service/${key}`, service?.spec.type === 'ExternalName' && this.exports.get(key) === undefined ? undefined : service);
   }
 
   #dependents(named: string): void {
@@ -133,11 +132,16 @@ export class ClusterObjects {
   }
 
   #endpoint(
-    { address, conditions, zone, node }: SliceEndpoint,
+    { address, conditions, zone, node, hostname }: SliceEndpoint,
     workload: EndpointWorkload | undefined,
   ): EndpointSliceObject['endpoints'][number] {
     const where = zone ?? (node === undefined ? undefined : this.nodes.get(node)?.zone);
-    return { addresses: [address], conditions, ...(where ? { zone: where } : {}), ...(workload === undefined ? {} : { workload }) };
+    return {
+      ...{ addresses: [address], conditions },
+      ...(where ? { zone: where } : {}),
+      ...(hostname === undefined ? {} : { hostname }),
+      ...(workload === undefined ? {} : { workload }),
+    };
   }
 
   /** Who serves at an endpoint. A Pod that is gone already was who it was: its endpoint goes when its slice says so. */
@@ -182,10 +186,6 @@ export class ClusterObjects {
 
 function named(kind: string, name: string | undefined): string[] {
   return name === undefined ? [] : [`${kind}/${name}`];
-}
-
-function uncarried(key: string, { uncarried: ports }: ServiceFacts): string[] {
-  return ports.length === 0 ? [] : [`Service ${key}: ports ${ports.join(', ')}: the mesh carries TCP alone; they are not exported`];
 }
 
 function sliceObject({ name, namespace, ...facts }: SliceFacts, endpoints: EndpointSliceObject['endpoints']): EndpointSliceObject {

@@ -17,6 +17,8 @@ export interface SliceEndpoint {
   /** `NAMESPACE/NAME` of its Pod, and the Pod's uid. */
   readonly pod?: string;
   readonly uid?: string;
+  /** What DNS calls it within its Service. */
+  readonly hostname?: string;
 }
 
 /** What is used of a slice. Slices that belong to no Service have no facts of use, and no `service`. */
@@ -53,6 +55,7 @@ const RawEndpoint = Type.Object({
   conditions: nullable(Type.Object({ ready: Flag, serving: Flag, terminating: Flag })),
   zone: nullable(Type.String()),
   nodeName: nullable(Type.String()),
+  hostname: nullable(Type.String()),
   targetRef: nullable(
     Type.Object({
       kind: Type.Optional(Type.String()),
@@ -113,7 +116,7 @@ function endpointFacts(raw: unknown, { at, addressType, namespace }: EndpointPla
     const [error] = endpointShape.Errors(raw);
     return `endpoints[${at}]${(error?.instancePath ?? '').replaceAll('/', '.')}: ${error?.message ?? 'is no endpoint'}`;
   }
-  const { addresses, conditions, zone, nodeName, targetRef } = raw;
+  const { addresses, conditions, zone, nodeName, hostname, targetRef } = raw;
   const [address = ''] = addresses;
   if (isIP(address) !== (addressType === 'IPv4' ? 4 : 6))
     return `endpoints[${at}].addresses[0]: ${JSON.stringify(address.slice(0, 60))} is no ${addressType} address`;
@@ -123,6 +126,7 @@ function endpointFacts(raw: unknown, { at, addressType, namespace }: EndpointPla
     ...(zone ? { zone } : nodeName ? { node: nodeName } : {}),
     ...(isPod ? { pod: `${targetRef.namespace ?? namespace}/${targetRef.name}` } : {}),
     ...(isPod && targetRef.uid !== undefined ? { uid: targetRef.uid } : {}),
+    ...(hostname ? { hostname } : {}),
   };
 }
 
