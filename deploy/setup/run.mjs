@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { useBundledPackages } from './bundled-packages.mjs';
 import { ensureSetup, node26, SetupError } from './setup.mjs';
 
 /** Where Linux has it, setpriv ends the target when this process is killed outright. */
@@ -46,8 +47,9 @@ try {
     const path = resolve(target);
     if (node === process.execPath) {
       process.argv = [node, path, ...args];
+      useBundledPackages();
       await import(pathToFileURL(path).href);
-    } else spawnTarget(node, [path, ...args]);
+    } else spawnTarget(node, [process.argv[1], path, ...args]);
   }
 } catch (error) {
   fail(error);

@@ -1,11 +1,13 @@
 /**
- * Makes a fresh clone ready: npm packages, Node 26, Envoy and nats-server. Plain JavaScript without dependencies,
+ * Makes a fresh clone ready: npm packages and the bundle of them, Node 26, Envoy and nats-server. Plain JavaScript without dependencies,
  * because it runs on whatever Node (18 or newer) the machine has. When everything is there it costs a few milliseconds.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBinaries, missingBinaries } from './binaries.mjs';
+import { bundleMissing } from './bundled-packages.mjs';
 import { installPackages, packagesMissing } from './packages.mjs';
 import { SetupError } from './setup-error.mjs';
 
@@ -26,7 +28,7 @@ export async function ensureSetup({ quiet = false } = {}) {
   try {
     if (packagesMissing(ROOT)) installPackages(ROOT, say);
     await ensureBinaries(TOOLS, say);
-    node26();
+    if (bundleMissing()) makeBundle(node26(), say);
     say('ready');
   } finally {
     release();
@@ -34,7 +36,16 @@ export async function ensureSetup({ quiet = false } = {}) {
 }
 
 function ready() {
-  return !packagesMissing(ROOT) && missingBinaries(TOOLS).length === 0;
+  return !packagesMissing(ROOT) && missingBinaries(TOOLS).length === 0 && !bundleMissing();
+}
+
+/** The packages in few files, so that processes start sooner and are smaller. */
+function makeBundle(node, say) {
+  const started = Date.now();
+  const made = spawnSync(node, [join(ROOT, 'deploy/setup/make-bundle.mjs')], { encoding: 'utf8' });
+  if (made.status !== 0)
+    throw new SetupError(`the npm packages could not be bundled:\n${made.stderr}\nHAWSER_PLAIN_PACKAGES=1 goes without the bundle`);
+  say(`npm packages bundled (${((Date.now() - started) / 1000).toFixed(1)} s)`);
 }
 
 /** Path of a Node 26 or newer: this process's own if it is one, else the npm package's. */

@@ -12,6 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const MAIN = join(HERE, '../src/main.ts');
 const SETUP = join(HERE, '../../../deploy/setup/setup.mjs');
+const BUNDLE = join(HERE, '../../../deploy/setup/bundled-packages.mjs');
 const CACHE = join(HERE, '../../../node_modules/.cache/hawser');
 
 /** Path of the Node that runs the TypeScript sources. An image without the setup has the right one already. */
@@ -25,6 +26,7 @@ async function preparedNode() {
 async function runHere() {
   // Types stripped once are kept: every later start is faster, and 20 MB lighter without the stripper.
   if (process.env.NODE_COMPILE_CACHE === undefined) module.enableCompileCache?.(CACHE);
+  if (existsSync(BUNDLE)) (await import(pathToFileURL(BUNDLE).href)).useBundledPackages();
   const { main } = await import(pathToFileURL(MAIN).href);
   process.exitCode = await main(process.argv.slice(2));
 }
