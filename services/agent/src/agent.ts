@@ -40,6 +40,7 @@ import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
 import { startTraffic } from './traffic/start-traffic.ts';
+import type { TrafficReporter } from './traffic/traffic-reporter.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
@@ -95,6 +96,7 @@ class Agent implements RunningAgent {
   #rollouts: RolloutTracker<ProxyStream> | undefined;
   #reporter: StatusReporter | undefined;
   #replicas: Replicas | undefined;
+  #traffic: TrafficReporter | undefined;
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
@@ -310,7 +312,7 @@ class Agent implements RunningAgent {
       proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
       explainRoute: (request) => server.explainRoute(request),
       plainCallers: plainAnswers(this.#plain, { federation: this.#federation, server, registry: this.#proxies }),
-      diff: (request) => diff.answer(request),
+      ...{ diff: (request) => diff.answer(request), tellTrafficAgain: (sinceMs) => this.#traffic?.tellAgain(sinceMs) },
       ...{ drillLease: (run) => this.#drills.renew(run), isCutOff: () => this.#drills.cutFrom === 'hub' },
     });
     registerAgentMetrics(this.#registry, {
@@ -328,10 +330,9 @@ class Agent implements RunningAgent {
   async #countTraffic(bus: Bus, server: AdsServer): Promise<void> {
     const traffic = await startTraffic({
       ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry, plain: this.#plain },
-      proxies: () => server.proxies(),
-      isShared: () => this.#replicas?.hasOthers ?? false,
-      federation: this.#federation,
+      ...{ proxies: () => server.proxies(), isShared: () => this.#replicas?.hasOthers ?? false, federation: this.#federation },
     });
+    this.#traffic = traffic;
     this.#stops.push(() => traffic.stop());
   }
 

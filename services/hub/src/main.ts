@@ -185,7 +185,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   group.onStop('core', () => core.stop());
   // Stopped before it: what was counted is written then.
   const traffic = await startTraffic({
-    ...{ bus, database: core.database, context: fleet.context, log, group },
+    ...{ bus, database: core.database, context: fleet.context, signer: keys.signer, log, group },
     leads: () => (late.distribution?.replica.term ?? 0) > 0,
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });

@@ -12,6 +12,7 @@ import {
 import type { Verifier } from '@hawser/wire/signing.ts';
 import { PlainCallersRequest, type PlainCallersResponse } from '@hawser/wire/strict-readiness.ts';
 import { rpcSubject } from '@hawser/wire/subjects.ts';
+import { PAST_TRAFFIC, PastTrafficRequest, type PastTrafficResponse } from '@hawser/wire/traffic.ts';
 import { Compile } from 'typebox/compile';
 import { AskedBefore } from './asked-before.ts';
 
@@ -30,6 +31,8 @@ export interface RpcParts {
   plainCallers(request: PlainCallersRequest): PlainCallersResponse;
   /** The hub attends to a run of a drill; whether that is obeyed. */
   drillLease(run: string): boolean;
+  /** The hub missed what was counted in the last so many milliseconds. */
+  tellTrafficAgain(sinceMs: number): void;
   /** Whether the agent acts as if there were no hub. */
   isCutOff(): boolean;
   /** What proposed policies would change. */
@@ -48,6 +51,7 @@ const explainRouteRequest = Compile(ExplainRouteRequest);
 const plainCallersRequest = Compile(PlainCallersRequest);
 const diffRequest = Compile(DiffRequest);
 const drillLeaseRequest = Compile(DrillLeaseRequest);
+const pastTrafficRequest = Compile(PastTrafficRequest);
 
 const METHODS: readonly Method[] = [
   {
@@ -73,6 +77,14 @@ const METHODS: readonly Method[] = [
     name: DRILL_LEASE,
     check: (body) => (drillLeaseRequest.Check(body) ? undefined : 'the request names no run'),
     answer: ({ run }: DrillLeaseRequest, parts): DrillLeaseResponse => ({ obeyed: parts.drillLease(run) }),
+  },
+  {
+    name: PAST_TRAFFIC,
+    check: (body) => (pastTrafficRequest.Check(body) ? undefined : 'the request says no time'),
+    answer: ({ sinceMs }: PastTrafficRequest, parts): PastTrafficResponse => {
+      parts.tellTrafficAgain(sinceMs);
+      return { telling: true };
+    },
   },
   {
     name: 'diff',

@@ -7,8 +7,9 @@ import { HUB } from '@hawser/wire/envelope.ts';
 import type { ProxyStatus } from '@hawser/wire/messages.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
 import { trafficSubject } from '@hawser/wire/subjects.ts';
-import type { TrafficReport, TrafficSeries } from '@hawser/wire/traffic.ts';
+import type { PastReport, TrafficReport, TrafficSeries } from '@hawser/wire/traffic.ts';
 import type { PlainCallers } from '../plain/plain-callers.ts';
+import { PastSums } from './past-sums.ts';
 import { ProxyReader } from './read-proxy.ts';
 import type { SavedTraffic } from './saved-traffic.ts';
 import type { Beginning, TrafficLedger } from './traffic-ledger.ts';
@@ -69,6 +70,9 @@ export class TrafficReporter {
   /** How often a key is still told because it changed. */
   readonly #recent = new Map<string, number>();
   #inFlight = new Map<string, number>();
+  readonly #past = new PastSums();
+  /** Since when a hub wants to be told again, by the monotonic clock. */
+  #askedSince: number | undefined;
   #present: ReadonlySet<string> = new Set();
   #turn = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -87,6 +91,11 @@ export class TrafficReporter {
   /** Proxies that could not be read in the last round. */
   get missing(): number {
     return this.#troubles.size;
+  }
+
+  /** The next report tells again what was counted in the last so many milliseconds. */
+  tellAgain(sinceMs: number): void {
+    this.#askedSince = Math.min(this.#askedSince ?? Number.POSITIVE_INFINITY, performance.now() - sinceMs);
   }
 
   async stop(): Promise<void> {
@@ -174,13 +183,29 @@ export class TrafficReporter {
 
   #tell(read: number): void {
     const { bus, cluster, replica, epoch, signer, ledger } = this.#parts;
-    for (const key of ledger.takeChanged()) this.#recent.set(key, REPEATS);
+    const changed = ledger.takeChanged();
+    for (const key of changed) this.#recent.set(key, REPEATS);
+    // The ledger's own rows go on changing.
+    this.#past.note(performance.now(), new Map([...changed].map((key) => [key, [...(ledger.totals.get(key) ?? [])]])));
     if (!bus.connected) return;
     const head = { from: cluster, to: HUB, key: 'traffic', epoch, revision: this.#parts.nextRevision() };
     const { instance, began } = ledger;
     const age = Math.max(Math.round(this.#now() - began), 0);
     const body: TrafficReport = { instance, age, proxies: read, missing: this.#troubles.size, series: this.#due() };
+    const past = this.#takePast();
+    if (past !== undefined) body.past = past;
     for (const message of sealParts(head, body, signer)) bus.publish(trafficSubject(cluster, replica), message);
+  }
+
+  #takePast(): PastReport[] | undefined {
+    const since = this.#askedSince;
+    if (since === undefined) return undefined;
+    this.#askedSince = undefined;
+    const now = performance.now();
+    return this.#past.since(since).map(({ at, series }) => ({
+      ago: Math.round(now - at),
+      series: [...series].map(([key, counts]) => seriesOf(key, 0, counts)),
+    }));
   }
 
   /** What changed lately, what is in progress, and a part of everything else. */

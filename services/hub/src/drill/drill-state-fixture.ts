@@ -35,7 +35,7 @@ export const TAKEN = { complete: true, expected: 4, acked: 4, waitingFor: [], di
 /** What a look finds, as a run's own: only the times are its own fields, and everything else is read when it is asked for. */
 export const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvidence => {
   const read: Omit<RunEvidence, 'now' | 'clock'> = {
-    ...{ rollout: TAKEN, refusal: undefined, unready: undefined, returning: undefined, baseline: {}, busy: undefined },
+    ...{ rollout: TAKEN, refusal: undefined, unready: undefined, returning: undefined, baseline: {}, busy: undefined, unheard: [] },
     unmeasured: undefined,
     ...{ preemptedBy: undefined, lapsedIn: [], checks: [], residual: { kind: 'idle' }, services: ['shop/cart'] },
     ...{ clusters: ['west'], revision: 7, measuredUntil: NOW + 3_600_000, recovery: GOOD() },

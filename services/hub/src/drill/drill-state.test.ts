@@ -112,6 +112,14 @@ describe('a loss', () => {
     ).toMatchObject({ phase: 'Restoring', outcome: 'Aborted' });
   });
 
+  it('is over under a hub that has just come when that has heard whether its fault was lifted meanwhile', () => {
+    const plan = planOf();
+    const heldOn = follow(holding(plan), plan, [[120, { unheard: ['west'], lapsedIn: [] }]]);
+    expect(heldOn.phase).toBe('Holding');
+    expect(follow(heldOn, plan, [[121, { lapsedIn: ['west'] }]])).toMatchObject({ phase: 'Restoring', outcome: 'Aborted' });
+    expect(follow(heldOn, plan, [[121]])).toMatchObject({ phase: 'Restoring' });
+  });
+
   it('goes back when proxies do not take it, or it takes too long', () => {
     const some = { rollout: { ...TAKEN, complete: false, acked: 3, waitingFor: ['west'] } };
     const late = follow(injecting(planOf()), planOf(), [

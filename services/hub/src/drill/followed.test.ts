@@ -41,7 +41,8 @@ const now = (stage: FollowedNow['stage'], ...parts: readonly string[]): Followed
 });
 const evidence = (seconds: number, changes: Partial<RunEvidence> = {}): RunEvidence => ({
   ...{ now: NOW + seconds * 1_000, clock: seconds * 1_000, refusal: undefined, unready: undefined, busy: undefined, unmeasured: undefined },
-  ...{ rollout: { complete: true, expected: 4, acked: 4, waitingFor: [], disconnected: [] }, preemptedBy: undefined, lapsedIn: [] },
+  ...{ rollout: { complete: true, expected: 4, acked: 4, waitingFor: [], disconnected: [] }, preemptedBy: undefined },
+  ...{ lapsedIn: [], unheard: [] },
   ...{
     checks: [],
     residual: { kind: 'idle' },

@@ -48,6 +48,9 @@ export interface RunJudgeParts {
 /** Readiness without which nothing begins; the rest is what a drill may be there to find. */
 const NEEDED: ReadonlySet<string> = new Set(['agents', 'agent-lag', 'synced-proxies', 'healthy-endpoints', 'trust', 'fault-reach']);
 
+/** A hub that has just come waits so long for the word of agents, who give it every few seconds. */
+const UNHEARD_MS = 30_000;
+
 /** The Drill that a run is of, as it was when the run was made. */
 export function drillOf({ apiVersion, spec }: Resource): Resource {
   const { drill, plan } = spec as DrillRunSpec;
@@ -170,6 +173,12 @@ export class JudgedRun implements RunEvidence {
   /** Clusters whose agents have lifted it by themselves: they heard of no hub for as long as its lease. */
   get lapsedIn(): readonly string[] {
     return lapsedIn(this.#context, this.#run.metadata.name, this.#state?.clusters ?? []);
+  }
+
+  get unheard(): readonly string[] {
+    const { startedAt, accounts } = this.#context;
+    if (this.now - startedAt >= UNHEARD_MS) return [];
+    return (this.#state?.clusters ?? []).filter((cluster) => accounts.get(cluster)?.status === undefined);
   }
 
   get checks(): readonly RunCheck[] {

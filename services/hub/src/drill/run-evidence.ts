@@ -57,6 +57,8 @@ export interface RunEvidence {
   readonly preemptedBy: string | undefined;
   /** Clusters whose agents lifted it by themselves. */
   readonly lapsedIn: readonly string[];
+  /** Clusters that it hits whose agents a hub that has just come has not heard yet: they may have lifted it. */
+  readonly unheard: readonly string[];
   readonly checks: readonly RunCheck[];
   readonly recovery: Recovery | undefined;
   /** Unix milliseconds until which traffic is known. */

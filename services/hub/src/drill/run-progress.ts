@@ -1,6 +1,6 @@
 /** PURE: how a run goes while something is made to fail, and how it goes back. */
 
-import { type DrillCourse, isFollowed, isPartition } from '@hawser/model/drill-course.ts';
+import { type DrillCourse, isFollowed, isLoss, isPartition } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import { type DrillState, type EndOfRun, ended, entered, type RunMarks, type RunPlan, SETTLE_MS } from './drill-state.ts';
 import { followedOn, isSettled, withPoints } from './followed.ts';
@@ -135,6 +135,8 @@ function onStep(state: DrillState, percent: number, { clock, now }: RunEvidence)
 /** Everything is as it is to be; then it goes back, a drain in steps. */
 export function held(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillState {
   if (!isHeldLongEnough(state, plan, evidence)) return state;
+  // Whoever lifts a fault forgets it with the fault: it is asked before.
+  if (isLoss(plan.course.type) && evidence.unheard.length > 0) return state;
   const kept = notReady(plan, evidence);
   if (kept !== undefined) return keptAway(state, plan, { ...evidence, why: kept });
   const { type, restoreSteps } = plan.course;

@@ -63,6 +63,11 @@ export class ReportStream {
     return this.#at;
   }
 
+  /** Whether more than one report of this count must have been missed before this one. */
+  misses({ instance }: Pick<TrafficReport, 'instance'>, at: number): boolean {
+    return instance === this.#instance && at - this.#at > SHARP_MS;
+  }
+
   /** Attempts in progress by key. */
   get inFlight(): ReadonlyMap<string, number> {
     return this.#inFlight;

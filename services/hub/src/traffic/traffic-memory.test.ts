@@ -3,6 +3,7 @@ import type { TrafficReport, TrafficSeries } from '@hawser/wire/traffic.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { COUNTS, spread } from './counts.ts';
+import type { AskAgain } from './missed-reports.ts';
 import { SecondRing } from './second-ring.ts';
 import { TrafficMemory } from './traffic-memory.ts';
 import { queryOf, recentAnswer } from './traffic-view.ts';
@@ -15,9 +16,13 @@ function series(version: string, counts: readonly number[], active = 0): Traffic
 }
 
 /** A memory whose clock is set. */
-function memoryAt(clusters: readonly string[] = ['east'], mostSeries?: number) {
+function memoryAt(clusters: readonly string[] = ['east'], mostSeries?: number, askAgain?: AskAgain) {
   const clock = { now: START };
-  const memory = new TrafficMemory({ clusters: () => clusters, now: () => clock.now, ...(mostSeries === undefined ? {} : { mostSeries }) });
+  const memory = new TrafficMemory({
+    ...{ clusters: () => clusters, now: () => clock.now },
+    ...(mostSeries === undefined ? {} : { mostSeries }),
+    ...(askAgain === undefined ? {} : { askAgain }),
+  });
   const report = (at: number, told: readonly TrafficSeries[], more: Partial<TrafficReport & { cluster: string; replica: string }> = {}) => {
     clock.now = START + at;
     const { cluster = 'east', replica = 'a', ...body } = more;
@@ -135,6 +140,75 @@ describe('traffic in memory', () => {
     for (const at of [1_000, 2_000, 4_000, 9_000, 10_000]) report(at, []);
     const dealt = [0, 1, 2, 3, 4, 8, 9, 10].filter((at) => memory.isDealt('east', START + at * 1_000));
     expect(dealt).toEqual([4, 8]);
+  });
+
+  it('knows each second that it did not hear where the agent tells it again', async () => {
+    const asked: number[] = [];
+    const told = { value: true };
+    const { memory, clock, report } = memoryAt(['east'], undefined, async (_, sinceMs) => {
+      asked.push(sinceMs);
+      return told.value;
+    });
+    report(1_000, []);
+    report(2_000, [series('v1', [10])]);
+    clock.now = START + 9_900;
+    // Nothing is taken before the answer, and nobody judges by less.
+    report(10_000, [series('v1', [90])]);
+    expect([asked, memory.knownUntil()]).toEqual([[8_000], START + 2_000]);
+    expect(memory.window(ALL).requests).toBe(10);
+    const past = [7_000, 6_000, 5_000, 4_000, 3_000, 2_000, 1_000].map((ago, index) => ({
+      ago: ago + 1_000,
+      series: index < 4 ? [] : [series('v1', [10 + 20 * (index - 3)])],
+    }));
+    report(11_000, [series('v1', [100])], { past });
+    expect(memory.knownUntil()).toBe(START + 11_000);
+    const at = (second: number): number => memory.window({ from: START + second * 1_000, to: START + (second + 1) * 1_000 }).requests;
+    expect(Array.from({ length: 11 }, (_, second) => at(second))).toEqual([0, 10, 0, 0, 0, 0, 20, 20, 20, 20, 10]);
+    expect(Array.from({ length: 11 }, (_, second) => memory.isDealt('east', START + second * 1_000))).not.toContain(true);
+    expect(isCovered(memory.window({ from: START + 1_000, to: START + 11_000 }))).toBe(true);
+  });
+
+  it('takes one report about all of the time where the agent does not tell, or not in time, or has forgotten', async () => {
+    for (const [isTold, next] of [
+      [false, 11_000],
+      [true, 13_000],
+    ] as const) {
+      const { memory, report } = memoryAt(['east'], undefined, async () => isTold);
+      report(1_000, []);
+      report(10_000, [series('v1', [90])]);
+      await Promise.resolve();
+      report(next, [series('v1', [90])]);
+      expect([memory.window(ALL).requests, memory.isDealt('east', START + 5_000)]).toEqual([90, true]);
+      expect(memory.knownUntil()).toBe(START + next);
+    }
+    const { memory, report } = memoryAt(['east'], undefined, async () => true);
+    report(1_000, []);
+    report(10_000, [series('v1', [90])]);
+    report(11_000, [], { past: [{ ago: 3_000, series: [series('v1', [80])] }] });
+    expect([3, 6, 7, 8, 9, 10].map((second) => memory.isDealt('east', START + second * 1_000))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(memory.window(ALL).requests).toBe(90);
+  });
+
+  it('of a hub that has just come, waits for those that spoke to the one before, and not for long', () => {
+    const saved = { replica: 'a', instance: 'one', series: [] };
+    const { memory, clock } = memoryAt(['east', 'west']);
+    memory.restore(
+      [
+        { ...saved, cluster: 'east', at: START - 8_000 },
+        { ...saved, cluster: 'west', at: START - 600_000 },
+      ],
+      [],
+    );
+    expect(memory.knownUntil()).toBe(START - 8_000);
+    clock.now = START + 10_000;
+    expect(memory.knownUntil()).toBe(START + 10_000);
   });
 
   it('says who called what, and who bears what', () => {

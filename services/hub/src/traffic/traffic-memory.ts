@@ -14,6 +14,7 @@ import {
 } from '@hawser/model/measured-traffic.ts';
 import type { TrafficReport } from '@hawser/wire/traffic.ts';
 import { COUNTS, type Counts, namedCounts, spread } from './counts.ts';
+import { type AskAgain, MissedReports, type TimedReport } from './missed-reports.ts';
 import { ReportStream, type SavedStream } from './report-stream.ts';
 import { SecondRing } from './second-ring.ts';
 import { type RunningTrace, type TracedTraffic, TrafficTrace } from './traffic-trace.ts';
@@ -23,6 +24,8 @@ export interface TrafficMemoryParts {
   /** Members of the federation; undefined while they are not known. */
   clusters(): readonly string[] | undefined;
   readonly now?: () => number;
+  /** Asks an agent for what was not heard of it; without it, that is taken from its next report. */
+  readonly askAgain?: AskAgain;
   /** Series that are told apart at most. */
   readonly mostSeries?: number;
 }
@@ -42,6 +45,9 @@ interface Series {
 const MOST_SERIES = 20_000;
 /** An agent that is silent for longer is not waited for. */
 const FRESH_MS = 5_000;
+/** Agents that spoke to the hub before this one are waited for so long, those that spoke lately. */
+const AWAITED_MS = 10_000;
+const LATELY_MS = 120_000;
 const KEPT_MS = 15 * 60_000;
 /** The sums of an agent that is silent are remembered this long. */
 const REMEMBERED_MS = 24 * 3_600_000;
@@ -54,6 +60,8 @@ export class TrafficMemory implements TracedTraffic {
   readonly #byService = new Map<string, Set<Series>>();
   /** By cluster, then by replica. */
   readonly #streams = new Map<string, Map<string, ReportStream>>();
+  readonly #missed = new WeakMap<ReportStream, MissedReports>();
+  readonly #began: number;
   /** Minutes of series whose sums differ from what was asked for last. */
   #dirty = new Map<Series, Set<number>>();
   /** Counts that began before, and are not known, began unseen. */
@@ -64,7 +72,8 @@ export class TrafficMemory implements TracedTraffic {
   constructor(parts: TrafficMemoryParts) {
     this.#parts = parts;
     this.#now = parts.now ?? Date.now;
-    this.#horizon = this.#now();
+    this.#began = this.#now();
+    this.#horizon = this.#began;
   }
 
   /** Goes on from what another hub, or this one before, had taken in. */
@@ -74,13 +83,20 @@ export class TrafficMemory implements TracedTraffic {
     for (const { minute, key, counts } of rows) this.#seriesOf(key).ring.carry(minute, counts);
   }
 
-  /** Takes a report of one of a cluster's agents. */
+  /** Takes a report of one of a cluster's agents; it is held for a moment where the agent is asked for what was not heard before it. */
   receive(cluster: string, replica: string, report: TrafficReport): void {
     const now = this.#now();
     const streams = this.#streamsOf(cluster);
     const stream = streams.get(replica) ?? new ReportStream();
     streams.set(replica, stream);
-    for (const { key: text, counts, span } of stream.take(report, { at: now, horizon: Math.max(this.#horizon, now - REMEMBERED_MS) })) {
+    const heard = { report, at: now };
+    const taken = this.#missedOf(stream, { cluster, replica })?.next(heard, stream) ?? [heard];
+    for (const one of taken) this.#take(cluster, stream, one);
+    if (taken.length > 0) for (const listener of this.#listeners) listener();
+  }
+
+  #take(cluster: string, stream: ReportStream, { report, at }: TimedReport): void {
+    for (const { key: text, counts, span } of stream.take(report, { at, horizon: Math.max(this.#horizon, at - REMEMBERED_MS) })) {
       const key = keyOf(cluster, text);
       const series = this.#seriesOf(key);
       for (const trace of this.#traces) trace.add(key, counts, span);
@@ -91,7 +107,6 @@ export class TrafficMemory implements TracedTraffic {
         minutes.add(Math.floor(second / 60));
       });
     }
-    for (const listener of this.#listeners) listener();
   }
 
   /** Calls back when a report was taken. Returns how to stop. */
@@ -160,10 +175,18 @@ export class TrafficMemory implements TracedTraffic {
 
   knownUntil(): number {
     const now = this.#now();
-    const fresh = this.#clusters()
-      .map((cluster) => this.newestAt(cluster))
-      .filter((at) => at !== undefined && at > now - FRESH_MS);
-    return Math.min(Math.floor(now / 1_000) * 1_000, ...(fresh as number[]));
+    const waitedFor = this.#clusters().flatMap((cluster) => {
+      const at = this.newestAt(cluster);
+      return at !== undefined && (at > now - FRESH_MS || this.#isAwaited(cluster, at)) ? [at] : [];
+    });
+    return Math.min(Math.floor(now / 1_000) * 1_000, ...waitedFor);
+  }
+
+  /** Whether what was not heard of a cluster is about to be told. */
+  #isAwaited(cluster: string, newestAt: number): boolean {
+    const now = this.#now();
+    const isSilent = newestAt < this.#began && newestAt > this.#began - LATELY_MS;
+    return (isSilent && now < this.#began + AWAITED_MS) || this.#presentOf(cluster).some((one) => this.#missed.get(one)?.isWaiting(now));
   }
 
   /** Since when all is kept by the second, ms. */
@@ -261,6 +284,14 @@ export class TrafficMemory implements TracedTraffic {
   #meant(query: TrafficQuery): Series[] {
     const candidates = query.service === undefined ? this.#series.values() : (this.#byService.get(query.service) ?? []);
     return [...candidates].filter(({ key }) => meansTraffic(query, key));
+  }
+
+  #missedOf(stream: ReportStream, agent: { readonly cluster: string; readonly replica: string }): MissedReports | undefined {
+    const { askAgain } = this.#parts;
+    if (askAgain === undefined) return undefined;
+    const known = this.#missed.get(stream) ?? new MissedReports((sinceMs) => askAgain(agent, sinceMs));
+    this.#missed.set(stream, known);
+    return known;
   }
 
   #streamsOf(cluster: string): Map<string, ReportStream> {
