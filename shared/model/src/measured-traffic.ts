@@ -62,6 +62,8 @@ export interface TrafficFilter {
 
 /** Which traffic, and when: from `from` (inclusive) to `to` (exclusive), ms of the hub's clock; whole seconds are counted. */
 export interface TrafficQuery extends TrafficFilter {
+  /** These services alone, `NAMESPACE/SERVICE`; nothing else is looked through. */
+  readonly services?: readonly string[];
   readonly from: number;
   readonly to: number;
 }
@@ -124,8 +126,10 @@ export interface MeasuredTraffic {
   groups(query: TrafficQuery, by: readonly TrafficDimension[]): readonly TrafficGroup[];
   /** Who called what in the last `windowMs` that are whole, by source, destination cluster and version. */
   shares(service: string, windowMs: number): readonly TrafficShare[];
-  /** What clusters bore in the last `windowMs` that are whole. */
-  load(windowMs: number): readonly TrafficLoad[];
+  /** What clusters bore of services in the last `windowMs` that are whole. */
+  load(windowMs: number, services: readonly string[]): readonly TrafficLoad[];
+  /** Services that something is known of. */
+  services(): readonly string[];
   /** End of the newest second that the cluster's agents have accounted for; undefined: nothing is known of it. */
   newestAt(cluster: string): number | undefined;
   /** Ends of spans that are whole: what happened before is known, but for clusters that are silent. Ms of the hub's clock. */

@@ -31,7 +31,7 @@ const traffic: MeasuredTraffic = {
     ...{ ...NO_TRAFFIC, requests: 100, failures: clock.failures, inFlight: 0, seconds: 60 },
     sources: [{ cluster: 'east', seconds: 60, newestAt: clock.until, unreadProxies: 0 }],
   }),
-  ...{ groups: () => [], shares: () => [], load: () => [], newestAt: () => clock.until, knownUntil: () => clock.until },
+  ...{ groups: () => [], shares: () => [], load: () => [], services: () => [], newestAt: () => clock.until, knownUntil: () => clock.until },
 };
 
 type Changes = Partial<CheckContext> & { readonly prometheus?: string; readonly begun?: readonly CheckState[] };

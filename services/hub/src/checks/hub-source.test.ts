@@ -58,7 +58,7 @@ function traffic(samples: readonly TrafficSample[], covered: Readonly<Record<str
       sources: asked.map(([cluster, share]) => ({ cluster, seconds: seconds * share, newestAt: to, unreadProxies: 0 })),
     };
   };
-  return { window, groups: () => [], shares: () => [], load: () => [], newestAt: () => NOW, knownUntil: () => NOW };
+  return { window, groups: () => [], shares: () => [], load: () => [], services: () => [], newestAt: () => NOW, knownUntil: () => NOW };
 }
 
 const CART: CheckSubject = { namespace: 'shop', services: ['shop/cart'] };

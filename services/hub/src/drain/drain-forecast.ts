@@ -53,9 +53,10 @@ export function drainForecast({ drain, percents, insteadOf }: Forecast, parts: F
   const { kind: own, name: ownName } = insteadOf ?? { kind: 'Drain', name: drain.metadata.name };
   const isThis = ({ kind, metadata }: Resource): boolean => kind === own && metadata.name === ownName;
   const changed = [...policies.filter((policy) => !isThis(policy)), { ...drain, spec: formOf(drain, percents) }];
-  const demand = demandOf(traffic);
+  const services = servicesMoved(context, drain.spec as DrainSpec);
+  const demand = demandOf(traffic, services);
   return headroomOf(
-    servicesMoved(context, drain.spec as DrainSpec).flatMap((service): ServiceLoad[] => {
+    services.flatMap((service): ServiceLoad[] => {
       const name = serviceName(service);
       const [before, after] = [serviceAnswers(context, name, { policies }), serviceAnswers(context, name, { policies: changed })];
       if (before === undefined || after === undefined) return [];
@@ -91,19 +92,21 @@ export function loadBorne(
   services: readonly string[],
   clusters: ReadonlySet<string>,
 ): Record<string, number> {
-  const wanted = new Set(services);
-  const loads = (traffic?.load(LOAD_MS) ?? []).filter(({ service, cluster }) => wanted.has(service) && clusters.has(cluster));
+  const loads = (traffic?.load(LOAD_MS, services) ?? []).filter(({ cluster }) => clusters.has(cluster));
   return Object.fromEntries(loads.map(({ service, cluster, perSecond }) => [borneKey(service, cluster), perSecond]));
 }
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
 /** Requests/s by service and caller's cluster; undefined while a cluster has not accounted for enough of the time, or none is known. */
-function demandOf(traffic: MeasuredTraffic | undefined): ReadonlyMap<string, ReadonlyMap<string, number>> | undefined {
+function demandOf(
+  traffic: MeasuredTraffic | undefined,
+  services: readonly string[],
+): ReadonlyMap<string, ReadonlyMap<string, number>> | undefined {
   if (traffic === undefined) return undefined;
   const to = traffic.knownUntil();
-  const groups = traffic.groups({ from: to - LOAD_MS, to }, ['source', 'service']);
-  const { sources } = traffic.window({ from: to - LOAD_MS, to });
+  const groups = traffic.groups({ services, from: to - LOAD_MS, to }, ['source', 'service']);
+  const { sources } = traffic.window({ services, from: to - LOAD_MS, to });
   if (sources.length === 0 || sources.some(({ seconds }) => seconds < LEAST_SECONDS)) return undefined;
   const demand = new Map<string, Map<string, number>>();
   for (const { source, service, sums } of groups) {

@@ -151,9 +151,11 @@ export class JudgedDrain implements DrainEvidence {
     const isNew = this.#state === undefined || this.#state.phase === 'Pending';
     const sinceMs = isNew ? undefined : ackedClock === undefined ? 0 : this.clock - ackedClock;
     const away = new Set(this.#state === undefined ? [] : this.rollout.disconnected);
-    const isAsked = (service: string): boolean =>
-      isSelected(services, service) && (stage === undefined || stageOf(service, stages) === stage);
-    return residualOf(this.#context, this.#parts.traffic(), { scope, isAsked, sinceMs, away });
+    const traffic = this.#parts.traffic();
+    const asked = (traffic?.services() ?? []).filter(
+      (service) => isSelected(services, service) && (stage === undefined || stageOf(service, stages) === stage),
+    );
+    return residualOf(this.#context, traffic, { scope, services: asked, sinceMs, away });
   }
 
   get #spec(): DrainSpec {

@@ -14,9 +14,9 @@ const STREAMS: readonly Stream[] = [
   { from: 'us-west', to: 'east-2', perSecond: 30, service: 'shop/cart' },
 ];
 const traffic = measured(MEMBERS, STREAMS);
-const of = ({ scope = {}, services }: Partial<DrainSpec>): Pick<ResidualQuestion, 'scope' | 'isAsked'> => ({
+const of = ({ scope = {}, services }: Partial<DrainSpec>): Pick<ResidualQuestion, 'scope' | 'services'> => ({
   scope,
-  isAsked: (service) => isSelected(services, service),
+  services: traffic.services().filter((service) => isSelected(services, service)),
 });
 const ask = (drain: Partial<DrainSpec>, more: Partial<ResidualQuestion> = {}) =>
   residualOf(context, traffic, { ...of(drain), sinceMs: 30_000, away: new Set(), ...more });

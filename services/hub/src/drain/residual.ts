@@ -8,8 +8,8 @@ import { membersIn } from './drain-world.ts';
 /** What is looked at. */
 export interface ResidualQuestion {
   readonly scope: DrainScope;
-  /** Whether a service, `NAMESPACE/NAME`, is asked about. */
-  readonly isAsked: (service: string) => boolean;
+  /** `NAMESPACE/NAME` that are asked about. */
+  readonly services: readonly string[];
   /** Since when the form in force is so, milliseconds ago; undefined: before there was any. */
   readonly sinceMs: number | undefined;
   /** Clusters that are not connected: nobody waits for their word. */
@@ -24,23 +24,21 @@ const SECOND_MS = 1_000;
 export function residualOf(
   context: FleetContext,
   traffic: MeasuredTraffic | undefined,
-  { scope, isAsked, sinceMs, away }: ResidualQuestion,
+  { scope, services, sinceMs, away }: ResidualQuestion,
 ): Residual {
   if (traffic === undefined) return { kind: 'unobserved', why: 'this hub does not measure traffic' };
   const to = traffic.knownUntil();
   const begun = sinceMs === undefined ? 0 : Math.ceil((context.now() - sinceMs) / SECOND_MS) * SECOND_MS;
   const from = Math.max(begun, to - LONGEST_MS);
   if (to - from < SHORTEST_MS) return { kind: 'unobserved', why: 'the seconds since then are not whole yet' };
-  const { sources } = traffic.window({ from, to });
+  const { sources } = traffic.window({ services, from, to });
   const awaited = sources.filter(({ cluster }) => !away.has(cluster));
   if (awaited.length === 0) return { kind: 'unobserved', why: 'no cluster is connected whose callers could tell' };
   const silent = awaited.filter(({ seconds }) => seconds * SECOND_MS < to - from);
   if (silent.length > 0)
     return { kind: 'unobserved', why: `not all is known of the callers in ${silent.map(({ cluster }) => cluster).join(', ')}` };
   const isMoved = movedOf(context, scope);
-  const groups = traffic
-    .groups({ from, to }, ['source', 'service', 'cluster'])
-    .filter(({ service, source }) => isAsked(service) && isMoved(source));
+  const groups = traffic.groups({ services, from, to }, ['source', 'service', 'cluster']).filter(({ source }) => isMoved(source));
   const attempts = (some: readonly TrafficGroup[]): number => some.reduce((sum, { sums }) => sum + sums.attempts, 0);
   const all = attempts(groups);
   const drained = new Set(membersIn(context, { scope }).map(({ name }) => name));

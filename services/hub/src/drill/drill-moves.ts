@@ -40,7 +40,7 @@ export function measuredRates(traffic: MeasuredTraffic | undefined): MeasuredRat
   if (traffic === undefined) return 'this hub does not measure traffic';
   const to = traffic.knownUntil();
   const span = { from: to - LOAD_MS, to };
-  const { sources } = traffic.window(span);
+  const { sources } = traffic.window({ ...span, services: [] });
   const silent = sources.filter(({ seconds }) => seconds === 0).map(({ cluster }) => cluster);
   if (sources.length === 0) return 'no cluster has accounted for its requests';
   if (silent.length > 0) return `nothing is known of the requests of ${silent.join(', ')}`;

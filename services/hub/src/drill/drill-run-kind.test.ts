@@ -320,7 +320,7 @@ function trafficOf({ since, dealtSince, movedAt, until }: Heard): TracedTraffic 
     });
   return {
     window: (span) => sums(known(span) * 200, span),
-    ...{ groups, shares: () => [], load: () => [], newestAt: () => Date.now() },
+    ...{ groups, shares: () => [], load: () => [], services: () => [], newestAt: () => Date.now() },
     knownUntil: () => Math.floor(Date.now() / 1_000) * 1_000 + (until === 'now' ? 0 : 3_000),
     trace: (services) => ({ trace: new TrafficTrace(services), stop: () => undefined }),
     isDealt: (_, at) => at >= dealtSince && at < since,

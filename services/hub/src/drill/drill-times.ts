@@ -15,17 +15,22 @@ export function drillsOf({ distribution }: FleetContext): readonly Resource[] {
   return (distribution.desired?.resources ?? []).filter(({ kind }) => kind === 'Drill');
 }
 
+/** When a drill may begin, in the words of a Freeze; undefined: at any time. */
+export function windowTimes(windows: DrillSpec['windows']): FreezeSpec['windows'] {
+  const { allowed, blocked, blockedDates: dates, timeZone } = windows ?? {};
+  if ((allowed ?? blocked ?? dates) === undefined) return undefined;
+  return { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
+}
+
 /** One for the calendar. */
 export function scheduledDrill(drill: Resource, context: FleetContext): ScheduledDrill {
   const { windows, schedule, suspend = false, mode = 'dryRun', ...spec } = drill.spec as DrillSpec;
   const course = drillCourse(drill.spec as DrillSpec);
   const { approvals, startingDeadlineMs, maxDurationMs } = course;
-  const { allowed, blocked, blockedDates: dates, timeZone } = windows ?? {};
-  const times = { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
   return {
     ...{ name: drill.metadata.name, mode, suspended: suspend, schedule, scope: scenarioPlace(spec.scenario) },
     ...{ deadlineMs: startingDeadlineMs, longestMs: maxDurationMs, approvals: approvals.required },
-    windows: (allowed ?? blocked ?? dates) ? times : undefined,
+    windows: windowTimes(windows),
     freezes: freezesFor(course, spec, context),
   };
 }

@@ -245,7 +245,7 @@ const TRAFFIC: TracedTraffic = {
       ...{ destination: { cluster: 'east', region: 'east', zone: '', version: 'v1' }, sums: sums((span.to - span.from) / 10, span) },
     },
   ],
-  ...{ shares: () => [], load: () => [], newestAt: () => Date.now() },
+  ...{ shares: () => [], load: () => [], services: () => [], newestAt: () => Date.now() },
   knownUntil: () => Math.floor(Date.now() / 1_000) * 1_000 + 3_000,
   trace: (services) => ({ trace: new TrafficTrace(services), stop: () => undefined }),
   isDealt: () => false,

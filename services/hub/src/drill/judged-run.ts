@@ -22,6 +22,7 @@ import { type DrillPlan, drillPlanOf } from './drill-plan.ts';
 import { readinessChecks } from './drill-readiness.ts';
 import { drillRefusals } from './drill-refusals.ts';
 import type { DrillState, RunPlan } from './drill-state.ts';
+import { windowTimes } from './drill-times.ts';
 import { finerRecovery, secondAfter } from './finer-recovery.ts';
 import type { FollowedNow } from './followed.ts';
 import { rotationNow, rotationRollout } from './followed-rotation.ts';
@@ -75,11 +76,9 @@ export function recordOf({ metadata, spec }: Resource, { services, marks, record
 
 /** Why the windows of a drill keep it now, whoever asks. */
 export function closedWindow({ plan: { windows } }: Pick<DrillRunSpec, 'plan'>, now: number): Refusal | undefined {
-  if (windows === undefined) return undefined;
-  const { allowed, blocked, blockedDates: dates, timeZone } = windows;
-  if ((allowed ?? blocked ?? dates) === undefined) return undefined;
-  const times = { ...(allowed && { allowed }), ...(blocked && { blocked }), ...(dates && { dates }), ...(timeZone && { timeZone }) };
-  return isFrozen({ windows: times }, new Date(now)) ? { rule: 'windows', message: 'spec.windows do not allow the drill now' } : undefined;
+  const times = windowTimes(windows);
+  if (times === undefined || !isFrozen({ windows: times }, new Date(now))) return undefined;
+  return { rule: 'windows', message: 'spec.windows do not allow the drill now' };
 }
 
 /** The evidence for one look. */
@@ -232,12 +231,12 @@ export class JudgedRun implements RunEvidence {
 
   get residual(): Residual {
     const { scope } = planOfRun(this.#run).course;
-    const services = new Set(this.#state?.services);
+    const services = this.#state?.services ?? [];
     const acked = this.#state?.ackedClock;
     const sinceMs = acked === undefined ? 0 : this.clock - acked;
     const away = new Set(this.rollout.disconnected);
     if (scope === undefined) return { kind: 'unobserved', why: 'nothing is drained' };
-    return residualOf(this.#context, this.#parts.traffic(), { scope, isAsked: (service) => services.has(service), sinceMs, away });
+    return residualOf(this.#context, this.#parts.traffic(), { scope, services, sinceMs, away });
   }
 
   get services(): readonly string[] {

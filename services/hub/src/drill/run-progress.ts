@@ -111,17 +111,20 @@ function unacknowledged(state: DrillState, evidence: RunEvidence): DrillState {
 
 /** The next step of a drain, when the one in force has arrived and was held. */
 function shifted(state: DrillState, { steps }: DrillCourse, evidence: RunEvidence): DrillState {
-  const { clock, refusal, residual } = evidence;
+  const { clock } = evidence;
   if (state.ackedClock === undefined) {
     if (hasQuorum(evidence)) return { ...state, ackedClock: clock };
     return clock - state.stepClock < ACK_TIMEOUT_MS ? state : unacknowledged(state, evidence);
   }
   const next = steps[state.step + 1];
   if (next === undefined) {
+    const { residual } = evidence;
     const isAway = residual.kind === 'idle' || (residual.kind === 'observed' && residual.percent <= RESIDUAL);
     return isAway ? entered(state, 'Holding', evidence) : state;
   }
   if (clock - state.ackedClock < (steps[state.step]?.holdMs ?? 0)) return state;
+  // Worked out where it is asked for: it is a forecast.
+  const { refusal } = evidence;
   if (refusal !== undefined) return turnedBack(state, 'Aborted', { ...evidence, why: `${refusal.message} (rule ${refusal.rule})` });
   return onStep(state, next.percent, evidence);
 }

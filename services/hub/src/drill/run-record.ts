@@ -116,9 +116,8 @@ interface Asked {
 function secondOf(traffic: TracedTraffic, { services, byVersion }: Asked, at: number): HeardSecond {
   const span = { from: at, to: at + SECOND_MS };
   const by = byVersion ? (['source', 'service', 'cluster', 'version'] as const) : (['source', 'service', 'cluster'] as const);
-  // A service at a time, which are found at once: all traffic of a large mesh is not walked through at every look.
-  const groups = services.flatMap((service) => traffic.groups({ ...span, service }, by));
-  const { sources } = traffic.window({ ...span, service: services[0] ?? '' });
+  const groups = traffic.groups({ ...span, services }, by);
+  const { sources } = traffic.window({ ...span, services: [] });
   const dealt = sources.filter(({ cluster }) => traffic.isDealt(cluster, at)).map(({ cluster }) => cluster);
   return {
     ...{ at, dealt },

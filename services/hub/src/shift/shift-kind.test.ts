@@ -167,7 +167,7 @@ function kindOf(context: FleetContext): OperationKind {
         ...{ source: '', service: '', destination: { cluster: '', region: '', zone: '', version } },
         sums: sums(share * 10),
       })),
-    ...{ shares: () => [], load: () => [], newestAt: () => Date.now() },
+    ...{ shares: () => [], load: () => [], services: () => [], newestAt: () => Date.now() },
     knownUntil: () => Date.now() + 2_000,
   };
   return shiftKind({ context, traffic: () => traffic });

@@ -1,7 +1,7 @@
 import { isCovered, type TrafficQuery } from '@hawser/model/measured-traffic.ts';
 import type { TrafficReport, TrafficSeries } from '@hawser/wire/traffic.ts';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { COUNTS, spread } from './counts.ts';
 import type { AskAgain } from './missed-reports.ts';
 import { SecondRing } from './second-ring.ts';
@@ -211,6 +211,27 @@ describe('traffic in memory', () => {
     expect(memory.knownUntil()).toBe(START + 10_000);
   });
 
+  it('walks through the series of those services that are asked about, and no others', () => {
+    const { memory, report } = memoryAt();
+    const called = (service: string, requests: number): TrafficSeries => [[service, 'west', '', '', ''], 0, [requests, 0, requests]];
+    report(1_000, []);
+    report(
+      2_000,
+      Array.from({ length: 500 }, (_, index) => called(`shop/s${index}`, index)),
+    );
+    const visited = vi.spyOn(SecondRing.prototype, 'sum');
+    const services = ['shop/s3', 'shop/s7', 'shop/nobody'];
+    const span = { from: START, to: START + 2_000 };
+    expect(memory.groups({ ...span, services }, ['service']).map(({ service, sums }) => [service, sums.requests])).toEqual([
+      ['shop/s3', 3],
+      ['shop/s7', 7],
+    ]);
+    expect(memory.load(1_000, services)).toHaveLength(2);
+    expect(memory.window({ ...span, services: [] })).toMatchObject({ requests: 0, sources: [{ cluster: 'east', seconds: 2 }] });
+    expect(visited).toHaveBeenCalledTimes(4);
+    visited.mockRestore();
+  });
+
   it('says who called what, and who bears what', () => {
     const { memory, report } = memoryAt(['east', 'north']);
     report(1_000, []);
@@ -223,7 +244,7 @@ describe('traffic in memory', () => {
       ...{ share: 0.95, requestShare: 0.9, attempts: 95, requests: 90 },
       destination: { cluster: 'west', region: '', zone: '', version: 'v1' },
     });
-    expect(memory.load(1_000)).toEqual([{ cluster: 'west', service: 'shop/cart', perSecond: 200, inFlight: 4 }]);
+    expect(memory.load(1_000, ['shop/cart'])).toEqual([{ cluster: 'west', service: 'shop/cart', perSecond: 200, inFlight: 4 }]);
     expect(memory.shares('shop/other', 1_000)).toEqual([]);
   });
 

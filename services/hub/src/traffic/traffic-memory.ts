@@ -131,7 +131,7 @@ export class TrafficMemory implements TracedTraffic {
   }
 
   window(query: TrafficQuery): TrafficSums {
-    return this.#sums(query, this.#meant(query));
+    return this.#sums(query, this.#meant(query), this.#sources(query));
   }
 
   groups(query: TrafficQuery, by: readonly TrafficDimension[]): readonly TrafficGroup[] {
@@ -143,8 +143,9 @@ export class TrafficMemory implements TracedTraffic {
       groups.set(text, group);
       group.series.push(series);
     }
+    const sources = this.#sources(query);
     return [...groups.values()]
-      .map(({ key, series }) => ({ ...key, sums: this.#sums(query, series) }))
+      .map(({ key, series }) => ({ ...key, sums: this.#sums(query, series, sources) }))
       .filter(({ sums }) => sums.requests > 0 || sums.attempts > 0 || sums.inFlight > 0);
   }
 
@@ -159,9 +160,13 @@ export class TrafficMemory implements TracedTraffic {
     });
   }
 
-  load(windowMs: number): readonly TrafficLoad[] {
+  services(): readonly string[] {
+    return [...this.#byService.keys()];
+  }
+
+  load(windowMs: number, services: readonly string[]): readonly TrafficLoad[] {
     const to = this.knownUntil();
-    return this.groups({ from: to - windowMs, to }, ['service', 'cluster']).map(({ service, destination, sums }) => ({
+    return this.groups({ services, from: to - windowMs, to }, ['service', 'cluster']).map(({ service, destination, sums }) => ({
       ...{ cluster: destination.cluster, service, inFlight: sums.inFlight },
       perSecond: sums.attempts / (windowMs / 1_000),
     }));
@@ -244,17 +249,22 @@ export class TrafficMemory implements TracedTraffic {
     return known;
   }
 
-  #sums({ from, to, source }: TrafficQuery, series: Iterable<Series>): TrafficSums {
-    const [first, end] = [Math.floor(from / 1_000), Math.floor(to / 1_000)];
+  #sums({ from, to }: TrafficQuery, series: Iterable<Series>, sources: readonly SourceCoverage[]): TrafficSums {
+    const [first, end] = secondsOf({ from, to });
     const into = new Float64Array(COUNTS);
     let inFlight = 0;
     for (const { key, ring } of series) {
       ring.sum(first, end, into);
       inFlight += this.#inFlightOf(key);
     }
-    const clusters = source === undefined ? this.#clusters() : [source];
-    const sources = clusters.map((cluster) => this.#coverage(cluster, first, end));
     return { ...namedCounts(into), inFlight, seconds: end - first, sources };
+  }
+
+  /** How much is known of the callers, whatever they called. */
+  #sources({ from, to, source }: TrafficQuery): readonly SourceCoverage[] {
+    const [first, end] = secondsOf({ from, to });
+    const clusters = source === undefined ? this.#clusters() : [source];
+    return clusters.map((cluster) => this.#coverage(cluster, first, end));
   }
 
   #coverage(cluster: string, from: number, to: number): SourceCoverage {
@@ -282,8 +292,10 @@ export class TrafficMemory implements TracedTraffic {
   }
 
   #meant(query: TrafficQuery): Series[] {
-    const candidates = query.service === undefined ? this.#series.values() : (this.#byService.get(query.service) ?? []);
-    return [...candidates].filter(({ key }) => meansTraffic(query, key));
+    const { service, services = service === undefined ? undefined : [service] } = query;
+    const candidates =
+      services === undefined ? [...this.#series.values()] : services.flatMap((one) => [...(this.#byService.get(one) ?? [])]);
+    return candidates.filter(({ key }) => meansTraffic(query, key));
   }
 
   #missedOf(stream: ReportStream, agent: { readonly cluster: string; readonly replica: string }): MissedReports | undefined {
@@ -312,6 +324,11 @@ export class TrafficMemory implements TracedTraffic {
     this.#byService.set(key.service, ofService.add(made));
     return made;
   }
+}
+
+/** Whole seconds, Unix time. */
+function secondsOf({ from, to }: Pick<TrafficQuery, 'from' | 'to'>): readonly [first: number, end: number] {
+  return [Math.floor(from / 1_000), Math.floor(to / 1_000)];
 }
 
 function total(groups: readonly TrafficGroup[], count: 'attempts' | 'requests'): number {
