@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PastSums } from './past-sums.ts';
 
-const sums = (requests: number, key = 'a'): ReadonlyMap<string, readonly number[]> => new Map([[key, [requests]]]);
+const sums = (requests: number, key = 'a'): ReadonlyMap<string, number[]> => new Map([[key, [requests]]]);
 
 describe('sums of a while ago', () => {
   it('are about a second apart, however often they are noted, and none is left out', () => {
