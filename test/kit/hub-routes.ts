@@ -4,6 +4,7 @@ import { ReadinessKeeper } from '@hawser/hub/drill/readiness-keeper.ts';
 import { AgentAccounts } from '@hawser/hub/fleet/agent-accounts.ts';
 import type { FleetContext } from '@hawser/hub/fleet/fleet-context.ts';
 import { FleetState } from '@hawser/hub/fleet/fleet-state.ts';
+import { FoundAccounts } from '@hawser/hub/adoption/found-accounts.ts';
 import { addHubRoutes } from '@hawser/hub/hub-routes.ts';
 import { TrafficMemory } from '@hawser/hub/traffic/traffic-memory.ts';
 import { generateSigner } from '@hawser/wire/signing.ts';
@@ -21,6 +22,7 @@ export async function startWholeHub(dsn: string): Promise<TestHub> {
   // As if it was stopping: what would be told without an end has one.
   const memory = new TrafficMemory({ clusters: () => [] });
   addHubRoutes(hub.core, {
+    found: new FoundAccounts(),
     fleet: { context, onChange: () => () => undefined },
     traffic: { memory, clusters: () => [] },
     readiness: new ReadinessKeeper({ context, traffic: () => memory }),

@@ -1,6 +1,8 @@
 /** The routes that need the bus, beside those of the core. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { Signer } from '@hawser/wire/signing.ts';
+import { adoptionRoutes } from './adoption/adoption-routes.ts';
+import type { FoundAccounts } from './adoption/found-accounts.ts';
 import { analysisRoutes } from './analysis/analysis-routes.ts';
 import { diffRoutes } from './diff/diff-routes.ts';
 import { drainRoutes } from './drain/drain-routes.ts';
@@ -30,6 +32,8 @@ export interface HubRouteParts {
   readonly signer: Signer;
   readonly traffic: RunningTraffic;
   readonly readiness: ReadinessKeeper;
+  /** What clusters say of policy of their own. */
+  readonly found: FoundAccounts;
   /** Ends what waits when the hub stops. */
   readonly signal: AbortSignal;
   /** How webhook sinks do; without it there are none. */
@@ -44,6 +48,7 @@ export function addHubRoutes({ app, resources, database }: Pick<HubCore, 'app' |
   const { context, onChange } = fleet;
   fleetRoutes(app, context);
   drillReportRoutes(app, database);
+  adoptionRoutes(app, { database, context, accounts: parts.found });
   drainRoutes(app, { database, context, traffic: () => parts.traffic.memory });
   drillViewRoutes(app, { context, resources, traffic: () => parts.traffic.memory, readiness: parts.readiness });
   rolloutRoutes(app, { context, onChange, signal });

@@ -10,6 +10,8 @@ import { createLogger, type Logger } from '@hawser/runtime/logger.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { createRunGroup, type RunGroup } from '@hawser/runtime/run-group.ts';
 import { requestFields } from './access/request-context.ts';
+import { FoundAccounts } from './adoption/found-accounts.ts';
+import { startAdoption } from './adoption/start-adoption.ts';
 import { type HubKeys, loadHubKeys } from './bus/hub-keys.ts';
 import { externalNatsConfig, natsCredentialsIssuer } from './bus/nats-access.ts';
 import { natsRevocations } from './bus/nats-revocations.ts';
@@ -138,8 +140,9 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   const late: Late = {};
   const distribution = distributionOf(late);
   const metrics = registerHubMetrics(registry, gaugesOf(late, bus));
+  const found = new FoundAccounts();
   const fleet = createFleet({
-    ...{ bus, shardBus: parts.shardBus, log, distribution, version: VERSION },
+    ...{ bus, shardBus: parts.shardBus, log, distribution, version: VERSION, found },
     databaseUp: () => late.core?.databaseUp() ?? false,
     onRefused: (reason) => metrics.refused.inc({ reason }),
   });
@@ -191,11 +194,12 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.traffic = traffic;
   late.operations = startOperations(core.database, { operations, fleet, log, group });
+  startAdoption(core.database, { context: fleet.context, accounts: found, log, group });
   startDrillSchedule(core.database, { context: fleet.context, operations, log, group });
   startReadiness(readiness, { log, group });
   startOverdueDrills({ database: core.database, drills: () => drillsOf(fleet.context), registry, log, group });
   addHubRoutes(core, {
-    ...{ fleet, bus, traffic, readiness, notifications, signer: keys.signer, signal: group.signal },
+    ...{ fleet, found, bus, traffic, readiness, notifications, signer: keys.signer, signal: group.signal },
     onRotation: () => rotations.hint(),
   });
   return core;

@@ -47,3 +47,46 @@ export const FoundPolicies = Type.Object({
   omittedMore: Type.Integer({ minimum: 0 }),
 });
 export type FoundPolicies = Static<typeof FoundPolicies>;
+
+/** `Adopted`: it is in force in its cluster. `ReadOnly`: shown alone. `Conflict`: the hub has its own. `Refused`: it is no resource that can be used. */
+export const FoundState = Type.Union([
+  Type.Literal('Adopted'),
+  Type.Literal('ReadOnly'),
+  Type.Literal('Conflict'),
+  Type.Literal('Refused'),
+]);
+export type FoundState = Static<typeof FoundState>;
+
+/** One of `ClusterPolicies`. */
+export const ClusterPolicy = Type.Object({
+  kind: Type.String(),
+  namespace: Type.String(),
+  name: Type.String(),
+  uid: Type.String(),
+  generation: Type.Integer(),
+  state: FoundState,
+  /** Why it is not in force, or not as it is there now; empty when it is. */
+  reason: Type.String(),
+  /** RFC 3339. */
+  since: Type.String(),
+  /** Name of what is in force of it at the hub; absent where nothing is. */
+  adopted: Type.Optional(Type.String()),
+  /** What proxies made of it: the condition `Ready` of that, and its message. */
+  ready: Type.Optional(Type.Object({ status: Type.String(), message: Type.String() })),
+});
+export type ClusterPolicy = Static<typeof ClusterPolicy>;
+
+/** Answer of `GET /hawser/v1/clusters/NAME/policies`: policy in a cluster's own API server, and what became of it. */
+export const ClusterPolicies = Type.Object({
+  cluster: Type.String(),
+  /** The setting of the cluster. */
+  policies: MemberPolicies,
+  /** When its agent told of them last, RFC 3339; absent where it did not since this replica of the hub began. */
+  heardAt: Type.Optional(Type.String()),
+  /** What its agent follows. */
+  kinds: Type.Array(FollowedPolicies),
+  items: Type.Array(ClusterPolicy),
+  /** Objects that its agent left out, beyond those that are named. */
+  omittedMore: Type.Integer(),
+});
+export type ClusterPolicies = Static<typeof ClusterPolicies>;

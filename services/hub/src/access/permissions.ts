@@ -92,6 +92,8 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, Permission>> = {
   // The join token and the proof of possession are the credentials.
   'POST /join/v1/enroll': open('join', 'Cluster'),
   'POST /join/v1/renew': open('renew', 'Cluster'),
+  // It shows policy of every namespace.
+  'GET /hawser/v1/clusters/:name/policies': { ...view('Cluster', 'closed'), verb: 'policies' },
   'GET /hawser/v1/status': view('Status', 'open'),
   'GET /hawser/v1/rollouts/:revision': view('Rollout', 'open'),
   'GET /hawser/v1/services/:namespace/:service/answers': view('Service', 'path'),

@@ -3,6 +3,7 @@ import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { Role } from '@hawser/wire/access.ts';
 import type { TrendEntry } from '@hawser/wire/drill-report.ts';
+import type { FoundState } from '@hawser/wire/found-policies.ts';
 import type { NotificationEvent } from '@hawser/wire/notifications.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
 import { sql } from 'drizzle-orm';
@@ -300,4 +301,22 @@ export const drillReports = pgTable(
     keyId: text('key_id').notNull(),
   },
   ({ run, requestedAt }) => [primaryKey({ columns: [run, requestedAt] })],
+);
+
+/** What became of policy in the API servers of member clusters. */
+export const foundPolicies = pgTable(
+  'found_policies',
+  {
+    cluster: text('cluster').notNull(),
+    kind: text('kind').notNull(),
+    namespace: text('namespace').notNull(),
+    name: text('name').notNull(),
+    uid: text('uid').notNull(),
+    generation: whole('generation').notNull(),
+    state: text('state').$type<FoundState>().notNull(),
+    reason: text('reason').notNull(),
+    resource: jsonb('resource').$type<Resource>(),
+    since: instant('since').notNull(),
+  },
+  ({ cluster, kind, namespace, name }) => [primaryKey({ columns: [cluster, kind, namespace, name] })],
 );

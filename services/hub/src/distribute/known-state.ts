@@ -1,18 +1,23 @@
 /** The desired state as this replica knows it, moved forward by what was written instead of read anew. No I/O. */
+import { ownerOf } from '@hawser/model/adoption.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { resourceOfOperation } from '../operations/operation-name.ts';
-import type { ResourceChange } from '../placement/place.ts';
+import { type AdoptedIndex, adoptedIn } from '../placement/adopted.ts';
+import type { ResourceChange, StateAfter } from '../placement/place.ts';
 import type { Changes, DesiredState, OutboxEntry } from '../resource/resource-read-model.ts';
 
 /** What a step did to the state; without `resources` anything may have changed. */
 export interface StateStep {
   readonly desired: DesiredState;
   readonly resources: readonly ResourceChange[] | undefined;
+  /** What stands beside them. */
+  readonly state: StateAfter;
 }
 
 /** One state after another; each `desired` stays as it was. */
 export class KnownState {
   #resources: ReadonlyMap<string, Resource> = new Map();
+  #adopted: AdoptedIndex = new Map();
   #desired: DesiredState | undefined;
 
   /** Undefined before the first read. */
@@ -24,6 +29,7 @@ export class KnownState {
   replace(read: DesiredState): StateStep {
     const before = this.#resources;
     this.#resources = new Map(read.resources.map((resource) => [keyOf(resource), keptObject(before.get(keyOf(resource)), resource)]));
+    this.#adopted = adoptedIn(this.#resources.values());
     return this.#step(read, read, undefined);
   }
 
@@ -39,6 +45,7 @@ export class KnownState {
       else after.set(key, keptObject(before.get(key), resource));
     }
     this.#resources = after;
+    if (changes.entries.some(({ name }) => ownerOf(name) !== undefined)) this.#adopted = adoptedIn(after.values());
     const steps = [...touched]
       .map((key) => ({ before: before.get(key), after: after.get(key) }))
       .filter((step) => step.before !== step.after);
@@ -53,8 +60,10 @@ export class KnownState {
     { members, external, orders }: Pick<DesiredState, 'members' | 'external' | 'orders'>,
     resources: readonly ResourceChange[] | undefined,
   ): StateStep {
-    this.#desired = desiredState({ epoch, revision, members, external, orders }, this.#resources);
-    return { desired: this.#desired, resources };
+    const all = this.#resources;
+    this.#desired = desiredState({ epoch, revision, members, external, orders, adopted: this.#adopted }, all);
+    const find = (kind: string, namespace: string, name: string): Resource | undefined => all.get(resourceKey(kind, namespace, name));
+    return { desired: this.#desired, resources, state: { adopted: this.#adopted, find } };
   }
 }
 

@@ -163,12 +163,12 @@ export class OutboxLoop {
     this.#take(this.#state.replace(read), reign);
   }
 
-  #take({ desired, resources }: StateStep, reign: Reign | undefined): void {
+  #take({ desired, resources, state }: StateStep, reign: Reign | undefined): void {
     if (resources === undefined) this.#parts.onDesired(desired);
     const { epoch, revision } = desired;
     if (reign !== undefined && this.#reign === reign) {
       if (resources === undefined) reign.publishers.apply({ epoch, revision, documents: place(desired) });
-      else reign.publishers.change({ revision, changes: placementChanges(resources, desired.members) });
+      else reign.publishers.change({ revision, changes: placementChanges(resources, desired.members, state) });
       this.#confirm(reign);
     }
     this.#parts.onPublished(this.#published);

@@ -2,6 +2,7 @@
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
+import type { FoundAccounts } from '../adoption/found-accounts.ts';
 import { RefusedMoves } from '../safety/refused-moves.ts';
 import { AgentAccounts } from './agent-accounts.ts';
 import type { Distribution, FleetContext } from './fleet-context.ts';
@@ -16,6 +17,8 @@ export interface FleetParts {
   readonly shardBus: Bus;
   readonly log: Logger;
   readonly version: string;
+  /** Where what clusters say of their own policy is kept. */
+  readonly found?: FoundAccounts;
   readonly distribution: Distribution;
   readonly databaseUp: () => boolean;
   readonly onRefused: (reason: string) => void;
@@ -39,7 +42,7 @@ export function createFleet(parts: FleetParts): Fleet {
   const fleet = new FleetState();
   const accounts = new AgentAccounts();
   const feed = new FleetFeed({ bus: parts.shardBus, fleet, log, onRefused });
-  const stopCollecting = collectStatus(bus, { fleet, accounts, log, onRefused });
+  const stopCollecting = collectStatus(bus, { fleet, accounts, found: parts.found, log, onRefused });
   const listeners = new Set<() => void>();
   const touch = (): void => {
     for (const listener of listeners) listener();
@@ -55,6 +58,7 @@ export function createFleet(parts: FleetParts): Fleet {
     setMembers: (members) => {
       feed.setMembers(members);
       accounts.keepOnly(new Set(members.map((member) => member.name)));
+      parts.found?.keepOnly(members);
     },
     onChange: (listener) => {
       listeners.add(listener);

@@ -1,8 +1,8 @@
 /** What the hub's views are made from. */
 import type { Bus } from '@hawser/bus/bus.ts';
-import { resourceKey } from '@hawser/model/resource.ts';
 import type { Replica } from '../distribute/start-distribution.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
+import { placeKey } from '../placement/adopted.ts';
 import type { RefusedMoves } from '../safety/refused-moves.ts';
 import type { AgentAccounts } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -53,7 +53,7 @@ export function currentRollout(context: FleetContext, revision: number): Rollout
       const written = desired?.resources.find(
         ({ metadata, inForceRevision }) => inForceRevision === revision || metadata.resourceVersion === String(revision),
       );
-      return written === undefined ? undefined : resourceKey(written.kind, written.metadata.namespace, written.metadata.name);
+      return written === undefined ? undefined : placeKey(written);
     },
     now: context.now(),
   });

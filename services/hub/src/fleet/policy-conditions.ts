@@ -2,10 +2,12 @@
  * What the fleet has made of a policy: `Programmed` from the proxies' own answers, and `Ready`, the sum of everything that is
  * known. Evidence that is missing or stale makes Unknown, never True (RELIABILITY.md R12). Pure but for the context's clock.
  */
+import { bareName } from '@hawser/model/adoption.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
-import { type Resource, resourceKey } from '@hawser/model/resource.ts';
+import type { Resource } from '@hawser/model/resource.ts';
 import type { PolicyIssue } from '@hawser/wire/messages.ts';
 import type { Condition } from '../hub-core.ts';
+import { isDisplaced, placeKey } from '../placement/adopted.ts';
 import { isPlacedOn } from '../placement/place.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
 import { currentRollout, type FleetContext } from './fleet-context.ts';
@@ -36,9 +38,12 @@ interface Evidence {
 
 function evidenceOf(resource: Resource, context: FleetContext): Evidence {
   const { kind, metadata } = resource;
+  const name = bareName(metadata.name);
   const { desired } = context.distribution;
   const revision = placedRevision(resource);
-  const placed = (desired?.members ?? []).filter((member) => isPlacedOn(resource, member));
+  const placed = (desired?.members ?? []).filter(
+    (member) => isPlacedOn(resource, member) && !isDisplaced(resource, member.name, desired?.adopted),
+  );
   const input = {
     account: (name: string) => context.accounts.get(name),
     busConnectedSince: context.busConnectedSince(),
@@ -48,14 +53,14 @@ function evidenceOf(resource: Resource, context: FleetContext): Evidence {
     const status = context.accounts.get(cluster)?.status;
     if (status === undefined || status.epoch !== desired?.epoch || status.revision < revision) return [];
     const own = (status.policies ?? []).filter(
-      (issue) => issue.kind === kind && issue.namespace === (metadata.namespace ?? '') && issue.name === metadata.name,
+      (issue) => issue.kind === kind && issue.namespace === (metadata.namespace ?? '') && issue.name === name,
     );
     return own.map((issue) => ({ ...issue, cluster }));
   });
   const silent = placed
     .filter(({ name }) => connectionOf(name, input) === 'disconnected')
     .map(({ name: cluster }) => ({ cluster, heardAt: context.accounts.get(cluster)?.lastHeardAt }));
-  return { key: resourceKey(kind, metadata.namespace, metadata.name), revision, placed, issues, silent };
+  return { key: placeKey(resource), revision, placed, issues, silent };
 }
 
 function programmedVerdict(resource: Resource, seen: Evidence, context: FleetContext): Verdict {

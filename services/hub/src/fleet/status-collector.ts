@@ -1,8 +1,10 @@
 /** Hears what agents say of their proxies and of each revision; believes only what the cluster's own key signed. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { Logger } from '@hawser/runtime/logger.ts';
+import { FoundPolicies } from '@hawser/wire/found-policies.ts';
 import { AgentStatus, RolloutStatus } from '@hawser/wire/messages.ts';
 import { Compile } from 'typebox/compile';
+import type { FoundAccounts } from '../adoption/found-accounts.ts';
 import type { AgentAccounts, Speaker } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';
 import { MemberMessages, type MessageRefusal } from './member-messages.ts';
@@ -12,6 +14,8 @@ export interface StatusCollectorParts {
   readonly fleet: FleetState;
   readonly accounts: AgentAccounts;
   readonly log: Logger;
+  /** What clusters say of the policy in their own API servers. */
+  readonly found?: FoundAccounts | undefined;
   /** Counts what was refused. */
   readonly onRefused?: (reason: StatusRefusal) => void;
   readonly now?: () => number;
@@ -21,10 +25,11 @@ export interface StatusCollectorParts {
 export type StatusRefusal = MessageRefusal | 'body';
 
 /** Agents of one release back name no replica. */
-const SUBJECT = /^hawser\.status\.([^.]+)\.(proxies|rollout)(?:\.([0-9a-f]{12}))?$/;
-const KEYS: Readonly<Record<string, string>> = { proxies: 'status', rollout: 'rollout' };
+const SUBJECT = /^hawser\.status\.([^.]+)\.(proxies|rollout|policies)(?:\.([0-9a-f]{12}))?$/;
+const KEYS: Readonly<Record<string, string>> = { proxies: 'status', rollout: 'rollout', policies: 'policies' };
 const agentStatus = Compile(AgentStatus);
 const rolloutStatus = Compile(RolloutStatus);
+const foundPolicies = Compile(FoundPolicies);
 
 /** Subscribes; the subscription survives reconnects. Returns how to stop. */
 export function collectStatus(bus: Bus, parts: StatusCollectorParts): () => void {
@@ -67,6 +72,7 @@ export class StatusCollector {
     const at = this.#now();
     if (topic === 'proxies' && agentStatus.Check(body)) accounts.putStatus(speaker, body, at);
     else if (topic === 'rollout' && rolloutStatus.Check(body)) accounts.putRollout(speaker, body, at);
+    else if (topic === 'policies' && foundPolicies.Check(body)) this.#parts.found?.put(speaker.cluster, body, at);
     else return 'body';
     fleet.heard(speaker.cluster, at);
     return undefined;

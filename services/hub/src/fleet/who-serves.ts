@@ -11,7 +11,7 @@ import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import { DIVISIONS, totalWeightOf } from '@hawser/model/traffic-shift.ts';
 import { isMutual } from '@hawser/model/trust-domain.ts';
 import type { WhoServesAnswer } from '@hawser/wire/hub-api.ts';
-import { isPlacedOn } from '../placement/place.ts';
+import { policiesOn } from '../placement/place.ts';
 import type { Freshness } from './fleet-state.ts';
 import type { ShardSummary } from './shard-summary.ts';
 
@@ -67,7 +67,7 @@ function asDrain(scope: DrainScope): Resource<DrainSpec> {
 
 /** What TrafficShifts have in force for these callers: one among places, and one among versions. */
 function sharesFor(client: RosterMember, { policies, service }: WhoServesInput): NonNullable<Answer['shares']> {
-  const placed = policies.filter((policy) => isPlacedOn(policy, client));
+  const placed = policiesOn(policies, client);
   return [effectiveShift(placed, service), effectiveSplit(placed, service)?.spec].flatMap((shift) => {
     const of = shift === undefined ? undefined : DIVISIONS.find((division) => shift[division] !== undefined);
     return shift === undefined || of === undefined ? [] : [{ of, parts: { ...shift[of] }, total: totalWeightOf(shift) }];
@@ -94,7 +94,7 @@ function excludedFor(client: RosterMember, { clusters, without }: WhoServesInput
 }
 
 function localitiesFor(client: RosterMember, input: WhoServesInput): Locality[] {
-  const placed = input.policies.filter((policy) => isPlacedOn(policy, client));
+  const placed = policiesOn(input.policies, client);
   const serving = input.clusters.filter(
     ({ member, shard }) => member.region !== input.without && shard !== undefined && shard.total > 0 && isCalled(client, member),
   );

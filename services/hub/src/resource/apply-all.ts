@@ -6,6 +6,7 @@ import type { ResourceRow } from '../db/schema.ts';
 import { invalid, type Status, StatusError, statusOf } from '../http/status.ts';
 import type { FleetView } from '../hub-core.ts';
 import type { KindBehaviours } from './kind-behaviour.ts';
+import { refuseOwned, refuseTaken } from './ownership-store.ts';
 import { checkReferences, type ReferenceWorld, subsetsOf } from './references.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
 import { requireVersion, rowKey, type Target, validated, type WriteOptions } from './resource-service.ts';
@@ -87,7 +88,7 @@ class Bulk {
     const outcomes: Outcome[] = [];
     for (const one of wanted) {
       const outcome = 'target' in one ? orRefused(() => this.#judge(one, stored)) : one;
-      outcomes.push('target' in one && 'write' in outcome ? await this.#checked(one, outcome, stored) : outcome);
+      outcomes.push('target' in one && 'write' in outcome ? await this.#free(one, outcome, stored) : outcome);
     }
     return this.#write(outcomes);
   }
@@ -113,6 +114,17 @@ class Bulk {
     if (updated.generation !== row.generation) this.#requireReferences(target, resource);
     this.#accept(resource);
     return { action: 'configured', write: { action: 'update', row: updated, actor, verb: 'replace' } };
+  }
+
+  /** It must not stand where a cluster has its own. */
+  async #free(one: Wanted, outcome: Extract<Outcome, { readonly write: Write }>, stored: ReadonlyMap<string, ResourceRow>): Promise<Outcome> {
+    const row = stored.get(keyOf(one.resource));
+    try {
+      await refuseTaken(this.#tx, one.target, one.resource, row === undefined ? undefined : resourceOf(row));
+    } catch (error) {
+      return refusedBy(error);
+    }
+    return this.#checked(one, outcome, stored);
   }
 
   /** What its kind has to say beside the rules of all kinds. */
@@ -178,6 +190,8 @@ function wantedOf(body: unknown, seen: Set<string>): Wanted {
   const namespace = metadata?.namespace;
   if (typeof namespace !== 'string' || namespace === '')
     throw new StatusError('BadRequest', `a ${kind.kind} to apply has its metadata.namespace`, { kind: kind.kind });
+  const { name } = metadata as { readonly name?: unknown };
+  if (typeof name === 'string') refuseOwned({ kind, namespace, name });
   const resource = validated({ kind, namespace }, body);
   const target = { kind, namespace, name: resource.metadata.name };
   const key = keyOf(resource);

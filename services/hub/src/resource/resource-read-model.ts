@@ -2,6 +2,7 @@
 import type { ExternalTrustDomain, RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
+import type { AdoptedIndex } from '../placement/adopted.ts';
 
 /** The whole desired state at one revision, from one consistent read. */
 export interface DesiredState {
@@ -11,6 +12,8 @@ export interface DesiredState {
   readonly revision: number;
   /** Every stored resource (read-only kinds have none), ordered by kind, namespace, name. */
   readonly resources: readonly Resource[];
+  /** Those among them that member clusters own; absent where nobody looked. */
+  readonly adopted?: AdoptedIndex | undefined;
   /** Enrolled clusters, ordered by name. */
   readonly members: readonly RosterMember[];
   /** What each cluster was told last of the rotation of its authority. */

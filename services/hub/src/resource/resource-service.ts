@@ -6,6 +6,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import type { ResourceRow } from '../db/schema.ts';
 import { detailsOf, invalid, notFound, StatusError, titleOf } from '../http/status.ts';
 import { mergePatch } from './merge-patch.ts';
+import { refuseOwned, refuseTaken } from './ownership-store.ts';
 import { checkReferences, type ReferenceWorld } from './references.ts';
 import { type HistoryPage, historyPage, pastOf } from './resource-history.ts';
 import { type ListPage, type ListQuery, listPage } from './resource-listing.ts';
@@ -92,6 +93,7 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   const key = { ...target, name: resource.metadata.name };
   if ((await findRow(tx, rowKey(key))) !== undefined) throw alreadyExists(key);
   await lookAround(writing, key);
+  await refuseTaken(tx, key, resource, undefined);
   requireReferences(writing, key, resource);
   await requireSound(writing, key, resource);
   const row = newRow(resource, new Date());
@@ -121,6 +123,7 @@ async function get(tx: Transaction, parts: Parts, target: Target): Promise<Resou
 async function rollback(writing: Writing, target: Target, request: RollbackRequest): Promise<Resource> {
   const { tx, parts, options } = writing;
   refuseReadOnly(target.kind);
+  refuseOwned(target);
   const behaviour = parts.behaviours[target.kind.kind];
   if (behaviour?.created !== undefined || behaviour?.specFixed !== undefined) {
     throw new StatusError('MethodNotAllowed', `a ${target.kind.kind} cannot be rolled back: create another`, detailsOf(target));
@@ -143,6 +146,7 @@ function withoutUndefined(body: unknown): unknown {
 async function replace(writing: Writing, target: Target, makeBody: (current: unknown) => unknown): Promise<Resource> {
   const { tx, parts, options } = writing;
   refuseReadOnly(target.kind);
+  refuseOwned(target);
   const row = await findRow(tx, rowKey(target), 'lock');
   if (row === undefined) throw notFound(target);
   const resource = validated(target, makeBody(writable(row)));
@@ -150,6 +154,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
   await lookAround(writing, target);
   const updated = updatedRow(row, desiredOf(resource));
   if (updated === row) return present(writing, target, row);
+  await refuseTaken(tx, target, resource, resourceOf(row));
   if (updated.generation !== row.generation) {
     const fixed = parts.behaviours[target.kind.kind]?.specFixed;
     if (fixed !== undefined) throw invalid(target, [{ path: 'spec', code: 'FieldValueForbidden', message: fixed }]);
@@ -166,6 +171,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
 async function remove(writing: Writing, target: Target, resourceVersion: string | undefined): Promise<Resource> {
   const { tx, parts, options } = writing;
   refuseReadOnly(target.kind);
+  refuseOwned(target);
   const row = await findRow(tx, rowKey(target), 'lock');
   if (row === undefined) throw notFound(target);
   requireVersion(target, row, resourceVersion);

@@ -4,6 +4,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import type { Statements } from '../db/database.ts';
 import type { Condition, FleetView } from '../hub-core.ts';
 import type { KindBehaviours } from './kind-behaviour.ts';
+import { ownershipOf } from './ownership-store.ts';
 import { checkReferences, type ReferenceWorld, resolvedRefs, subsetsOf } from './references.ts';
 import { resourceOf } from './resource-row.ts';
 import { listRegions, listRows, writeTimes } from './resource-store.ts';
@@ -47,6 +48,7 @@ export async function withStatuses(
   if (resources.length === 0) return [];
   const world = kind.policy ? (parts.world ?? (await loadReferenceWorld(tx, parts.fleet, kind.kind))) : undefined;
   const special = await parts.behaviours[kind.kind]?.statuses?.(tx, resources);
+  const ownership = kind.policy && kind.namespaced ? await ownershipOf(tx, kind.kind, resources) : undefined;
   // A write holds the lock on revisions while it is answered: it does without the question.
   const writtenAt = parts.isWriting === true ? undefined : await writeTimes(tx, resources);
   return resources.map((resource) => {
@@ -56,9 +58,11 @@ export async function withStatuses(
     const { conditions: further = [], ...fields } = (special?.get(resource.metadata.uid ?? '') ?? {}) as {
       conditions?: readonly Condition[];
     };
-    const conditions = [...own, ...further, ...parts.fleet.conditionsOf(resource, own)];
+    const { owner, condition } = ownership?.get(resource.metadata.uid ?? '') ?? {};
+    const known = condition === undefined ? own : [...own, condition];
+    const conditions = [...known, ...further, ...parts.fleet.conditionsOf(resource, known)];
     const observedGeneration = resource.metadata.generation ?? 1;
-    return { ...resource, status: { observedGeneration, ...fields, conditions } };
+    return { ...resource, status: { observedGeneration, ...(owner === undefined ? {} : { owner }), ...fields, conditions } };
   });
 }
 
