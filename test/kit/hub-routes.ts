@@ -1,10 +1,10 @@
 /** A hub with every route of the product, over a fleet of which nothing is heard and a bus that is away. */
 import type { Bus } from '@hawser/bus/bus.ts';
+import { FoundAccounts } from '@hawser/hub/adoption/found-accounts.ts';
 import { ReadinessKeeper } from '@hawser/hub/drill/readiness-keeper.ts';
 import { AgentAccounts } from '@hawser/hub/fleet/agent-accounts.ts';
 import type { FleetContext } from '@hawser/hub/fleet/fleet-context.ts';
 import { FleetState } from '@hawser/hub/fleet/fleet-state.ts';
-import { FoundAccounts } from '@hawser/hub/adoption/found-accounts.ts';
 import { addHubRoutes } from '@hawser/hub/hub-routes.ts';
 import { TrafficMemory } from '@hawser/hub/traffic/traffic-memory.ts';
 import { generateSigner } from '@hawser/wire/signing.ts';

@@ -66,7 +66,8 @@ export class AdoptionLoop {
       return takeIn(tx, { members, accounts: this.#parts.accounts });
     });
     this.#isKept = done.isKept;
-    for (const { action, row, reason } of done.writes) log.info({ action, kind: row.kind, place: `${row.namespace}/${row.name}`, reason }, 'policy of a cluster');
+    for (const { action, row, reason } of done.writes)
+      log.info({ action, kind: row.kind, place: `${row.namespace}/${row.name}`, reason }, 'policy of a cluster');
     return done.hasMore;
   }
 
@@ -91,7 +92,11 @@ interface Done {
 async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<Done> {
   const adopted = groupBy(await listAdopted(tx), ({ name }) => ownerOf(name)?.cluster ?? '');
   const found = groupBy(await listFound(tx), ({ cluster }) => cluster);
-  const clusters = new Set([...adopted.keys(), ...found.keys(), ...[...members].flatMap(([name, { policies }]) => (policies === undefined ? [] : [name]))]);
+  const clusters = new Set([
+    ...adopted.keys(),
+    ...found.keys(),
+    ...[...members].flatMap(([name, { policies }]) => (policies === undefined ? [] : [name])),
+  ]);
   const writes: Write[] = [];
   let [hasMore, isKept] = [false, false];
   for (const cluster of clusters) {
@@ -113,7 +118,10 @@ async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<D
     isKept ||= plan.found.length > 0 || rows.length > 0;
   }
   // Writers who come between see the row locked, and we see theirs at the next look.
-  await lockRows(tx, writes.flatMap(({ action, row }) => (action === 'create' ? [] : [row])));
+  await lockRows(
+    tx,
+    writes.flatMap(({ action, row }) => (action === 'create' ? [] : [row])),
+  );
   if ((await recordWrites(tx, writes)) === undefined) throw new Error('a row was made or taken away from outside at this moment');
   return { writes, hasMore, isKept: isKept || writes.length > 0 };
 }
@@ -155,4 +163,3 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): R
   }
   return groups;
 }
-

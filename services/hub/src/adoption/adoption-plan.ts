@@ -73,7 +73,11 @@ export function adoptionPlan(input: AdoptionInput): AdoptionPlan {
     const key = keyOf(kind, namespace, name);
     if (modeOf(policies, namespace) === 'Off' || !KIND.has(kind)) continue;
     const before = input.found.find((one) => keyOf(one.kind, one.namespace, one.name) === key);
-    found.set(key, { ...(before ?? nameless(cluster, { kind, namespace, name })), state: 'Refused', reason: withStanding(reason, rows.has(key)) });
+    found.set(key, {
+      ...(before ?? nameless(cluster, { kind, namespace, name })),
+      state: 'Refused',
+      reason: withStanding(reason, rows.has(key)),
+    });
   }
   const isGone = goneBy(input);
   for (const before of input.found) {
@@ -82,7 +86,8 @@ export function adoptionPlan(input: AdoptionInput): AdoptionPlan {
   }
   for (const [key, row] of rows) {
     const mode = modeOf(policies, row.namespace);
-    if (mode !== 'Authoritative') writes.push({ action: 'delete', row, reason: givenUp(row, cluster, policies === undefined ? undefined : mode) });
+    if (mode !== 'Authoritative')
+      writes.push({ action: 'delete', row, reason: givenUp(row, cluster, policies === undefined ? undefined : mode) });
     else if (!found.has(key) && isGone(row.kind)) writes.push({ action: 'delete', row, reason: `${cluster} has deleted it` });
   }
   return { writes, found: [...found.values()] };
@@ -90,7 +95,8 @@ export function adoptionPlan(input: AdoptionInput): AdoptionPlan {
 
 /** Whether what an account does not name is gone: it must be of the present setting, have read the kind, and name all it left out. */
 function goneBy({ policies, account }: AdoptionInput): (kind: string) => boolean {
-  if (account === undefined || account.omittedMore > 0 || canonicalJson(account.policies) !== canonicalJson(policies ?? {})) return () => false;
+  if (account === undefined || account.omittedMore > 0 || canonicalJson(account.policies) !== canonicalJson(policies ?? {}))
+    return () => false;
   const followed = new Set(account.kinds.filter(({ state }) => state === 'FOLLOWED').map(({ kind }) => kind));
   return (kind) => followed.has(kind);
 }
@@ -101,7 +107,11 @@ function kept(before: FoundRow, { policies }: AdoptionInput): FoundRow {
   return isReadOnly && before.state !== 'Refused' ? { ...before, state: 'ReadOnly', reason: '' } : before;
 }
 
-function judged(object: FoundPolicy, row: ResourceRow | undefined, input: AdoptionInput): { readonly row: FoundRow; readonly write?: AdoptionWrite } {
+function judged(
+  object: FoundPolicy,
+  row: ResourceRow | undefined,
+  input: AdoptionInput,
+): { readonly row: FoundRow; readonly write?: AdoptionWrite } {
   const { cluster, policies } = input;
   const { kind, namespace, name, uid, generation } = object;
   const base = { ...nameless(cluster, { kind, namespace, name }), uid: clean(uid), generation };
@@ -115,7 +125,8 @@ function judged(object: FoundPolicy, row: ResourceRow | undefined, input: Adopti
     return { row: { ...known, state: 'Adopted', reason: '' }, write: { action: 'update', row, resource: adopted, reason: said } };
   }
   const own = input.hubOwn(kind, namespace, name);
-  if (own === undefined) return { row: { ...known, state: 'Adopted', reason: '' }, write: { action: 'create', resource: adopted, reason: said } };
+  if (own === undefined)
+    return { row: { ...known, state: 'Adopted', reason: '' }, write: { action: 'create', resource: adopted, reason: said } };
   const way = `delete it there, keep it from ${cluster} by its annotation ${CLUSTERS_ANNOTATION}, or delete this one`;
   const reason = `the hub has a ${kind} ${namespace}/${name} that goes to ${cluster} and was there first: ${way}`;
   return { row: { ...known, state: 'Conflict', reason } };

@@ -37,7 +37,10 @@ export async function storeFound(tx: Statements, before: readonly StoredFound[],
     const { cluster, kind, namespace, name } = foundPolicies;
     const excluded = (column: string) => sql.raw(`excluded.${column}`);
     const set = Object.fromEntries(['uid', 'generation', 'state', 'reason', 'resource', 'since'].map((one) => [one, excluded(one)]));
-    await tx.insert(foundPolicies).values(values).onConflictDoUpdate({ target: [cluster, kind, namespace, name], set });
+    await tx
+      .insert(foundPolicies)
+      .values(values)
+      .onConflictDoUpdate({ target: [cluster, kind, namespace, name], set });
   }
   const gone = before.filter((row) => !kept.has(keyOf(row)));
   for (const row of gone) {

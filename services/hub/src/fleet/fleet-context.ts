@@ -1,8 +1,8 @@
 /** What the hub's views are made from. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import type { Replica } from '../distribute/start-distribution.ts';
-import type { DesiredState } from '../resource/resource-read-model.ts';
 import { placeKey } from '../placement/adopted.ts';
+import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { RefusedMoves } from '../safety/refused-moves.ts';
 import type { AgentAccounts } from './agent-accounts.ts';
 import type { FleetState } from './fleet-state.ts';

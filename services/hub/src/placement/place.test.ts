@@ -1,10 +1,12 @@
+import { ownerOf } from '@hawser/model/adoption.ts';
 import type { RosterMember } from '@hawser/model/fleet.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
-import { type Documents, place, placementChanges, type ResourceChange } from './place.ts';
+import { adoptedIn } from './adopted.ts';
+import { type Documents, place, placementChanges, policiesOn, type ResourceChange } from './place.ts';
 
 const MEMBERS: readonly RosterMember[] = [
   memberOf('a1', { region: 'a', labels: { tier: 'gold' } }),
@@ -99,17 +101,45 @@ describe('place', () => {
   });
 });
 
+describe('what a cluster owns', () => {
+  const own = policyOf('FailoverPolicy', 'reviews', { order: ['b'] });
+  const theirs = policyOf('FailoverPolicy', 'reviews@a1', { order: ['a'] }, { 'hawser.dev/clusters': 'cluster=a1' });
+  const KEY = 'policy.failoverpolicies.bookinfo.reviews';
+  const orders = (resources: readonly Resource[]) =>
+    MEMBERS.map(({ name }) => (place({ resources, members: MEMBERS }).get(name)?.get(KEY) as Resource<object> | undefined)?.spec);
+
+  it('goes there alone, by the name that it has there, before what the hub has', () => {
+    expect(orders([theirs])).toEqual([{ order: ['a'] }, undefined, undefined]);
+    expect(orders([own, theirs])).toEqual([{ order: ['a'] }, { order: ['b'] }, { order: ['b'] }]);
+    expect(orders([theirs, own])).toEqual(orders([own, theirs]));
+    expect(
+      place({ resources: [theirs], members: MEMBERS })
+        .get('a1')
+        ?.get(KEY),
+    ).toMatchObject({ metadata: { name: 'reviews' } });
+  });
+
+  it('is what counts there', () => {
+    const [a1, a2] = MEMBERS as [RosterMember, RosterMember];
+    expect([policiesOn([own, theirs], a1), policiesOn([own, theirs], a2)]).toEqual([[theirs], [own]]);
+  });
+});
+
 describe('placementChanges', () => {
   it('leads from one placement to the next, whatever was written', () => {
     const resource = fc
       .record({
         kind: fc.constantFrom('TrafficShift', 'FailoverPolicy', 'JoinToken'),
-        name: fc.constantFrom('a', 'b', 'c', 'd'),
+        name: fc.constantFrom('a', 'b', 'c', 'd', 'a@a1', 'a@b1', 'b@a1', 'c@gone'),
         clusters: fc.constantFrom('region=a', 'tier=gold', '', 'region=('),
         spec: fc.constantFrom<object>({ spec: 1 }, { spec: 2 }, { steps: [] }),
         inForce: fc.constantFrom(undefined, { form: 1 }, { form: 2 }),
       })
       .map(({ kind, name, clusters, spec, inForce }) => {
+        const owner = ownerOf(name)?.cluster;
+        // What clusters own goes to them, and is never moved in steps.
+        const theirs = 'steps' in spec ? {} : spec;
+        if (owner !== undefined) return policyOf(kind, name, theirs, { 'hawser.dev/clusters': `cluster=${owner}` });
         const policy = policyOf(kind, name, spec, { 'hawser.dev/clusters': clusters });
         return inForce === undefined ? policy : { ...policy, inForce };
       });
@@ -117,7 +147,10 @@ describe('placementChanges', () => {
     fc.assert(
       fc.property(state, state, ([...before], [...after]) => {
         const placed = new Map([...place({ resources: before, members: MEMBERS })].map(([name, documents]) => [name, new Map(documents)]));
-        for (const [cluster, documents] of placementChanges(changesOf(before, after), MEMBERS)) {
+        const find = (kind: string, _namespace: string, name: string) =>
+          after.find((one) => one.kind === kind && one.metadata.name === name);
+        const beside = { adopted: adoptedIn(after), find };
+        for (const [cluster, documents] of placementChanges(changesOf(before, after), MEMBERS, beside)) {
           for (const [key, body] of documents) {
             if (body === null) expect(placed.get(cluster)?.delete(key)).toBe(true);
             else placed.get(cluster)?.set(key, body);

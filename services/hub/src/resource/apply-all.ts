@@ -117,7 +117,11 @@ class Bulk {
   }
 
   /** It must not stand where a cluster has its own. */
-  async #free(one: Wanted, outcome: Extract<Outcome, { readonly write: Write }>, stored: ReadonlyMap<string, ResourceRow>): Promise<Outcome> {
+  async #free(
+    one: Wanted,
+    outcome: Extract<Outcome, { readonly write: Write }>,
+    stored: ReadonlyMap<string, ResourceRow>,
+  ): Promise<Outcome> {
     const row = stored.get(keyOf(one.resource));
     try {
       await refuseTaken(this.#tx, one.target, one.resource, row === undefined ? undefined : resourceOf(row));

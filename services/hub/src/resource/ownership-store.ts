@@ -19,7 +19,11 @@ export function refuseOwned(target: Pick<Target, 'kind' | 'namespace' | 'name'>)
   const { cluster, name } = owner;
   const place = `${target.kind.kind} ${target.namespace}/${name}`;
   const way = `change or delete ${place} in ${cluster}, or take its namespace from the cluster with hawser cluster policies ${cluster} --set ${target.namespace}=Off`;
-  throw new StatusError('Conflict', `${titleOf(target)} belongs to ${cluster}, where it is ${place}: ${way}, and apply it here`, detailsOf(target));
+  throw new StatusError(
+    'Conflict',
+    `${titleOf(target)} belongs to ${cluster}, where it is ${place}: ${way}, and apply it here`,
+    detailsOf(target),
+  );
 }
 
 /**
@@ -61,7 +65,13 @@ export async function ownershipOf(tx: Statements, kind: string, all: readonly Re
   const owners = own.length === 0 ? [] : await ownersOf(tx, kind, own);
   for (const resource of owners.length === 0 ? [] : own) {
     const clusters = owners.filter(({ namespace, name, member }) => isOf(resource, { namespace, name }) && isPlacedOn(resource, member));
-    if (clusters.length > 0) statuses.set(resource.metadata.uid ?? '', { condition: displaced(resource, clusters.map(({ member }) => member.name)) });
+    if (clusters.length > 0)
+      statuses.set(resource.metadata.uid ?? '', {
+        condition: displaced(
+          resource,
+          clusters.map(({ member }) => member.name),
+        ),
+      });
   }
   return statuses;
 }
