@@ -8,6 +8,7 @@ import type { Capture, PeerCluster, ProxyRef, World } from '@hawser/agent/state/
 import { typeRegistry } from '@hawser/agent/xds/type-registry.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
+import type { ExportFacts } from '@hawser/model/multicluster/export-facts.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
@@ -31,6 +32,7 @@ interface CaseCluster {
 interface CaseShard {
   readonly ports?: readonly ServicePort[];
   readonly exported?: boolean;
+  readonly export?: ExportFacts;
   readonly endpoints: readonly (Partial<Endpoint> & { readonly address: string })[];
 }
 
@@ -152,5 +154,6 @@ function shardOf(key: string, cluster: string, shard: CaseShard): EndpointShard 
   const targetPorts = Object.fromEntries(ports.map(({ port }) => [String(port), 9080]));
   const defaults = { targetPorts, labels: {}, serviceAccount: service, health: 'HEALTHY' as const };
   const endpoints = shard.endpoints.map((endpoint) => ({ ...defaults, ...endpoint }));
-  return { cluster, namespace, service, exported: shard.exported ?? true, ports, endpoints };
+  const offered = shard.export === undefined ? {} : { export: shard.export };
+  return { cluster, namespace, service, exported: shard.exported ?? true, ports, endpoints, ...offered };
 }

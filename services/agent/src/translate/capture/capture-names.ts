@@ -10,14 +10,12 @@ import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, versionOf } from '../encode.ts';
 import { NAMES } from '../names.ts';
 import { ADS, extension, type Init, socketAddress } from '../wire-values.ts';
-import { type AddressedHost, nameTable } from './named-hosts.ts';
-
-/** Names below it are the mesh's alone: one that is not in the table does not exist. */
-const OWN_ZONE = 'svc.clusterset.local';
+import { nameTable } from './name-table.ts';
+import type { AddressedHost } from './named-hosts.ts';
 
 /** `GET /names` answers the table as JSON, `GET /version` its version alone. */
 export function namesRoutes(hosts: readonly AddressedHost[]): XdsResource {
-  const table = JSON.stringify({ zones: [OWN_ZONE], names: nameTable(hosts) });
+  const table = JSON.stringify(nameTable(hosts));
   const version = versionOf(Buffer.from(table));
   const message = create(RouteConfigurationSchema, {
     name: NAMES,

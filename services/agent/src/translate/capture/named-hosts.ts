@@ -1,6 +1,7 @@
 /** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type TcpCaller, type TcpRules, tcpRulesOf } from '../listeners/tcp-ports.ts';
+import type { HeadlessService } from '../services/clusterset-service.ts';
 import type { HostView, ServiceView } from '../services/service-view.ts';
 import { isForwarding } from '../upstreams/external-upstreams.ts';
 import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
@@ -15,6 +16,10 @@ export interface NamedHost {
   readonly forwards: boolean;
   /** Addresses that its owner gave it, to be used in place of a virtual one; none for most. */
   readonly given: readonly string[];
+  /** Whether DNS tells its ports (SRV), as that of the clusterset does and that of a cluster alone is left to. */
+  readonly tellsPorts?: true;
+  /** Its endpoints stand for themselves. */
+  readonly headless?: HeadlessService;
   /** What policy says of connections, by port; ports without a word are left out. */
   readonly rules?: Readonly<Record<number, TcpRules>>;
 }
@@ -32,6 +37,8 @@ export function namedHosts(view: ServiceView, caller: TcpCaller): NamedHost[] {
     ports: one.ports,
     forwards: isForwarding(one),
     given: one.external?.addresses ?? [],
+    ...(one.scope === 'clusterset' ? { tellsPorts: true as const } : {}),
+    ...(one.headless === undefined ? {} : { headless: one.headless }),
     ...rulesOf(view, one, caller),
   }));
 }
@@ -61,13 +68,4 @@ export function addressed(hosts: readonly NamedHost[], range: VirtualRange): Add
 /** CIDR ranges are matched, but no name resolves to one: a range as an address is left to the caller's own resolver. */
 function addressesOf({ given }: NamedHost, virtual: string | undefined): readonly string[] {
   return given.length > 0 ? [...given].sort() : virtual === undefined ? [] : [virtual];
-}
-
-/** Name → addresses, as resolvers answer; names whose addresses are ranges are not in it. */
-export function nameTable(hosts: readonly AddressedHost[]): Record<string, readonly string[]> {
-  const rows = hosts.flatMap(({ host, aliases, addresses }) => {
-    const single = addresses.filter((address) => !address.includes('/'));
-    return single.length === 0 || host.startsWith('*') ? [] : [host, ...aliases].map((name) => [name, single] as const);
-  });
-  return Object.fromEntries(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -7,6 +7,7 @@ import { type Fleet, reachOf, wayTo } from '../fleet.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
 import { isInline } from '../upstreams/external-upstreams.ts';
+import { type HeadlessService, headlessService, mergedPorts } from './clusterset-service.ts';
 import { type ExternalInput, externalHostView, externalName, isMixed, ownPart, withSidecars } from './external-host.ts';
 
 /** A cluster's part of a service. */
@@ -47,6 +48,8 @@ export interface HostView {
   readonly parts: readonly Part[];
   /** Of scope `external` alone. */
   readonly external?: ExternalHost;
+  /** Where the exports make it headless: of scope `clusterset` alone. */
+  readonly headless?: HeadlessService;
 }
 
 /** A cluster's servers, by identity. */
@@ -93,7 +96,7 @@ export function serviceView(input: ServiceInput, fleet: Fleet): ServiceView {
     .filter((shard) => fleet.members.has(shard.cluster))
     .sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
   const parts = usableParts(shards, fleet);
-  const hosts = hostViews(name, { shards, parts }, fleet.self.name);
+  const hosts = hostViews(name, { shards, parts }, fleet);
   const serving = parts.filter((part) => part.shard.exported || part.cluster.name === fleet.self.name);
   return { key: input.key, name, hosts, servers: serving.map(serversOf), ...decorated(input), own, guests: input.guests ?? [] };
 }
@@ -130,6 +133,10 @@ export function shapeOf(view: ServiceView): string {
     view.guests.map(({ ports }) => ports),
     view.alsoKnownAs,
     view.hosts.flatMap((host) =>
+      // DNS answers with the endpoints themselves.
+      host.headless === undefined ? [] : [host.headless],
+    ),
+    view.hosts.flatMap((host) =>
       host.external === undefined ? [] : [host.external, isMixed(host), isInline(host) ? placesOf(host, view) : []],
     ),
   ]);
@@ -165,7 +172,8 @@ interface Known {
 }
 
 /** A host exists by the word of any member; an unreachable one has no endpoints, and answers 503 rather than 404. */
-function hostViews(name: ServiceName, known: Known, self: string): HostView[] {
+function hostViews(name: ServiceName, known: Known, fleet: Fleet): HostView[] {
+  const self = fleet.self.name;
   const own = known.shards.filter((shard) => shard.cluster === self);
   const isFederated = known.shards.some((shard) => shard.exported);
   // A service that the own cluster keeps to itself is what its short name means there, even if others export one.
@@ -177,18 +185,19 @@ function hostViews(name: ServiceName, known: Known, self: string): HostView[] {
     ports: mergedPorts(known.shards.filter(belongs), self),
     parts: known.parts.filter((part) => belongs(part.shard)),
   });
+  const clusterset = (): HostView => {
+    const made = view('clusterset', clustersetHost(name), (shard) => shard.exported);
+    const headless = headlessService(
+      known.shards.filter((shard) => shard.exported),
+      made.parts,
+      fleet,
+    );
+    return headless === undefined ? made : { ...made, headless };
+  };
   return [
-    ...(isFederated ? [view('clusterset', clustersetHost(name), (shard) => shard.exported)] : []),
+    ...(isFederated ? [clusterset()] : []),
     ...(own.length > 0 ? [view('local', clusterLocalHost(name), (shard) => shard.cluster === self)] : []),
   ];
-}
-
-/** The union of ports; where clusters differ about one, the own cluster is right, then the first by name. */
-function mergedPorts(shards: readonly EndpointShard[], self: string): ServicePort[] {
-  const ports = new Map<number, ServicePort>();
-  const ownFirst = [...shards.filter((shard) => shard.cluster === self), ...shards.filter((shard) => shard.cluster !== self)];
-  for (const shard of ownFirst) for (const port of shard.ports) if (!ports.has(port.port)) ports.set(port.port, port);
-  return [...ports.values()].sort((a, b) => a.port - b.port);
 }
 
 function serversOf(part: Part): Servers {

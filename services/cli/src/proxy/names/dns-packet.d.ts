@@ -15,8 +15,16 @@ declare module 'dns-packet' {
     readonly expire: number;
     readonly minimum: number;
   }
+  export interface Srv {
+    readonly priority: number;
+    readonly weight: number;
+    readonly port: number;
+    readonly target: string;
+  }
   export type Answer =
     | { readonly name: string; readonly type: 'A' | 'AAAA'; readonly ttl: number; readonly data: string }
+    | { readonly name: string; readonly type: 'SRV'; readonly ttl: number; readonly data: Srv }
+    | { readonly name: string; readonly type: 'TXT'; readonly ttl: number; readonly data: string }
     | { readonly name: string; readonly type: 'SOA'; readonly ttl: number; readonly data: Soa };
   export interface OptAnswer {
     readonly name: '.';
