@@ -134,7 +134,13 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
 
   /** What is not of the mesh: a DNS server that knows `outside.test`, a web server, and one that speaks first. */
   async function startOutside(): Promise<() => Promise<unknown>> {
-    const table = { zones: [], names: new Map([['outside.test', [HOST]]]), above: new Set<string>() };
+    const table = {
+      zones: [],
+      names: new Map([['outside.test', [HOST]]]),
+      above: new Set<string>(),
+      services: new Map(),
+      brief: new Set<string>(),
+    };
     const dns = await startResolver({ addresses: [HOST], port: 53, resolvers: () => [], table: () => table });
     const web = createServer((request, response) => response.end(`outside ${request.headers.host}\n`));
     const greeter = createTcpServer((socket) => void socket.on('error', () => socket.destroy()).end('greetings\n'));
