@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followedKinds } from '@hawser/agent/discover/kubernetes/followed-kinds.ts';
 import { policyPaths } from '@hawser/agent/discover/kubernetes/member-policies.ts';
+import { MULTICLUSTER_KINDS, MULTICLUSTER_WRITES } from '@hawser/agent/multicluster/followed-kinds.ts';
 import { ADOPTABLE } from '@hawser/model/adoption.ts';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -33,9 +34,12 @@ function asked(paths: readonly string[]): Record<string, string> {
   return Object.fromEntries([...new Set(names)].map((name) => [name, 'list,watch']));
 }
 
-it('allows what is followed, reviews of tokens, and nothing else', () => {
-  const paths = followedKinds([]).flatMap((kind) => kind.paths);
-  expect(allowed('hawser-agent')).toEqual({ ...asked(paths), 'authentication.k8s.io/tokenreviews': 'create' });
+it('allows what is followed and written, reviews of tokens, and nothing else', () => {
+  const paths = [...followedKinds([]), ...Object.values(MULTICLUSTER_KINDS)].flatMap((kind) => kind.paths);
+  const all: Record<string, string> = { ...asked(paths), 'authentication.k8s.io/tokenreviews': 'create' };
+  for (const [resource, verbs] of MULTICLUSTER_WRITES)
+    all[resource] = [all[resource], ...verbs].filter((verb) => verb !== undefined).join();
+  expect(allowed('hawser-agent')).toEqual(all);
 });
 
 it('allows Secrets by a role that is bound in single namespaces alone', () => {

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
-import type { LiveCertificate } from '@hawser/runtime/live-certificate.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus, Validity } from '@hawser/wire/messages.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
@@ -20,6 +19,7 @@ import { meetReplicas } from './feed/meet-replicas.ts';
 import type { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { adminToken, LocalDrains } from './local-drain.ts';
+import type { Multicluster } from './multicluster/follow-multicluster.ts';
 import { plainAnswers } from './plain/plain-answers.ts';
 import { PlainCallers } from './plain/plain-callers.ts';
 import { followTrials, policyDiff } from './policy-serving.ts';
@@ -97,6 +97,7 @@ class Agent implements RunningAgent {
   #reporter: StatusReporter | undefined;
   #replicas: Replicas | undefined;
   #traffic: TrafficReporter | undefined;
+  #multicluster: Multicluster | undefined;
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
@@ -223,7 +224,8 @@ class Agent implements RunningAgent {
     registerTrustMetrics(this.#registry, { authority, identities });
     this.#stops.push(followAuthority({ authority, identities, onBundle: () => this.#bundleChanged(), onChange: () => this.#changed() }));
     const { store } = this;
-    const certificate = config.tls ? await this.#certificate() : undefined;
+    const certificate = config.tls ? await agentCertificate(authority, log) : undefined;
+    if (certificate !== undefined) this.#stops.push(() => certificate.stop());
     const server = await startAdsServer({
       ...{ address: config.address, port: config.xdsPort, store, gate: this.#proxies, identities, log, registry: this.#registry },
       ...{ certificate, use: this.#use },
@@ -252,12 +254,6 @@ class Agent implements RunningAgent {
     this.#federation.setFacts(this.#options.member.membership.cluster, this.#facts());
     this.#feed?.setFacts(this.#facts());
     this.loop.wake();
-  }
-
-  async #certificate(): Promise<LiveCertificate> {
-    const certificate = await agentCertificate(this.#base.authority, this.#options.log);
-    this.#stops.push(() => certificate.stop());
-    return certificate;
   }
 
   async #startAdmin(): Promise<void> {
@@ -358,6 +354,9 @@ class Agent implements RunningAgent {
     feed.start();
     if (this.#local.known) feed.publish(this.#local.shards);
     this.loop.run();
+    const parts = { feed, federation: this.#federation, loop: this.loop, local: this.#local, warnings: this.#warnings };
+    this.#multicluster = this.#base.followMulticluster?.({ ...parts, registry: this.#registry, range: this.#options.config.virtualRange });
+    this.#stops.push(() => this.#multicluster?.stop());
   }
 
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
@@ -367,6 +366,7 @@ class Agent implements RunningAgent {
     this.#warnings.standing('trust', this.#federation.trustProblems());
     this.#warnings.standing('networks', this.#federation.networkProblems());
     this.#reporter?.changed();
+    this.#multicluster?.wake();
     if (this.loop.ready) this.#lastGood.changed();
   }
 

@@ -106,6 +106,17 @@ export const METRICS = {
     help: 'Proxies by whether their certificate is of the active generation, acknowledged, or may be of an old one',
     labels: ['generation'],
   },
+  agent_multicluster_write_failures_total: {
+    type: 'counter',
+    help: 'Writes of ServiceImports and of statuses of ServiceExports that the API server did not take',
+    labels: [],
+  },
+  agent_multicluster_writes_total: { type: 'counter', help: 'Writes of ServiceImports and of statuses of ServiceExports', labels: [] },
+  agent_multicluster_writes_waiting: {
+    type: 'gauge',
+    help: 'ServiceImports and ServiceExports that are not as they should be yet, or are to be looked at',
+    labels: [],
+  },
   agent_publisher: { type: 'gauge', help: '1 while this is the agent that publishes for its cluster', labels: [] },
   agent_ready: { type: 'gauge', help: '1 once everything is known and compiled', labels: [] },
   agent_revision: { type: 'gauge', help: 'Hub revision that is compiled and served', labels: [] },

@@ -110,6 +110,14 @@ export class LocalSource {
     return this.#inForce;
   }
 
+  /** Of a ServiceExport that the registry knows, the type of its Service (`''`: the default), undefined where there is none of its name. */
+  exportedService(key: string): { readonly type: string | undefined } | undefined {
+    const { index } = this.#services;
+    if (index?.exports.has(key) !== true) return undefined;
+    const service = index.services.get(key);
+    return { type: service === undefined ? undefined : (service.spec.type ?? '') };
+  }
+
   /** How many losses are held. */
   get held(): number {
     return this.#memory.held.size;

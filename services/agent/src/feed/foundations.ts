@@ -7,6 +7,7 @@ import type { OpenPolicies } from '../discover/policy-source.ts';
 import { registryDirectory } from '../discover/registry-directory.ts';
 import type { RegistryPlace } from '../discover/registry-place.ts';
 import type { OpenRegistry } from '../discover/registry-source.ts';
+import type { FollowMulticluster } from '../multicluster/follow-multicluster.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
 import { openAuthority } from '../trust/open-authority.ts';
 import { type ProxyTokenVerifier, proxyTokenVerifier } from '../trust/proxy-tokens.ts';
@@ -26,6 +27,8 @@ export interface Foundations {
   readonly openRegistry: OpenRegistry;
   /** Undefined where the cluster is a directory of files. */
   readonly openPolicies: OpenPolicies | undefined;
+  /** Keeps the MCS API of the source; undefined where that has none. */
+  readonly followMulticluster?: FollowMulticluster;
   /** The last good state, if one was saved in this epoch. */
   readonly saved: SavedState | undefined;
 }
@@ -53,7 +56,7 @@ export async function openFoundations(
 async function openSource(
   place: RegistryPlace,
   parts: { readonly cluster: string; readonly own: ProxyTokenVerifier },
-): Promise<Pick<Foundations, 'verify' | 'openRegistry' | 'openPolicies'>> {
+): Promise<Pick<Foundations, 'verify' | 'openRegistry' | 'openPolicies' | 'followMulticluster'>> {
   if (place.kind === 'directory') return { verify: parts.own, openRegistry: registryDirectory(place.path), openPolicies: undefined };
   const { openKubernetes } = await import('../discover/kubernetes/open-kubernetes.ts');
   return openKubernetes(place, parts);

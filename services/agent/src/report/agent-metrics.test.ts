@@ -1,6 +1,7 @@
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { expect, it } from 'vitest';
+import { registerMulticlusterMetrics } from '../multicluster/follow-multicluster.ts';
 import { registerTrafficMetrics } from '../traffic/start-traffic.ts';
 import { makeRoot } from '../trust/ca-certificates.ts';
 import { createXdsMetrics } from '../xds/xds-metrics.ts';
@@ -35,6 +36,7 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
     identities: { firstEnd: at + 30_000 },
   });
   registerTrafficMetrics(registry, { series: () => 7, unread: () => 0 });
+  registerMulticlusterMetrics(registry, { writer: { counts: { done: 6, failed: 1 }, waiting: 2 } });
   xds.nacks.inc({ type: 'RDS' });
   const text = await registry.metrics();
   const names = [...text.matchAll(/^# TYPE (agent_\S+) /gm)].map(([, name]) => name);
@@ -48,6 +50,7 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
     );
   expect([value('agent_held_endpoints'), value('agent_brake_holds_total'), value('agent_bus_reconnects_total')]).toEqual([2, 5, 3]);
   expect(value('agent_endpoints{cluster="us-west",health="HEALTHY"}')).toBe(2);
+  expect([value('agent_multicluster_writes_total'), value('agent_multicluster_write_failures_total')]).toEqual([6, 1]);
   expect(value('agent_xds_nacks_total{type="RDS"}')).toBe(1);
   expect(value('agent_shard_age_seconds{cluster="us-west"}')).toBeGreaterThanOrEqual(5);
   expect([value('agent_identities{generation="active"}'), value('agent_identities{generation="old"}')]).toEqual([4, 1]);

@@ -44,6 +44,7 @@ export class Federation {
   #policies: ReadonlyMap<string, Resource> = new Map();
   #credentials: Credentials = new Map();
   #credentialsDiffer = false;
+  #heldAddresses: ReadonlyMap<string, string> | undefined;
   #all = true;
   readonly #services = new Set<string>();
 
@@ -184,6 +185,12 @@ export class Federation {
     this.#credentials = credentials;
   }
 
+  /** Addresses that ServiceImports have, by host. `isNews`: some proxy may have others. */
+  setHeldAddresses(held: ReadonlyMap<string, string>, isNews: boolean): void {
+    this.#heldAddresses = held;
+    this.#all ||= isNews;
+  }
+
   /** The state as a value. */
   world(): World {
     return {
@@ -194,6 +201,7 @@ export class Federation {
       credentials: this.#credentials,
       external: this.#external,
       lapsed: this.#lapsed,
+      ...(this.#heldAddresses === undefined ? {} : { heldAddresses: this.#heldAddresses }),
     };
   }
 

@@ -65,6 +65,8 @@ export interface World {
   readonly policies: ReadonlyMap<string, Resource>;
   /** Certificates for edge proxies, of the own cluster alone. */
   readonly credentials?: Credentials;
+  /** Host → the address that its ServiceImport has in this cluster: names have these whatever others come. */
+  readonly heldAddresses?: ReadonlyMap<string, string>;
   /** Trust domains outside of the federation. */
   readonly external?: readonly ExternalTrustDomain[];
   /** Who was believed once and is not any more: who has a connection from before is refused what it asks for. */

@@ -128,19 +128,22 @@ export class ProxyCompiler {
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     const { namespace } = proxy;
     const secrets = namespace === undefined ? undefined : { namespace, credentials };
-    const captured = this.#captured(proxy, view, common);
+    const captured = this.#captured(proxy, { view, common, held: draft.world.heldAddresses });
     const isGatewayDrained = draft.policies.closesGateways(draft.world.self);
     const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed, isGatewayDrained };
     return proxyResources(proxy, { served, tcp, captured, telemetry, ...about });
   }
 
-  #captured({ capture, namespace, fetchesUpstreams }: ProxyRef, view: ScopeView | undefined, common: CommonState): XdsResource[] {
+  #captured(
+    { capture, namespace, fetchesUpstreams }: ProxyRef,
+    { view, common, held }: { view: ScopeView | undefined; common: CommonState; held: World['heldAddresses'] },
+  ): XdsResource[] {
     if (capture === undefined) return [];
     const { scope, bounds, bound = [] } = view ?? {};
     const callable = view === undefined ? { services: liveServices(common), hosts: common.hosts } : callableOf(view, common);
     const lookup: ServiceLookup = (key) => (view?.variants.get(key)?.compiled ?? common.service(key))?.view;
     return this.#captureOf(view?.layer).resources(capture, {
-      ...{ views: callable.services.map((one) => one.view), hosts: callable.hosts, lookup, scope, bounds, bound, namespace },
+      ...{ views: callable.services.map((one) => one.view), hosts: callable.hosts, lookup, scope, bounds, bound, held, namespace },
       ...{ elsewhere: bounds?.elsewhere ?? 'ALLOW_ANY', fallback: elsewhereCluster(bounds, lookup) },
       fetches: fetchesUpstreams === true,
     });

@@ -22,7 +22,8 @@ export class ApiRefusal extends AppError {
 export interface ApiRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  readonly method?: 'GET' | 'POST';
+  /** A PATCH is a JSON merge patch (RFC 7396). */
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
@@ -42,6 +43,7 @@ export interface ApiStream {
   onLine(line: string): void;
 }
 
+const CONTENT: Partial<Record<string, string>> = { PATCH: 'application/merge-patch+json' };
 const MAX_BODY_BYTES = 128 * 1024 * 1024;
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
 const MAX_REFUSAL_BYTES = 16 * 1024;
@@ -128,7 +130,9 @@ export class ApiClient {
     const headers = {
       ...{ accept: 'application/json', 'user-agent': 'hawser-agent' },
       ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-      ...(content === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(content)) }),
+      ...(content === undefined
+        ? {}
+        : { 'content-type': CONTENT[method] ?? 'application/json', 'content-length': String(Buffer.byteLength(content)) }),
     };
     const response = await sent(url, { method, headers, agent: this.#agent, signal }, content);
     response.socket.setKeepAlive(true, KEEP_ALIVE_MS);

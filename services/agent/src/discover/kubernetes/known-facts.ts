@@ -24,6 +24,14 @@ export class KnownFacts<Facts> implements FactsSink<Facts> {
     return this.#known.get(key);
   }
 
+  keys(): Iterable<string> {
+    return this.#known.keys();
+  }
+
+  entries(): Iterable<[string, Facts]> {
+    return this.#known.entries();
+  }
+
   /** What cannot be read now. */
   problems(): Iterable<string> {
     return this.#problems.values();

@@ -1,4 +1,6 @@
 /** A Kubernetes API server as the source of a cluster's objects. Imported only where it is that: other agents do without its modules. */
+
+import { type FollowMulticluster, multiclusterOf } from '../../multicluster/follow-multicluster.ts';
 import type { ProxyTokenVerifier } from '../../trust/proxy-tokens.ts';
 import { eitherVerifier, tokenReviewVerifier } from '../../trust/token-review.ts';
 import type { OpenPolicies } from '../policy-source.ts';
@@ -9,11 +11,19 @@ import { ApiClient } from './api-client.ts';
 import { kubernetesRegistry } from './kubernetes-registry.ts';
 import { MemberPolicySource } from './member-policies.ts';
 
-/** The sources of objects and of policy, and who says what a proxy's token proves: the agent itself, else the API server. Throws `config-invalid` without access. */
+/**
+ * The sources of objects and of policy, who says what a proxy's token proves (the agent itself, else the API server), and the MCS API there.
+ * Throws `config-invalid` without access.
+ */
 export function openKubernetes(
   place: KubernetesPlace,
   { cluster, own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
-): { readonly verify: ProxyTokenVerifier; readonly openRegistry: OpenRegistry; readonly openPolicies: OpenPolicies } {
+): {
+  readonly verify: ProxyTokenVerifier;
+  readonly openRegistry: OpenRegistry;
+  readonly openPolicies: OpenPolicies;
+  readonly followMulticluster: FollowMulticluster;
+} {
   const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
   const api = new ApiClient(access);
   const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
@@ -21,5 +31,6 @@ export function openKubernetes(
     verify: eitherVerifier(own, reviewed),
     openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }),
     openPolicies: (onChange) => new MemberPolicySource({ api, onChange }),
+    followMulticluster: multiclusterOf(api),
   };
 }

@@ -77,6 +77,7 @@ export class Reflector<Facts> {
   #waiters: ((listed: boolean) => void)[] = [];
   #running: Promise<void> | undefined;
   #path: string | undefined;
+  #served: string | undefined;
   /** Of the last object heard of; undefined when everything has to be listed. */
   #version: string | undefined;
   /** The newest version ever heard of. */
@@ -97,6 +98,11 @@ export class Reflector<Facts> {
   /** Whether everything was listed once. */
   get listed(): boolean {
     return this.#listed;
+  }
+
+  /** Of the version that the server has; undefined before it answered, and where it has none. */
+  get path(): string | undefined {
+    return this.#served;
   }
 
   /** Lists everything once more; resolves after the attempt, with whether it was one. The first call begins to follow. */
@@ -141,6 +147,7 @@ export class Reflector<Facts> {
       this.#options.onList(objects, found !== undefined);
       this.#options.onProblem(undefined);
       this.#version = found?.version;
+      this.#served = found === undefined ? undefined : this.#path;
       this.#isSure = true;
       isWhole = true;
     } finally {

@@ -27,6 +27,8 @@ export interface Callable extends TcpCaller {
   readonly fallback: string | undefined;
   readonly bounds: SidecarBounds | undefined;
   readonly bound: readonly BoundPart[];
+  /** Host → the address that its ServiceImport has. */
+  readonly held: ReadonlyMap<string, string> | undefined;
   /** The workload's own, whose services it may call by their bare names. */
   readonly namespace: string | undefined;
 }
@@ -35,6 +37,7 @@ export interface Callable extends TcpCaller {
 export class CaptureCompiler {
   readonly #range: VirtualRange;
   #key = '';
+  #held: ReadonlyMap<string, string> | undefined;
   #hosts: readonly AddressedHost[] = [];
   #names: XdsResource | undefined;
   readonly #listeners = new Map<string, XdsResource>();
@@ -58,12 +61,15 @@ export class CaptureCompiler {
     ];
   }
 
-  #refresh(views: readonly ServiceView[], { lookup, scope, bound }: Callable): void {
+  #refresh(views: readonly ServiceView[], { lookup, scope, bound, held }: Callable): void {
     const named = views.flatMap((view) => namedHosts(view, { lookup, scope }));
     const key = JSON.stringify([named, bound.map(({ egress, tcp }) => [egress.name, egress.way, egress.protocol, tcp])]);
-    if (key === this.#key) return;
+    if (key === this.#key && held === this.#held) return;
+    const hosts = addressed(named, this.#range, held);
+    this.#held = held;
+    if (key === this.#key && JSON.stringify(hosts) === JSON.stringify(this.#hosts)) return;
     this.#key = key;
-    this.#hosts = addressed(named, this.#range);
+    this.#hosts = hosts;
     this.#names = undefined;
     this.#listeners.clear();
   }

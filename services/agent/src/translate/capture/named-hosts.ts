@@ -54,12 +54,13 @@ function rulesOf(view: ServiceView, host: HostView, caller: TcpCaller): Pick<Nam
 
 /**
  * Hosts with their addresses, in the order of their names. None stands for a wildcard, for a host whose connections go where they were
- * going, and for what the range has no room for.
+ * going, and for what the range has no room for. Addresses that are `held` are those of ServiceImports.
  */
-export function addressed(hosts: readonly NamedHost[], range: VirtualRange): AddressedHost[] {
+export function addressed(hosts: readonly NamedHost[], range: VirtualRange, held?: ReadonlyMap<string, string>): AddressedHost[] {
   const virtual = virtualAddresses(
     hosts.filter(({ given, host, forwards }) => given.length === 0 && !forwards && !host.startsWith('*')).map(({ host }) => host),
     range,
+    held,
   );
   const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host)) }));
   return all.sort((a, b) => (a.host < b.host ? -1 : 1));

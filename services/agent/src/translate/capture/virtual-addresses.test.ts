@@ -36,3 +36,16 @@ test('reads ranges, and refuses what is none', () => {
   for (const bad of ['240.240.0.0', '240.240.0.1/16', '240.256.0.0/16', '240.240.0.0/30', 'fd00::/64'])
     expect(parseVirtualRange(bad)).toBeUndefined();
 });
+
+test('a held address stays its name’s, whoever else would come by it first, and one outside of the range is nobody’s', () => {
+  const [one, other] = ['b.shop.svc.clusterset.local', 'a.shop.svc.clusterset.local'] as const;
+  const wanted = virtualAddresses([other]).get(other) ?? '';
+  const held = new Map([
+    [one, wanted],
+    ['c.shop.svc.clusterset.local', '10.0.0.1'],
+  ]);
+  const given = virtualAddresses([one, other], VIRTUAL_RANGE, held);
+  expect(given.get(one)).toBe(wanted);
+  expect(given.get(other)).not.toBe(wanted);
+  expect([...given.values()]).not.toContain('10.0.0.1');
+});

@@ -12,6 +12,8 @@ export interface VirtualRange {
 /** 240.240.0.0/12, within class E: a million addresses, so that two names seldom want the same one. */
 export const VIRTUAL_RANGE: VirtualRange = { base: numberOf([240, 240, 0, 0]), prefix: 12 };
 
+const NONE_HELD: ReadonlyMap<string, string> = new Map();
+
 /** Reads `A.B.C.D/PREFIX`; undefined when it is no range of 256 addresses or more that begins at its first. */
 export function parseVirtualRange(text: string): VirtualRange | undefined {
   const [, dotted = '', length = ''] = /^([0-9.]+)\/([0-9]{1,2})$/.exec(text) ?? [];
@@ -29,20 +31,41 @@ export function rangeText({ base, prefix }: VirtualRange): string {
 
 /**
  * Gives each name the address that its hash picks, the next free one when a name before it in the alphabet has it. A name keeps its
- * address whatever other names come and go, but for those whose hashes meet. Names beyond the range's size get none.
+ * address whatever other names come and go, but for those whose hashes meet, and of those the ones that are `held` (by name), whose
+ * addresses nobody else gets. Names beyond the range's size get none.
  */
-export function virtualAddresses(names: Iterable<string>, range: VirtualRange = VIRTUAL_RANGE): Map<string, string> {
+export function virtualAddresses(
+  names: Iterable<string>,
+  range: VirtualRange = VIRTUAL_RANGE,
+  held: ReadonlyMap<string, string> = NONE_HELD,
+): Map<string, string> {
   // The first address and the last are nobody's, as in any network.
   const size = 2 ** (32 - range.prefix) - 2;
-  const taken = new Set<number>();
   const addresses = new Map<string, string>();
-  for (const name of [...new Set(names)].sort().slice(0, size)) {
+  const taken = new Set<number>();
+  for (const [name, address] of held) {
+    const slot = slotOf(address, range);
+    if (slot === undefined || taken.has(slot)) continue;
+    taken.add(slot);
+    addresses.set(name, address);
+  }
+  const kept = new Set(addresses.keys());
+  const others = [...new Set(names)].filter((name) => !kept.has(name));
+  for (const name of others.sort().slice(0, Math.max(0, size - taken.size))) {
     let slot = hashOf(name) % size;
     while (taken.has(slot)) slot = (slot + 1) % size;
     taken.add(slot);
     addresses.set(name, textOf(range.base + 1 + slot));
   }
   return addresses;
+}
+
+/** Where an address is in the range; undefined where it is not one of it that a name may have. */
+function slotOf(address: string, { base, prefix }: VirtualRange): number | undefined {
+  const parts = address.split('.').map(Number);
+  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) return undefined;
+  const slot = numberOf(parts) - base - 1;
+  return slot >= 0 && slot < 2 ** (32 - prefix) - 2 ? slot : undefined;
 }
 
 function hashOf(name: string): number {

@@ -1,0 +1,320 @@
+/**
+ * The MCS API of the own cluster's API server (KEP-1645): ServiceImports as all exports together make them, and what ServiceExports are
+ * told. All replicas read; only the one that publishes for the cluster writes.
+ */
+
+import { exportFactsOf } from '@hawser/model/endpoint-shard.ts';
+import type { RosterMember } from '@hawser/model/fleet.ts';
+import { type ClusterExport, type MergedImport, mergedExports } from '@hawser/model/multicluster/merge-exports.ts';
+import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
+import type { ApiClient } from '../discover/kubernetes/api-client.ts';
+import { KnownFacts } from '../discover/kubernetes/known-facts.ts';
+import { Reflector, type ReflectorTimes } from '../discover/kubernetes/reflector.ts';
+import type { World } from '../state/world.ts';
+import type { VirtualRange } from '../translate/capture/virtual-addresses.ts';
+import { exportFindings } from './export-findings.ts';
+import { MULTICLUSTER_KINDS } from './followed-kinds.ts';
+import { givenAddresses, type HeldAddresses, heldAddresses, isNatural } from './import-addresses.ts';
+import type { ExportState, ImportState, NamespaceState } from './object-states.ts';
+import { ObjectWriter, type WriterTimes } from './object-writer.ts';
+import { exportWrite, importWrite, type ObjectPlace, type ObjectWrite } from './object-writes.ts';
+import { type ImportVerdict, isOurs, wantedImport } from './wanted-import.ts';
+
+/** What it works with. */
+export interface MulticlusterParts {
+  readonly api: ApiClient;
+  readonly range: VirtualRange;
+  readonly world: () => Pick<World, 'self' | 'shards' | 'policies'>;
+  readonly members: () => readonly RosterMember[];
+  /** Whether everything of this other cluster was heard once in this life. */
+  readonly isHeard: (cluster: string) => boolean;
+  /** Whether this replica writes: it publishes, and everything is known. */
+  readonly writes: () => boolean;
+  /** What the registry says of an exported Service: its type, `''` for none; undefined where the registry does not know the export. */
+  readonly serviceOf: (key: string) => { readonly type: string | undefined } | undefined;
+  /** Addresses of names by their imports; `isNews` when some name may have another than by its hash. */
+  readonly onAddresses: (held: HeldAddresses, isNews: boolean) => void;
+  /** What is wrong now. */
+  readonly onWarnings: (messages: readonly string[]) => void;
+  readonly times?: { readonly reflector?: ReflectorTimes; readonly writer?: WriterTimes };
+}
+
+/** Changes of so long go together, milliseconds: an export and the shards of it come in several messages. */
+const GATHER_MS = 20;
+/** A Service may be heard of a moment after its ServiceExport. */
+const SERVICE_LATE_MS = 1_000;
+const [IMPORT, EXPORT] = ['ServiceImport ', 'ServiceExport '] as const;
+
+/** What was offered of one service when it was looked at last. */
+interface Offered {
+  readonly shards: ReadonlyMap<string, unknown> | undefined;
+  readonly text: string;
+  readonly exports: readonly ClusterExport[];
+  readonly merged: MergedImport | undefined;
+}
+
+const NOTHING: Offered = { shards: undefined, text: '[]', exports: [], merged: undefined };
+
+/** Follows, judges and writes until it is stopped. */
+export class MulticlusterController {
+  readonly #parts: MulticlusterParts;
+  readonly #namespaces = new KnownFacts<NamespaceState>((name) => this.#namespaceChanged(name));
+  readonly #imports = new KnownFacts<ImportState>((key, state) => this.#importChanged(key, state));
+  readonly #exports = new KnownFacts<ExportState>((key) => this.#touch(key));
+  readonly #reflectors: ReadonlyMap<keyof typeof MULTICLUSTER_KINDS, Reflector<unknown>>;
+  readonly #writer: ObjectWriter;
+  readonly #offered = new Map<string, Offered>();
+  /** Uids of imports that carried our label in this life. */
+  readonly #ours = new Set<string>();
+  readonly #touched = new Set<string>();
+  readonly #problems = new Map<string, readonly string[]>();
+  #held: HeldAddresses = new Map();
+  /** Hosts that the range has no address for. */
+  #without: ReadonlySet<string> = new Set();
+  #unknown: ReadonlySet<string> = new Set();
+  #fleet = '';
+  #isWriting = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(parts: MulticlusterParts) {
+    this.#parts = parts;
+    const tables = { namespaces: this.#namespaces, serviceimports: this.#imports, serviceexports: this.#exports } as const;
+    this.#reflectors = new Map(
+      Object.entries(MULTICLUSTER_KINDS).map(([name, kind]) => {
+        const table = tables[name as keyof typeof tables] as KnownFacts<unknown>;
+        const reflector = new Reflector<unknown>({
+          ...{ api: parts.api, ...kind, query: {}, pageSize: 500 },
+          ...(parts.times?.reflector === undefined ? {} : { times: parts.times.reflector }),
+          onList: (objects) => {
+            table.replace(objects);
+            this.wake();
+          },
+          onPut: (object) => table.put(object),
+          onRemove: (key) => table.remove(key),
+          onProblem: (problem) => this.#problem(name, problem === undefined ? [] : [`${name}: ${problem}; what is known of them is kept`]),
+        });
+        return [name as keyof typeof MULTICLUSTER_KINDS, reflector] as const;
+      }),
+    );
+    this.#writer = new ObjectWriter({
+      ...{ api: parts.api, next: (key) => this.#next(key), known: (key) => this.#version(key) },
+      ...(parts.times?.writer === undefined ? {} : { times: parts.times.writer }),
+      onProblems: (problems) => this.#problem('writes', problems),
+    });
+  }
+
+  /** What was written, and what waits. */
+  get writer(): Pick<ObjectWriter, 'counts' | 'waiting'> {
+    return this.#writer;
+  }
+
+  /** Begins to follow. */
+  start(): void {
+    for (const reflector of this.#reflectors.values()) void reflector.list();
+  }
+
+  /** Something may be another: shards, members, who publishes. Cheap. */
+  wake(): void {
+    if (this.#stopped) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#look();
+    }, GATHER_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#writer.stop();
+    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
+  }
+
+  #namespaceChanged(name: string): void {
+    for (const key of [...this.#offered.keys(), ...this.#exports.keys()]) if (key.startsWith(`${name}/`)) this.#touch(key);
+  }
+
+  #importChanged(key: string, state: ImportState | undefined): void {
+    if (state !== undefined && isOurs(state)) this.#ours.add(state.uid);
+    this.#touch(key);
+  }
+
+  #touch(key: string): void {
+    this.#touched.add(key);
+    this.wake();
+  }
+
+  /** Nothing is judged before all three kinds were listed; a server without the MCS API is left alone. */
+  #look(): void {
+    if (![...this.#reflectors.values()].every(({ listed }) => listed)) return;
+    const writes = this.#parts.writes() && this.#reflectors.get('serviceimports')?.path !== undefined;
+    const isNew = writes && !this.#isWriting;
+    this.#isWriting = writes;
+    if (!writes) {
+      this.#touched.clear();
+      this.#writer.clear();
+      this.#settleAddresses(false);
+      return;
+    }
+    const touched = isNew || this.#fleetDiffers() ? this.#all() : [...this.#touched];
+    this.#touched.clear();
+    const keys = new Set([...touched, ...this.#reoffered()]);
+    if (keys.size === 0) return;
+    this.#settleAddresses(true);
+    for (const key of keys) {
+      this.#writer.look([IMPORT + key]);
+      if (this.#exports.get(key) === undefined) continue;
+      this.#writer.look([EXPORT + key], this.#parts.serviceOf(key)?.type === undefined ? SERVICE_LATE_MS : 0);
+    }
+    this.#tellOfObjects();
+  }
+
+  #all(): string[] {
+    return [...new Set([...this.#offered.keys(), ...this.#imports.keys(), ...this.#exports.keys()])];
+  }
+
+  /** Members and what they may export, and of whom everything is known. */
+  #fleetDiffers(): boolean {
+    const { self } = this.#parts.world();
+    const members = this.#parts.members();
+    this.#unknown = new Set(members.map(({ name }) => name).filter((name) => name !== self && !this.#parts.isHeard(name)));
+    const fleet = JSON.stringify([members.map(({ name, exportNamespaces }) => [name, exportNamespaces]), [...this.#unknown]]);
+    if (fleet === this.#fleet) return false;
+    this.#fleet = fleet;
+    return true;
+  }
+
+  /** Keys of services of which something else is offered than before: endpoints alone are nothing of it. */
+  #reoffered(): string[] {
+    const { shards } = this.#parts.world();
+    const gone = [...this.#offered.keys()].filter((key) => !shards.has(key));
+    const found: string[] = [];
+    for (const key of [...shards.keys(), ...gone]) {
+      const before = this.#offered.get(key) ?? NOTHING;
+      const now = shards.get(key);
+      if (before.shards === now && before !== NOTHING) continue;
+      const exports = this.#exportsOf(key);
+      const text = JSON.stringify(exports);
+      const isSame = text === before.text;
+      if (!isSame) found.push(key);
+      if (now === undefined) this.#offered.delete(key);
+      else this.#offered.set(key, { shards: now, exports, text, merged: isSame ? before.merged : mergedExports(exports) });
+    }
+    return found;
+  }
+
+  #exportsOf(key: string): ClusterExport[] {
+    const { shards, self } = this.#parts.world();
+    return [...(shards.get(key) ?? [])].flatMap(([cluster, shard]) =>
+      shard.exported && (cluster !== self || this.#isAllowed(shard.namespace)) ? [{ cluster, facts: exportFactsOf(shard) }] : [],
+    );
+  }
+
+  #isAllowed(namespace: string): boolean {
+    const { self } = this.#parts.world();
+    return (
+      this.#parts
+        .members()
+        .find(({ name }) => name === self)
+        ?.exportNamespaces?.includes(namespace) !== false
+    );
+  }
+
+  #next(key: string): ObjectWrite | undefined {
+    if (!this.#isWriting || !this.#parts.writes()) return undefined;
+    const [kind, service] = [key.slice(0, IMPORT.length), key.slice(IMPORT.length)];
+    const now = `${new Date().toISOString().slice(0, 19)}Z`;
+    if (kind === IMPORT) {
+      const place = this.#placeOf('serviceimports', service);
+      return place && importWrite(place, this.#verdict(service), { existing: this.#imports.get(service), now });
+    }
+    const [existing, place] = [this.#exports.get(service), this.#placeOf('serviceexports', service)];
+    const known = this.#parts.serviceOf(service);
+    // What the registry has not heard of yet is not known to be without a Service.
+    if (existing === undefined || known === undefined || place === undefined) return undefined;
+    const { exports, merged } = this.#offered.get(service) ?? NOTHING;
+    const offered = exports.find(({ cluster }) => cluster === this.#parts.world().self)?.facts;
+    const [isAllowed, isForeign] = [this.#isAllowed(place.namespace), this.#verdict(service) === 'foreign'];
+    return exportWrite(place, exportFindings({ serviceType: known.type, offered, merged, isAllowed, isForeign }), { existing, now });
+  }
+
+  #verdict(key: string): ImportVerdict {
+    const existing = this.#imports.get(key);
+    const namespace = this.#namespaces.get(parseServiceKey(key).namespace);
+    return wantedImport({
+      ...{ merged: this.#offered.get(key)?.merged, existing, unknown: this.#unknown },
+      wasOurs: existing !== undefined && this.#ours.has(existing.uid),
+      hasNamespace: namespace?.isEnding === false,
+      ips: this.#ipsOf(key),
+    });
+  }
+
+  /** Undefined until it was looked for; empty when there is none to give. */
+  #ipsOf(key: string): readonly string[] | undefined {
+    const host = clustersetHost(parseServiceKey(key));
+    const ip = this.#held.get(host);
+    return ip !== undefined ? [ip] : this.#without.has(host) ? [] : undefined;
+  }
+
+  /**
+   * All replicas' proxies use the addresses that the imports have. The one that writes keeps the address that an import had at first,
+   * whoever writes another, and finds those that are lacking: all of them at once, for it takes a look at every name.
+   */
+  #settleAddresses(isWriting: boolean): void {
+    const { range, world, onAddresses } = this.#parts;
+    const ours = [...this.#imports.entries()].filter(([, state]) => this.#isKnownAsOurs(state));
+    const wanted = isWriting ? new Set(this.#wantedHosts()) : new Set<string>();
+    const kept = new Map([...this.#held].filter(([host]) => wanted.has(host)));
+    const found = heldAddresses(ours, kept, range);
+    const lacking = [...wanted].filter((host) => !found.has(host));
+    const given = lacking.length === 0 ? found : givenAddresses(world(), found, range);
+    this.#without = new Set(lacking.filter((host) => !given.has(host)));
+    const held = new Map([...found, ...lacking.flatMap((host) => entryOf(host, given.get(host)))]);
+    const news = [...held].filter(([host, ip]) => this.#held.get(host) !== ip);
+    if (news.length === 0 && held.size === this.#held.size) return;
+    this.#held = held;
+    onAddresses(
+      held,
+      news.some(([host, ip]) => !isNatural(host, ip, range)),
+    );
+  }
+
+  *#wantedHosts(): Iterable<string> {
+    for (const [key, { merged }] of this.#offered) if (merged?.spec.type === 'ClusterSetIP') yield clustersetHost(parseServiceKey(key));
+  }
+
+  #isKnownAsOurs(state: ImportState): boolean {
+    return isOurs(state) || this.#ours.has(state.uid);
+  }
+
+  #tellOfObjects(): void {
+    const foreign = [...this.#imports.entries()].filter(
+      ([key, state]) => !this.#isKnownAsOurs(state) && this.#offered.get(key)?.merged !== undefined,
+    );
+    const said = foreign.map(
+      ([key]) => `${IMPORT}${key}: somebody else made it, and it is left as it is: what the clusterset exports is not in it`,
+    );
+    this.#problem('objects', [...said, ...this.#imports.problems(), ...this.#exports.problems(), ...this.#namespaces.problems()]);
+  }
+
+  #version(key: string): string | undefined {
+    const table = key.startsWith(IMPORT) ? this.#imports : this.#exports;
+    return table.get(key.slice(IMPORT.length))?.resourceVersion;
+  }
+
+  #placeOf(kind: 'serviceimports' | 'serviceexports', key: string): ObjectPlace | undefined {
+    const collection = this.#reflectors.get(kind)?.path;
+    const { namespace, service } = parseServiceKey(key);
+    return collection === undefined ? undefined : { collection, namespace, name: service };
+  }
+
+  #problem(topic: string, messages: readonly string[]): void {
+    if (this.#stopped || JSON.stringify(this.#problems.get(topic) ?? []) === JSON.stringify(messages)) return;
+    this.#problems.set(topic, messages);
+    this.#parts.onWarnings([...this.#problems.values()].flat());
+  }
+}
+
+function entryOf(host: string, ip: string | undefined): [string, string][] {
+  return ip === undefined ? [] : [[host, ip]];
+}

@@ -1,0 +1,79 @@
+/** What the ServiceImport of one service has to be in this cluster (KEP-1645; rules 2 to 7). Pure. */
+import type { MergedImport } from '@hawser/model/multicluster/merge-exports.ts';
+import type { ImportSpec } from '@hawser/model/multicluster.ts';
+import type { Finding } from './conditions.ts';
+import { clustersOf, type ImportState } from './object-states.ts';
+
+/** Whose an import is; another implementation's has it not, and is left alone. */
+export const OWNER_LABEL = 'app.kubernetes.io/managed-by';
+export const OWNER = 'hawser';
+
+/** What is asked. */
+export interface ImportQuestion {
+  /** What all exports together make; undefined when nobody exports it. */
+  readonly merged: MergedImport | undefined;
+  readonly existing: ImportState | undefined;
+  /** Whether an import that has lost its label was known as ours. */
+  readonly wasOurs: boolean;
+  /** Whether objects can be made in its namespace. */
+  readonly hasNamespace: boolean;
+  /** Members of whose exports not everything is known. */
+  readonly unknown: ReadonlySet<string>;
+  /** Its addresses; undefined while none is known, empty when there is none to give. */
+  readonly ips: readonly string[] | undefined;
+}
+
+/** What it should be, whole. */
+export interface WantedImport {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: ImportSpec;
+  readonly status: { readonly clusters: readonly { readonly cluster: string }[]; readonly endpointSliceObjects: 'Absent' };
+  readonly finding: Finding;
+}
+
+/** `leave`: as it is, for now or for good; `foreign`: somebody else made it, and it stands in the way. */
+export type ImportVerdict = 'leave' | 'foreign' | 'absent' | WantedImport;
+
+/** Judges one import. What is not known is never taken for gone: then an import stays as it is. */
+export function wantedImport(question: ImportQuestion): ImportVerdict {
+  const { merged, existing, hasNamespace } = question;
+  if (existing !== undefined && !question.wasOurs && !isOurs(existing)) return merged === undefined ? 'leave' : 'foreign';
+  if (existing !== undefined && mayLose(existing, question)) return 'leave';
+  if (merged === undefined) return existing === undefined ? 'leave' : 'absent';
+  return hasNamespace ? present(merged, question) : 'leave';
+}
+
+/** Whether the import is one that Hawser made. */
+export function isOurs({ labels }: ImportState): boolean {
+  return labels[OWNER_LABEL] === OWNER;
+}
+
+/** Whether what is known now may be less than there is: of a cluster that the import is of, or, where it does not say, of any. */
+function mayLose(existing: ImportState, { merged, unknown }: ImportQuestion): boolean {
+  if (unknown.size === 0) return false;
+  const known = merged?.clusters ?? [];
+  const of = clustersOf(existing) ?? [...unknown];
+  return of.some((cluster) => unknown.has(cluster) && !known.includes(cluster));
+}
+
+function present(merged: MergedImport, { ips }: ImportQuestion): ImportVerdict {
+  const isHeadless = merged.spec.type === 'Headless';
+  if (!isHeadless && ips === undefined) return 'leave';
+  const { ipFamilies: _, ...spec } = merged.spec;
+  const { length } = merged.clusters;
+  return {
+    labels: { ...merged.labels, [OWNER_LABEL]: OWNER },
+    annotations: merged.annotations,
+    spec: { ...spec, ...(isHeadless || ips === undefined || ips.length === 0 ? {} : { ips: [...ips], ipFamilies: ips.map(familyOf) }) },
+    status: { clusters: merged.clusters.map((cluster) => ({ cluster })), endpointSliceObjects: 'Absent' },
+    finding:
+      isHeadless || ips?.length !== 0
+        ? { type: 'Ready', status: 'True', reason: 'Ready', message: `exported by ${length} ${length === 1 ? 'cluster' : 'clusters'}` }
+        : { type: 'Ready', status: 'False', reason: 'Pending', message: 'the range of virtual addresses has none left' },
+  };
+}
+
+function familyOf(ip: string): 'IPv4' | 'IPv6' {
+  return ip.includes(':') ? 'IPv6' : 'IPv4';
+}
