@@ -2,6 +2,7 @@
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { PORTS } from '@hawser/model/ports.ts';
 import { TRAFFIC_PATH } from '@hawser/model/traffic-stats.ts';
+import { boundedText } from '@hawser/runtime/bounded-text.ts';
 import { type ProxyReading, readCounts } from './proxy-counts.ts';
 
 /** Longer answers are refused: 10,000 series of each kind, and those of plain callers, are less. */
@@ -23,7 +24,7 @@ export class ProxyReader {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       get(options, resolve).on('error', reject);
     });
-    const text = await textOf(response);
+    const text = await boundedText(response, MOST_BYTES);
     if (response.statusCode !== 200) throw new Error(`${address} answered ${response.statusCode} to ${TRAFFIC_PATH}`);
     return readCounts(text);
   }
@@ -31,15 +32,4 @@ export class ProxyReader {
   close(): void {
     this.#agent.destroy();
   }
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MOST_BYTES) throw new Error(`the answer is longer than ${MOST_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

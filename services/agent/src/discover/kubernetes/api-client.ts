@@ -2,6 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { boundedText } from '@hawser/runtime/bounded-text.ts';
 import type { ApiAccess } from './api-access.ts';
 
 /** The API server's own refusal. */
@@ -82,7 +83,7 @@ export class ApiClient {
     const signal = request.signal === undefined ? late : AbortSignal.any([late, request.signal]);
     try {
       const response = await this.#send(request, signal);
-      const text = await bodyOf(response, MAX_BODY_BYTES);
+      const text = await boundedText(response, MAX_BODY_BYTES);
       return parsed(text, request.path);
     } catch (error) {
       throw late.aborted ? this.#failure(`no answer to ${request.path} within ${request.deadlineMs / 1000} s`) : this.#named(error);
@@ -158,17 +159,6 @@ function sent(url: URL, options: RequestOptions, content: string | undefined): P
   });
 }
 
-async function bodyOf(response: IncomingMessage, limit: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) throw new Error(`an answer of more than ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function parsed(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
@@ -190,7 +180,7 @@ function eachLine(text: string, onLine: (line: string) => void): string {
 
 async function refusal(response: IncomingMessage, path: string): Promise<ApiRefusal> {
   const status = response.statusCode ?? 0;
-  const text = await bodyOf(response, MAX_REFUSAL_BYTES).catch(() => '');
+  const text = await boundedText(response, MAX_REFUSAL_BYTES).catch(() => '');
   const retryAfter = Number(response.headers['retry-after'] ?? 0);
   return refusalOf(statusIn(text), { status, path, retryAfterMs: Number.isFinite(retryAfter) ? retryAfter * 1_000 : 0 });
 }
