@@ -25,19 +25,16 @@ let problems: string[];
 beforeEach(async () => {
   server = new ScriptedApiServer();
   const url = await server.start();
-  api = new ApiClient({
-    server: url,
-    ca: undefined,
-    clientCertificate: undefined,
-    clientKey: undefined,
-    serverName: undefined,
-    insecure: false,
-    bearer: () => 't',
-  });
+  api = clientOf(url, 't');
   [held, removals, lists, problem, problems] = [new Map(), [], 0, undefined, []];
   reflector = follow(times);
   for (const [at, name] of ['a', 'b', 'c', 'd', 'e'].entries()) server.put(PATH, name, { size: at });
 });
+
+function clientOf(server: URL, token: string | undefined): ApiClient {
+  const none = { ca: undefined, clientCertificate: undefined, clientKey: undefined, serverName: undefined };
+  return new ApiClient({ ...none, server, insecure: false, bearer: () => token });
+}
 
 function follow(times: ReflectorTimes): Reflector<number> {
   return new Reflector({
@@ -115,15 +112,7 @@ describe('following', () => {
     await server.stop();
     const bare = new ScriptedApiServer();
     const [url, problemsOf] = [await bare.start(), [] as string[]];
-    const client = new ApiClient({
-      server: url,
-      ca: undefined,
-      clientCertificate: undefined,
-      clientKey: undefined,
-      serverName: undefined,
-      insecure: false,
-      bearer: () => undefined,
-    });
+    const client = clientOf(url, undefined);
     const found: string[][] = [];
     const other = new Reflector({
       ...{
