@@ -1,5 +1,5 @@
 /** Text of one registry file → its objects, or what is wrong with it and where. Pure. */
-import { Compile } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/compile';
 import type { TLocalizedValidationError } from 'typebox/error';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { REGISTRY_KINDS, type RegistryObject } from './registry-kinds.ts';
@@ -14,7 +14,14 @@ export interface FileIssue {
 /** All objects of a file, or all its faults: a file is taken whole or not at all. */
 export type ParsedFile = { readonly objects: readonly RegistryObject[] } | { readonly issues: readonly FileIssue[] };
 
-const checks = new Map([...REGISTRY_KINDS].map(([kind, schema]) => [kind, Compile(schema)]));
+const checks = new Map<string, Validator>();
+
+/** The check of a kind, compiled when its first object comes: most registries have few kinds. */
+function checkOf(kind: string): Validator | undefined {
+  const schema = REGISTRY_KINDS.get(kind);
+  if (schema !== undefined && !checks.has(kind)) checks.set(kind, Compile(schema));
+  return checks.get(kind);
+}
 
 /** Parses YAML (several documents) or JSON. A text without any object is a fault: half-written files are often empty. */
 export function parseRegistryFile(text: string): ParsedFile {
@@ -47,7 +54,7 @@ function readDocument(document: Document.Parsed, lines: LineCounter): ParsedFile
   if (value === null || value === undefined) return { objects: [] };
   const at = (path: readonly (string | number)[]): number => lineOf(document, path, lines);
   const kind = typeof value === 'object' && 'kind' in value ? value.kind : undefined;
-  const check = typeof kind === 'string' ? checks.get(kind) : undefined;
+  const check = typeof kind === 'string' ? checkOf(kind) : undefined;
   if (check === undefined) return { issues: [{ line: at(['kind']), field: 'kind', message: unknownKind(kind) }] };
   if (check.Check(value)) return { objects: [value as RegistryObject] };
   return { issues: readable(check.Errors(value), at) };

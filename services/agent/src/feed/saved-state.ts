@@ -90,10 +90,13 @@ export const SavedState = Type.Object({
 });
 export type SavedState = Static<typeof SavedState>;
 
-const shape = Compile(SavedState);
+/** Compiled at the first state: it is a large one, and an agent's first start has none. */
+let shape: ReturnType<typeof compileShape> | undefined;
+const compileShape = () => Compile(SavedState);
 
 /** Reads one generation; throws when it is not a state of this cluster's present enrolment. */
 export function acceptSavedState(content: unknown, cluster: string, epoch: number): SavedState {
+  shape ??= compileShape();
   if (!shape.Check(content)) throw new Error('it has not the shape of a saved state');
   if (content.cluster !== cluster) throw new Error(`it is of cluster ${content.cluster}`);
   if (content.epoch !== epoch) throw new Error(`it is of epoch ${content.epoch}, before the cluster joined again`);
