@@ -1,6 +1,6 @@
 /** The bundle of third-party packages: it has what the sources import, with the packages' own exports, and nothing is loaded twice. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -43,6 +43,14 @@ it('is of packages that all workspaces have in one version', () => {
     readonly packages: Readonly<Record<string, unknown>>;
   };
   expect(Object.keys(lock.packages).filter((path) => /^(shared|services)\/.*node_modules/.test(path))).toEqual([]);
+});
+
+it('knows where the sources of the workspaces are', () => {
+  for (const folder of ['shared', 'services'])
+    for (const workspace of readdirSync(join(ROOT, folder))) {
+      const { name, exports } = JSON.parse(readFileSync(join(ROOT, folder, workspace, 'package.json'), 'utf8')) as Record<string, unknown>;
+      expect([name, exports]).toEqual([`@hawser/${workspace}`, { './*': './src/*' }]);
+    }
 });
 
 it('exports what Node finds in the packages', () => {

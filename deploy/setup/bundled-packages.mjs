@@ -3,7 +3,7 @@
  * not there, or HAWSER_PLAIN_PACKAGES is set, everything comes from node_modules as ever. Plain JavaScript without dependencies.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -37,26 +37,37 @@ export function bundledPackages() {
   }
 }
 
-/** From now on the sources of this thread get their packages from the bundle. Nothing of them may be loaded yet: there would be two of it. */
+/**
+ * From now on the sources of this thread get their packages from the bundle, and each other without a search: `@hawser/agent/x.ts` and
+ * `./x.ts` have one meaning. Nothing of a package may be loaded yet: there would be two of it.
+ */
 export function useBundledPackages() {
   const files = bundledPackages();
   if (files.size === 0) return;
   const urls = new Map([...files].map(([specifier, path]) => [specifier, pathToFileURL(path).href]));
   const packages = new Set([...urls.keys()].map(packageOf));
-  const root = pathToFileURL(ROOT).href;
-  const isOurs = (url) => url?.startsWith(root) && !url.includes('/node_modules/', root.length);
+  const workspaces = new Map(['shared', 'services'].flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => [name, folder])));
+  const root = `${pathToFileURL(ROOT).href}/`;
+  const isOurs = (url) => url?.startsWith(root) && !url.includes('/node_modules/', root.length - 1);
   module.registerHooks({
     resolve(specifier, context, next) {
-      const url = urls.get(specifier);
-      if (url === undefined && !packages.has(packageOf(specifier))) return next(specifier, context);
       if (!isOurs(context.parentURL)) return next(specifier, context);
+      if (specifier.endsWith('.ts')) {
+        if (specifier.startsWith('.')) return source(new URL(specifier, context.parentURL).href);
+        const [, name, file] = /^@hawser\/([^/]+)\/(.+)$/.exec(specifier) ?? [];
+        if (workspaces.has(name)) return source(`${root}${workspaces.get(name)}/${name}/src/${file}`);
+      }
+      const url = urls.get(specifier);
       if (url !== undefined) return { url, format: 'module', shortCircuit: true };
+      if (!packages.has(packageOf(specifier))) return next(specifier, context);
       throw new Error(
         `${specifier} is not in deploy/setup/bundle.json, and others of its package are: add it there, then run npm run setup`,
       );
     },
   });
 }
+
+const source = (url) => ({ url, format: 'module-typescript', shortCircuit: true });
 
 /** `@scope/name` of `@scope/name/file`. */
 function packageOf(specifier) {
