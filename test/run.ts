@@ -18,9 +18,10 @@ import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.t
 const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
 const update = args.includes('--update');
-const E2E = 'test/e2e/**/*.test.ts';
+const E2E = 'test/e2e/*.test.ts';
 /** Real API servers: last, since their program is built while the other tests run, when it is not there. */
 const KUBERNETES = 'test/kubernetes/**/*.test.ts';
+const E2E_KUBERNETES = 'test/e2e/kubernetes/**/*.test.ts';
 const filters = args.filter((arg) => !arg.startsWith('-'));
 const COMMON = { root, run: true, watch: false, update, passWithNoTests: true };
 
@@ -62,9 +63,10 @@ const descendants = watchDescendants(process.pid);
 const isMeant = filters.length === 0 || filters.some((filter) => filter.includes('kubernetes'));
 const building = isMeant && canRunKubernetes() ? kubeApiserverBinary().catch(() => undefined) : undefined; // its tests say why
 outcomes.push(...(await runPhase({ include: [E2E], fileParallelism: false })));
-outcomes.push(...(await runPhase({ exclude: ['**/node_modules/**', E2E, KUBERNETES] })));
+outcomes.push(...(await runPhase({ exclude: ['**/node_modules/**', E2E, KUBERNETES, E2E_KUBERNETES] })));
 await building;
 outcomes.push(...(await runPhase({ include: [KUBERNETES] })));
+outcomes.push(...(await runPhase({ include: [E2E_KUBERNETES], fileParallelism: false })));
 const leaked = await descendants.endAll(5_000);
 for (const { pid, command } of leaked) console.log(`left behind by a test, ended now: ${command} (pid ${pid})`);
 const skipped = outcomes.flatMap(({ file, skipped: names }) => names.map((name) => `  ${file} > ${name}`));

@@ -7,7 +7,7 @@ import { type ClusterRecord, writeDemoFile } from './demo-file.ts';
 import type { FleetOptions } from './options.ts';
 import { isLiving, ownRecord, type ProcessRecord, ProcessSet, type Supervised } from './processes.ts';
 import { registryFiles } from './registry.ts';
-import { agentSpec, appSpec, clusterFiles, gatewaySpec, hubSpec, sidecarSpec } from './specs.ts';
+import { agentSpec, appSpec, clusterFiles, gatewaySpec, hubSpec, kubernetesSpec, sidecarSpec } from './specs.ts';
 import { APP_PORT, type DemoCluster, NAMESPACE, type Workload } from './topology.ts';
 import { answersOk, waitFor } from './wait.ts';
 
@@ -70,7 +70,8 @@ export class Fleet {
         rmSync(folder, { recursive: true, force: true });
         mkdirSync(folder, { recursive: true, mode: 0o700 });
       }
-      for (const [name, content] of registryFiles(cluster)) writeFileSync(join(files.registryDir, name), content);
+      if (cluster.kubeconfig === undefined)
+        for (const [name, content] of registryFiles(cluster)) writeFileSync(join(files.registryDir, name), content);
       const agentDir = join(this.options.stateDir, 'agents', cluster.name);
       const accounts = new Set(cluster.workloads.map(({ service }) => service));
       const mint = async (namespace: string, serviceAccount: string): Promise<void> => {
@@ -78,7 +79,7 @@ export class Fleet {
         writeFileSync(files.tokenOf(serviceAccount), `${token}\n`, { mode: 0o600 });
       };
       await mint(GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);
-      for (const account of accounts) await mint(NAMESPACE, account);
+      if (cluster.kubeconfig === undefined) for (const account of accounts) await mint(NAMESPACE, account);
     }
   }
 
@@ -90,6 +91,12 @@ export class Fleet {
     this.save();
     await this.ready('hub', '/readyz');
     this.save(); // now its database and NATS are known
+  }
+
+  /** Starts the API server of a cluster on Kubernetes; resolves when it holds all objects, and tokens and kubeconfig are written. */
+  startKubernetes(cluster: DemoCluster, loopbackBase: string): Promise<void> {
+    const { spec } = this.#keep(this.processes.start(kubernetesSpec(cluster, { stateDir: this.options.stateDir, loopbackBase })));
+    return this.ready(spec.name, '/healthz');
   }
 
   /** Starts a cluster's agent with a join token; resolves when it is ready. */
@@ -177,7 +184,7 @@ export class Fleet {
         }),
       }),
     );
-    const placed = new Set([...this.#byName.values()]);
+    const placed = new Set([...this.#byName.values()].filter(({ spec }) => !spec.name.startsWith('kubernetes-')));
     const others = this.processes.all.filter((one) => !placed.has(one)).map((one) => one.record);
     const demo = ownRecord();
     const postgres = databaseUrl === undefined ? this.serverOf('postgres') : null;

@@ -1,11 +1,10 @@
 /** One run of the load client, a process of its own, and what it saw. */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PORTS } from '@hawser/model/ports.ts';
 import type { Fleet } from './fleet.ts';
 import { type LoadEntry, parseLoadLog } from './load-log.ts';
 import { ROOT, type Supervised } from './processes.ts';
-import { hostOf } from './topology.ts';
+import { hostOf, sidecarOf } from './topology.ts';
 
 /** What to send: from the client workload of a cluster, through its sidecar. */
 export interface LoadOptions {
@@ -37,9 +36,9 @@ export interface LoadRun {
 export function startLoad(fleet: Fleet, options: LoadOptions): LoadRun {
   const log = join(fleet.options.stateDir, 'demo', 'logs', `load-${options.name}.jsonl`);
   rmSync(log, { force: true });
-  const { address } = fleet.workload(options.from, 'client-v1');
+  const client = fleet.workload(options.from, 'client-v1');
   const flags = {
-    via: `${address}:${PORTS.outbound}`,
+    via: sidecarOf(client),
     host: hostOf(options.service),
     path: options.path,
     rate: String(options.rate),
@@ -53,7 +52,7 @@ export function startLoad(fleet: Fleet, options: LoadOptions): LoadRun {
     join(ROOT, 'deploy/demo/load-client.ts'),
     ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
   ] as const;
-  const one = fleet.processes.start({ name: `load-${options.name}`, argv, address, adminPort: 0 });
+  const one = fleet.processes.start({ name: `load-${options.name}`, argv, address: client.address, adminPort: 0 });
   one.ending = true; // its end is wanted, whenever it comes
   fleet.save();
   const entries = (): LoadEntry[] => parseLoadLog(readFileSync(log, 'utf8'));

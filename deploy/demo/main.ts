@@ -2,16 +2,17 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { endOrphans, readDemoFile, removeDemoFile } from './demo-file.ts';
 import type { Fleet } from './fleet.ts';
+import { prepareKubernetes } from './kubernetes/prepare.ts';
 import { createNarrator, type Narrator } from './narrator.ts';
 import { offerDrill } from './offered-drill.ts';
 import { type DemoOptions, OptionError, readOptions, USAGE } from './options.ts';
 import { takenPorts } from './ports.ts';
 import { runsArgv } from './processes.ts';
-import { startDemo } from './start.ts';
+import { clustersOf, startDemo } from './start.ts';
 import { runScenario, STEPS } from './steps/scenario.ts';
 import { stopFleet, sweepFleet } from './stop.ts';
 import { summary } from './summary.ts';
-import { demoClusters, listenersOf } from './topology.ts';
+import { listenersOf } from './topology.ts';
 
 /** Setup is done when this runs: run.mjs saw to it. */
 const started = performance.now();
@@ -32,8 +33,12 @@ async function main(): Promise<number> {
   if (unknown !== undefined) throw new OptionError(`--only ${unknown}: the steps are ${STEPS.map(({ name }) => name).join(', ')}`);
   if (options.report !== undefined) closeSync(openSync(options.report, 'a')); // found out now, not after ten minutes
   const say = createNarrator(process.stdout, started);
-  await clearTheWay(options, say);
-  return runDemo(options, say);
+  process.once('exit', await prepareKubernetes(clustersOf(options), say));
+  // What is made once on a machine is setup.
+  const begun = options.kubernetes ? performance.now() : started;
+  const told = createNarrator(process.stdout, begun);
+  await clearTheWay(options, told);
+  return runDemo(options, told, begun);
 }
 
 /** Cleans up after a demo that was killed, and makes sure of the ports. */
@@ -55,7 +60,7 @@ async function clearTheWay(options: DemoOptions, say: Narrator): Promise<void> {
     ...(options.databaseUrl === undefined ? [{ port: options.postgresPort, user: 'PostgreSQL' }] : []),
     ...(options.natsUrl === undefined ? [{ port: options.natsPort, user: 'NATS' }] : []),
   ].map((listener) => ({ address: '127.0.0.1', ...listener }));
-  const taken = await takenPorts([...control, ...demoClusters(options.loopbackBase).flatMap(listenersOf)]);
+  const taken = await takenPorts([...control, ...clustersOf(options).flatMap(listenersOf)]);
   const shown = taken.slice(0, 5).map((line) => `\n  ${line}`);
   const more = taken.length > 5 ? `\n  … and ${taken.length - 5} more` : '';
   if (taken.length > 0)
@@ -65,13 +70,13 @@ async function clearTheWay(options: DemoOptions, say: Narrator): Promise<void> {
 const PORT_VARIABLES = 'HAWSER_HUB_PORT, HAWSER_INGRESS_PORT, HAWSER_POSTGRES_PORT, HAWSER_NATS_PORT, HAWSER_LOOPBACK_BASE';
 
 /** Up, then the scenario or a wait for Ctrl-C, then down, whatever happened. */
-async function runDemo(options: DemoOptions, say: Narrator): Promise<number> {
+async function runDemo(options: DemoOptions, say: Narrator, begun: number): Promise<number> {
   let fleet: Fleet | undefined;
   const interrupted = onInterrupt();
   process.on('exit', () => fleet !== undefined && sweepFleet(fleet)); // also after a crash of the demo itself
   const work = async (): Promise<number> => {
     setInterval(() => fleet?.save(), RECORD_MS).unref(); // the hub may have replaced a server of its own
-    const demo = await startDemo(options, say, { started, onFleet: (made) => (fleet = made) });
+    const demo = await startDemo(options, say, { started: begun, onFleet: (made) => (fleet = made) });
     if (options.once) return (await runScenario(demo, options.report, options.only)) ? 0 : 1;
     say.plain(summary(demo, process.stdin.isTTY));
     if (process.stdin.isTTY) offerDrill(demo, process.stdin);

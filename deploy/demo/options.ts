@@ -21,6 +21,8 @@ export interface DemoOptions extends FleetOptions {
   readonly once: boolean;
   readonly report: string | undefined;
   readonly only: readonly string[];
+  /** One of the clusters is on Kubernetes. */
+  readonly kubernetes: boolean;
   /** First two parts of every cluster's addresses. */
   readonly loopbackBase: string;
   readonly ingressPort: number;
@@ -29,10 +31,14 @@ export interface DemoOptions extends FleetOptions {
 /** A flag or variable that makes no sense. */
 export class OptionError extends Error {}
 
-export const USAGE = `npm run demo -- [--once] [--report FILE] [--only STEP]… [--state-dir DIR] [--database-url URL] [--nats-url URL]
+export const USAGE = `npm run demo -- [--once] [--report FILE] [--only STEP]… [--kubernetes] [--state-dir DIR] [--database-url URL] [--nats-url URL]
 
 Without --once the federation stays up until Ctrl-C. With it, the scripted scenario runs, its figures are printed (and
-written to FILE), and the exit code says whether all of them hold. --only runs chosen steps of the scenario.`;
+written to FILE), and the exit code says whether all of them hold. --only runs chosen steps of the scenario.
+
+--kubernetes makes a mixed federation: us-west is a cluster on Kubernetes, its agent reads a real kube-apiserver, its
+proxies show tokens of their Pods. Needs etcd and, to build that server once (minutes), Go 1.26; and root, or once
+"sudo ip address add 10.77.2.1/24 dev lo", for Kubernetes takes no loopback address for a Pod.`;
 
 /** Reads flags and environment; throws `OptionError` with a sentence. */
 export function readOptions(args: string[], env: NodeJS.ProcessEnv): DemoOptions | 'help' {
@@ -41,6 +47,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): DemoOptions
     once: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
     report: text,
+    kubernetes: { type: 'boolean' },
     only: { ...text, multiple: true },
   } as const;
   let values: ReturnType<typeof parse>;
@@ -57,6 +64,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): DemoOptions
     once: values.once === true || only.length > 0,
     report: values.report,
     only,
+    kubernetes: values.kubernetes === true,
     databaseUrl: values['database-url'] ?? (env['HAWSER_DATABASE_URL'] || undefined),
     natsUrl: values['nats-url'] ?? (env['HAWSER_NATS_URL'] || undefined),
     loopbackBase: loopbackBase(env['HAWSER_LOOPBACK_BASE'] || '127.77'),

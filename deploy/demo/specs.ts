@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { FleetOptions } from './options.ts';
 import { HAWSER, type ProcessSpec, ROOT } from './processes.ts';
-import { APP_PORT, type DemoCluster, hostOf, NAMESPACE, type Workload } from './topology.ts';
+import { APP_PORT, callAddressOf, type DemoCluster, hostOf, KUBELET_PORT, NAMESPACE, sidecarOf, type Workload } from './topology.ts';
+
+/** Where a cluster on Kubernetes is. */
+export interface KubernetesPlace {
+  readonly stateDir: string;
+  readonly loopbackBase: string;
+}
 
 /** Files of one cluster, below the state folder. */
 export interface ClusterFiles {
@@ -47,6 +53,13 @@ export function agentSpec(cluster: DemoCluster, { stateDir, agentFlags = [] }: F
   };
 }
 
+/** The API server of a cluster on Kubernetes, and what acts there beside the agent. It is no part of the region that is killed. */
+export function kubernetesSpec({ name, address }: DemoCluster, { stateDir, loopbackBase }: KubernetesPlace): ProcessSpec {
+  const place = ['--cluster', name, '--loopback-base', loopbackBase, '--state-dir', stateDir];
+  const argv = [process.execPath, join(ROOT, 'deploy/demo/kubernetes/main.ts'), ...place] as const;
+  return { name: `kubernetes-${name}`, argv, address, adminPort: KUBELET_PORT };
+}
+
 /** `hawser proxy run --gateway`. */
 export function gatewaySpec(cluster: DemoCluster, stateDir: string): ProcessSpec {
   const { name, address } = cluster;
@@ -62,12 +75,16 @@ export function gatewaySpec(cluster: DemoCluster, stateDir: string): ProcessSpec
 /** `hawser proxy run` for a workload. */
 export function sidecarSpec(cluster: DemoCluster, workload: Workload, stateDir: string): ProcessSpec {
   const { name, address, service } = workload;
-  const who = ['--name', name, '--namespace', NAMESPACE, '--service-account', service];
-  const argv = [...HAWSER, 'proxy', 'run', ...who, ...proxyPlace(cluster, address, stateDir)] as const;
+  // On Kubernetes a Pod's token says who the proxy is, elsewhere one of the agent's for the account.
+  const isPod = cluster.kubeconfig !== undefined;
+  const who = ['--name', isPod ? `${name}.${NAMESPACE}` : name, '--namespace', NAMESPACE, '--service-account', service];
+  // Pods share this machine's loopback here, so each has an address of its own there.
+  const loopback = isPod ? ['--admin-address', callAddressOf(workload), '--outbound-address', callAddressOf(workload)] : [];
+  const argv = [...HAWSER, 'proxy', 'run', ...who, ...proxyPlace(cluster, address, stateDir), ...loopback] as const;
   return {
     name: `${cluster.name}-${name}-proxy`,
-    argv: [...argv, '--token-file', clusterFiles(stateDir, cluster.name).tokenOf(service)],
-    address,
+    argv: [...argv, '--token-file', clusterFiles(stateDir, cluster.name).tokenOf(isPod ? name : service)],
+    address: isPod ? callAddressOf(workload) : address,
     adminPort: PORTS.envoyAdmin,
   };
 }
@@ -100,7 +117,7 @@ export function appSpec(cluster: DemoCluster, workload: Workload, stateDir: stri
   ];
   const steady = [
     '--via',
-    `${address}:${PORTS.outbound}`,
+    sidecarOf(workload),
     '--host',
     hostOf('productpage'),
     '--rate',
@@ -122,18 +139,20 @@ export function appSpec(cluster: DemoCluster, workload: Workload, stateDir: stri
     '--port',
     String(APP_PORT),
   ];
+  const isPod = cluster.kubeconfig !== undefined;
+  const sidecar = isPod ? ['--sidecar', callAddressOf(workload)] : [];
   const posts = ['--posts-file', clusterFiles(stateDir, cluster.name).postsOf(name)];
   const argv =
     service === 'client'
       ? ([...demo('load-client.ts'), ...steady] as const)
-      : ([...demo(`bookinfo/${service}.ts`), ...place, ...posts] as const);
+      : ([...demo(`bookinfo/${service}.ts`), ...place, ...sidecar, ...posts] as const);
   return { name: `${cluster.name}-${name}-app`, argv, address, adminPort: APP_PORT };
 }
 
 /** The front door for a browser, through the sidecars of the clients, the first region's first. */
 export function ingressSpec(clusters: readonly DemoCluster[], port: number): ProcessSpec {
   const clients = clusters.flatMap(({ workloads }) => workloads.filter(({ service }) => service === 'client'));
-  const via = clients.flatMap(({ address }) => ['--via', `${address}:${PORTS.outbound}`]);
+  const via = clients.flatMap((client) => ['--via', sidecarOf(client)]);
   const argv = [process.execPath, join(ROOT, 'deploy/demo/bookinfo/ingress.ts'), '--listen', `127.0.0.1:${port}`, ...via] as const;
   return { name: 'ingress', argv, address: '127.0.0.1', adminPort: port };
 }

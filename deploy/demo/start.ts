@@ -1,14 +1,13 @@
 /** Brings the federation up: what the first request across regions needs first, then everything else. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PORTS } from '@hawser/model/ports.ts';
 import { type Cli, createCli, mustRun } from './cli.ts';
 import { Fleet } from './fleet.ts';
 import type { Narrator } from './narrator.ts';
 import type { DemoOptions, FleetOptions } from './options.ts';
 import type { Supervised } from './processes.ts';
 import { ingressSpec } from './specs.ts';
-import { type DemoCluster, demoClusters, hostOf, NAMESPACE, REGIONS, type Workload } from './topology.ts';
+import { type DemoCluster, demoClusters, hostOf, KUBERNETES_REGION, NAMESPACE, REGIONS, sidecarOf, type Workload } from './topology.ts';
 import { get, waitFor } from './wait.ts';
 
 /** A federation that is up. */
@@ -52,13 +51,18 @@ export function cliOf({ hubPort, stateDir }: FleetOptions): Cli {
   return createCli({ HAWSER_SERVER: `http://127.0.0.1:${hubPort}`, HAWSER_STATE_DIR: stateDir, HAWSER_TOKEN: '' });
 }
 
+/** The clusters of a demo of these options. */
+export function clustersOf({ loopbackBase, kubernetes, stateDir }: DemoOptions): DemoCluster[] {
+  return demoClusters(loopbackBase, { kubernetes: kubernetes ? [KUBERNETES_REGION] : [], stateDir });
+}
+
 /** Starts everything; `started` is when setup was done (`performance.now()`). `onFleet` gets the fleet before its first process. */
 export async function startDemo(
   options: DemoOptions,
   say: Narrator,
   { started, onFleet }: { started: number; onFleet: (fleet: Fleet) => void },
 ): Promise<RunningDemo> {
-  const fleet = new Fleet(options, demoClusters(options.loopbackBase), (one, how) =>
+  const fleet = new Fleet(options, clustersOf(options), (one, how) =>
     say.warn(`${one.spec.name} (pid ${one.record.pid}) ended by itself: ${how}; log: ${fleet.processes.logFile(one.spec)}`),
   );
   onFleet(fleet);
@@ -66,8 +70,12 @@ export async function startDemo(
   say.part('Starting the federation');
   say.progress('hub, PostgreSQL and NATS start');
   await fleet.writeFiles();
-  await Promise.all([fleet.startHub(), startFirstServer(fleet)]);
+  const onKubernetes = fleet.clusters.filter(({ kubeconfig }) => kubeconfig !== undefined);
+  const apiServers = onKubernetes.map((cluster) => fleet.startKubernetes(cluster, options.loopbackBase));
+  await Promise.all([fleet.startHub(), startFirstServer(fleet), ...apiServers]);
   say.done(`hub is ready on http://127.0.0.1:${options.hubPort}, with PostgreSQL and NATS`);
+  for (const { name, kubeconfig } of onKubernetes)
+    say.done(`${name} is a cluster on Kubernetes: kubectl --kubeconfig ${kubeconfig} get pods -A`);
   await joinFirst(fleet, cli, say);
   const firstRequestS = await firstRequest(fleet, started, say);
   await startRest(fleet, { cli, say, ingressPort: options.ingressPort });
@@ -99,8 +107,7 @@ async function joinFirst(fleet: Fleet, cli: Cli, say: Narrator): Promise<void> {
 }
 
 async function firstRequest(fleet: Fleet, started: number, say: Narrator): Promise<number> {
-  const { address } = fleet.workload(FIRST.from, FIRST.client);
-  const url = `http://${address}:${PORTS.outbound}/ratings/0`;
+  const url = `http://${sidecarOf(fleet.workload(FIRST.from, FIRST.client))}/ratings/0`;
   const ask = async (): Promise<string | undefined> => {
     const { status, headers } = await get(url, { host: hostOf(FIRST.service) });
     return status === 200 ? String(headers['x-hawser-region']) : undefined;

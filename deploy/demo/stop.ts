@@ -4,7 +4,7 @@ import type { Fleet } from './fleet.ts';
 import type { Narrator } from './narrator.ts';
 import { isLiving, type ProcessRecord, pidsRunning, runsArgv, signalGroup } from './processes.ts';
 
-/** The hub ends PostgreSQL with a checkpoint. */
+/** The hub ends PostgreSQL with a checkpoint; an API server's companion removes its data. */
 const GRACE_MS = 12_000;
 
 /** Ends traffic and proxies at once, agents and hub with time to write, and then whatever is still there. */
@@ -12,7 +12,7 @@ export async function stopFleet(fleet: Fleet, say: Narrator): Promise<void> {
   say.part('Stopping');
   const { processes } = fleet;
   processes.close();
-  const patient = processes.all.filter(({ spec }) => spec.name === 'hub' || spec.name.endsWith('-agent'));
+  const patient = processes.all.filter(({ spec: { name } }) => name === 'hub' || name.endsWith('-agent') || name.startsWith('kubernetes-'));
   await processes.kill(...processes.all.filter((one) => !patient.includes(one)));
   await processes.stop(patient, GRACE_MS);
   for (const pid of pidsRunning(processes.all.map(({ record }) => record.argv))) signalGroup(pid, 'SIGKILL'); // restarted by an outsider

@@ -16,8 +16,7 @@ export function call<Body>(from: Place, service: string, path: string): Promise<
     const outgoing = request(
       {
         agent: connections,
-        // On a network, a sidecar takes its workload's calls on loopback alone.
-        host: from.address.startsWith('127.') ? from.address : '127.0.0.1',
+        host: from.sidecar,
         port: 15001,
         path,
         headers: { host: `${service}.bookinfo.svc.clusterset.local` },

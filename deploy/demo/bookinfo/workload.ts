@@ -12,8 +12,9 @@ export interface Place {
   readonly version: string;
   readonly cluster: string;
   readonly region: string;
-  /** The address it listens on; its sidecar's 15001 is on the same one. */
   readonly address: string;
+  /** Where its sidecar takes its calls, at 15001: on a network on loopback alone. */
+  readonly sidecar: string;
   readonly port: number;
   /** Ids of received POSTs are appended here, a line each. */
   readonly postsFile: string | undefined;
@@ -39,7 +40,7 @@ process.on('SIGUSR2', () => {
   isBad = !isBad;
 });
 
-/** Reads `--version --cluster --region --address [--port] [--posts-file]`. */
+/** Reads `--version --cluster --region --address [--sidecar] [--port] [--posts-file]`. */
 export function placeFromFlags(service: string): Place {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
@@ -48,6 +49,7 @@ export function placeFromFlags(service: string): Place {
       cluster: text,
       region: text,
       address: { ...text, default: '127.0.0.1' },
+      sidecar: text,
       port: { ...text, default: '9080' },
       'posts-file': text,
     },
@@ -59,6 +61,7 @@ export function placeFromFlags(service: string): Place {
     cluster,
     region: values.region ?? cluster,
     address: values.address,
+    sidecar: values.sidecar ?? (values.address.startsWith('127.') ? values.address : '127.0.0.1'),
     port: Number(values.port),
     postsFile: values['posts-file'],
   };

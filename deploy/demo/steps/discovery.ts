@@ -1,6 +1,5 @@
 /** Every service answers in every region, wherever it runs. */
-import { PORTS } from '@hawser/model/ports.ts';
-import { hostOf, SERVICES } from '../topology.ts';
+import { hostOf, SERVICES, sidecarOf } from '../topology.ts';
 import { get, waitFor } from '../wait.ts';
 import type { Step, StepContext } from './step.ts';
 
@@ -21,10 +20,10 @@ export const discovery: Step = {
 
 async function answeredBy(context: StepContext, from: string, service: string): Promise<string> {
   const { fleet } = context.demo;
-  const { address } = fleet.workload(from, 'client-v1');
+  const sidecar = sidecarOf(fleet.workload(from, 'client-v1'));
   const local = fleet.cluster(from).workloads.some((workload) => workload.service === service);
   const ask = async (): Promise<string | undefined> => {
-    const { status, headers } = await get(`http://${address}:${PORTS.outbound}/ping`, { host: hostOf(service) });
+    const { status, headers } = await get(`http://${sidecar}/ping`, { host: hostOf(service) });
     const cluster = String(headers['x-hawser-cluster']);
     return status === 200 && (cluster === from) === local ? cluster : undefined;
   };

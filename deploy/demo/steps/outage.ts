@@ -1,10 +1,9 @@
 /** Hub, PostgreSQL and NATS are killed together under traffic; agents are restarted meanwhile; all come back, and a policy applied then works. */
-import { PORTS } from '@hawser/model/ports.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { mustRun } from '../cli.ts';
 import { startLoad } from '../load-run.ts';
 import { runsArgv, signalGroup } from '../processes.ts';
-import { hostOf, NAMESPACE } from '../topology.ts';
+import { hostOf, NAMESPACE, sidecarOf } from '../topology.ts';
 import { get, waitFor } from '../wait.ts';
 import { POST_EVERY, RATE, type Step, type StepContext } from './step.ts';
 import { endLoad, goOn, killAll, noteFailed, noteKill } from './under-load.ts';
@@ -79,9 +78,9 @@ async function policyWorks(context: StepContext): Promise<void> {
   const started = performance.now();
   await mustRun(cli, ['apply', '-f', '-', '--wait'], JSON.stringify(resource));
   say.done(`a policy applied now is acknowledged by every proxy, ${((performance.now() - started) / 1_000).toFixed(1)} s`);
-  const { address } = fleet.workload('us-east', 'client-v1');
+  const sidecar = sidecarOf(fleet.workload('us-east', 'client-v1'));
   for (let number = 0; number < 30; number += 1) {
-    const { headers } = await get(`http://${address}:${PORTS.outbound}/ping`, { host: hostOf('reviews') });
+    const { headers } = await get(`http://${sidecar}/ping`, { host: hostOf('reviews') });
     if (headers['x-hawser-version'] !== 'v3')
       throw new Error(`the policy sends reviews to v3 alone, yet ${headers['x-hawser-version']} answered`);
   }

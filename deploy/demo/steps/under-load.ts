@@ -1,10 +1,9 @@
 /** Killing things under traffic, and counting what that cost. */
-import { PORTS } from '@hawser/model/ports.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { countFailed, failed, type LoadEntry, longestGapMs, sharesBy, victimShare, type Window, within } from '../load-log.ts';
 import type { LoadRun } from '../load-run.ts';
 import type { Supervised } from '../processes.ts';
-import { hostOf } from '../topology.ts';
+import { hostOf, sidecarOf } from '../topology.ts';
 import { get, waitFor } from '../wait.ts';
 import type { StepContext } from './step.ts';
 
@@ -72,10 +71,10 @@ export function noteKill(context: StepContext, entries: readonly LoadEntry[], fa
 
 /** Resolves when a client's calls to a service are answered by one cluster again, 20 times in a row. */
 export async function servedBy(context: StepContext, from: string, service: string, cluster: string): Promise<void> {
-  const { address } = context.demo.fleet.workload(from, 'client-v1');
+  const sidecar = sidecarOf(context.demo.fleet.workload(from, 'client-v1'));
   let inRow = 0;
   const ask = async (): Promise<true | undefined> => {
-    const { status, headers } = await get(`http://${address}:${PORTS.outbound}/ping`, { host: hostOf(service) });
+    const { status, headers } = await get(`http://${sidecar}/ping`, { host: hostOf(service) });
     inRow = status === 200 && headers['x-hawser-cluster'] === cluster ? inRow + 1 : 0;
     return inRow >= 20 ? true : undefined;
   };

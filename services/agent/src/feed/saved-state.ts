@@ -85,6 +85,7 @@ export const SavedState = Type.Object({
       labels: Type.Optional(Type.Record(Type.String(), Type.String())),
       capture: Type.Optional(Type.Union([Type.Literal('ipv4'), Type.Literal('dual')])),
       fetchesUpstreams: Type.Optional(Type.Literal(true)),
+      outboundAddress: Type.Optional(Type.String()),
     }),
   ),
 });

@@ -49,6 +49,8 @@ export interface ProxyRef {
   readonly capture?: Capture;
   /** Whether it fetches upstreams that it was not sent (decision 0017), by its own word. */
   readonly fetchesUpstreams?: true;
+  /** Where its workload calls it, of loopback, where that is not as `callersAddress` has it: by its own word. */
+  readonly outboundAddress?: string;
 }
 
 /** A workload whose traffic is led to its sidecar by the kernel: IPv4 alone, or IPv6 too. */

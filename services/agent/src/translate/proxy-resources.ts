@@ -6,7 +6,7 @@ import { boundOutbound } from './listeners/bound-outbound.ts';
 import { gatewayListener } from './listeners/gateway.ts';
 import { inboundResources, type ServedPort } from './listeners/inbound.ts';
 import type { InboundBounds } from './listeners/ingress.ts';
-import { outboundListener, tcpListener } from './listeners/outbound-listeners.ts';
+import { callersAddress, outboundListener, tcpListener } from './listeners/outbound-listeners.ts';
 import type { TcpService } from './listeners/tcp-ports.ts';
 import type { BoundPart } from './scope/bound-parts.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
@@ -34,10 +34,11 @@ export function proxyResources(
   const endTls = secrets === undefined ? {} : { endTls: (server: TlsServer) => ownTls(server, secrets) };
   const { peers } = about.telemetry;
   const fetches = proxy.fetchesUpstreams === true;
+  const called = callersAddress(proxy);
   const own = [
-    outboundListener(proxy.address, fetches),
-    ...about.tcp.map((service) => tcpListener(proxy.address, service, fetches)),
-    ...boundOutbound(about.bound, proxy.address, proxy.capture !== undefined),
+    outboundListener(called, fetches),
+    ...about.tcp.map((service) => tcpListener(called, service, fetches)),
+    ...boundOutbound(about.bound, called, proxy.capture !== undefined),
     ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, severed, peers, ...endTls }),
     ...about.captured,
   ];

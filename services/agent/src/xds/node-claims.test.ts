@@ -19,3 +19,10 @@ it('takes that a proxy fetches upstreams, and no other word for it', () => {
   expect(checkClaims(claims, identity)).not.toHaveProperty('fetchesUpstreams');
   expect(checkClaims({ ...claims, onDemand: true }, identity)).toContain('node.metadata.onDemand is true, expected upstreams');
 });
+
+it('takes where its workload calls it on loopback alone: who calls there speaks in its name', () => {
+  expect(checkClaims({ ...claims, outboundAddress: '127.0.0.7' }, identity)).toMatchObject({ outboundAddress: '127.0.0.7' });
+  expect(checkClaims(claims, identity)).not.toHaveProperty('outboundAddress');
+  for (const outboundAddress of ['10.0.0.1', 'localhost', 7])
+    expect(checkClaims({ ...claims, outboundAddress }, identity)).toContain('expected an address of loopback');
+});

@@ -1,6 +1,7 @@
 /** What a proxy says of itself in `node.metadata`, checked against what its token proves. */
 import { isIP } from 'node:net';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { isLoopback } from '@hawser/runtime/plain-listener.ts';
 import type { ConnectedProxy, ProxyIdentity } from './proxy-gate.ts';
 
 /** The part of Envoy's node that Hawser's bootstrap sets: `metadata` {role, address, name, namespace, serviceAccount, cluster, labels}. */
@@ -30,13 +31,16 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
   if (role === 'edge' && identity.edge !== true)
     return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
   const labels = labelsIn(metadata['labels']);
-  const { capture, onDemand } = metadata;
+  const { capture, onDemand, outboundAddress } = metadata;
   if (onDemand !== undefined && onDemand !== 'upstreams') return `node.metadata.onDemand is ${shown(onDemand)}, expected upstreams`;
+  if (outboundAddress !== undefined && (typeof outboundAddress !== 'string' || isIP(outboundAddress) === 0 || !isLoopback(outboundAddress)))
+    return `node.metadata.outboundAddress is ${shown(outboundAddress)}, expected an address of loopback: nobody else on the network may speak in its name`;
   const fetching = onDemand === undefined ? {} : { fetchesUpstreams: true as const };
-  if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels, ...fetching };
+  const called = outboundAddress === undefined ? {} : { outboundAddress };
+  if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels, ...fetching, ...called };
   if (role !== 'sidecar' || (capture !== 'ipv4' && capture !== 'dual'))
     return `node.metadata.capture is ${shown(capture)}, expected ipv4 or dual, and of a sidecar alone`;
-  return { name, role, address, namespace, serviceAccount, labels, capture, ...fetching };
+  return { name, role, address, namespace, serviceAccount, labels, capture, ...fetching, ...called };
 }
 
 const MOST_LABELS = 64;

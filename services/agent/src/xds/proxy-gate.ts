@@ -40,6 +40,8 @@ export interface ConnectedProxy {
   readonly capture?: 'ipv4' | 'dual';
   /** `node.metadata.onDemand`: it fetches upstreams by itself that it was not sent. */
   readonly fetchesUpstreams?: true;
+  /** `node.metadata.outboundAddress`: the loopback address where its workload calls it. */
+  readonly outboundAddress?: string;
 }
 
 /** Asked by the ADS server for each stream. */

@@ -99,6 +99,7 @@ function withIdentity(command: Command): Command {
     )
     .option('--agent-admin <ip:port>', "the agent's admin address (default: port 15014 of the same address)")
     .option('--admin-address <ip>', "of Envoy's admin interface (default: --address on loopback, else 127.0.0.1)")
+    .option('--outbound-address <ip>', 'of loopback, where the workload calls it; one each where a machine has several (default: as above)')
     .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")
     .option('--capture', "the workload's traffic is led here by hawser proxy capture; run answers its DNS too")
     .option('--region <region>', 'where the proxy is, for statistics by locality')

@@ -49,3 +49,9 @@ it('labels are those of the Pod and those of the flags', () => {
   rmSync(folder, { recursive: true });
   expect(proxyOf(flags).labels).toEqual({ app: 'web', 'app.kubernetes.io/version': '1.2', empty: '', more: 'yes' });
 });
+
+it('a workload calls its sidecar on loopback, wherever that is', () => {
+  const at = (outboundAddress: string) => proxyOf(completeFlags<ProxyRunFlags>({ ...REST, outboundAddress }, POD));
+  expect(at('127.0.0.7').outboundAddress).toBe('127.0.0.7');
+  expect(() => at('10.1.0.7')).toThrow('--outbound-address 10.1.0.7: must be an address of loopback');
+});

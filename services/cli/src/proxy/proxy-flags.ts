@@ -30,6 +30,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly agentAdmin?: string;
   readonly agentCa?: string;
   readonly adminAddress?: string;
+  readonly outboundAddress?: string;
 }
 
 /** Flags of `proxy run`. */
@@ -73,6 +74,7 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     serviceAccount: label('--service-account', serviceAccount),
     address: flags.address,
     adminAddress: adminAddress(flags),
+    ...outboundAddress(flags),
     ...(flags.capture === true ? { capture: captured(flags) } : {}),
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
@@ -110,6 +112,17 @@ function adminAddress({ address, adminAddress: given }: ProxyIdentityFlags): str
   if (isIP(wanted) === 0) throw new AppError('usage', `--admin-address ${wanted}: must be an IP address`);
   requireLoopback(wanted, '--admin-address', { wayOut: 'Envoy’s admin interface has no TLS: keep it on loopback' });
   return wanted;
+}
+
+/** Whoever reaches it calls under the workload's identity. */
+function outboundAddress({ outboundAddress: given }: ProxyIdentityFlags): Pick<BootstrapOptions, 'outboundAddress'> {
+  if (given === undefined) return {};
+  if (isIP(given) === 0 || !isLoopback(given))
+    throw new AppError(
+      'usage',
+      `--outbound-address ${given}: must be an address of loopback: who calls there speaks in the workload's name`,
+    );
+  return { outboundAddress: given };
 }
 
 /** What the command line says of the agent. */

@@ -11,24 +11,24 @@ import type { BoundPart } from '../scope/bound-parts.ts';
 import { isUnixBind } from '../scope/sidecar-bounds.ts';
 import { cidrRange, type Init, pipeAddress, socketAddress } from '../wire-values.ts';
 import { routedChains } from './connection-chains.ts';
-import { callersAddress, connectionListener, outboundHttp, outboundTcp } from './outbound-listeners.ts';
+import { connectionListener, outboundHttp, outboundTcp } from './outbound-listeners.ts';
 
 /** Every program of the workload may call, as on loopback: whose sidecar it is, nobody else shares the file system of. */
 const SOCKET_MODE = 0o666;
 
-/** The listeners that the sidecar at an address binds itself. */
-export function boundOutbound(parts: readonly BoundPart[], address: string, isCaptured: boolean): XdsResource[] {
+/** The listeners that a sidecar binds itself; `at` is where its workload calls it. */
+export function boundOutbound(parts: readonly BoundPart[], at: string, isCaptured: boolean): XdsResource[] {
   return parts.flatMap(({ egress, tcp }) => {
     if (!isCalled(egress, isCaptured)) return [];
-    const at = addressOf(egress, address);
-    if (egress.protocol === 'tcp') return tcp === undefined ? [] : [connectionListener(egress.name, at, tcp)];
-    const message = create(ListenerSchema, { name: egress.name, address: at, filterChains: [{ filters: [outboundHttp(egress.name)] }] });
+    const address = addressOf(egress, at);
+    if (egress.protocol === 'tcp') return tcp === undefined ? [] : [connectionListener(egress.name, address, tcp)];
+    const message = create(ListenerSchema, { name: egress.name, address, filterChains: [{ filters: [outboundHttp(egress.name)] }] });
     return [encoded('LDS', egress.name, message, ListenerSchema)];
   });
 }
 
-function addressOf({ bind, port }: BoundPart['egress'], address: string): Address {
-  if (!isUnixBind(bind)) return socketAddress(bind === '' ? callersAddress(address) : bind, port);
+function addressOf({ bind, port }: BoundPart['egress'], at: string): Address {
+  if (!isUnixBind(bind)) return socketAddress(bind === '' ? at : bind, port);
   const path = bind.slice('unix://'.length);
   return pipeAddress(path, path.startsWith('@') ? 0 : SOCKET_MODE);
 }

@@ -18,6 +18,7 @@ import {
 import { FilterConfigSchema as SniFilterConfigSchema } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { TcpProxySchema } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
+import type { ProxyRef } from '../../state/world.ts';
 import { encoded } from '../encode.ts';
 import { OUTBOUND, tcpListenerName, upstreamName } from '../names.ts';
 import type { WeightedUpstream } from '../routes/connection-routes.ts';
@@ -28,10 +29,11 @@ import { routedChains, takesAll } from './connection-chains.ts';
 import type { TcpPort, TcpRules, TcpService } from './tcp-ports.ts';
 
 /**
- * Where the workload at an address calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback
- * addresses they are taken on loopback alone: nobody else on the network speaks in its name.
+ * Where a workload calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback addresses they are
+ * taken on loopback alone: nobody else on the network speaks in its name. Where several workloads share a machine each sidecar says where.
  */
-export function callersAddress(address: string): string {
+export function callersAddress({ address, outboundAddress }: Pick<ProxyRef, 'address' | 'outboundAddress'>): string {
+  if (outboundAddress !== undefined) return outboundAddress;
   if (/^127\./.test(address) || address === '::1') return address;
   return address.includes(':') ? '::1' : '127.0.0.1';
 }
@@ -48,15 +50,15 @@ const NOT_FETCHED: Init<typeof ResponseMapperSchema> = {
 };
 
 /**
- * The listener that takes every HTTP call of the workload at an address, and `fetches` the upstreams that its sidecar was not sent; the
+ * The listener that takes every HTTP call of a workload at the address where it calls its sidecar, and `fetches` the upstreams that its sidecar was not sent; the
  * same for all workloads that are called at one.
  */
-export function outboundListener(address: string, fetches = false): XdsResource {
+export function outboundListener(at: string, fetches = false): XdsResource {
   const chain = fetches ? FETCHING_CHAIN : OUTBOUND_CHAIN;
-  return calledAt(chain, address, (called) => {
+  return calledAt(chain, at, () => {
     const message = create(ListenerSchema, {
       name: OUTBOUND,
-      address: socketAddress(called, PORTS.outbound),
+      address: socketAddress(at, PORTS.outbound),
       filterChains: [chain],
     });
     return encoded('LDS', OUTBOUND, message, ListenerSchema);
@@ -101,10 +103,10 @@ function fetched(service: TcpService): TcpService {
   return known;
 }
 
-/** The listener of a TCP service for the workload at an address; the same for all workloads that are called at one. */
-export function tcpListener(address: string, called: TcpService, fetches = false): XdsResource {
+/** The listener of a TCP service at the address where a workload calls its sidecar; the same for all that are called at one. */
+export function tcpListener(at: string, called: TcpService, fetches = false): XdsResource {
   const service = fetches ? fetched(called) : called;
-  return calledAt(service, address, (at) =>
+  return calledAt(service, at, () =>
     connectionListener(tcpListenerName(service.port, service.host), socketAddress(at, service.listenerPort), service),
   );
 }
@@ -118,12 +120,11 @@ export function connectionListener(name: string, address: Address, service: TcpP
 /** By what is called, and where: beyond loopback addresses, of which a machine has few, there are two. */
 const known = new WeakMap<object, Map<string, XdsResource>>();
 
-function calledAt(what: object, address: string, make: (called: string) => XdsResource): XdsResource {
-  const called = callersAddress(address);
+function calledAt(what: object, at: string, make: () => XdsResource): XdsResource {
   const listeners = known.get(what) ?? new Map<string, XdsResource>();
   known.set(what, listeners);
-  const listener = listeners.get(called) ?? make(called);
-  listeners.set(called, listener);
+  const listener = listeners.get(at) ?? make();
+  listeners.set(at, listener);
   return listener;
 }
 
