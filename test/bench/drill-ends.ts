@@ -50,6 +50,7 @@ async function aborted(federation: Federation, book: FigureBook): Promise<void> 
 async function leftBroken(federation: Federation, book: FigureBook): Promise<void> {
   const { fleet, say } = federation;
   let broken = 0;
+  const verdicts = new Map<string, number>();
   for (let round = 1; round <= ROUNDS; round += 1) {
     const run = await beginDrill(federation, `killed-${round}`, { scenario: { fault: 'drop' }, hold: '3s' });
     const at = Math.random() * ROUND_MS;
@@ -61,8 +62,11 @@ async function leftBroken(federation: Federation, book: FigureBook): Promise<voi
     await wait(KNOWN_MS);
     const isBroken = outcome === undefined || (await isSilenced(federation));
     if (isBroken) broken += 1;
+    verdicts.set(outcome ?? 'none', (verdicts.get(outcome ?? 'none') ?? 0) + 1);
     say.done(`killed ${Math.round(at)} ms after it began: ${outcome}: ${message}${isBroken ? ', and NOT restored' : ''}`);
   }
+  // A run whose agents heard of no hub for as long as its lease is rightly Aborted: a slow machine's hub is away for so long.
+  say.done(`verdicts of ${ROUNDS}: ${[...verdicts].map(([outcome, runs]) => `${outcome} ${runs}`).join(', ')}`);
   book.note('left_broken', { value: broken, unit: 'runs', samples: ROUNDS });
 }
 

@@ -38,7 +38,7 @@ export const TrafficReport = Type.Object({
   missing: Type.Integer({ minimum: 0 }),
   series: Type.Array(TrafficSeries, { maxItems: 20_000 }),
   /** Where a hub asked for it: what it could not hear, as far as that is remembered; the oldest first. */
-  past: Type.Optional(Type.Array(PastReport, { maxItems: 1_000 })),
+  past: Type.Optional(Type.Array(PastReport, { maxItems: 2_000 })),
 });
 export type TrafficReport = Static<typeof TrafficReport>;
 

@@ -1,4 +1,4 @@
-/** What the ledger's sums were in the last two minutes, about a second apart, for a hub that could not hear them then. No clock. */
+/** What the ledger's sums were in the last two minutes, as they were told or would have been, for a hub that could not hear it then. No clock. */
 import type { Counts } from './proxy-counts.ts';
 
 /** The sums that had changed since the one before it. */
@@ -9,10 +9,12 @@ export interface PastSum {
 }
 
 const KEPT_MS = 120_000;
-/** From one that is kept to the next: what lies between is in the next one. */
+/** From one that is kept to the next, where there is no room for all: what lies between is in the next one. */
 const STEP_MS = 1_000;
 /** Series in all of them: a few megabytes. */
 const MOST_ROWS = 20_000;
+/** With more than this part of them, not everything is kept apart. */
+const ROOMY = 0.5;
 
 /** Sums by the time, bounded: the oldest go first. */
 export class PastSums {
@@ -28,7 +30,8 @@ export class PastSums {
   note(at: number, changed: ReadonlyMap<string, Counts>): void {
     const [before, newest] = this.#kept.slice(-2);
     // The newest one grows until the next would be a step later than the one before it.
-    const isGrowing = newest !== undefined && before !== undefined && at - before.at <= STEP_MS;
+    const isFull = this.#rows > this.#most * ROOMY;
+    const isGrowing = isFull && newest !== undefined && before !== undefined && at - before.at <= STEP_MS;
     const series = isGrowing ? new Map([...newest.series, ...changed]) : changed;
     if (isGrowing) this.#rows -= this.#kept.pop()?.series.size ?? 0;
     this.#kept.push({ at, series });

@@ -71,6 +71,14 @@ describe('recovery', () => {
     expect(recoveryOf(seconds, question({ until: 6_000 }))).toMatchObject({ recoveredAt: 3_000, failed: 105 });
   });
 
+  it('is not undone by who answers again in the second in which the fault is lifted; failures in it are', () => {
+    const seconds = secondsOf(...BEFORE, [100, 100, 0], ...AFTER, [40, 0, 60]);
+    expect(recoveryOf(seconds, question({ until: 6_300 }))).toMatchObject({ recoveredAt: 3_000 });
+    expect(recoveryOf(seconds, question({ until: 7_000 }))?.recoveredAt).toBeUndefined();
+    const failing = secondsOf(...BEFORE, [100, 100, 0], ...AFTER, [40, 40, 60]);
+    expect(recoveryOf(failing, question({ until: 6_300 }))?.recoveredAt).toBeUndefined();
+  });
+
   it('counts from when proxies could have it, though nobody had heard yet that one did', () => {
     const seconds = secondsOf(...BEFORE, [50, 5, 50], ...AFTER);
     const heardLater = question({ countedFrom: 2_900, begunAt: 3_050 });

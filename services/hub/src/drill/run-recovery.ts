@@ -81,7 +81,10 @@ function recoveredIn(during: readonly RunSecond[], question: RecoveryQuestion): 
   const known = during.filter(isKnown);
   const last = known.at(-1)?.at;
   if (last === undefined || known.length * 2 < during.length) return undefined;
-  const bad = during.findLast((second) => badPart(second, question) > 0);
+  // What is lifted within a second may answer again in it.
+  const asked = (at: number): RecoveryQuestion =>
+    at + SECOND_MS > (question.until ?? at + SECOND_MS) ? { ...question, isAway: false } : question;
+  const bad = during.findLast((second) => badPart(second, asked(second.at)) > 0);
   const next = during.find((second) => isKnown(second) && (bad === undefined || second.at > bad.at))?.at ?? last;
   if (bad === undefined) {
     const at = during[0]?.at === next ? question.begunAt : Math.max(question.begunAt, next);
@@ -90,7 +93,7 @@ function recoveredIn(during: readonly RunSecond[], question: RecoveryQuestion): 
   if (bad.at >= last - SECOND_MS) return undefined;
   if (next > bad.at + SECOND_MS) return { at: next, resolutionMs: next - bad.at };
   const from = Math.max(bad.at, question.begunAt);
-  return { at: Math.min(bad.at + SECOND_MS, Math.round(from + badPart(bad, question) * SECOND_MS)), resolutionMs: SECOND_MS };
+  return { at: Math.min(bad.at + SECOND_MS, Math.round(from + badPart(bad, asked(bad.at)) * SECOND_MS)), resolutionMs: SECOND_MS };
 }
 
 /** What is known to have been in a second. */
