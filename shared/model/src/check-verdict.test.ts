@@ -151,4 +151,20 @@ describe('all checks together', () => {
   ])('%j: %s', (states, decision) => {
     expect(decisionOf(states).decision).toBe(decision);
   });
+
+  test('keep the newest samples and the first that failed, and count all', () => {
+    const check = checkOf({ ...HUB, failureLimit: 5 });
+    const good = { at, outcome: 'passed', value: 0 } as const;
+    const bad = { at, outcome: 'failed', value: 1, message: 'the first' } as const;
+    const told = [
+      ...Array.from({ length: 30 }, () => good),
+      bad,
+      ...Array.from({ length: 300 }, () => good),
+      { ...bad, message: 'the second' },
+    ];
+    const state = told.reduce((so, one) => afterSample(check, so, one), unchecked(check));
+    expect(state).toMatchObject({ taken: 332, failures: 2 });
+    expect(state.samples).toHaveLength(SAMPLES_KEPT);
+    expect([state.samples[0]?.message, state.samples.at(-1)?.message]).toEqual(['the first', 'the second']);
+  });
 });

@@ -39,12 +39,12 @@ export interface CheckState {
   readonly errorsInARow: number;
   /** RFC 3339, of the first sample that failed. */
   readonly firstFailedAt?: string;
-  /** The newest ones, the oldest of them first. */
+  /** The newest ones, and the first one that failed; in the order in which they were taken. */
   readonly samples: readonly CheckSample[];
 }
 
-/** Samples that a state keeps. */
-export const SAMPLES_KEPT = 20;
+/** Samples that a state keeps: `taken` and `failures` count all. */
+export const SAMPLES_KEPT = 60;
 
 /** Before the first sample. */
 export function unchecked({ name, action }: Pick<Check, 'name' | 'action'>): CheckState {
@@ -87,10 +87,16 @@ export function afterSample(check: Check, state: CheckState, sample: CheckSample
     failures,
     errorsInARow,
     ...(counted === 'failed' && state.firstFailedAt === undefined ? { firstFailedAt: sample.at } : {}),
-    samples: [...state.samples, sample].slice(-SAMPLES_KEPT),
+    samples: bounded([...state.samples, sample]),
   };
   if (state.verdict === 'failed' || state.verdict === 'error') return next;
   return { ...next, ...verdictAfter(check, counted, { failures, errorsInARow, sample }) };
+}
+
+/** Without the oldest where there are too many; by the first one that failed a verdict is understood. */
+function bounded(samples: readonly CheckSample[]): readonly CheckSample[] {
+  if (samples.length <= SAMPLES_KEPT) return samples;
+  return samples.toSpliced(samples[0]?.outcome === 'failed' ? 1 : 0, 1);
 }
 
 function countedAs({ onNoData }: Check, { outcome }: CheckSample): 'passed' | 'failed' | 'noData' | 'error' {

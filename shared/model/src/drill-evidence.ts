@@ -147,6 +147,8 @@ const CheckRecord = Type.Object(
     action: oneOf(['abort', 'pause', 'record'], 'What it does when it fails.'),
     verdict: oneOf(['pending', 'passed', 'failed', 'inconclusive', 'error'], 'The last one.'),
     message: text("Why; '' while it is good."),
+    taken: Type.Optional(Type.Integer({ minimum: 0, description: 'Samples that it was judged by, those that are not kept included.' })),
+    failures: Type.Optional(Type.Integer({ minimum: 0, description: 'Those of them that counted as failed.' })),
     samples: Type.Array(
       Type.Object(
         {

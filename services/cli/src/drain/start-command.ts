@@ -6,7 +6,7 @@ import { connectHub } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { terminal } from '../output/terminal.ts';
+import { typedConsent } from '../output/typed-consent.ts';
 import { type DrainResource, planLines } from './drain-lines.ts';
 import { type DrainFlags, nameFor, specFrom } from './drain-request.ts';
 import { drainPath, listDrains } from './drains.ts';
@@ -54,17 +54,6 @@ async function agreed(hub: HubClient, spec: DrainSpec): Promise<boolean> {
   const plan = await planned(hub, spec);
   for (const line of planLines(plan, spec.scope)) note(line);
   if (plan.refusals.length > 0) return false;
-  const { stderr, stdin } = terminal();
-  const place = Object.values(spec.scope).find((value) => value !== undefined) ?? '';
-  if (stderr.isTTY !== true) {
-    note('nothing was done: say --yes to do it');
-    return false;
-  }
-  stderr.write(`type ${place} to drain it: `);
-  for await (const chunk of stdin) {
-    if (chunk.toString().trim() === place) return true;
-    break;
-  }
-  note('nothing was done');
-  return false;
+  const name = Object.values(spec.scope).find((value) => value !== undefined) ?? '';
+  return await typedConsent({ name, verb: 'drain it', unattended: 'say --yes to do it' });
 }

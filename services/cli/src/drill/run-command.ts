@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { follow } from '../output/follow.ts';
 import type { Look } from '../output/live-lines.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { terminal } from '../output/terminal.ts';
+import { typedConsent } from '../output/typed-consent.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import { drillPath, listRuns, namedRun, runPath } from './drill-runs.ts';
 import { drillPlanLines } from './outlook-lines.ts';
@@ -127,18 +127,7 @@ async function agreed(hub: HubClient, name: string, { mode, overrides }: Asked):
   for (const line of drillPlanLines(plan)) note(line);
   if ((mode ?? plan.mode) !== 'live') return true;
   if (plan.refusals.length > 0) return false;
-  const { stderr, stdin } = terminal();
-  if (stderr.isTTY !== true) {
-    note('nothing was done: it is live; say --yes to do it');
-    return false;
-  }
-  stderr.write(`type ${name} to run it: `);
-  for await (const chunk of stdin) {
-    if (chunk.toString().trim() === name) return true;
-    break;
-  }
-  note('nothing was done');
-  return false;
+  return await typedConsent({ name, verb: 'run it', unattended: 'it is live; say --yes to do it' });
 }
 
 /** Path of the plan of a drill with some rules left out. */

@@ -74,6 +74,13 @@ describe('a run as text', () => {
   it('asks for consent, and shows what people said', () => {
     const approvals = [{ by: 'bob', at: START, verdict: 'approved', comment: 'go' }];
     const notes = [{ by: 'carol', at: START, text: 'all quiet' }];
+    const denied = [...approvals, { by: 'dave', at: START, verdict: 'denied', comment: '' }];
+    expect(runLines(run({ phase: 'AwaitingApproval', approvalsNeeded: 1, approvals }), NOW).join(' ')).not.toContain(
+      'hawser drill approve',
+    );
+    expect(runLines(run({ phase: 'AwaitingApproval', approvalsNeeded: 2, approvals: denied }), NOW).join(' ')).toContain(
+      '1 of 2 approvals',
+    );
     const lines = runLines(run({ phase: 'AwaitingApproval', approvalsNeeded: 2, approvals, notes }), NOW);
     expect(lines).toContain('  1 of 2 approvals: hawser drill approve lose-east-1');
     expect(lines.slice(-2)).toEqual(['  10:00:00 approved by bob: go', '  10:00:00 note by carol: all quiet']);

@@ -48,9 +48,10 @@ export function runLines(run: DrillRunResource, now: number): string[] {
 
 function neededLines({ metadata, status }: DrillRunResource): string[] {
   const { approvalsNeeded, approvalGroups = [], approvals = [] } = status ?? {};
-  if (approvalsNeeded === undefined) return [];
+  const given = approvals.filter(({ verdict }) => verdict === 'approved').length;
+  if (approvalsNeeded === undefined || given >= approvalsNeeded) return [];
   const whose = approvalGroups.length === 0 ? '' : ` of ${approvalGroups.join(' or ')}`;
-  return [`  ${approvals.length} of ${approvalsNeeded} approvals${whose}: hawser drill approve ${metadata.name}`];
+  return [`  ${given} of ${approvalsNeeded} approvals${whose}: hawser drill approve ${metadata.name}`];
 }
 
 /** One line for a log that nobody rewrites: without what changes every moment. */

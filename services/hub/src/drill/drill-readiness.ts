@@ -101,7 +101,7 @@ function agents({ busConnected, clusters }: DrillFacts): ReadinessCheck {
   const problems = busConnected ? silent : ['the hub has no connection to NATS', ...silent];
   return found(
     'agents',
-    `${clusters.length} clusters speak`,
+    clusters.length === 1 ? '1 cluster speaks' : `${clusters.length} clusters speak`,
     clusters.length === 0 ? [...problems, 'no cluster has to do with it'] : problems,
   );
 }

@@ -1,5 +1,6 @@
 /** PURE: where a run of a drill is, and what moves it on. How it goes while something fails is in `run-progress.ts`. */
 
+import { counted } from '@hawser/model/counted.ts';
 import { type DrillCourse, isFollowed } from '@hawser/model/drill-course.ts';
 import type { DrillOutcome } from '@hawser/model/drill-evidence.ts';
 import type { DrillPhase, DrillRunSpec } from '@hawser/model/drill-run.ts';
@@ -142,8 +143,13 @@ function asked(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillSt
   return needed === 0 ? decided(state, evidence) : entered(state, 'AwaitingApproval', { ...evidence, detail: `${needed} must consent` });
 }
 
+/** Who has consented. */
+export function givenBy(approvals: readonly DrillApproval[]): readonly string[] {
+  return approvals.filter(({ verdict }) => verdict === 'approved').map(({ by }) => by);
+}
+
 function awaited(state: DrillState, { course: { approvals } }: RunPlan, evidence: RunEvidence): DrillState {
-  const given = state.approvals.filter(({ verdict }) => verdict === 'approved').length;
+  const given = givenBy(state.approvals).length;
   if (given >= approvals.required) return decided(state, evidence);
   if (evidence.clock - state.phaseClock < approvals.expiresAfterMs) return state;
   return ended(state, 'Skipped', { ...evidence, why: `${given} of ${approvals.required} approvals were given in time (rule approvals)` });
@@ -200,7 +206,7 @@ function begun(state: DrillState, { course, mode }: RunPlan, evidence: RunEviden
   const marked = { ...resolved, beganClock: clock, marks: { ...state.marks, publishedAt: now } };
   if (isFollowed(course.type)) return entered(marked, course.type === 'trafficShift' ? 'Shifting' : 'Rotating', evidence);
   if (course.type !== 'drain')
-    return entered(marked, 'Injecting', { ...evidence, detail: `${services.length} services in ${clusters.join(', ')}` });
+    return entered(marked, 'Injecting', { ...evidence, detail: `${counted(services.length, 'service')} in ${clusters.join(', ')}` });
   const percent = course.steps[0]?.percent ?? 100;
   return entered({ ...marked, step: 0, percent, stepClock: clock, baseline: evidence.baseline }, 'Shifting', {
     ...evidence,

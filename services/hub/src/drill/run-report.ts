@@ -164,12 +164,12 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 
 function checksOf({ run, checks }: RunAccount): DrillEvidence['checks'] {
   const specs = new Map(givenOf(run.spec as DrillRunSpec).map(({ spec }) => [spec.name, spec]));
-  return checks.flatMap(({ role, when, state: { name, verdict, message, samples } }) => {
+  return checks.flatMap(({ role, when, state: { name, verdict, message, samples, taken, failures } }) => {
     const spec = specs.get(name);
     if (spec === undefined) return [];
     return [
       {
-        ...{ name, when, role, verdict, message },
+        ...{ name, when, role, verdict, message, taken, failures },
         ...{ condition: spec.condition ?? '', action: checkOf(spec).action },
         samples: samples.map((sample) => ({ ...sample, value: sample.value ?? null })),
       },

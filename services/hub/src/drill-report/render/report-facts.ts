@@ -136,8 +136,8 @@ function gapText({ longestGapMs, gapResolutionMs }: DrillEvidence['services'][nu
 export function checkTable({ checks }: DrillEvidence): Table {
   return {
     ...{ caption: 'Checks', head: ['Check', 'For', 'Condition', 'On failure', 'Samples', 'Verdict'], numbers: [4], none: 'None was set.' },
-    rows: checks.map(({ name, role, when, condition, action, samples, verdict, message }) => [
-      ...[name, `${role}: ${when.join(', ')}`, condition === '' ? UNKNOWN : condition, action, number(samples.length)],
+    rows: checks.map(({ name, role, when, condition, action, samples, taken = samples.length, verdict, message }) => [
+      ...[name, `${role}: ${when.join(', ')}`, condition === '' ? UNKNOWN : condition, action, number(taken)],
       message === '' ? verdict : `${verdict}: ${message}`,
     ]),
   };

@@ -125,7 +125,8 @@ function checkSection(evidence: DrillEvidence): Markup {
     const [check] = parts;
     const samples = parts.flatMap((part) => part.samples).sort((a, b) => (a.at < b.at ? -1 : 1));
     if (check === undefined || samples.length === 0) return [];
-    const chart = checkChart(evidence, { ...check, samples }, `check-${index}`);
+    const taken = parts.reduce((total, part) => total + (part.taken ?? part.samples.length), 0);
+    const chart = checkChart(evidence, { ...check, samples, taken }, `check-${index}`);
     return [markup`<figure class="card"><h3>${check.name} <span class="soft">${check.condition}</span></h3>${chart}</figure>`];
   });
   return section('Checks', [card(checkTable(evidence)), charts.length === 0 ? undefined : markup`<div class="pair">${charts}</div>`]);

@@ -1,4 +1,5 @@
 /** PURE: small charts, one for each: weights of a cluster as they were to be, acknowledged and seen, and samples of a check. */
+import { counted } from '@hawser/model/counted.ts';
 import type { DrillEvidence } from '@hawser/model/drill-evidence.ts';
 import { across, type ChartFrame, chartBox, down, framed, pathThrough, type Span } from './chart-frame.ts';
 import { colourOf } from './colours.ts';
@@ -46,7 +47,7 @@ function stepped(points: readonly Point[]): readonly Point[] {
 
 /** Samples of one check. */
 export function checkChart(evidence: DrillEvidence, check: DrillEvidence['checks'][number], id: string): Markup {
-  const { samples, name } = check;
+  const { samples, name, taken = samples.length } = check;
   const values = samples.flatMap(({ value }) => value ?? []);
   const span = spanOf([
     ...samples.map(({ at }) => at),
@@ -58,7 +59,7 @@ export function checkChart(evidence: DrillEvidence, check: DrillEvidence['checks
   const frame: ChartFrame = {
     ...{ box, id, phases: evidence.phases, isNamed: false, unit: '' },
     title: `Samples of the check ${name}`,
-    description: `${samples.length} samples ${range}; ${
+    description: `${taken > samples.length ? `${samples.length} of ${counted(taken, 'sample')}, the newest and the first that failed,` : counted(taken, 'sample')} ${range}; ${
       bad.length === 0
         ? 'all of them passed'
         : `${bad.length} did not pass: ${bad
