@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InlineConfig, type Reporter, startVitest } from 'vitest/node';
 import { watchDescendants } from './kit/descendants.ts';
+import { canRunHelm, helmBinary } from './kit/helm.ts';
 import { canRunKubernetes, kubeApiserverBinary } from './kit/kube-apiserver-binary.ts';
 import { afterSecondRun, type FileOutcome, outcomeOf, THE_RUN, worthAnotherRun } from './kit/test-outcome.ts';
 import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.ts';
@@ -51,6 +52,12 @@ async function runPhase(phase: InlineConfig): Promise<FileOutcome[]> {
   return outcomes;
 }
 
+/** Builds what tests of Kubernetes run, the larger program first; when one cannot be built, its tests say why. */
+async function buildPrograms(): Promise<void> {
+  if (canRunKubernetes()) await kubeApiserverBinary().catch(() => undefined);
+  if (canRunHelm()) await helmBinary().catch(() => undefined);
+}
+
 const totalsFolder = mkdtempSync(join(tmpdir(), 'hawser-totals-'));
 const totalsFile = join(totalsFolder, 'totals');
 process.env[TOTALS_FILE] = totalsFile;
@@ -61,7 +68,7 @@ const outcomes: FileOutcome[] = [];
 const unsteadyTests: string[] = [];
 const descendants = watchDescendants(process.pid);
 const isMeant = filters.length === 0 || filters.some((filter) => filter.includes('kubernetes'));
-const building = isMeant && canRunKubernetes() ? kubeApiserverBinary().catch(() => undefined) : undefined; // its tests say why
+const building = isMeant ? buildPrograms() : undefined;
 outcomes.push(...(await runPhase({ include: [E2E], fileParallelism: false })));
 outcomes.push(...(await runPhase({ exclude: ['**/node_modules/**', E2E, KUBERNETES, E2E_KUBERNETES] })));
 await building;
