@@ -4,15 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
-import { createProgram } from '@hawser/cli/commands/program.ts';
 import { main } from '@hawser/cli/main.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { envoyBinary, natsServerBinary } from '@hawser/runtime/binaries.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { Command } from 'commander';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { flagsOf } from '../../test/kit/command-flags.ts';
 import { bootstrapCommands, CLUSTERS, gatewayAddress, joinCommands, setupCommands } from './commands.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -42,22 +41,6 @@ const compose = parse(read('docker-compose.yml'), { merge: true, maxAliasCount: 
 const services = Object.entries(compose.services);
 const folder = mkdtempSync(join(tmpdir(), 'hawser-compose-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Parses without running; the flags of the command that was found. Rejects as the command line would. */
-async function flagsOf(argv: readonly string[]): Promise<Record<string, string>> {
-  const program = createProgram(async () => undefined);
-  silence(program);
-  await program.parseAsync([...argv], { from: 'user' });
-  let command: Command = program;
-  for (const word of argv) command = command.commands.find((one) => one.name() === word) ?? command;
-  const { server: _server, caFile: _caFile, ...flags } = command.optsWithGlobals<Record<string, string>>();
-  return flags;
-}
-
-function silence(command: Command): void {
-  command.configureOutput({ writeErr: () => undefined });
-  command.commands.forEach(silence);
-}
 
 describe('docker-compose.yml', () => {
   it('fits the schema of the Compose Specification', () => {
@@ -191,6 +174,13 @@ describe('the Dockerfile', () => {
       expect(image).toContain(needed);
     expect(image).not.toMatch(/deploy\/setup |setup\/setup\.mjs/);
     expect([built, image].map((stage) => stage.includes('/.cache/hawser'))).toEqual([false, true]);
+  });
+
+  it('has the Envoy that everything is tested with', () => {
+    const image = Object.values(compose.services).find((service) => service.image.startsWith('envoyproxy/envoy:'))?.image;
+    expect(lines.filter((line) => line.startsWith('COPY --from=envoyproxy'))).toEqual([
+      `COPY --from=${image} /usr/local/bin/envoy /usr/local/bin/envoy`,
+    ]);
   });
 
   it('starts from the Node that the sources are tested with, and runs as its unprivileged user', () => {

@@ -13,21 +13,42 @@ import { tableLines } from '../output/table.ts';
 import { label } from '../proxy/proxy-flags.ts';
 import { kindArgument } from '../resources/kind-argument.ts';
 import { clusterColumns, type ViewFlags } from '../views/status-command.ts';
+import type { InstallFlags } from './install-agent.ts';
 
-/** Flags of `cluster join`. */
-export interface JoinFlags extends GlobalFlags {
+/** Flags of `cluster join`; those of the installation count with `--kubeconfig` alone. */
+export interface JoinFlags extends Omit<InstallFlags, 'kubeconfig'> {
+  readonly kubeconfig?: string;
   readonly region: string;
   readonly zone?: string;
   readonly provider?: string;
   readonly network?: string;
-  readonly label?: string[];
+  readonly label?: readonly string[];
   readonly ttl: string;
 }
 
-/** Makes a join token; the token alone goes to stdout. */
+/** Makes a join token, which alone goes to stdout; or, with `--kubeconfig`, installs the agent with it. */
 export async function joinCommand(cluster: string, flags: JoinFlags): Promise<ExitCode> {
   durationFlag('--ttl', flags.ttl);
   const spec = joinSpec(cluster, flags);
+  const { kubeconfig } = flags;
+  if (kubeconfig !== undefined) {
+    const { installAgent } = await import('./install-agent.ts');
+    return installAgent(cluster, { ...flags, kubeconfig }, () => makeToken(cluster, spec, flags));
+  }
+  const without = INSTALLING.find((flag) => flags[flag] !== undefined);
+  if (without !== undefined) throw new AppError('usage', `--${kebab(without)} is for installing the agent: give --kubeconfig too`);
+  print(await makeToken(cluster, spec, flags));
+  note(`good once, for ${flags.ttl}; on the cluster's machine: hawser agent run --token TOKEN --registry-dir DIR`);
+  return EXIT.done;
+}
+
+const INSTALLING = ['context', 'chart', 'values', 'newToken', 'dryRun', 'wait'] as const;
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+async function makeToken(cluster: string, spec: JoinTokenSpec, flags: GlobalFlags): Promise<string> {
   const kind = kindArgument('jointokens');
   const name = `${cluster.slice(0, 54)}-${randomBytes(4).toString('hex')}`;
   const body = { apiVersion: `${kind.group}/${kind.versions[0]}`, kind: kind.kind, metadata: { name }, spec };
@@ -37,13 +58,11 @@ export async function joinCommand(cluster: string, flags: JoinFlags): Promise<Ex
   >;
   const token = created.status?.token;
   if (token === undefined) throw new AppError('hub-answer', 'the hub made no token: its answer holds none in status.token');
-  print(token);
-  note(`good once, for ${flags.ttl}; on the cluster's machine: hawser agent run --token TOKEN --registry-dir DIR`);
-  return EXIT.done;
+  return token;
 }
 
 /** PURE: what the token permits. */
-export function joinSpec(cluster: string, flags: Omit<JoinFlags, keyof GlobalFlags>): JoinTokenSpec {
+export function joinSpec(cluster: string, flags: Omit<JoinFlags, keyof InstallFlags>): JoinTokenSpec {
   const labels = Object.fromEntries((flags.label ?? []).map(labelPair));
   return {
     cluster: label('NAME', cluster),

@@ -1,7 +1,9 @@
 /** Commands that look: status, proxy-status, proxy-config, who-serves, top, cluster, version. */
+import { AppError } from '@hawser/runtime/app-error.ts';
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
+import type { CheckPreFlags } from '../views/check-pre-command.ts';
 import type { CheckStrictFlags } from '../views/check-strict-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { TopFlags } from '../views/top-command.ts';
@@ -35,9 +37,22 @@ function addCheck(program: Command, run: Run): void {
   const check = program
     .command('check')
     .description('whether everything is well, part by part (exit code 1 when something fails)')
+    .option('--pre', 'whether an agent can be installed, before anything is changed: hub, helm, and the cluster of --kubeconfig')
+    .option('--kubeconfig <file>', 'with --pre: the Kubernetes cluster to look at')
+    .option('--context <name>', 'of the kubeconfig (default: its current one)')
+    .option('--agent-namespace <name>', 'with --pre: where the agent goes (default: hawser-system)')
     .addOption(outputOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser check\n  hawser check --pre --kubeconfig us-east.yaml\n  hawser check --pre --kubeconfig us-east.yaml -o json',
+    )
     .action((_flags: unknown, command: Command) =>
-      run(async () => (await import('../views/check-command.ts')).checkCommand(command.optsWithGlobals<ViewFlags>())),
+      run(async () => {
+        const flags = command.optsWithGlobals<CheckPreFlags & { readonly pre?: boolean }>();
+        if (flags.pre === true) return (await import('../views/check-pre-command.ts')).checkPreCommand(flags);
+        if (flags.kubeconfig !== undefined) throw new AppError('usage', '--kubeconfig is for hawser check --pre');
+        return (await import('../views/check-command.ts')).checkCommand(flags);
+      }),
     );
   check
     .command('strict')
@@ -125,19 +140,41 @@ function addTop(program: Command, run: Run): void {
     );
 }
 
+function repeated(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+const JOIN_HELP = `
+With --kubeconfig: the chart hawser-agent is rendered by helm, which has to be on PATH (or HAWSER_HELM_BIN), and applied by server-side apply;
+doing it twice is doing it once. The API server judges every object before the hub makes a token. See "hawser check --pre" first.
+
+Examples:
+  hawser cluster join us-east --region us-east --provider aws --label tier=prod > token
+  hawser cluster join us-east --region us-east --kubeconfig us-east.yaml --dry-run
+  hawser cluster join us-east --region us-east --kubeconfig us-east.yaml -f values.yaml --wait`;
+
 function addCluster(program: Command, run: Run): void {
   const cluster = program.command('cluster').description('who belongs to the federation');
   cluster
     .command('join')
-    .description('make a token with which one agent joins, once; it is all that stdout gets')
+    .description('make a token with which one agent joins, once; it is all that stdout gets. With --kubeconfig: install the agent there')
     .argument('<name>', "the cluster's name: lower case, digits, -")
     .requiredOption('--region <region>')
     .option('--zone <zone>')
     .option('--provider <provider>')
     .option('--network <network>', 'clusters of one network reach each other directly (default: a network of its own)')
-    .option('--label <key=value>', 'label of the cluster; may be repeated', (pair: string, pairs: string[] = []) => [...pairs, pair])
+    .option('--label <key=value>', 'label of the cluster; may be repeated', repeated)
     .option('--ttl <duration>', 'how long the token is good', '10m')
-    .addHelpText('after', '\nExample:\n  hawser cluster join us-east --region us-east --provider aws --label tier=prod > token')
+    .option('--kubeconfig <file>', 'install the agent in that Kubernetes cluster')
+    .option('--context <name>', 'of the kubeconfig (default: its current one)')
+    .option('--namespace <name>', 'where it goes; gateways are of hawser-system', 'hawser-system')
+    .option('-f, --values <file>', 'values of the chart hawser-agent; may be repeated, the last wins', repeated)
+    .option('--chart <place>', 'another chart than that of this release')
+    .option('--new-token', 'for a cluster that is a member already, as when its keys are lost')
+    .option('--dry-run', 'print what would be applied, and change nothing')
+    .option('--wait', 'until the hub hears of the agent (exit code 4 when the time is over)')
+    .option('--timeout <duration>', 'longest wait', '5m')
+    .addHelpText('after', JOIN_HELP)
     .action((name: string, _flags: unknown, command: Command) =>
       run(async () => (await import('../cluster/cluster-commands.ts')).joinCommand(name, command.optsWithGlobals<JoinFlags>())),
     );

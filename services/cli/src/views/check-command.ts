@@ -26,9 +26,13 @@ export async function checkCommand(flags: ViewFlags): Promise<ExitCode> {
   const client = connectHub(flags);
   const parts = (await client.probe('/readyz')) as HubParts;
   const status = (await client.send({ path: '/hawser/v1/status' })) as FleetAnswer;
-  const findings = [...hubFindings(parts, status), ...clusterFindings(status, Date.now()), ...(await proxyFindings(client))];
+  return reportFindings([...hubFindings(parts, status), ...clusterFindings(status, Date.now()), ...(await proxyFindings(client))], flags);
+}
+
+/** Prints findings, a line each or as JSON; exit code 1 when one of them is a failure. */
+export function reportFindings(findings: readonly Finding[], { output }: Pick<ViewFlags, 'output'>): ExitCode {
   const failed = findings.some(({ level }) => level === 'fail');
-  if (flags.output === 'json') printJson({ ok: !failed, findings });
+  if (output === 'json') printJson({ ok: !failed, findings });
   else for (const { level, what, message } of findings) print(`${level.padEnd(4)}  ${what}: ${message}`);
   return failed ? EXIT.failed : EXIT.done;
 }

@@ -23,8 +23,8 @@ export class ApiRefusal extends AppError {
 export interface ApiRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** A PATCH is a JSON merge patch (RFC 7396). */
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** A PATCH is a JSON merge patch (RFC 7396); APPLY is a PATCH too, a server-side apply. */
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'APPLY' | 'DELETE';
   readonly body?: unknown;
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
@@ -44,7 +44,7 @@ export interface ApiStream {
   onLine(line: string): void;
 }
 
-const CONTENT: Partial<Record<string, string>> = { PATCH: 'application/merge-patch+json' };
+const CONTENT: Partial<Record<string, string>> = { PATCH: 'application/merge-patch+json', APPLY: 'application/apply-patch+yaml' };
 const MAX_BODY_BYTES = 128 * 1024 * 1024;
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
 const MAX_REFUSAL_BYTES = 16 * 1024;
@@ -135,7 +135,7 @@ export class ApiClient {
         ? {}
         : { 'content-type': CONTENT[method] ?? 'application/json', 'content-length': String(Buffer.byteLength(content)) }),
     };
-    const response = await sent(url, { method, headers, agent: this.#agent, signal }, content);
+    const response = await sent(url, { method: method === 'APPLY' ? 'PATCH' : method, headers, agent: this.#agent, signal }, content);
     response.socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (response.statusCode === 200 || response.statusCode === 201) return response;
     this.#isRefused = response.statusCode === 401;

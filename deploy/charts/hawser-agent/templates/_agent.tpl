@@ -1,0 +1,70 @@
+{{/* Arguments of `hawser agent run`. What is secret comes by the environment and by files. */}}
+{{- define "agent.args" -}}
+- agent
+- run
+- --kubernetes
+- --address
+- $(POD_IP)
+- --identity-dir
+- /var/lib/hawser-identity
+{{- with .Values.cluster }}
+- --cluster
+- {{ . | quote }}
+{{- end }}
+{{- range .Values.gateway.addresses }}
+- --gateway
+- {{ . | quote }}
+{{- end }}
+{{- range .Values.secretNamespaces }}
+- --secret-namespace
+- {{ . | quote }}
+{{- end }}
+{{- range .Values.edgeAccounts }}
+- --edge-account
+- {{ . | quote }}
+{{- end }}
+- --send-all-up-to
+- {{ .Values.sendAllUpTo | quote }}
+{{- if .Values.caKey.existingSecret }}
+- --ca-key-file
+- {{ printf "/etc/hawser/ca-key/%s" .Values.caKey.key | quote }}
+{{- end }}
+{{- if .Values.hubCa.existingSecret }}
+- --ca-file
+- {{ printf "/etc/hawser/hub-ca/%s" .Values.hubCa.key | quote }}
+{{- end }}
+{{- if .Values.monitoring.podMonitor.enabled }}
+- --tls
+- "on"
+- --admin-address
+- $(POD_IP)
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Asks the admin door for a path, of the address of this Pod that it listens on; bash is in the image, and costs less than a Node each time. */}}
+{{- define "agent.probe" -}}
+exec: {command: [bash, -c, 'exec 3<>"/dev/tcp/${ADMIN_ADDRESS}/15014" && printf "GET {{ .path }} HTTP/1.0\r\n\r\n" >&3 && read -r _ code _ <&3 && [ "$code" = 200 ]']}
+{{- end -}}
+
+{{- define "agent.gatewaySelector" -}}
+app.kubernetes.io/name: hawser-gateway
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* What no schema can say, for it needs several values or where the release goes. */}}
+{{- define "agent.check" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.identity.existingSecret) (not .Values.identity.existingClaim) (ne .Values.identity.accessMode "ReadWriteMany") -}}
+{{- fail "replicas: several agents share one identity folder, which a volume of accessMode ReadWriteOnce cannot be on two nodes: set identity.accessMode to ReadWriteMany, or name identity.existingClaim or identity.existingSecret" -}}
+{{- end -}}
+{{- if .Values.gateway.enabled -}}
+{{- if ne .Release.Namespace "hawser-system" -}}
+{{- fail (printf "gateway.enabled: gateways are hawser-system/gateway by their certificates, and this release goes to namespace %s: install it with --namespace hawser-system" .Release.Namespace) -}}
+{{- end -}}
+{{- if not .Values.cluster -}}
+{{- fail "gateway.enabled: a gateway has to know the name of its cluster: set cluster" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,142 @@
+/** `hawser cluster join NAME --kubeconfig F`: the agent in a Kubernetes cluster, from the join token to its first word to the hub. */
+import { join } from 'node:path';
+import { sleep } from '@hawser/runtime/backoff.ts';
+import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
+import { stringify } from 'yaml';
+import type { HubClient } from '../client/hub-client.ts';
+import { isHubAway } from '../client/hub-refusal.ts';
+import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
+import { durationFlag } from '../commands/duration-flag.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { ClusterApi, type KubeObject } from '../kubernetes/cluster-api.ts';
+import { renderedChart } from '../kubernetes/rendered-chart.ts';
+import { note, print } from '../output/print.ts';
+import { fetchTrustDomains } from '../trust/trust-domains.ts';
+import { AGENT_RELEASE, agentValues, hasGateway, inOrder, joinSecret, namespaceObject, trustBundle } from './agent-release.ts';
+
+/** Flags beside those of the join itself. */
+export interface InstallFlags extends GlobalFlags {
+  readonly kubeconfig: string;
+  readonly context?: string;
+  readonly namespace: string;
+  readonly chart?: string;
+  readonly values?: readonly string[];
+  readonly newToken?: boolean;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly timeout: string;
+}
+
+/** The chart of this release of the command line. */
+const OWN_CHART = join(import.meta.dirname, '../../../../deploy/charts/hawser-agent');
+const LOOK_MS = 500;
+
+/**
+ * Installs the agent, or brings what is there up to date. The API server judges every object before the hub is asked for a token; a
+ * cluster whose agent the hub has heard of keeps its keys and is given none.
+ */
+export async function installAgent(cluster: string, flags: InstallFlags, makeToken: () => Promise<string>): Promise<ExitCode> {
+  const timeoutMs = durationFlag('--timeout', flags.timeout);
+  const api = new ClusterApi(flags);
+  try {
+    const { gitVersion } = await api.ask<{ readonly gitVersion: string }>('/version');
+    const order = { chart: flags.chart ?? OWN_CHART, release: AGENT_RELEASE, namespace: flags.namespace, kubeVersion: gitVersion };
+    const objects = inOrder(await renderedChart({ ...order, valueFiles: flags.values ?? [], values: agentValues(cluster) }));
+    if (flags.dryRun === true) return show([namespaceObject(flags.namespace), joinSecret(flags.namespace), ...objects]);
+    const hub = connectHub(flags);
+    await putInto(api, objects, { cluster, flags, token: (await isAsked(hub, cluster, flags)) ? makeToken : undefined });
+    if (flags.wait !== true) {
+      note('the agent joins when its Pod runs: hawser cluster list');
+      return EXIT.done;
+    }
+    const isHeard = await waitForAgent(hub, cluster, timeoutMs);
+    if (isHeard && hasGateway(objects)) await giveTrustBundle(api, cluster, flags);
+    return isHeard ? EXIT.done : EXIT.timedOut;
+  } finally {
+    api.close();
+  }
+}
+
+/** What is put into the cluster for whom; `token` makes a join token, where one is needed. */
+interface Putting {
+  readonly cluster: string;
+  readonly flags: InstallFlags;
+  readonly token: (() => Promise<string>) | undefined;
+}
+
+async function putInto(api: ClusterApi, objects: readonly KubeObject[], { cluster, flags, token }: Putting): Promise<void> {
+  await api.apply(namespaceObject(flags.namespace));
+  for (const object of objects) await api.apply(object, { dryRun: true });
+  note(`${api.server}: ${objects.length} objects of ${AGENT_RELEASE} are acceptable there`);
+  if (token === undefined) note(`${cluster} is a member: its agent keeps its keys, no token was made (--new-token makes one)`);
+  else {
+    await api.apply(joinSecret(flags.namespace, await token()));
+    note(`join token of ${cluster}, good once, put into the cluster`);
+  }
+  for (const object of objects) await api.apply(object);
+  note(`${objects.length} objects applied in namespace ${flags.namespace}`);
+}
+
+/** Whether the agent needs a token: not when the hub has heard of it before. */
+async function isAsked(hub: HubClient, cluster: string, { newToken }: InstallFlags): Promise<boolean> {
+  const member = await memberOf(hub, cluster);
+  return newToken === true || member === undefined || member.state === 'UNKNOWN';
+}
+
+function show(objects: readonly KubeObject[]): ExitCode {
+  print(
+    objects
+      .map((object) => stringify(object, { lineWidth: 0, schema: 'yaml-1.1' }))
+      .join('---\n')
+      .trimEnd(),
+  );
+  note('nothing was changed, neither in the cluster nor at the hub (--dry-run)');
+  return EXIT.done;
+}
+
+async function memberOf(hub: HubClient, cluster: string): Promise<FleetAnswer['clusters'][number] | undefined> {
+  const { clusters } = (await hub.send({ path: '/hawser/v1/status' })) as FleetAnswer;
+  return clusters.find(({ name }) => name === cluster);
+}
+
+/** Says what it sees when that changes; false when the time was not enough. */
+async function waitForAgent(hub: HubClient, cluster: string, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  for (let last = ''; ; await sleep(LOOK_MS)) {
+    const [state, isReady] = await memberOf(hub, cluster).then(stateOf, (error: unknown) => {
+      if (!isHubAway(error)) throw error;
+      return ['the hub is away', false] as const;
+    });
+    if (state !== last) note(`${cluster}: ${state}`);
+    last = state;
+    if (isReady) return true;
+    if (performance.now() > deadline) {
+      note(
+        `${cluster}: not there after ${timeoutMs / 1_000} s; see kubectl describe pod and kubectl logs of ${AGENT_RELEASE}-0, then hawser check`,
+      );
+      return false;
+    }
+  }
+}
+
+/** PURE: what a look says, and whether the agent is there. */
+export function stateOf(member: FleetAnswer['clusters'][number] | undefined): readonly [state: string, isReady: boolean] {
+  if (member === undefined) return ['has not joined yet', false];
+  if (member.state === 'UNKNOWN') return ['has joined, its agent was not heard yet', false];
+  if (member.state === 'STALE') return ['its agent is silent', false];
+  return member.ready ? ['its agent is there and ready', true] : ['its agent is starting', false];
+}
+
+async function giveTrustBundle(api: ClusterApi, cluster: string, flags: InstallFlags): Promise<void> {
+  const domains = await fetchTrustDomains(flags);
+  const own = domains.find(({ clusters }) => clusters.includes(cluster));
+  if (own === undefined || own.roots.length === 0)
+    return note(`the roots of ${cluster} are not known yet: its gateways wait; run this again`);
+  await api.apply(
+    trustBundle(
+      flags.namespace,
+      own.roots.map(({ pem }) => pem),
+    ),
+  );
+  note(`gateways were given the ${own.roots.length} root(s) of ${own.name}`);
+}

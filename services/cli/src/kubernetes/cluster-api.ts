@@ -1,0 +1,93 @@
+/** A cluster's API server, as the command line asks it: what it serves, and objects made what they should be (server-side apply). */
+import { kubeconfigAccess } from '@hawser/agent/discover/kubernetes/api-access.ts';
+import { ApiClient, ApiRefusal, type ApiRequest } from '@hawser/agent/discover/kubernetes/api-client.ts';
+import { AppError } from '@hawser/runtime/app-error.ts';
+
+/** An object of Kubernetes, as far as every one has it. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+/** Which cluster: flags of the command line. */
+export interface ClusterFlags {
+  readonly kubeconfig: string;
+  readonly context?: string;
+}
+
+interface Resource {
+  readonly name: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+
+/** What applied fields belong to; a later run may change them, and nobody else's are taken. */
+const FIELD_MANAGER = 'hawser';
+const DEADLINE_MS = 20_000;
+
+/** Asks one API server. Every answer has a deadline of 20 s. */
+export class ClusterApi {
+  readonly #client: ApiClient;
+  /** What it serves, by group and version. */
+  readonly #resources = new Map<string, readonly Resource[]>();
+
+  constructor({ kubeconfig, context }: ClusterFlags) {
+    this.#client = new ApiClient(kubeconfigAccess(kubeconfig, context));
+  }
+
+  /** Its URL. */
+  get server(): string {
+    return this.#client.server;
+  }
+
+  /** An answer, parsed; throws `ApiRefusal`, or `kubernetes-unreachable` that names the server. */
+  ask<Answer>(path: string, { method, body, query }: Pick<ApiRequest, 'method' | 'body' | 'query'> = {}): Promise<Answer> {
+    const parts = { ...(method && { method }), ...(query && { query }), ...(body === undefined ? {} : { body }) };
+    return this.#client.json({ path, deadlineMs: DEADLINE_MS, ...parts }) as Promise<Answer>;
+  }
+
+  /** The answer; undefined when there is nothing at the path. */
+  async find<Answer>(path: string): Promise<Answer | undefined> {
+    try {
+      return await this.ask<Answer>(path);
+    } catch (error) {
+      if (error instanceof ApiRefusal && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes the object what this says, whether it is there or not; with `dryRun` the server judges it and keeps nothing. */
+  async apply(object: KubeObject, { dryRun = false } = {}): Promise<void> {
+    const query = { fieldManager: FIELD_MANAGER, force: 'true', fieldValidation: 'Strict', ...(dryRun ? { dryRun: 'All' } : {}) };
+    await this.ask(await this.pathOf(object), { method: 'APPLY', body: object, query });
+  }
+
+  /** Where the object is, by what the server serves; throws `not-served` for a kind that it does not have. */
+  async pathOf({ apiVersion, kind, metadata }: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<string> {
+    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    const resource = (await this.#served(base)).find((one) => one.kind === kind);
+    if (resource === undefined)
+      throw new AppError(
+        'not-served',
+        `${this.server} serves no ${kind} of ${apiVersion}: install its CustomResourceDefinition first, or leave it out`,
+      );
+    return `${base}${resource.namespaced ? `/namespaces/${metadata.namespace ?? 'default'}` : ''}/${resource.name}/${metadata.name}`;
+  }
+
+  /** Closes what is open. */
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Kinds that came since are found: only what is known to be there is remembered. */
+  async #served(base: string): Promise<readonly Resource[]> {
+    const known = this.#resources.get(base);
+    if (known !== undefined) return known;
+    const { resources = [] } = (await this.find<{ readonly resources?: readonly Resource[] }>(base)) ?? {};
+    const whole = resources.filter(({ name }) => !name.includes('/'));
+    if (whole.length > 0) this.#resources.set(base, whole);
+    return whole;
+  }
+}

@@ -1,0 +1,227 @@
+/** The Helm charts: rendered by Helm itself, judged by a real API server, by Pod Security and by the command line's own definitions. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAgentConfig } from '@hawser/agent/config.ts';
+import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { chartPath, podTemplateOf, rendered } from '../kit/chart.ts';
+import { flagsOf } from '../kit/command-flags.ts';
+import { canRunHelm, helm, helmBinary } from '../kit/helm.ts';
+import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
+import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
+import type { KubeObject } from '../kit/kube-client.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const [HUB, AGENT] = ['hawser-hub', 'hawser-agent'] as const;
+const spread = [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule' }];
+const placed = {
+  ...{ priorityClassName: 'high', nodeSelector: { disk: 'ssd' }, topologySpread: spread },
+  ...{ tolerations: [{ key: 'mesh', operator: 'Exists' }], affinity: { nodeAffinity: {} } },
+};
+const common = {
+  ...placed,
+  image: { repository: 'registry.example/hawser', digest: `sha256:${'0'.repeat(64)}`, pullPolicy: 'Always' },
+  ...{ imagePullSecrets: [{ name: 'pull' }], extraEnv: [{ name: 'NODE_OPTIONS', value: '--trace-warnings' }] },
+  ...{
+    podAnnotations: { 'example.com/team': 'mesh' },
+    podLabels: { team: 'mesh' },
+    serviceAccount: { annotations: { 'example.com/role': 'r' } },
+  },
+};
+
+/** What a chart is given: nothing, everything, as little as there can be. */
+const MATRIX: readonly (readonly [chart: string, what: string, values: object])[] = [
+  [HUB, 'defaults', {}],
+  [
+    HUB,
+    'everything',
+    {
+      ...{ ...common, replicas: 3, publicUrl: 'https://hawser.example.com', extraArgs: ['--private-check-endpoints', 'on'] },
+      database: { caSecret: 'database-ca' },
+      nats: { urls: ['tls://nats-0.nats:4222', 'tls://nats-1.nats:4222'], caSecret: 'nats-ca', copies: 3 },
+      tls: { existingSecret: 'hub-tls', pinCa: true },
+      integrations: { existingSecret: 'integrations' },
+      service: { type: 'LoadBalancer', port: 443, annotations: { 'example.com/lb': 'internal' } },
+      networkPolicy: { apiFrom: [{ ipBlock: { cidr: '10.0.0.0/8' } }], extraEgress: [{ ports: [{ port: 6432 }] }] },
+      monitoring: { serviceMonitor: { enabled: true, labels: { release: 'p' } }, prometheusRule: { enabled: true } },
+    },
+  ],
+  [HUB, 'minimal', { replicas: 1, podDisruptionBudget: { enabled: false }, networkPolicy: { enabled: false }, topologySpread: [] }],
+  [AGENT, 'defaults', {}],
+  [
+    AGENT,
+    'everything',
+    {
+      ...{ ...common, replicas: 2, cluster: 'us-east', extraArgs: ['--virtual-range', '241.0.0.0/16'] },
+      identity: { accessMode: 'ReadWriteMany', storageClass: 'shared', size: '1Gi' },
+      ...{ caKey: { existingSecret: 'ca-key' }, hubCa: { existingSecret: 'hub-ca' }, state: { storageClass: 'fast' } },
+      ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50 },
+      gateway: { ...placed, enabled: true, addresses: ['203.0.113.7:15443', '[2001:db8::7]:15443'], extraArgs: ['--region', 'us-east'] },
+      monitoring: { podMonitor: { enabled: true, labels: { release: 'p' } } },
+    },
+  ],
+  [
+    AGENT,
+    'minimal',
+    {
+      ...{ identity: { existingSecret: 'identity' }, topologySpread: [] },
+      ...{ podDisruptionBudget: { enabled: false }, networkPolicy: { enabled: false } },
+    },
+  ],
+];
+
+/** What is refused, and where it says so. */
+const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])[] = [
+  [HUB, { replica: 2 }, /replica/],
+  [HUB, { publicUrl: 'http://hawser.example.com' }, /publicUrl/],
+  [HUB, { nats: { urls: ['nats://nats:4222'] } }, /nats\/urls\/0|nats\.urls\.0/],
+  [HUB, { nats: { urls: [] } }, /nats\/urls|nats\.urls/],
+  [HUB, { database: { existingSecret: '' } }, /existingSecret/],
+  [HUB, { image: { pullPolicy: 'Sometimes' } }, /pullPolicy/],
+  [AGENT, { cluster: 'US East' }, /cluster/],
+  [AGENT, { gateway: { addresses: ['gateway.example.com:15443'] } }, /addresses/],
+  [AGENT, { gateway: { enabled: 'yes' } }, /enabled/],
+  [AGENT, { identity: { acessMode: 'ReadWriteMany' } }, /acessMode/],
+  [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
+  [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
+  [AGENT, { gateway: { enabled: true } }, /a gateway has to know the name of its cluster: set cluster/],
+];
+
+const isServed = ({ apiVersion }: KubeObject): boolean => !apiVersion.startsWith('monitoring.coreos.com/');
+
+describe.skipIf(!canRunHelm())('charts', () => {
+  beforeAll(() => helmBinary().then(() => undefined), BUILD_MS);
+
+  it.each(MATRIX)('%s, %s: helm lint has nothing to say', async (chart, _what, values) => {
+    const { status, stdout, stderr } = await helm(['lint', '--strict', chartPath(chart), '-n', 'hawser-system'], values);
+    expect([status, stdout.match(/\[(WARNING|ERROR)\].*/g)], `${stdout}${stderr}`).toEqual([0, null]);
+  });
+
+  it.each(REFUSED)('%s refuses %j', async (chart, values, says) => {
+    await expect(rendered(chart, values)).rejects.toThrow(says);
+  });
+
+  it('refuses gateways in another namespace than that of their identity', async () => {
+    await expect(rendered(AGENT, { cluster: 'us-east', gateway: { enabled: true } }, 'mesh')).rejects.toThrow(
+      /hawser-system\/gateway.*this release goes to namespace mesh: install it with --namespace hawser-system/,
+    );
+  });
+
+  it.each(MATRIX)('%s, %s: every container runs a command that the command line takes', async (chart, _what, values) => {
+    const objects = await rendered(chart, values);
+    const containers = objects.flatMap((object) => podTemplateOf(object)?.spec.containers ?? []);
+    expect(containers.length).toBeGreaterThan(0);
+    for (const { command, args, env = [] } of containers) {
+      expect(command).toEqual(['hawser']);
+      const argv = args.map((word) => word.replace('$(POD_IP)', '10.1.2.3').replace('$(POD_NAME)', 'gateway-0'));
+      const flags = await flagsOf(argv);
+      const variables = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+      if (argv[0] === 'hub') {
+        const { caFile: _, ...own } = flags;
+        const config = loadHubConfig(own, { ...variables, HAWSER_DATABASE_URL: 'postgres://hawser@db/hawser?sslmode=verify-full' });
+        expect([apiSpeaksTls(config), config.publicUrl.startsWith('https://')]).toEqual([true, true]);
+      } else if (argv[0] === 'agent') {
+        const { caKeyFile: _key, caFile: _ca, ...own } = flags;
+        expect(loadAgentConfig(own, variables)).toMatchObject({ tls: true, registry: { kind: 'kubernetes' }, stateDir: '/var/lib/hawser' });
+      } else expect(argv.slice(0, 3)).toEqual(['proxy', 'run', '--gateway']);
+    }
+  });
+
+  it.each(MATRIX)(
+    '%s, %s: what a container names is mounted, and no Service of the namespace speaks to it by its environment',
+    async (chart, _what, values) => {
+      const pods = (await rendered(chart, values)).flatMap((object) => podTemplateOf(object) ?? []);
+      for (const { spec } of pods) {
+        expect(spec.enableServiceLinks).toBe(false);
+        for (const { args, volumeMounts } of spec.containers) {
+          const paths = args.filter((word) => word.startsWith('/'));
+          const isMounted = (path: string): boolean => volumeMounts.some(({ mountPath }) => `${path}/`.startsWith(`${mountPath}/`));
+          expect(paths.filter((path) => !isMounted(path))).toEqual([]);
+        }
+      }
+    },
+  );
+
+  it('renders the roles of deploy/kubernetes/agent-rbac.yaml under its own name, for its own account alone', async () => {
+    const source = parseAllDocuments(readFileSync(join(ROOT, 'deploy/kubernetes/agent-rbac.yaml'), 'utf8')).map(
+      (one) => one.toJS() as Rbac,
+    );
+    const objects = (await rendered(AGENT, { fullnameOverride: 'mesh-agent', secretNamespaces: ['edge'] }, 'mesh')) as readonly Rbac[];
+    const roles = ({ kind }: Rbac): boolean => /^(Cluster)?Role$/.test(kind);
+    const named = ({ metadata, rules }: Rbac): [string, unknown] => [metadata.name.replace('hawser-agent', 'mesh-agent'), rules];
+    expect(objects.filter(roles).map(named)).toEqual(source.filter(roles).map(named));
+    const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding') || kind.endsWith('ClusterRoleBinding'));
+    expect(bindings.length).toBeGreaterThan(1);
+    for (const { subjects } of bindings) expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'mesh-agent', namespace: 'mesh' }]);
+    expect(bindings.find(({ metadata }) => metadata.namespace === 'edge')?.roleRef?.name).toBe('mesh-agent-certificates');
+  });
+
+  it('brings every definition of deploy/crds, and every alert of deploy/alerts', async () => {
+    const definitions = (await rendered(AGENT, {}))
+      .filter(({ kind }) => kind === 'CustomResourceDefinition')
+      .map(({ metadata }) => metadata.name);
+    const files = readdirSync(join(ROOT, 'deploy/crds')).filter((name) => name.endsWith('.yaml'));
+    expect(definitions.sort()).toEqual(files.map((name) => name.replace(/^(.*)_(.*)\.yaml$/, '$2.$1')).sort());
+    const [rule] = (await rendered(HUB, { monitoring: { prometheusRule: { enabled: true } } })).filter(
+      ({ kind }) => kind === 'PrometheusRule',
+    );
+    const alerts = readdirSync(join(ROOT, 'deploy/alerts')).filter((name) => name.endsWith('.yaml'));
+    const groups = alerts.flatMap(
+      (name) => (parse(readFileSync(join(ROOT, 'deploy/alerts', name), 'utf8')) as { groups: unknown[] }).groups,
+    );
+    expect(rule).toMatchObject({ spec: { groups } });
+  });
+
+  it.each([HUB, AGENT])('%s: its README and notes teach commands that there are', async (chart) => {
+    const notes = readFileSync(join(chartPath(chart), 'templates/NOTES.txt'), 'utf8').replaceAll(/\{\{[^}]*\}\}/g, 'x');
+    const text = `${readFileSync(join(chartPath(chart), 'README.md'), 'utf8')}\n${notes}`;
+    const commands = [...text.matchAll(/^ *hawser (.*)$/gm)].map(([, line = '']) => line.replace(/ +[#>].*/, '').split(' '));
+    expect(commands.length).toBeGreaterThan(2);
+    for (const argv of commands) await expect(flagsOf(argv), argv.join(' ')).resolves.toBeDefined();
+  });
+});
+
+interface Rbac extends KubeObject {
+  readonly rules?: unknown;
+  readonly roleRef?: { readonly name: string };
+  readonly subjects?: unknown;
+}
+
+describe.skipIf(!canRunHelm() || !canRunKubernetes())('charts on a real API server', () => {
+  let kube: TestKubeApiserver;
+
+  beforeAll(async () => {
+    await helmBinary();
+    kube = await startKubeApiserver();
+    const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/enforce-version': 'latest' };
+    for (const metadata of [{ name: 'hawser-system', labels: restricted }, { name: 'edge' }])
+      await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata });
+  }, BUILD_MS);
+  afterAll(() => kube?.stop());
+
+  it.each(MATRIX)('%s, %s: every object is taken, its Pods under the restricted level of Pod Security', async (chart, _what, values) => {
+    const objects = (await rendered(chart, values)).filter(isServed);
+    for (const object of objects) await kube.admin.apply(object, { dryRun: true });
+    const pods = objects.flatMap((object) => podTemplateOf(object) ?? []);
+    expect(pods.length).toBeGreaterThan(0);
+    for (const { metadata, spec } of pods) {
+      // A StatefulSet's controller would add the volumes of its claims.
+      const claims = spec.containers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
+      const missing = claims.filter((name) => !spec.volumes.some((volume) => volume.name === name));
+      const volumes = [...spec.volumes, ...new Set(missing)].map((one) => (typeof one === 'string' ? { name: one, emptyDir: {} } : one));
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { ...metadata, name: 'tried', namespace: 'hawser-system' },
+        spec: { ...spec, volumes },
+      };
+      await kube.admin.apply(pod, { dryRun: true });
+    }
+    // That the level is enforced here at all.
+    const [tried] = pods;
+    const lax = { ...tried?.spec, securityContext: {}, containers: [{ name: 'a', image: 'a' }] };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'lax', namespace: 'hawser-system' }, spec: lax };
+    await expect(kube.admin.apply(pod, { dryRun: true })).rejects.toThrow(/violates PodSecurity "restricted/);
+  });
+});
