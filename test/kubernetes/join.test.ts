@@ -1,0 +1,165 @@
+/** `hawser check --pre` and `hawser cluster join --kubeconfig` with a real hub, a real API server and Helm itself; then the agent as it was installed. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { environmentOf, type Outcome, runHere } from '../../services/cli/src/command-fixture.ts';
+import { type PodTemplate, podTemplateOf } from '../kit/chart.ts';
+import { HawserProcesses } from '../kit/hawser-processes.ts';
+import { canRunHelm, helmBinary } from '../kit/helm.ts';
+import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
+import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
+import type { KubeObject } from '../kit/kube-client.ts';
+import { eventually } from '../kit/served.ts';
+
+/** As the Pod's; on loopback xDS is plain, and the admin door is at the same address. */
+const POD_IP = '127.88.37.1';
+const NAMESPACE = 'hawser-system';
+
+describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes cluster', () => {
+  const processes = new HawserProcesses();
+  let kube: TestKubeApiserver;
+  let helm: string;
+  let kubeconfig: string;
+  const hawser = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> =>
+    runHere(args, { env: { ...environmentOf(join(processes.folder, '.hawser')), HAWSER_HELM_BIN: helm, ...env } });
+  const joining = (...flags: string[]): string[] => [
+    'cluster',
+    'join',
+    'us-east',
+    '--region',
+    'us-east',
+    '--kubeconfig',
+    kubeconfig,
+    ...flags,
+  ];
+  const installed = (apiVersion: string, kind: string, name: string): Promise<KubeObject | undefined> =>
+    kube.admin.read({ apiVersion, kind, metadata: { name, namespace: NAMESPACE } });
+  const tokens = async (): Promise<number> =>
+    (JSON.parse((await hawser(['get', 'jointokens', '-o', 'json'])).stdout) as { items: [] }).items.length;
+
+  beforeAll(async () => {
+    helm = await helmBinary();
+    [kube] = await Promise.all([startKubeApiserver({ users: [{ name: 'nobody' }] }), processes.startHub()]);
+    kubeconfig = await kube.kubeconfig(kube.adminToken);
+  }, BUILD_MS);
+  afterAll(async () => {
+    await processes.stop();
+    await kube?.stop();
+  });
+
+  test('check --pre looks at everything before anything is there', async () => {
+    const { status, stdout } = await hawser(['check', '--pre', '--kubeconfig', kubeconfig, '-o', 'json']);
+    const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: readonly { level: string; what: string; message: string }[] };
+    expect([status, ok]).toEqual([0, true]);
+    const named = Object.fromEntries(findings.map(({ what, level }) => [what, level]));
+    expect(named).toMatchObject({
+      'hub bus': 'ok',
+      helm: 'ok',
+      'kubernetes version': 'ok',
+      'api apps/v1': 'ok',
+      rights: 'ok',
+      storage: 'warn',
+    });
+    expect(named).toHaveProperty(['crd serviceexports.multicluster.x-k8s.io'], 'ok');
+  });
+
+  test('check --pre names what is missing and the way out, and ends with 1', async () => {
+    const weak = await kube.kubeconfig(kube.token('nobody'));
+    const { status, stdout } = await hawser(['check', '--pre', '--kubeconfig', weak], { HAWSER_HELM_BIN: '/nowhere/helm' });
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^fail {2}helm: \/nowhere\/helm cannot be started.*install Helm 3.*HAWSER_HELM_BIN$/m);
+    expect(stdout).toMatch(
+      /^fail {2}right statefulsets\.apps: this user may not create and patch .*in namespace hawser-system: use a kubeconfig/m,
+    );
+    expect(stdout).toMatch(/^fail {2}crds: .*forbidden/m);
+    expect(stdout).toMatch(/^ok {4}kubernetes version: /m);
+  });
+
+  test('--dry-run prints every object and changes nothing; without helm, or without rights, nothing is changed either', async () => {
+    const dry = await hawser(joining('--dry-run'));
+    const kinds = parseAllDocuments(dry.stdout).map((one) => (one.toJS() as KubeObject).kind);
+    expect([dry.status, kinds.slice(0, 2)]).toEqual([0, ['Namespace', 'Secret']]);
+    expect(kinds).toEqual(expect.arrayContaining(['CustomResourceDefinition', 'ClusterRole', 'StatefulSet', 'NetworkPolicy']));
+    const without = await hawser(joining(), { HAWSER_HELM_BIN: '/nowhere/helm' });
+    expect([without.status, without.stderr]).toEqual([1, expect.stringMatching(/install Helm 3 .* or name it with HAWSER_HELM_BIN/)]);
+    const wrong = join(processes.folder, 'wrong.yaml');
+    writeFileSync(wrong, 'replica: 2\n');
+    const refused = await hawser(joining('-f', wrong));
+    expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('replica')]);
+    const weak = await kube.kubeconfig(kube.token('nobody'));
+    const forbidden = await hawser(['cluster', 'join', 'us-east', '--region', 'us-east', '--kubeconfig', weak]);
+    expect([forbidden.status, forbidden.stderr]).toEqual([1, expect.stringMatching(/forbidden.*namespaces/)]);
+    expect([await tokens(), await kube.admin.read({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })]).toEqual([
+      0,
+      undefined,
+    ]);
+    expect((await hawser(['cluster', 'join', 'us-east', '--region', 'us-east', '--wait'])).stderr).toMatch(
+      /--wait is for installing the agent/,
+    );
+  });
+
+  test('--wait installs the agent, which joins as it was installed; gateways are given the roots', { timeout: 120_000 }, async () => {
+    const values = join(processes.folder, 'values.yaml');
+    writeFileSync(values, 'gateway: {enabled: true, addresses: ["127.88.37.2:15443"]}\n');
+    const waiting = hawser(joining('-f', values, '--wait', '--timeout', '90s'));
+    await eventually(
+      async () => (await installed('apps/v1', 'Deployment', 'hawser-agent-gateway').catch(() => undefined)) !== undefined,
+      () => 'nothing was installed',
+      60_000,
+    );
+    await startInstalled();
+    const { status, stderr } = await waiting;
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/objects of hawser-agent are acceptable.*its agent is there and ready/s)]);
+    const bundle = (await installed('v1', 'ConfigMap', 'hawser-trust-bundle')) as unknown as { data: Record<string, string> };
+    expect(bundle.data['ca.pem']?.trim()).toBe(readFileSync(join(processes.folder, 'identity/ca.pem'), 'utf8').trim());
+  });
+
+  test('the probes of the chart ask an agent that runs', async () => {
+    const template = podTemplateOf((await installed('apps/v1', 'StatefulSet', 'hawser-agent')) as KubeObject);
+    const [agent] = (template?.spec.containers ?? []) as readonly (PodTemplate['spec']['containers'][number] & Record<string, Probe>)[];
+    const probes = ['startupProbe', 'livenessProbe', 'readinessProbe'].map((name) => agent?.[name]?.exec.command ?? []);
+    const ask = ([program = '', ...args]: readonly string[], address: string): number | null =>
+      spawnSync(program, args, { env: { ...process.env, ADMIN_ADDRESS: address } }).status;
+    expect(probes.map((command) => ask(command, POD_IP))).toEqual([0, 0, 0]);
+    expect(
+      ask(
+        (probes[0] ?? []).map((word) => word.replace('/livez', '/nothing')),
+        POD_IP,
+      ),
+    ).toBe(1);
+    expect(ask(probes[0] ?? [], '127.88.37.9')).toBe(1);
+  });
+
+  test('doing it again is doing it once: no token, no object that differs', async () => {
+    const before = await installed('apps/v1', 'StatefulSet', 'hawser-agent');
+    const made = await tokens();
+    const { status, stderr } = await hawser(joining('--wait'));
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/us-east is a member: its agent keeps its keys/)]);
+    expect([await tokens(), await installed('apps/v1', 'StatefulSet', 'hawser-agent')]).toEqual([made, before]);
+  });
+
+  test('an agent that does not come is said, and ends with 4', async () => {
+    const flags = ['--region', 'eu-west', '--kubeconfig', kubeconfig, '--namespace', 'elsewhere', '--wait', '--timeout', '1s'];
+    const { status, stderr } = await hawser(['cluster', 'join', 'eu-west', ...flags]);
+    expect([status, stderr]).toEqual([4, expect.stringMatching(/eu-west: not there after 1 s; see kubectl describe pod/)]);
+  });
+
+  interface Probe {
+    readonly exec: { readonly command: readonly string[] };
+  }
+
+  /** The agent with the arguments and the environment of its container, as its service account; folders are those of the test. */
+  async function startInstalled(): Promise<void> {
+    const template = podTemplateOf((await installed('apps/v1', 'StatefulSet', 'hawser-agent')) as KubeObject);
+    const secret = (await installed('v1', 'Secret', 'hawser-join-token')) as unknown as { data: { token: string } };
+    const args = template?.spec.containers[0]?.args ?? [];
+    const places: Readonly<Record<string, string>> = { $POD_IP: POD_IP, '/var/lib/hawser-identity': join(processes.folder, 'identity') };
+    const own = args.map((word) => places[word.replace(/^\$\((.*)\)$/, '$$$1')] ?? word);
+    const account = await kube.kubeconfig(await kube.serviceAccountToken({ namespace: NAMESPACE, name: 'hawser-agent' }));
+    const token = Buffer.from(secret.data.token, 'base64').toString();
+    const agent = processes.start([...own, '--state-dir', join(processes.folder, 'agent'), '--kubeconfig', account, '--token', token]);
+    await agent.says('enrolled');
+  }
+});
