@@ -1,5 +1,5 @@
 /**
- * An EndpointSlice changes on the API server of one cluster → a real Envoy of another has it; and what a cluster of 2,000 Services with
+ * An EndpointSlice changes on the API server of one cluster → a real Envoy of another has it; faults of the API server; and what a cluster of 2,000 Services with
  * 10,000 Pods costs its agent: memory, and time from its start to the first complete snapshot, without a saved state.
  */
 import { readdirSync, rmSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { PORTS } from '@hawser/model/ports.ts';
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
+import { createNarrator } from '../../deploy/demo/narrator.ts';
 import { NAMESPACE } from '../../deploy/demo/topology.ts';
 import { startKubeApiserver } from '../kit/kube-apiserver.ts';
 import { canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
@@ -14,6 +15,7 @@ import type { KubeClient, KubeObject } from '../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import type { Bench } from './bench.ts';
 import { type Federation, inFederation } from './federation.ts';
+import { FAULTS_BARS, faults } from './kubernetes-faults.ts';
 import { seen } from './propagation.ts';
 import { rssMiB } from './xds-rig.ts';
 
@@ -36,6 +38,7 @@ export const kubernetes: Bench = {
     p99_ms: { max: 150, samples: 100 },
     agent_rss_mib: { max: 250, samples: ROUNDS },
     first_snapshot_s: { max: 5, samples: STARTS },
+    ...FAULTS_BARS,
   },
   run: async (book) => {
     if (!canRunKubernetes()) throw new Error('this benchmark needs an etcd on the PATH, and Go 1.26 to build kube-apiserver');
@@ -48,6 +51,7 @@ export const kubernetes: Bench = {
         await changes(federation, kube.admin, book);
         await starts(federation, book);
       });
+      await faults(kube, book, createNarrator(process.stderr));
     } finally {
       await kube.stop();
     }

@@ -1,6 +1,6 @@
 /** A real etcd (Debian's `etcd-server`) for one API server: alone, on loopback, its data gone with it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endServer } from './end-server.ts';
@@ -16,6 +16,8 @@ export interface TestEtcd {
   kill(): Promise<void>;
   /** Starts it again, after `kill` if it still runs. */
   restart(): Promise<void>;
+  /** Keeps what it holds now; what comes back puts that in place of what it holds then, as a restore does. Both restart it. */
+  backup(): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
 
@@ -30,21 +32,32 @@ export async function startEtcd(): Promise<TestEtcd> {
   ];
   let child = await start(args, url);
   const kill = (): Promise<void> => endServer(child, 'SIGKILL');
+  const restart = async (): Promise<void> => {
+    await kill();
+    child = await start(args, url);
+  };
+  const kept = `${folder}-kept`;
   return {
-    url,
-    kill,
+    ...{ url, kill, restart },
+    backup: async () => {
+      await kill();
+      await cp(folder, kept, { recursive: true });
+      await restart();
+      return async () => {
+        await kill();
+        await rm(folder, { recursive: true });
+        await cp(kept, folder, { recursive: true });
+        await restart();
+      };
+    },
     compact: async () => {
       const { header } = (await ask(`${url}/v3/kv/range`, { key: 'AA==' })) as { header: { revision: string } };
       await ask(`${url}/v3/kv/compaction`, { revision: header.revision, physical: true });
       return Number(header.revision);
     },
-    restart: async () => {
-      await kill();
-      child = await start(args, url);
-    },
     stop: async () => {
       await kill();
-      await rm(folder, { recursive: true, force: true });
+      for (const one of [folder, kept]) await rm(one, { recursive: true, force: true });
     },
   };
 }

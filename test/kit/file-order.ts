@@ -15,6 +15,7 @@ export const LONGEST: readonly string[] = [
   'test/feature/shared-trust-domain.test.ts',
   'test/feature/ended-trust.test.ts',
   'test/feature/drain.test.ts',
+  'test/kubernetes/source-faults.test.ts',
   'test/feature/drill-commands.test.ts',
   'test/feature/drain-measured.test.ts',
   'test/feature/history.test.ts',

@@ -86,6 +86,8 @@ export class Reflector<Facts> {
   #olderSince: number | undefined;
   /** Whether the version was the server's own a moment ago. */
   #isSure = false;
+  /** Whether the last watch opened and told nothing but faults: whoever answers garbage opens it well, too. */
+  #isDoubted = false;
   #listed = false;
   #held = 0;
   #attempt = 0;
@@ -145,7 +147,7 @@ export class Reflector<Facts> {
       this.#held = objects.length;
       this.#listed = true;
       this.#options.onList(objects, found !== undefined);
-      this.#options.onProblem(undefined);
+      this.#answered();
       this.#version = found?.version;
       this.#served = found === undefined ? undefined : this.#path;
       this.#isSure = true;
@@ -203,7 +205,7 @@ export class Reflector<Facts> {
   async #watch(version: string): Promise<void> {
     await this.#ascertain(version);
     if (this.#version === undefined) return;
-    const { api, query, onProblem } = this.#options;
+    const { api, query } = this.#options;
     const seconds = Math.ceil((this.#times.watchMs / 1_000) * (1 + Math.random() / 2));
     const began = performance.now();
     let heard = false;
@@ -215,13 +217,14 @@ export class Reflector<Facts> {
         signal: AbortSignal.any([this.#stop.signal, this.#again.signal]),
         openMs: this.#times.openMs,
         silenceMs: this.#times.silenceMs,
-        // Whoever answers garbage opens it well, too.
         onOpen: () => {
-          lasting = setTimeout(() => onProblem(undefined), LASTED_MS).unref();
+          this.#answered();
+          lasting = setTimeout(() => this.#trusted(), LASTED_MS).unref();
         },
         onLine: (line) => {
+          this.#isDoubted = !heard;
           this.#event(line);
-          if (!heard) onProblem(undefined);
+          if (!heard) this.#trusted();
           heard = true;
         },
       });
@@ -230,6 +233,15 @@ export class Reflector<Facts> {
       if (heard || performance.now() - began > LASTED_MS) this.#attempt = 0;
     }
     if (!heard && performance.now() - began < LASTED_MS && !this.#again.signal.aborted) throw new Error('the watch ended at once');
+  }
+
+  #trusted(): void {
+    this.#isDoubted = false;
+    this.#answered();
+  }
+
+  #answered(): void {
+    if (!this.#isDoubted) this.#options.onProblem(undefined);
   }
 
   #event(line: string): void {
@@ -259,6 +271,8 @@ export class Reflector<Facts> {
   /** 410 Gone, and any fault that comes again and again, has everything listed anew; what is held stays until then. */
   async #failed(error: unknown): Promise<void> {
     if (this.#stop.signal.aborted || this.#again.signal.aborted) return;
+    // The clock of a restored store runs while all that it answers is older.
+    if (!(error instanceof OlderAnswer)) this.#olderSince = undefined;
     const gone = error instanceof ApiRefusal && (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone');
     if (gone || this.#attempt >= FRUITLESS) this.#version = undefined;
     // One connection that broke is daily life.
