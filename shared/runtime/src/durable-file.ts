@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Replaces a file so that a crash leaves the old or the new content, never a part: write, fsync, rename, fsync the folder. */
-export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+/** Replaces a file, by text or bytes or pieces of text, so that a crash leaves the old or the new content, never a part: write, fsync, rename, fsync the folder. */
+export async function writeDurably(path: string, content: string | Uint8Array | Iterable<string>, mode = 0o600): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {

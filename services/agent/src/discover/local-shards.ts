@@ -325,14 +325,14 @@ class ShardBuilder {
     return (this.#service.spec.ports ?? []).filter(isTcp);
   }
 
-  #targetPorts(place: string, named: (spec: PortSpec) => number | undefined): Record<string, number> {
+  #targetPorts(place: string, named: (spec: PortSpec) => number | undefined): Readonly<Record<string, number>> {
     const result: Record<string, number> = {};
     for (const spec of this.#specs()) {
       const target = named(spec) ?? (typeof spec.targetPort === 'string' ? undefined : (spec.targetPort ?? spec.port));
       if (target !== undefined) result[String(spec.port)] = target;
       else this.#warn(`${place}: no port named ${String(spec.targetPort)}, which Service ${this.#key} wants for port ${spec.port}`);
     }
-    return result;
+    return oneOf(result);
   }
 
   #warn(message: string): void {
@@ -342,6 +342,19 @@ class ShardBuilder {
 
 function isTcp({ protocol = 'TCP' }: { readonly protocol?: string }): boolean {
   return protocol === 'TCP';
+}
+
+/** Equal ports are one object: V8 gives one with the key 80 room for all numbers up to it, a kilobyte for each service. */
+const knownPorts = new Map<string, Readonly<Record<string, number>>>();
+const MAX_KNOWN_PORTS = 1_000;
+
+function oneOf(ports: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const text = JSON.stringify(ports);
+  const known = knownPorts.get(text);
+  if (known !== undefined) return known;
+  if (knownPorts.size >= MAX_KNOWN_PORTS) knownPorts.clear();
+  knownPorts.set(text, ports);
+  return ports;
 }
 
 /** Istio's rule: the entry's ports by the service port's name, then by a named target port, else the number. */

@@ -1,4 +1,5 @@
 /** The last good state on disk, so that an agent starts with the hub and NATS dead (RELIABILITY R1): three generations, checksummed. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,13 +16,14 @@ export interface LastKnownGoodParts<State> {
   current(): State;
   /** Why the state could not be written; undefined when it was. */
   readonly onProblem?: (problem: string | undefined) => void;
-  /** The state as JSON text; `JSON.stringify` unless there is a cheaper way. */
-  readonly encode?: (state: State) => string;
+  /** The state as JSON text in pieces, the same ones each time; `JSON.stringify` unless there is a cheaper way. */
+  readonly encode?: (state: State) => Iterable<string>;
   /** Least time between two writes. */
   readonly spacingMs?: number;
 }
 
 const GENERATIONS = 3;
+const CHUNK_CHARS = 64 * 1024;
 const SPACING_MS = 1_000;
 /** A change after a quiet time is written this soon: proxies have it first, and a crash can hardly come between. */
 const PROMPT_MS = 50;
@@ -83,13 +85,13 @@ export class LastKnownGood<State> {
 
   /** A disk that is full or read-only must not stop the agent: it serves from memory, and says so. */
   async #save(): Promise<void> {
-    const { folder, log, onProblem, encode = JSON.stringify } = this.#parts;
+    const { folder, log, onProblem, encode = whole } = this.#parts;
     try {
-      const content = encode(this.#parts.current());
-      const checksum = sha256(content);
+      const state = this.#parts.current();
+      const checksum = checksumOf(encode(state));
       if (checksum === this.#written) return;
       const next = join(folder, 'last-known-good.next');
-      await writeDurably(next, `${checksum}\n${content}`);
+      await writeDurably(next, inChunks(`${checksum}\n`, encode(state)));
       await this.#shift();
       await rename(next, pathOf(folder, 0));
       this.#written = checksum;
@@ -109,6 +111,29 @@ export class LastKnownGood<State> {
       if (existsSync(newer)) await rename(newer, pathOf(folder, generation));
     }
   }
+}
+
+function* whole(state: unknown): Generator<string> {
+  yield JSON.stringify(state);
+}
+
+/** That of the pieces as one text. */
+function checksumOf(pieces: Iterable<string>): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
+}
+
+/** Small pieces are written together. */
+function* inChunks(first: string, pieces: Iterable<string>): Generator<string> {
+  let chunk = first;
+  for (const piece of pieces) {
+    chunk += piece;
+    if (chunk.length < CHUNK_CHARS) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
 }
 
 function pathOf(folder: string, generation: number): string {

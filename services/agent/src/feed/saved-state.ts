@@ -131,10 +131,17 @@ export function decoded(messages: readonly string[]): Uint8Array[] {
   return messages.map((message) => Buffer.from(message, 'base64'));
 }
 
-/** A state as JSON text. The objects of a registry and the shards are never changed in place, so each is encoded once. */
-export function encodedState({ files, shards, ...rest }: SavedState): string {
-  const encodedFiles = files.map(({ file, objects }) => `{"file":${JSON.stringify(file)},"objects":[${objects.map(jsonOf).join(',')}]}`);
-  return `${JSON.stringify(rest).slice(0, -1)},"files":[${encodedFiles.join(',')}],"shards":[${shards.map(jsonOf).join(',')}]}`;
+/**
+ * A state as JSON text, piece by piece: of a large cluster it is megabytes, which nobody should hold at once. The objects of a registry and the
+ * shards are never changed in place, so each is encoded once.
+ */
+export function* encodedState({ files, shards, ...rest }: SavedState): Generator<string> {
+  yield `${JSON.stringify(rest).slice(0, -1)},"files":[`;
+  for (const [at, { file, objects }] of files.entries())
+    yield `${at === 0 ? '' : ','}{"file":${JSON.stringify(file)},"objects":[${objects.map(jsonOf).join(',')}]}`;
+  yield '],"shards":[';
+  for (const [at, shard] of shards.entries()) yield at === 0 ? jsonOf(shard) : `,${jsonOf(shard)}`;
+  yield ']}';
 }
 
 const texts = new WeakMap<object, string>();

@@ -1,6 +1,7 @@
 /** What one update of the translator puts together before any of it is given. */
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { World } from '../state/world.ts';
+import type { SaidOf } from './address-index.ts';
 import type { Fleet } from './fleet.ts';
 import type { Indexes } from './indexes.ts';
 import type { ServedPort } from './listeners/inbound.ts';
@@ -19,8 +20,8 @@ export interface Draft extends Indexes {
   /** Undefined while no virtual host differs. */
   routes: StagedHosts | undefined;
   gatewayRoutes: StagedHosts | undefined;
-  readonly served: Map<string, ReadonlyMap<string, readonly ServedPort[]>>;
-  readonly labels: Map<string, ReadonlyMap<string, Readonly<Record<string, string>>>>;
+  readonly served: Map<string, SaidOf<readonly ServedPort[]>>;
+  readonly labels: Map<string, SaidOf<Readonly<Record<string, string>>>>;
   readonly units: Map<string, readonly Placed[]>;
   base: readonly XdsResource[];
   views: StagedViews | undefined;

@@ -27,8 +27,8 @@ export class ClusterObjects {
     this.#service(key);
   });
   readonly secrets = new KnownFacts<SecretObject>((key, object) => this.#emit(`Secret/${key}`, object));
-  readonly slices = new KnownFacts<SliceFacts>((key, facts) => {
-    this.#depend(key, facts);
+  readonly slices = new KnownFacts<SliceFacts>((key, facts, before) => {
+    this.#depend(key, before, facts);
     this.#slice(key);
   });
   readonly pods = new KnownFacts<PodFacts>((key) => this.#dependents(`Pod/${key}`));
@@ -36,9 +36,8 @@ export class ClusterObjects {
   /** Each object by its key, as the state is saved. */
   readonly #objects = new Map<string, readonly [RegistryObject]>();
   readonly #warnings = new Map<string, readonly string[]>();
-  /** Keys of slices, by the Pod or Node that they name. */
-  readonly #users = new Map<string, Set<string>>();
-  readonly #uses = new Map<string, ReadonlySet<string>>();
+  /** Keys of slices, by the Pod or Node that they name: of most Pods it is one. */
+  readonly #users = new Map<string, string | Set<string>>();
   /** Slices with endpoints whose Pods are not known, and those Pods. */
   readonly #waiting = new Map<string, readonly string[]>();
   /** What differs since this was asked last: as it was then, by key. */
@@ -90,25 +89,25 @@ export class ClusterObjects {
   }
 
   #dependents(named: string): void {
-    for (const key of this.#users.get(named) ?? []) this.#slice(key);
+    const users = this.#users.get(named) ?? [];
+    for (const key of typeof users === 'string' ? [users] : users) this.#slice(key);
   }
 
-  #depend(key: string, facts: SliceFacts | undefined): void {
-    const before = this.#uses.get(key) ?? new Set<string>();
-    const now = new Set((facts?.endpoints ?? []).flatMap(({ pod, node }) => [...named('Pod', pod), ...named('Node', node)]));
-    for (const used of before) {
+  #depend(key: string, before: SliceFacts | undefined, after: SliceFacts | undefined): void {
+    const [was, is] = [usedBy(before), usedBy(after)];
+    for (const used of was) if (!is.has(used)) this.#forget(used, key);
+    for (const used of is) {
       const users = this.#users.get(used);
-      if (now.has(used) || users === undefined) continue;
-      users.delete(key);
-      if (users.size === 0) this.#users.delete(used);
+      if (users === undefined) this.#users.set(used, key);
+      else if (typeof users !== 'string') users.add(key);
+      else if (users !== key) this.#users.set(used, new Set([users, key]));
     }
-    for (const used of now) {
-      const users = this.#users.get(used);
-      if (users === undefined) this.#users.set(used, new Set([key]));
-      else users.add(key);
-    }
-    if (now.size === 0) this.#uses.delete(key);
-    else this.#uses.set(key, now);
+  }
+
+  #forget(used: string, key: string): void {
+    const users = this.#users.get(used);
+    if (users === key) this.#users.delete(used);
+    else if (users instanceof Set && users.delete(key) && users.size === 0) this.#users.delete(used);
   }
 
   #slice(key: string): void {
@@ -182,6 +181,11 @@ export class ClusterObjects {
     const field = (error?.instancePath ?? '').slice(1).replaceAll('/', '.');
     this.#warn(key, [`${key.replace('/', ' ')}: ${field}: ${error?.message ?? 'is not usable'}; its last good state is kept`]);
   }
+}
+
+/** The Pods and Nodes that a slice names. */
+function usedBy(facts: SliceFacts | undefined): ReadonlySet<string> {
+  return new Set((facts?.endpoints ?? []).flatMap(({ pod, node }) => [...named('Pod', pod), ...named('Node', node)]));
 }
 
 function named(kind: string, name: string | undefined): string[] {

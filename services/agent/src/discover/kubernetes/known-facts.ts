@@ -10,13 +10,16 @@ export interface FactsSink<Facts> {
   replace(objects: readonly ReadObject<Facts>[], namespace?: string): void;
 }
 
+/** Called for an object whose facts differ, with those of before. */
+type FactsChange<Facts> = (key: string, facts: Facts | undefined, before: Facts | undefined) => void;
+
 /** Facts by key; tells whose facts differ. */
 export class KnownFacts<Facts> implements FactsSink<Facts> {
   readonly #known = new Map<string, Facts>();
   readonly #problems = new Map<string, string>();
-  readonly #onChange: (key: string, facts: Facts | undefined) => void;
+  readonly #onChange: FactsChange<Facts>;
 
-  constructor(onChange: (key: string, facts: Facts | undefined) => void) {
+  constructor(onChange: FactsChange<Facts>) {
     this.#onChange = onChange;
   }
 
@@ -40,14 +43,16 @@ export class KnownFacts<Facts> implements FactsSink<Facts> {
   put({ key, facts, problem }: ReadObject<Facts>): void {
     if (problem !== undefined) this.#problems.set(key, problem);
     else this.#problems.delete(key);
-    if (facts === undefined || isDeepStrictEqual(facts, this.#known.get(key))) return;
+    const before = this.#known.get(key);
+    if (facts === undefined || isDeepStrictEqual(facts, before)) return;
     this.#known.set(key, facts);
-    this.#onChange(key, facts);
+    this.#onChange(key, facts, before);
   }
 
   remove(key: string): void {
     this.#problems.delete(key);
-    if (this.#known.delete(key)) this.#onChange(key, undefined);
+    const before = this.#known.get(key);
+    if (this.#known.delete(key)) this.#onChange(key, undefined, before);
   }
 
   replace(objects: readonly ReadObject<Facts>[], namespace?: string): void {

@@ -107,13 +107,18 @@ function servedPorts(view: ServiceView, fleet: Fleet): ReadonlyMap<string, reado
   if (own === undefined) return new Map();
   const fault = faultHere(view, fleet);
   const treated = { ...(isClosed(view, fleet) ? { isDrained: true as const } : {}), ...(fault === undefined ? {} : { fault }) };
-  const served = new Map<string, ServedPort[]>();
-  for (const endpoint of own.endpoints) {
-    const ports = own.ports.flatMap(({ port, protocol, application }) => {
-      const targetPort = endpoint.targetPorts[String(port)];
+  const portsOf = (targetPorts: Readonly<Record<string, number>>): readonly ServedPort[] =>
+    own.ports.flatMap(({ port, protocol, application }) => {
+      const targetPort = targetPorts[String(port)];
       return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort, ...treated }];
     });
-    served.set(endpoint.address, ports);
+  // Endpoints of one slice have one object for their ports.
+  const known = new Map<object, readonly ServedPort[]>();
+  const served = new Map<string, readonly ServedPort[]>();
+  for (const { address, targetPorts } of own.endpoints) {
+    const ports = known.get(targetPorts) ?? portsOf(targetPorts);
+    known.set(targetPorts, ports);
+    served.set(address, ports);
   }
   return served;
 }
