@@ -7,6 +7,7 @@ import { addAnalysisCommands } from './analysis-commands.ts';
 import { addDrainCommands } from './drain-commands.ts';
 import { addDrillCommands } from './drill-commands.ts';
 import { addFreezeCommands } from './freeze-commands.ts';
+import { addInjectCommands } from './inject-commands.ts';
 import { addPastCommands } from './past-commands.ts';
 import { addProcessCommands } from './process-commands.ts';
 import { addProxyCommands } from './proxy-commands.ts';
@@ -71,6 +72,7 @@ export function createProgram(run: Run): Command {
   addDrillCommands(program, run);
   addProcessCommands(program, run);
   addProxyCommands(program, run);
+  addInjectCommands(program, run);
   inheritSettings(program);
   return program;
 }
