@@ -41,7 +41,7 @@ apiVersion: v1
 kind: List
 items:
 - {kind: Service, metadata: {name: web}, spec: {clusterIP: "None", ports: [{port: 80}]}}
-- {kind: Pod, metadata: {name: a, annotations: {on: "yes", day: 2026-01-02}}, spec: {containers: [{name: a}], volumes: [{name: v, configMap: {defaultMode: 0644}}]}}
+- {kind: Pod, metadata: {name: a, annotations: {note: "yes", day: 2026-01-02}}, spec: {containers: [{name: a}], volumes: [{name: v, configMap: {defaultMode: 0644}}]}}
 ---
 ---
 kind: ConfigMap
@@ -63,7 +63,7 @@ data:
         kind: 'List',
         items: [
           { spec: { clusterIP: 'None', ports: [{ port: 80 }] } },
-          { metadata: { annotations: { on: 'yes' } }, spec: { volumes: [{ configMap: { defaultMode: 420 } }, {}, {}, {}] } },
+          { metadata: { annotations: { note: 'yes', day: '2026-01-02' } }, spec: { volumes: [{ configMap: { defaultMode: 420 } }, {}, {}, {}] } },
         ],
       },
       { data: { number: '012', long: 'x'.repeat(200), empty: '', text: 'two\nlines\n' } },
