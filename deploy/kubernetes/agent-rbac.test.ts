@@ -14,7 +14,9 @@ interface Role {
   readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
 }
 
-const documents = parseAllDocuments(readFileSync(join(import.meta.dirname, 'agent-rbac.yaml'), 'utf8')).map((one) => one.toJS() as Role);
+const documents = ['agent-rbac.yaml', 'injection.yaml'].flatMap((name) =>
+  parseAllDocuments(readFileSync(join(import.meta.dirname, name), 'utf8')).map((one) => one.toJS() as Role),
+);
 
 /** `GROUP/RESOURCE` of a role, with what may be done to it. */
 function allowed(name: string): Record<string, string> {
@@ -50,4 +52,17 @@ it('allows Secrets by a role that is bound in single namespaces alone', () => {
 
 it('allows policy of the cluster by a role that is bound where it is asked for', () => {
   expect(allowed('hawser-agent-policies')).toEqual(asked(ADOPTABLE.flatMap(policyPaths)));
+});
+
+it('allows injection its own webhook configuration by name, and to list Namespaces', () => {
+  const rules = documents.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === 'hawser-agent-injection')?.rules;
+  expect(rules).toEqual([
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['mutatingwebhookconfigurations'],
+      resourceNames: ['hawser-injection'],
+      verbs: ['get', 'patch'],
+    },
+    { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: ['list'] },
+  ]);
 });

@@ -18,6 +18,7 @@ import { LastKnownGood } from './feed/last-known-good.ts';
 import { meetReplicas } from './feed/meet-replicas.ts';
 import type { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
+import { injectIfAsked } from './inject/inject-if-asked.ts';
 import { adminToken, LocalDrains } from './local-drain.ts';
 import type { Multicluster } from './multicluster/follow-multicluster.ts';
 import { plainAnswers } from './plain/plain-answers.ts';
@@ -109,7 +110,10 @@ class Agent implements RunningAgent {
     this.#federation = new Federation({ name: cluster, region, zone, trustDomain }, base.saved?.lapsed);
     this.#drains = new LocalDrains({
       ...{ folder: member.agentDir, place: { cluster, region, zone }, log, onDrains: (drains) => this.loop.setLocalDrains(drains) },
-      onOwn: () => this.#tellDrain(),
+      onOwn: () => {
+        this.#factsChanged();
+        this.#replicas?.speak();
+      },
     });
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
@@ -166,7 +170,7 @@ class Agent implements RunningAgent {
 
   /** Listens first, so that a taken port is the first thing found; nothing is answered before everything is known. */
   async start(): Promise<RunningAgent> {
-    const { saved } = this.#base;
+    const { saved, authority } = this.#base;
     if (saved?.moment !== undefined) this.loop.resume(saved.moment);
     this.#server = await this.#startXds();
     await this.#startAdmin();
@@ -176,6 +180,7 @@ class Agent implements RunningAgent {
     this.#report(bus, this.#server);
     this.#startFeed(bus);
     await this.#countTraffic(bus, this.#server);
+    this.#stops.push(await injectIfAsked({ ...this.#options, authority, warnings: this.#warnings, registry: this.#registry }));
     await writeAgentLocation(this.#options.member.agentDir, this.#options.config, this);
     this.#options.log.info({ cluster: this.#options.member.membership.cluster, fromDisk: saved !== undefined }, 'agent is up');
     return this;
@@ -243,11 +248,6 @@ class Agent implements RunningAgent {
   #bundleChanged(): void {
     this.#validity = [this.#validity[0], rootValidity(this.#base.authority.trustBundle)];
     this.#factsChanged();
-  }
-
-  #tellDrain(): void {
-    this.#factsChanged();
-    this.#replicas?.speak();
   }
 
   #factsChanged(): void {

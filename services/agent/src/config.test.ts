@@ -62,6 +62,7 @@ describe('loadAgentConfig', () => {
     [{ registryDir: '/r', xdsPort: '70000' }, '--xds-port is "70000", which is not a port'],
     [{ registryDir: '/r', tokenFile: '/nowhere/token' }, '--token-file: ENOENT'],
     [{ registryDir: '/r', sendAllUpTo: 'all' }, '--send-all-up-to is "all"; expected a number of upstreams'],
+    [{ registryDir: '/r', inject: '/s' }, '--inject (HAWSER_AGENT_INJECT) is for --kubernetes'],
     [{ registryDir: '/r', gatewayPort: '1' }, '--gateway-port is not a setting of the agent'],
   ];
   it.each(faults)('refuses %j', (flags, message) => {

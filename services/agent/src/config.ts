@@ -40,6 +40,8 @@ export interface AgentConfig {
   readonly virtualRange: VirtualRange;
   /** Up to so many upstreams, sidecars are sent them all; of more, those that policy and recent use call for (decision 0017). */
   readonly sendAllUpTo: number;
+  /** Absolute path of the settings that sidecars are injected by (decision 0038); undefined where none are. */
+  readonly inject: string | undefined;
 }
 
 /** Settings as flags give them: camel case; those that repeat are lists, those without a value true. */
@@ -67,6 +69,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   tls: 'HAWSER_AGENT_TLS',
   caFile: 'HAWSER_CA_FILE',
   caKeyFile: 'HAWSER_CA_KEY_FILE',
+  inject: 'HAWSER_AGENT_INJECT',
 };
 
 const clusterName = Compile(DnsLabel);
@@ -100,6 +103,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
     virtualRange: rangeOf(text('virtualRange')),
     sendAllUpTo: upTo(text('sendAllUpTo') ?? '100'),
+    inject: injectedBy(text('inject'), registry),
   });
 }
 
@@ -166,6 +170,12 @@ function upTo(text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count >= 0) return count;
   throw new AppError('config-invalid', `--send-all-up-to is ${JSON.stringify(text)}; expected a number of upstreams, such as 100`);
+}
+
+function injectedBy(path: string | undefined, { kind }: RegistryPlace): string | undefined {
+  if (path !== undefined && kind !== 'kubernetes')
+    throw new AppError('config-invalid', '--inject (HAWSER_AGENT_INJECT) is for --kubernetes, which is not given');
+  return absolute(path);
 }
 
 function rangeOf(text: string | undefined): VirtualRange {

@@ -106,6 +106,11 @@ export const METRICS = {
     help: 'Proxies by whether their certificate is of the active generation, acknowledged, or may be of an old one',
     labels: ['generation'],
   },
+  agent_injection_reviews_total: {
+    type: 'counter',
+    help: 'New Pods that API servers asked about, by what came of it: injected, unchanged, skipped, refused (where sidecars are injected)',
+    labels: ['outcome'],
+  },
   agent_multicluster_write_failures_total: {
     type: 'counter',
     help: 'Writes of ServiceImports and of statuses of ServiceExports that the API server did not take',

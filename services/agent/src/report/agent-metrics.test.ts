@@ -1,6 +1,7 @@
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { expect, it } from 'vitest';
+import { injectionReviews } from '../inject/start-injection.ts';
 import { registerMulticlusterMetrics } from '../multicluster/follow-multicluster.ts';
 import { registerTrafficMetrics } from '../traffic/start-traffic.ts';
 import { makeRoot } from '../trust/ca-certificates.ts';
@@ -36,6 +37,7 @@ it('are those of the catalogue, no more and no fewer, with real values', async (
     identities: { firstEnd: at + 30_000 },
   });
   registerTrafficMetrics(registry, { series: () => 7, unread: () => 0 });
+  injectionReviews(registry);
   registerMulticlusterMetrics(registry, { writer: { counts: { done: 6, failed: 1 }, waiting: 2 } });
   xds.nacks.inc({ type: 'RDS' });
   const text = await registry.metrics();

@@ -17,7 +17,7 @@ import { activeOf, bundleOf, doorBundleOf, fingerprint, type Generation, type St
 import type { GenerationStore, NumberedState } from './generation-store.ts';
 import { heldUntil, identityAccount } from './held-certificates.ts';
 import type { IdentityLedger } from './identity-ledger.ts';
-import { type LeafSigner, leafSigner, signLeaf } from './leaf-certificates.ts';
+import { type LeafName, type LeafSigner, leafSigner, signLeaf } from './leaf-certificates.ts';
 import type { AuthorityAccount, GenerationView, RotatingAuthority, RotationOrder } from './rotation.ts';
 import { parentOf, rotationStep } from './rotation-steps.ts';
 import { signingKeyOf } from './signing-key.ts';
@@ -125,6 +125,16 @@ export class ClusterAuthority implements RotatingAuthority {
     return this.#issue(this.#door, agentSpiffeId(this.trustDomain), lifeMs);
   }
 
+  /** For a door that is known by names in DNS, signed as the agent's own: no workload, and nobody to Envoy. */
+  issueServer(dns: readonly string[], lifeMs = LEAF_LIFE_MS): Promise<IssuedCertificate> {
+    return this.#issue(this.#door, { dns }, lifeMs);
+  }
+
+  /** PEM of what the agent's doors are known by. */
+  get doorBundle(): string {
+    return doorBundleText(this.#state.stored);
+  }
+
   account(): AuthorityAccount {
     return { generations: this.#views, identities: identityAccount(this.ledger.held, this.active, Date.now()) };
   }
@@ -227,7 +237,7 @@ export class ClusterAuthority implements RotatingAuthority {
     return door;
   }
 
-  async #issue(generation: Generation, id: string, lifeMs: number): Promise<IssuedCertificate> {
+  async #issue(generation: Generation, id: LeafName, lifeMs: number): Promise<IssuedCertificate> {
     const signer = this.#signerOf(generation);
     const { certificate, key, notBefore, notAfter } = await signLeaf(signer, id, lifeMs);
     return {

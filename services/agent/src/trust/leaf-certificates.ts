@@ -56,8 +56,11 @@ export function leafSigner(
   };
 }
 
-/** A fresh P-256 key and a certificate for it with this SPIFFE ID and no other name. */
-export async function signLeaf(signer: LeafSigner, id: string, lifeMs: number): Promise<SignedLeaf> {
+/** What a leaf is the certificate of: a SPIFFE ID and no other name, or names in DNS and no ID, which is nobody in the mesh. */
+export type LeafName = string | { readonly dns: readonly string[] };
+
+/** A fresh P-256 key and a certificate for it. */
+export async function signLeaf(signer: LeafSigner, id: LeafName, lifeMs: number): Promise<SignedLeaf> {
   const { publicKey, privateKey } = await newPair('ec', {
     namedCurve: 'P-256',
     publicKeyEncoding: { type: 'spki', format: 'der' },
@@ -76,7 +79,7 @@ export async function signLeaf(signer: LeafSigner, id: string, lifeMs: number): 
 
 /** What differs between leaves. */
 export interface LeafFields {
-  readonly id: string;
+  readonly id: LeafName;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
   readonly notBefore: number;
@@ -108,8 +111,10 @@ const SAME_FOR_ALL = [
 
 /** The TBSCertificate (RFC 5280 section 4.1). */
 export function leafBody(signer: LeafSigner, { id, publicKey, notBefore, notAfter, serial }: LeafFields): Buffer {
-  // A URI is [6], a key identifier [0]. The name is critical, because the subject is empty (RFC 5280 section 4.2.1.6).
-  const name = extension(OID.subjectAltName, sequence(der(0x86, Buffer.from(id, 'latin1'))), 'critical');
+  // A URI is [6], a name in DNS [2], a key identifier [0]. The name is critical, because the subject is empty (RFC 5280 section 4.2.1.6).
+  const names =
+    typeof id === 'string' ? [der(0x86, Buffer.from(id, 'latin1'))] : id.dns.map((one) => der(0x82, Buffer.from(one, 'latin1')));
+  const name = extension(OID.subjectAltName, sequence(...names), 'critical');
   const authority = signer.keyId.length === 0 ? [] : [extension(OID.authorityKeyId, sequence(der(0x80, signer.keyId)))];
   return sequence(
     VERSION_3,

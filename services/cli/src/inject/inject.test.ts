@@ -63,7 +63,10 @@ data:
         kind: 'List',
         items: [
           { spec: { clusterIP: 'None', ports: [{ port: 80 }] } },
-          { metadata: { annotations: { note: 'yes', day: '2026-01-02' } }, spec: { volumes: [{ configMap: { defaultMode: 420 } }, {}, {}, {}] } },
+          {
+            metadata: { annotations: { note: 'yes', day: '2026-01-02' } },
+            spec: { volumes: [{ configMap: { defaultMode: 420 } }, {}, {}, {}] },
+          },
         ],
       },
       { data: { number: '012', long: 'x'.repeat(200), empty: '', text: 'two\nlines\n' } },

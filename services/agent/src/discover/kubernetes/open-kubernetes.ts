@@ -24,8 +24,7 @@ export function openKubernetes(
   readonly openPolicies: OpenPolicies;
   readonly followMulticluster: FollowMulticluster;
 } {
-  const access = place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context);
-  const api = new ApiClient(access);
+  const api = apiClientOf(place);
   const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
   return {
     verify: eitherVerifier(own, reviewed),
@@ -33,4 +32,9 @@ export function openKubernetes(
     openPolicies: (onChange) => new MemberPolicySource({ api, onChange }),
     followMulticluster: multiclusterOf(api),
   };
+}
+
+/** A client of the place's API server. Throws `config-invalid` without access. */
+export function apiClientOf(place: KubernetesPlace): ApiClient {
+  return new ApiClient(place.kubeconfig === undefined ? inClusterAccess() : kubeconfigAccess(place.kubeconfig, place.context));
 }

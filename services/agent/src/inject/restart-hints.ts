@@ -1,0 +1,95 @@
+/** Names the Pods that should have a sidecar, or another one: those that were there before, or came while no agent answered. */
+import { INJECT_LABEL, REVISION_LABEL, SIDECAR_LABEL } from '@hawser/model/injection/injection-names.ts';
+import { sleep } from '@hawser/runtime/backoff.ts';
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { ApiRequest } from '../discover/kubernetes/api-client.ts';
+
+/** What it works with. */
+export interface RestartHintsParts {
+  readonly api: { json(request: ApiRequest): Promise<unknown> };
+  readonly revision: string;
+  /** The label that a Pod made now would have (`sidecarMark`). */
+  readonly mark: () => string;
+  readonly ignoredNamespaces: readonly string[];
+  /** All that is to be said now. What could not be asked leaves what was said before. */
+  readonly onHints: (hints: readonly string[]) => void;
+  readonly signal: AbortSignal;
+  /** Milliseconds between two looks; 30 s unless given. */
+  readonly everyMs?: number;
+}
+
+const StringMap = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]));
+const Meta = Type.Object({
+  name: Type.String(),
+  labels: StringMap,
+  annotations: StringMap,
+  deletionTimestamp: Type.Optional(Type.String()),
+});
+const Namespaces = Compile(Type.Object({ items: Type.Array(Type.Object({ metadata: Meta })) }));
+const Pod = Type.Object({ metadata: Meta, spec: Type.Object({ hostNetwork: Type.Optional(Type.Boolean()) }) });
+const Pods = Compile(Type.Object({ metadata: Type.Object({ continue: Type.Optional(Type.String()) }), items: Type.Array(Pod) }));
+/** A Pod as it is looked at. */
+export type ListedPod = Static<typeof Pod>;
+
+const EVERY_MS = 30_000;
+const DEADLINE_MS = 10_000;
+/** Of a namespace; beyond it, "at least". */
+const MOST_PODS = 200;
+const MOST_NAMESPACES = 500;
+const SHOWN = 3;
+
+/** Asks now and again until the signal. */
+export async function followRestartHints(parts: RestartHintsParts): Promise<void> {
+  const { signal, onHints, everyMs = EVERY_MS } = parts;
+  while (!signal.aborted) {
+    const hints = await restartHints(parts).catch(() => undefined);
+    if (hints !== undefined && !signal.aborted) onHints(hints);
+    await sleep(everyMs * (0.8 + 0.4 * Math.random()), signal);
+  }
+}
+
+/** One look: of every labelled namespace, the Pods without the label of now. In a cluster where all is well nothing but names is sent. */
+export async function restartHints(parts: Omit<RestartHintsParts, 'onHints'>): Promise<readonly string[]> {
+  const { api, signal, mark } = parts;
+  const query = { labelSelector: `${INJECT_LABEL}=enabled`, resourceVersion: '0' };
+  const found = await api.json({ path: '/api/v1/namespaces', query, deadlineMs: DEADLINE_MS, signal });
+  if (!Namespaces.Check(found)) throw new Error('the answer is no list of Namespaces');
+  const own = found.items.filter(({ metadata }) => (metadata.labels?.[REVISION_LABEL] ?? 'default') === parts.revision);
+  const names = own.map(({ metadata }) => metadata.name).filter((name) => !parts.ignoredNamespaces.includes(name));
+  const hints: string[] = [];
+  for (const namespace of names.sort().slice(0, MOST_NAMESPACES)) {
+    const labelSelector = `${SIDECAR_LABEL}!=${mark()},${INJECT_LABEL}!=false`;
+    const listing = { labelSelector, fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed', limit: String(MOST_PODS) };
+    const pods = await api.json({ path: `/api/v1/namespaces/${namespace}/pods`, query: listing, deadlineMs: DEADLINE_MS, signal });
+    if (!Pods.Check(pods)) throw new Error('the answer is no list of Pods');
+    hints.push(...hintsOf(namespace, pods.items, { revision: parts.revision, isAll: !pods.metadata.continue }));
+  }
+  return hints;
+}
+
+/** PURE: what is said of a namespace. */
+export function hintsOf(
+  namespace: string,
+  pods: readonly ListedPod[],
+  { revision, isAll }: { readonly revision: string; readonly isAll: boolean },
+): string[] {
+  const meant = pods.filter((pod) => isMeant(pod, revision));
+  const without = meant.filter(({ metadata }) => metadata.labels?.[SIDECAR_LABEL] === undefined);
+  const older = meant.filter(({ metadata }) => metadata.labels?.[SIDECAR_LABEL] !== undefined);
+  const wayOut = `kubectl -n ${namespace} rollout restart deployments,statefulsets,daemonsets (what has no owner has to be made anew)`;
+  const said = (all: readonly ListedPod[], what: string): string[] => {
+    if (all.length === 0) return [];
+    const names = all.map(({ metadata }) => metadata.name).sort();
+    const more = names.length > SHOWN ? ', …' : '';
+    const count = `${isAll ? '' : 'at least '}${names.length} ${names.length === 1 ? 'Pod' : 'Pods'}`;
+    return [`namespace ${namespace}: ${count} ${what} (${names.slice(0, SHOWN).join(', ')}${more}): ${wayOut}`];
+  };
+  return [...said(without, 'without a sidecar'), ...said(older, 'with a sidecar of other settings')];
+}
+
+function isMeant({ metadata, spec }: ListedPod, revision: string): boolean {
+  if (spec.hostNetwork === true || metadata.deletionTimestamp !== undefined) return false;
+  const wanted = metadata.labels?.[REVISION_LABEL];
+  return metadata.annotations?.[INJECT_LABEL] !== 'false' && (wanted === undefined || wanted === revision);
+}
