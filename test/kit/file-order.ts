@@ -17,6 +17,7 @@ export const LONGEST: readonly string[] = [
   'test/feature/drain.test.ts',
   'test/kubernetes/source-faults.test.ts',
   'test/feature/drill-commands.test.ts',
+  'test/kubernetes/adoption.test.ts',
   'test/feature/drain-measured.test.ts',
   'test/feature/history.test.ts',
   'test/bench/xds-rig.test.ts',

@@ -95,7 +95,7 @@ export class HawserProcesses {
   readonly #running: Running[] = [];
   readonly #envoys: TestEnvoy[] = [];
   hub: Running | undefined;
-  /** Further flags of `agent run`, by cluster; set before it joins. */
+  /** Further flags of `agent run`, by cluster; set before it joins. With `--kubernetes` among them it has no registry directory. */
   readonly agentFlags = new Map<string, readonly string[]>();
   #hubArguments: readonly string[] = [];
   #url = '';
@@ -201,7 +201,9 @@ export class HawserProcesses {
     mkdirSync(registryDir, { recursive: true });
     const [xdsPort, adminPort, token] = await Promise.all([freePort(), freePort(), this.token(name, '5m', joinFlags)]);
     const doors = ['--xds-port', `${xdsPort}`, '--admin-port', `${adminPort}`];
-    const flags = ['--registry-dir', registryDir, ...doors, '--cluster', name, ...(this.agentFlags.get(name) ?? [])];
+    const own = this.agentFlags.get(name) ?? [];
+    const source = own.includes('--kubernetes') ? [] : ['--registry-dir', registryDir];
+    const flags = [...source, ...doors, '--cluster', name, ...own];
     const put = (file: string, text: string): void => {
       writeFileSync(join(registryDir, `.${file}`), text);
       renameSync(join(registryDir, `.${file}`), join(registryDir, file));

@@ -3,6 +3,7 @@ import { AppError } from '@hawser/runtime/app-error.ts';
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
+import type { PoliciesFlags } from '../cluster/policies-command.ts';
 import type { CheckPreFlags } from '../views/check-pre-command.ts';
 import type { CheckStrictFlags } from '../views/check-strict-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
@@ -185,6 +186,7 @@ function addCluster(program: Command, run: Run): void {
     .action((_flags: unknown, command: Command) =>
       run(async () => (await import('../cluster/cluster-commands.ts')).listCommand(command.optsWithGlobals<ViewFlags>())),
     );
+  addClusterPolicies(cluster, run);
   cluster
     .command('remove')
     .description('take a cluster out in peace: callers leave its endpoints alone first, then its credentials end')
@@ -214,3 +216,36 @@ function addCluster(program: Command, run: Run): void {
       run(async () => (await import('../cluster/leave-commands.ts')).revokeCommand(name, command.optsWithGlobals<LeaveFlags>())),
     );
 }
+
+function addClusterPolicies(cluster: Command, run: Run): void {
+  cluster
+    .command('policies')
+    .description(
+      'policy that a cluster has in its own API server: what is found there, what is in force of it, and what is not, with the reason',
+    )
+    .argument('<name>', 'hawser cluster list shows them')
+    .option(
+      '--set <namespace=mode...>',
+      'Off, ReadOnly or Authoritative for a namespace; "*" for all that are not named (needs the role admin)',
+    )
+    .addOption(outputOption())
+    .addHelpText('after', POLICIES_HELP)
+    .action((name: string, _flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/policies-command.ts')).policiesCommand(name, command.optsWithGlobals<PoliciesFlags>())),
+    );
+}
+
+const POLICIES_HELP = `
+Modes, by namespace (Cluster.spec.policies):
+  Off            nothing is read there (default)
+  ReadOnly       shown here and judged; it changes nothing
+  Authoritative  what the cluster has is in force in that cluster, and in no other: hawser get shows it as NAME@CLUSTER, with its OWNER
+
+Whoever was there first stays: one of the hub that goes to the cluster makes the cluster's own a Conflict, and the other way round the hub
+refuses to write it (409). Back to Off takes away what was adopted; a silent cluster, or a right that was withdrawn, does not.
+The agent needs the ClusterRole hawser-agent-policies (deploy/kubernetes/agent-rbac.yaml).
+
+Examples:
+  hawser cluster policies us-east
+  hawser cluster policies us-east --set bookinfo=ReadOnly
+  hawser cluster policies us-east --set bookinfo=Authoritative --set "*=ReadOnly"`;

@@ -1,4 +1,5 @@
 /** The columns of `get`, per kind. */
+import { ADOPTABLE } from '@hawser/model/adoption.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { ageOf } from '../output/age.ts';
 import type { Column } from '../output/table.ts';
@@ -12,7 +13,8 @@ export function kindColumns(
 ): ResourceColumn[] {
   const namespace: ResourceColumn[] = options.namespaces ? [{ title: 'NAMESPACE', cell: ({ metadata }) => metadata.namespace ?? '' }] : [];
   const name: ResourceColumn = { title: 'NAME', cell: ({ metadata }) => metadata.name };
-  const all = [...namespace, name, ...(OWN_COLUMNS[kind] ?? []), ...WIDE_COLUMNS, ageColumn(options.now)];
+  const owner: ResourceColumn[] = MAY_BE_OWNED.has(kind) ? [status('OWNER', ownerText)] : [];
+  const all = [...namespace, name, ...(OWN_COLUMNS[kind] ?? []), ...owner, ...WIDE_COLUMNS, ageColumn(options.now)];
   return all.filter((column) => options.wide || column.wide !== true);
 }
 
@@ -129,9 +131,18 @@ const OWN_COLUMNS: Readonly<Record<string, readonly ResourceColumn[]>> = {
   ],
 };
 
+/** Kinds of which clusters may have their own. */
+const MAY_BE_OWNED: ReadonlySet<string> = new Set(ADOPTABLE.map(({ kind }) => kind));
+
+/** The cluster whose it is; `hub` for what is written there. */
+function ownerText({ owner }: Record<string, unknown>): string {
+  return (owner as { readonly cluster?: string } | undefined)?.cluster ?? 'hub';
+}
+
 const WIDE_COLUMNS: readonly ResourceColumn[] = [
   { ...condition('Accepted'), wide: true },
   { ...condition('ResolvedRefs'), wide: true },
+  { ...condition('Placed'), wide: true },
   { title: 'REVISION', cell: ({ metadata }) => metadata.resourceVersion ?? '', wide: true },
   { title: 'LABELS', cell: ({ metadata }) => pairs(metadata.labels), wide: true },
 ];

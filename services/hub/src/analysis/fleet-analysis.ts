@@ -1,8 +1,11 @@
 /** The analysis over what this hub knows: stored resources, services, clusters and edge proxies, all from memory. */
+import { bareName } from '@hawser/model/adoption.ts';
 import { type AnalysisInput, analyze } from '@hawser/model/analysis/analyze.ts';
-import type { Facts, KnownService, KnownServices } from '@hawser/model/analysis/facts.ts';
+import type { Facts, KnownService, KnownServices, OwnPolicy } from '@hawser/model/analysis/facts.ts';
 import { type Finding, SEVERITY_RANK } from '@hawser/model/analysis/finding.ts';
 import { readSubject } from '@hawser/model/analysis/subject.ts';
+import { modeOf } from '@hawser/model/policy-mode.ts';
+import { resourceKey } from '@hawser/model/resource.ts';
 import { parseServiceKey } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { placementLabels } from '../placement/place.ts';
@@ -42,7 +45,26 @@ function factsOf(context: FleetContext): Facts {
     return edge.map(({ proxy, namespace, labels = {} }) => ({ name: `${member.name}/${proxy}`, namespace, labels }));
   });
   // Before the first has joined there is nothing that policy could be wrong about.
-  return clusters.length === 0 ? {} : { services: servicesOf(context), clusters, edges, trustDomains: trustDomainsOf(context) };
+  return clusters.length === 0
+    ? {}
+    : { services: servicesOf(context), clusters, edges, trustDomains: trustDomainsOf(context), ownPolicies: ownPolicies(context) };
+}
+
+/** By the word of their agents since this hub began, and by what is in force. */
+function ownPolicies({ distribution, found }: FleetContext): readonly OwnPolicy[] {
+  const { adopted, members = [] } = distribution.desired ?? {};
+  const inForce = [...(adopted ?? [])].flatMap(([, clusters]) =>
+    [...clusters].map(([cluster, { kind, metadata }]) => {
+      return { cluster, kind, namespace: metadata.namespace ?? '', name: bareName(metadata.name), inForce: true };
+    }),
+  );
+  const others = members.flatMap(({ name: cluster, policies }) =>
+    (found?.get(cluster)?.account.objects ?? [])
+      .filter(({ namespace }) => modeOf(policies, namespace) === 'Authoritative')
+      .filter(({ kind, namespace, name }) => adopted?.get(resourceKey(kind, namespace, name))?.has(cluster) !== true)
+      .map(({ kind, namespace, name }) => ({ cluster, kind, namespace, name, inForce: false })),
+  );
+  return [...inForce, ...others];
 }
 
 function trustDomainsOf({ distribution }: FleetContext): readonly string[] {

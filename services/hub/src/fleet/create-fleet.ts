@@ -88,6 +88,7 @@ function contextOf(parts: FleetParts, heard: Pick<FleetContext, 'fleet' | 'accou
     },
     startedAt: Date.now(),
     now: Date.now,
+    ...(parts.found === undefined ? {} : { found: parts.found }),
     refused: new RefusedMoves(),
   };
 }

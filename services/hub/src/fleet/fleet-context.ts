@@ -1,5 +1,6 @@
 /** What the hub's views are made from. */
 import type { Bus } from '@hawser/bus/bus.ts';
+import type { FoundAccounts } from '../adoption/found-accounts.ts';
 import type { Replica } from '../distribute/start-distribution.ts';
 import { placeKey } from '../placement/adopted.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
@@ -32,6 +33,8 @@ export interface FleetContext {
   /** Unix milliseconds. */
   readonly startedAt: number;
   now(): number;
+  /** What clusters say of policy of their own. */
+  readonly found?: FoundAccounts;
   /** Where what guards refuse is noted. */
   readonly refused?: RefusedMoves;
 }

@@ -1,6 +1,6 @@
 /** For every code: resources in which it is found, and the nearest ones in which it is not. */
 import { ACCESS_CASES } from './access-cases.ts';
-import { aged, type Case, written } from './case.ts';
+import { aged, type Case, FLEET, written } from './case.ts';
 import type { Code } from './codes.ts';
 import type { Facts } from './facts.ts';
 import { STEERING_CASES } from './steering-cases.ts';
@@ -198,6 +198,21 @@ export const CASES: Readonly<Record<Code, Case>> = {
     finds: [vs({}, selecting('tier=gold'))],
     field: 'metadata.annotations["hawser.dev/clusters"]',
     not: [vs({}, selecting('tier=prod'))],
+  },
+  HW0510: {
+    finds: [written('FailoverPolicy', 'f', { order: ['us-east'] })],
+    field: 'metadata.name',
+    not: [
+      written('FailoverPolicy', 'f', { order: ['us-east'] }, selecting('region=us-west')),
+      written('FailoverPolicy', 'g', { order: ['us-east'] }),
+    ],
+    facts: { ...FLEET, ownPolicies: [{ cluster: 'us-east', kind: 'FailoverPolicy', namespace: 'bookinfo', name: 'f', inForce: true }] },
+  },
+  HW0511: {
+    finds: [written('FailoverPolicy', 'f', { order: ['us-east'] }, selecting('region=us-east'))],
+    field: 'metadata.annotations["hawser.dev/clusters"]',
+    not: [written('TrafficShift', 'f', { services: ['reviews'], regions: { 'us-east': 100 } })],
+    facts: { ...FLEET, ownPolicies: [{ cluster: 'us-east', kind: 'FailoverPolicy', namespace: 'bookinfo', name: 'f', inForce: false }] },
   },
   HW0502: {
     finds: [useful, dr({}, selecting('tier=prod'))],

@@ -22,7 +22,7 @@ import { competingRules, localityShares, ruleElsewhere } from './analyzers/desti
 import { exportTargets, hiddenFromRoutes } from './analyzers/export-findings.ts';
 import { boundGateways, gatewayFindings } from './analyzers/gateway-findings.ts';
 import { destinationRuleHost, virtualServiceHosts } from './analyzers/host-findings.ts';
-import { failoverPolicy, localityRegions, trafficShift, unreached } from './analyzers/placement-findings.ts';
+import { clustersOwn, failoverPolicy, localityRegions, trafficShift, unreached } from './analyzers/placement-findings.ts';
 import { entryPorts, rulesForProtocol, servicePorts } from './analyzers/port-findings.ts';
 import { authorizationFindings, telemetryFindings } from './analyzers/provider-findings.ts';
 import { delegates, faults, timeouts, weights } from './analyzers/route-findings.ts';
@@ -50,7 +50,7 @@ export interface AnalysisInput extends Facts {
 
 type Analyzer<Spec> = (subject: Subject<Spec>, world: World) => Finding[];
 
-const ANY: readonly Analyzer<unknown>[] = [unreached, exportTargets];
+const ANY: readonly Analyzer<unknown>[] = [unreached, clustersOwn, exportTargets];
 
 const BY_KIND: Readonly<Record<string, readonly Analyzer<never>[]>> = {
   VirtualService: [

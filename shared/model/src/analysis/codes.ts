@@ -75,6 +75,14 @@ export const CODES = {
   HW0507: error('a shift in steps of a service that another shift moves', 'let one end, and delete it, before the other begins'),
   HW0508: warning('a share for a place that is drained', 'restore the place first (hawser drain restore), or give it no share'),
   HW0509: warning('a drain of what another one drains', 'restore one before the other begins'),
+  HW0510: warning(
+    'policy that is not in force in a cluster, which has its own of this name',
+    'keep it from that cluster by hawser.dev/clusters, or delete the one there',
+  ),
+  HW0511: warning(
+    "policy that keeps a cluster's own of this name out of force",
+    'delete one of them, or keep this one from that cluster by hawser.dev/clusters',
+  ),
 
   HW0601: warning('a Gateway that selects no proxy', 'give it a selector that an edge proxy has'),
   HW0602: error('a gateway that does not exist', 'name a Gateway as NAMESPACE/NAME, or mesh'),

@@ -38,12 +38,23 @@ export interface KnownServices {
   keys(): Iterable<string>;
 }
 
+/** A policy that a cluster has in its own API server, where that is to be in force. */
+export interface OwnPolicy {
+  readonly cluster: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Whether it is, or the hub has its own of this name. */
+  readonly inForce: boolean;
+}
+
 /** The surroundings. */
 export interface Facts {
   /** Every service that a cluster exports. */
   readonly services?: readonly KnownService[] | KnownServices | undefined;
   readonly clusters?: readonly KnownCluster[] | undefined;
   readonly edges?: readonly KnownEdge[] | undefined;
+  readonly ownPolicies?: readonly OwnPolicy[] | undefined;
   /** Of the clusters, each once, and of what is federated with outside of them. */
   readonly trustDomains?: readonly string[] | undefined;
 }

@@ -1,4 +1,5 @@
 /** Policy that is placed nowhere, names places that are not, or is overridden. */
+import { ownerOf } from '../../adoption.ts';
 import type { FailoverPolicySpec } from '../../failover-policy.ts';
 import type { DestinationRuleSpec } from '../../istio/specs.ts';
 import { CLUSTERS_ANNOTATION } from '../../kinds.ts';
@@ -11,13 +12,27 @@ import { trafficPoliciesOf } from './destination-rule-findings.ts';
 import { unknownPlaces } from './known-places.ts';
 import { isAmongSubsets } from './steering-findings.ts';
 
+const SELECTOR_FIELD = `metadata.annotations["${CLUSTERS_ANNOTATION}"]`;
+
 /** HW0501. */
 export function unreached(subject: Subject, world: World): Finding[] {
   const selector = subject.annotations[CLUSTERS_ANNOTATION];
   if (selector === undefined || world.clustersOf(subject)?.length !== 0) return [];
-  const field = `metadata.annotations["${CLUSTERS_ANNOTATION}"]`;
+  const field = SELECTOR_FIELD;
   const names = (world.facts.clusters ?? []).map(({ name }) => name).join(', ');
   return [finding('HW0501', { at: subject, field }, `${selector} selects none of the clusters${names === '' ? '' : ` ${names}`}`)];
+}
+
+/** HW0510, HW0511: whoever was there first is in force. */
+export function clustersOwn(subject: Subject, world: World): Finding[] {
+  if (ownerOf(subject.name) !== undefined) return [];
+  const clusters = world.clustersOf(subject) ?? [];
+  return (world.facts.ownPolicies ?? []).flatMap(({ cluster, kind, namespace, name, inForce }) => {
+    if (kind !== subject.kind || namespace !== subject.namespace || name !== subject.name || !clusters.includes(cluster)) return [];
+    const place = { at: subject, field: subject.annotations[CLUSTERS_ANNOTATION] === undefined ? 'metadata.name' : SELECTOR_FIELD };
+    if (inForce) return [finding('HW0510', place, `${cluster} has its own ${kind} ${namespace}/${name}, which is in force there`)];
+    return [finding('HW0511', place, `${cluster} has its own ${kind} ${namespace}/${name}, which came later and is not in force`)];
+  });
 }
 
 /** HW0503, HW0504, HW0505 of a FailoverPolicy. */

@@ -1,4 +1,5 @@
 /** What rules of a VirtualService say that cannot be meant: weights, timeouts, faults, delegates. */
+import { adoptedName, ownerOf } from '../../adoption.ts';
 import { parseDuration } from '../../duration.ts';
 import type { VirtualServiceHttp, VirtualServiceSpec } from '../../istio/specs.ts';
 import { type Finding, finding } from '../finding.ts';
@@ -71,12 +72,20 @@ function shareOf(fault: NonNullable<NonNullable<VirtualServiceHttp['fault']>['de
   return fault.percentage?.value ?? old ?? 0;
 }
 
+/** Where a cluster's own rule delegates, its own delegate comes first, as it does in the cluster. */
+function delegateOf(subject: VirtualService, { namespace, name }: { namespace: string; name: string }, world: World) {
+  const owner = ownerOf(subject.name);
+  const own =
+    owner === undefined ? undefined : world.get<VirtualServiceSpec>('VirtualService', namespace, adoptedName(name, owner.cluster));
+  return own ?? world.get<VirtualServiceSpec>('VirtualService', namespace, name);
+}
+
 /** HW0212. */
 export function delegates(subject: VirtualService, world: World): Finding[] {
   return (subject.spec.http ?? []).flatMap(({ delegate }, index) => {
     if (delegate?.name === undefined) return [];
     const namespace = delegate.namespace ?? subject.namespace;
-    const target = world.get<VirtualServiceSpec>('VirtualService', namespace, delegate.name);
+    const target = delegateOf(subject, { namespace, name: delegate.name }, world);
     const place = { at: subject, field: `spec.http[${index}].delegate` };
     if (target === undefined) return [finding('HW0212', place, `there is no VirtualService ${namespace}/${delegate.name}`)];
     if ((target.spec.hosts ?? []).length === 0) return [];
