@@ -56,7 +56,7 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
       ...{ ...common, replicas: 2, cluster: 'us-east', extraArgs: ['--virtual-range', '241.0.0.0/16'] },
       identity: { accessMode: 'ReadWriteMany', storageClass: 'shared', size: '1Gi' },
       ...{ caKey: { existingSecret: 'ca-key' }, hubCa: { existingSecret: 'hub-ca' }, state: { storageClass: 'fast' } },
-      ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50 },
+      ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50, readPolicies: true },
       gateway: { ...placed, enabled: true, addresses: ['203.0.113.7:15443', '[2001:db8::7]:15443'], extraArgs: ['--region', 'us-east'] },
       monitoring: { podMonitor: { enabled: true, labels: { release: 'p' } } },
     },
@@ -147,7 +147,8 @@ describe.skipIf(!canRunHelm())('charts', () => {
     const source = parseAllDocuments(readFileSync(join(ROOT, 'deploy/kubernetes/agent-rbac.yaml'), 'utf8')).map(
       (one) => one.toJS() as Rbac,
     );
-    const objects = (await rendered(AGENT, { fullnameOverride: 'mesh-agent', secretNamespaces: ['edge'] }, 'mesh')) as readonly Rbac[];
+    const values = { fullnameOverride: 'mesh-agent', secretNamespaces: ['edge'], readPolicies: true };
+    const objects = (await rendered(AGENT, values, 'mesh')) as readonly Rbac[];
     const roles = ({ kind }: Rbac): boolean => /^(Cluster)?Role$/.test(kind);
     const named = ({ metadata, rules }: Rbac): [string, unknown] => [metadata.name.replace('hawser-agent', 'mesh-agent'), rules];
     expect(objects.filter(roles).map(named)).toEqual(source.filter(roles).map(named));
@@ -155,6 +156,7 @@ describe.skipIf(!canRunHelm())('charts', () => {
     expect(bindings.length).toBeGreaterThan(1);
     for (const { subjects } of bindings) expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'mesh-agent', namespace: 'mesh' }]);
     expect(bindings.find(({ metadata }) => metadata.namespace === 'edge')?.roleRef?.name).toBe('mesh-agent-certificates');
+    expect(bindings.some(({ roleRef }) => roleRef?.name === 'mesh-agent-policies')).toBe(true);
   });
 
   it('brings every definition of deploy/crds, and every alert of deploy/alerts', async () => {
