@@ -60,7 +60,7 @@ describe.skipIf(!canRunKubernetes())('policy of a cluster of its own', () => {
     kube = await startKubeApiserver();
     await applyDefinitions(kube.admin, ['multicluster.x-k8s.io']);
     await kube.admin.apply(DEFINITION);
-    await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bookinfo' } });
+    for (const name of ['bookinfo', 'shown']) await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     await eventually(async () => (await kube.admin.ask('GET', PATH)).code === 200, 'the kind is not served');
     hawser.agentFlags.set('us-east', ['--kubernetes', '--kubeconfig', await agentKubeconfig(kube)]);
     await kube.admin.apply(BINDING);
@@ -77,9 +77,14 @@ describe.skipIf(!canRunKubernetes())('policy of a cluster of its own', () => {
 
   test('is in force at the proxies of that cluster and of no other, once its setting says so', async () => {
     await write(rule('reviews', 'x-reviews-1'));
+    await write({ ...rule('nowhere', 'x'), metadata: { name: 'nowhere', namespace: 'shown' } });
     expect(await run('cluster', 'policies', 'us-east')).toMatch(/nothing is read there/);
     await run('cluster', 'policies', 'us-east', '--set', 'bookinfo=ReadOnly');
     await eventually(async () => (await states())['reviews'] === 'ReadOnly', 'it is not shown');
+    await run('cluster', 'policies', 'us-east', '--set', 'shown=ReadOnly');
+    const judged = /HW0103 VirtualService shown\/nowhere spec\.http\[0\]\.route\[0\]\.destination\.host: /;
+    await eventually(async () => judged.test(await run('cluster', 'policies', 'us-east')), 'it is not judged');
+    await run('cluster', 'policies', 'us-east', '--set', 'shown=Off');
     expect(await run('get', 'vs', '-n', 'bookinfo')).toMatch(/no virtualservices found/);
     await run('cluster', 'policies', 'us-east', '--set', 'bookinfo=Authoritative');
     await served('x-reviews-1');

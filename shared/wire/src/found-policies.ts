@@ -71,6 +71,10 @@ export const ClusterPolicy = Type.Object({
   since: Type.String(),
   /** Name of what is in force of it at the hub; absent where nothing is. */
   adopted: Type.Optional(Type.String()),
+  /** As its owner wrote it; absent where it is no resource. */
+  resource: Type.Optional(Type.Unknown()),
+  /** Of what is only shown: what is probably not meant. */
+  findings: Type.Optional(Type.Array(Type.Object({ code: Type.String(), field: Type.String(), message: Type.String() }))),
   /** What proxies made of it: the condition `Ready` of that, and its message. */
   ready: Type.Optional(Type.Object({ status: Type.String(), message: Type.String() })),
 });

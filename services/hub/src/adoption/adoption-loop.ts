@@ -37,6 +37,8 @@ export class AdoptionLoop {
   readonly #loop: LookLoop;
   /** Whether there is anything in the database to look after; undefined before it was looked. */
   #isKept: boolean | undefined;
+  /** Of what everything that was due is done: the term, the state and the accounts. */
+  #done = '';
 
   constructor(parts: AdoptionLoopParts) {
     this.#parts = parts;
@@ -61,11 +63,16 @@ export class AdoptionLoop {
     const isAsked = desired.members.some(({ policies }) => policies !== undefined);
     if (!isAsked && this.#isKept === false) return false;
     const { term } = replica;
+    // Whatever is due comes of a write or of an account.
+    const seen = `${term} ${desired.epoch} ${desired.revision} ${this.#parts.accounts.changes}`;
+    if (seen === this.#done) return false;
     const done = await database.transaction(async (tx) => {
       await requireTerm(tx, term);
       return takeIn(tx, { members, accounts: this.#parts.accounts });
     });
     this.#isKept = done.isKept;
+    // What was written itself raises the revision, and is looked at once more.
+    this.#done = done.hasMore ? '' : seen;
     for (const { action, row, reason } of done.writes)
       log.info({ action, kind: row.kind, place: `${row.namespace}/${row.name}`, reason }, 'policy of a cluster');
     return done.hasMore;
@@ -73,6 +80,7 @@ export class AdoptionLoop {
 
   #standBy(): false {
     this.#isKept = undefined;
+    this.#done = '';
     return false;
   }
 }
@@ -138,7 +146,7 @@ async function hubOwn(
   objects: readonly { readonly kind: string; readonly namespace: string; readonly name: string }[],
 ): Promise<ReadonlyMap<string, Resource>> {
   const keys = objects
-    .filter(({ namespace }) => modeOf(member.policies, namespace) === 'Authoritative')
+    .filter(({ namespace }) => modeOf(member.policies, namespace) !== 'Off')
     .map(({ kind, namespace, name }): RowKey => ({ kind, namespace, name }))
     .filter(({ kind, namespace, name }) => !`${kind}${namespace}${name}`.includes('\0'));
   const own = (await listNamed(tx, keys)).map(resourceOf).filter((resource) => isPlacedOn(resource, member));

@@ -100,6 +100,8 @@ describe('what a cluster has', () => {
       expect.stringMatching(/the hub has a VirtualService bookinfo\/reviews .* was there first/),
     ]);
     expect(plan({ account: account([object('reviews')]), found: conflict.all }).writes).toEqual(['create reviews@us-east']);
+    const seen = plan({ account: account([object('reviews', { namespace: 'shown' })]), hubOwn: () => own });
+    expect([seen.found, seen.all[0]?.reason]).toEqual([['shown/reviews ReadOnly'], expect.stringMatching(/would be a Conflict$/)]);
     // What is in force already is the cluster's, whatever the hub has got since.
     const { adopted, found } = after([object('reviews')]);
     expect(plan({ account: account([object('reviews')]), adopted, found, hubOwn: () => own }).found).toEqual(['bookinfo/reviews Adopted']);

@@ -118,17 +118,19 @@ function judged(
   const resource = resourceOf(object);
   if (typeof resource === 'string') return { row: { ...base, state: 'Refused', reason: withStanding(resource, row !== undefined) } };
   const known = { ...base, resource };
-  if (modeOf(policies, namespace) === 'ReadOnly') return { row: { ...known, state: 'ReadOnly', reason: '' } };
+  const own = input.hubOwn(kind, namespace, name);
+  const rival = `the hub has a ${kind} ${namespace}/${name} that goes to ${cluster}`;
+  if (modeOf(policies, namespace) === 'ReadOnly')
+    return { row: { ...known, state: 'ReadOnly', reason: own === undefined ? '' : `${rival}: this one would be a Conflict` } };
   const said = `generation ${generation} of ${kind} ${namespace}/${name} in ${cluster}`;
   const adopted = adoptedForm(resource, cluster);
   if (row !== undefined) {
     return { row: { ...known, state: 'Adopted', reason: '' }, write: { action: 'update', row, resource: adopted, reason: said } };
   }
-  const own = input.hubOwn(kind, namespace, name);
   if (own === undefined)
     return { row: { ...known, state: 'Adopted', reason: '' }, write: { action: 'create', resource: adopted, reason: said } };
   const way = `delete it there, keep it from ${cluster} by its annotation ${CLUSTERS_ANNOTATION}, or delete this one`;
-  const reason = `the hub has a ${kind} ${namespace}/${name} that goes to ${cluster} and was there first: ${way}`;
+  const reason = `${rival} and was there first: ${way}`;
   return { row: { ...known, state: 'Conflict', reason } };
 }
 

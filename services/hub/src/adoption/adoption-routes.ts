@@ -4,6 +4,7 @@ import { type KindDescriptor, kindNamed } from '@hawser/model/kinds.ts';
 import { resourceKey } from '@hawser/model/resource.ts';
 import type { ClusterPolicies, ClusterPolicy } from '@hawser/wire/found-policies.ts';
 import type { FastifyInstance } from 'fastify';
+import { warningsOf } from '../analysis/fleet-analysis.ts';
 import type { Database } from '../db/database.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { policyConditions } from '../fleet/policy-conditions.ts';
@@ -32,8 +33,23 @@ export function adoptionRoutes(app: FastifyInstance, parts: AdoptionRouteParts):
       ...{ cluster: name, policies: member.policies ?? {} },
       ...(heard === undefined ? {} : { heardAt: new Date(heard.heardAt).toISOString() }),
       ...{ kinds: heard?.account.kinds ?? [], omittedMore: heard?.account.omittedMore ?? 0 },
-      items: rows.map((row) => itemOf(row, parts.context)),
+      items: judged(rows, parts.context),
     };
+  });
+}
+
+/** Of what is only shown, with what is probably not meant of it, as if it were written at the hub. */
+function judged(rows: readonly StoredFound[], context: FleetContext): ClusterPolicy[] {
+  const shown = rows.filter(({ state, resource }) => state === 'ReadOnly' && resource !== null);
+  const findings = warningsOf(
+    context,
+    shown.map(({ resource }) => resource),
+  );
+  const byRow = new Map(shown.map((row, index) => [row, findings[index] ?? []]));
+  return rows.map((row) => {
+    const found = byRow.get(row)?.map(({ code, field, message }) => ({ code, field, message }));
+    const resource = row.resource === null ? {} : { resource: row.resource };
+    return { ...itemOf(row, context), ...resource, ...(found === undefined ? {} : { findings: found }) };
   });
 }
 

@@ -17,6 +17,12 @@ export class FoundAccounts {
   readonly #accounts = new Map<string, FoundAccount>();
   readonly #epochs = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
+  #changes = 0;
+
+  /** Rises with each account that says something else than the one before. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   get(cluster: string): FoundAccount | undefined {
     return this.#accounts.get(cluster);
@@ -27,6 +33,9 @@ export class FoundAccounts {
     const known = this.#accounts.get(cluster);
     if (known !== undefined && account.term < known.account.term && heardAt - known.heardAt < GONE_MS) return;
     this.#accounts.set(cluster, { account, heardAt });
+    // Accounts are told again and again.
+    if (known !== undefined && JSON.stringify(known.account) === JSON.stringify(account)) return;
+    this.#changes += 1;
     for (const listener of this.#listeners) listener();
   }
 
@@ -36,12 +45,13 @@ export class FoundAccounts {
     for (const [cluster, epoch] of this.#epochs) {
       if (epochs.get(cluster) === epoch) continue;
       this.#accounts.delete(cluster);
+      this.#changes += 1;
       this.#epochs.delete(cluster);
     }
     for (const [cluster, epoch] of epochs) this.#epochs.set(cluster, epoch);
   }
 
-  /** Calls back, in the same turn, after every account. Returns how to stop. */
+  /** Calls back, in the same turn, after every account that says something else. Returns how to stop. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -6,7 +6,7 @@ import type { ResourceRow } from '../db/schema.ts';
 import { invalid, type Status, StatusError, statusOf } from '../http/status.ts';
 import type { FleetView } from '../hub-core.ts';
 import type { KindBehaviours } from './kind-behaviour.ts';
-import { refuseOwned, refuseTaken } from './ownership-store.ts';
+import { type OwnPlaces, ownPlacesOf, refuseOwned, refuseTaken } from './ownership-store.ts';
 import { checkReferences, type ReferenceWorld, subsetsOf } from './references.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from './resource-row.ts';
 import { requireVersion, rowKey, type Target, validated, type WriteOptions } from './resource-service.ts';
@@ -63,6 +63,8 @@ class Bulk {
   readonly #behaviours: KindBehaviours;
   readonly #options: WriteOptions;
   readonly #worlds = new Map<string, ReferenceWorld>();
+  /** Where clusters have their own, by kind. */
+  readonly #owned = new Map<string, OwnPlaces>();
   /** What VirtualServices and TrafficShifts find here: stored, or accepted before them. */
   readonly #rules = new Map<string, Resource>();
   /** Of kinds that are checked beside what else is stored. */
@@ -84,11 +86,12 @@ class Bulk {
       sound.map(({ target }) => rowKey(target)),
     );
     const stored = new Map(rows.map((row) => [resourceKey(row.kind, row.namespace, row.name), row]));
+    for (const kind of new Set(sound.map(({ target }) => target.kind))) this.#owned.set(kind.kind, await ownPlacesOf(this.#tx, kind));
     await this.#lookAround(new Set(sound.map(({ target }) => target.kind.kind)));
     const outcomes: Outcome[] = [];
     for (const one of wanted) {
       const outcome = 'target' in one ? orRefused(() => this.#judge(one, stored)) : one;
-      outcomes.push('target' in one && 'write' in outcome ? await this.#free(one, outcome, stored) : outcome);
+      outcomes.push('target' in one && 'write' in outcome ? await this.#checked(one, outcome, stored) : outcome);
     }
     return this.#write(outcomes);
   }
@@ -104,6 +107,7 @@ class Bulk {
     const row = stored.get(keyOf(resource));
     const { actor } = this.#options;
     if (row === undefined) {
+      refuseTaken(target, this.#owned.get(resource.kind) ?? [], resource, undefined);
       this.#requireReferences(target, resource);
       this.#accept(resource);
       return { action: 'created', write: { action: 'create', row: newRow(resource, new Date()), actor, verb: 'create' } };
@@ -111,24 +115,10 @@ class Bulk {
     requireVersion(target, row, resource.metadata.resourceVersion);
     const updated = updatedRow(row, desiredOf(resource));
     if (updated === row) return { action: 'unchanged', revision: row.revision };
+    refuseTaken(target, this.#owned.get(resource.kind) ?? [], resource, resourceOf(row));
     if (updated.generation !== row.generation) this.#requireReferences(target, resource);
     this.#accept(resource);
     return { action: 'configured', write: { action: 'update', row: updated, actor, verb: 'replace' } };
-  }
-
-  /** It must not stand where a cluster has its own. */
-  async #free(
-    one: Wanted,
-    outcome: Extract<Outcome, { readonly write: Write }>,
-    stored: ReadonlyMap<string, ResourceRow>,
-  ): Promise<Outcome> {
-    const row = stored.get(keyOf(one.resource));
-    try {
-      await refuseTaken(this.#tx, one.target, one.resource, row === undefined ? undefined : resourceOf(row));
-    } catch (error) {
-      return refusedBy(error);
-    }
-    return this.#checked(one, outcome, stored);
   }
 
   /** What its kind has to say beside the rules of all kinds. */

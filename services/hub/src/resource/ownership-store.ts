@@ -1,7 +1,7 @@
 /** Whose a resource is: what clusters own is theirs to change, and goes before what the hub has of the same name. */
 import { ownerOf } from '@hawser/model/adoption.ts';
 import type { ClusterSpec } from '@hawser/model/kind-specs.ts';
-import { CLUSTERS_ANNOTATION } from '@hawser/model/kinds.ts';
+import { CLUSTERS_ANNOTATION, type KindDescriptor } from '@hawser/model/kinds.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
@@ -26,14 +26,22 @@ export function refuseOwned(target: Pick<Target, 'kind' | 'namespace' | 'name'>)
   );
 }
 
+/** Clusters that have their own of a kind, by namespace and name; looked up once for many writes of it. */
+export type OwnPlaces = readonly OwnPlace[];
+
+/** Looks them up; none for kinds of which clusters have none. */
+export async function ownPlacesOf(tx: Statements, kind: KindDescriptor): Promise<OwnPlaces> {
+  return kind.policy && kind.namespaced ? ownersOf(tx, kind.kind) : [];
+}
+
 /**
  * Refuses a resource of the hub's that would go to clusters which have their own of this name, unless it went there before: whoever was
  * there first stays. Throws `Conflict`.
  */
-export async function refuseTaken(tx: Statements, target: Target, after: Resource, before: Resource | undefined): Promise<void> {
-  if (!target.kind.policy || !target.kind.namespaced) return;
-  const owners = await ownersOf(tx, target.kind.kind, [after]);
-  const taken = owners.filter(({ member }) => isPlacedOn(after, member) && (before === undefined || !isPlacedOn(before, member)));
+export function refuseTaken(target: Target, places: OwnPlaces, after: Resource, before: Resource | undefined): void {
+  const taken = places
+    .filter((place) => isOf(after, place) && isPlacedOn(after, place.member))
+    .filter(({ member }) => before === undefined || !isPlacedOn(before, member));
   if (taken.length === 0) return;
   const names = taken.map(({ member }) => member.name);
   const others = names.length === 1 ? `cluster!=${names[0]}` : `cluster notin (${names.join(',')})`;
@@ -62,7 +70,7 @@ export async function ownershipOf(tx: Statements, kind: string, all: readonly Re
     statuses.set(metadata.uid ?? '', { owner: { cluster: owner.cluster, name: owner.name, ...known } });
   }
   const own = all.filter(({ metadata }) => ownerOf(metadata.name) === undefined);
-  const owners = own.length === 0 ? [] : await ownersOf(tx, kind, own);
+  const owners = own.length === 0 ? [] : await ownersOf(tx, kind);
   for (const resource of owners.length === 0 ? [] : own) {
     const clusters = owners.filter(({ namespace, name, member }) => isOf(resource, { namespace, name }) && isPlacedOn(resource, member));
     if (clusters.length > 0)
@@ -82,23 +90,21 @@ function displaced({ kind, metadata }: Resource, clusters: readonly string[]): C
   return { type: 'Placed', status: 'False', reason: 'OwnedByCluster', message, observedGeneration: generation };
 }
 
-interface OwnerPlace {
+interface OwnPlace {
   /** In the cluster. */
   readonly namespace: string;
   readonly name: string;
   readonly member: PlacedMember;
 }
 
-/** Clusters that have their own of these names. */
-async function ownersOf(tx: Statements, kind: string, of: readonly Resource[]): Promise<readonly OwnerPlace[]> {
-  const names = new Set(of.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`));
+async function ownersOf(tx: Statements, kind: string): Promise<OwnPlaces> {
   const adopted = await tx
     .select({ namespace: resources.namespace, name: resources.name })
     .from(resources)
     .where(and(eq(resources.kind, kind), sql`position('@' IN ${resources.name}) > 0`));
   const places = adopted.flatMap(({ namespace, name }) => {
     const owner = ownerOf(name);
-    return owner !== undefined && names.has(`${namespace}/${owner.name}`) ? [{ namespace, ...owner }] : [];
+    return owner === undefined ? [] : [{ namespace, ...owner }];
   });
   if (places.length === 0) return [];
   const rows = await tx

@@ -6,7 +6,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import type { ResourceRow } from '../db/schema.ts';
 import { detailsOf, invalid, notFound, StatusError, titleOf } from '../http/status.ts';
 import { mergePatch } from './merge-patch.ts';
-import { refuseOwned, refuseTaken } from './ownership-store.ts';
+import { ownPlacesOf, refuseOwned, refuseTaken } from './ownership-store.ts';
 import { checkReferences, type ReferenceWorld } from './references.ts';
 import { type HistoryPage, historyPage, pastOf } from './resource-history.ts';
 import { type ListPage, type ListQuery, listPage } from './resource-listing.ts';
@@ -93,7 +93,7 @@ async function create(writing: Writing, target: Omit<Target, 'name'>, body: unkn
   const key = { ...target, name: resource.metadata.name };
   if ((await findRow(tx, rowKey(key))) !== undefined) throw alreadyExists(key);
   await lookAround(writing, key);
-  await refuseTaken(tx, key, resource, undefined);
+  refuseTaken(key, await ownPlacesOf(tx, key.kind), resource, undefined);
   requireReferences(writing, key, resource);
   await requireSound(writing, key, resource);
   const row = newRow(resource, new Date());
@@ -154,7 +154,7 @@ async function replace(writing: Writing, target: Target, makeBody: (current: unk
   await lookAround(writing, target);
   const updated = updatedRow(row, desiredOf(resource));
   if (updated === row) return present(writing, target, row);
-  await refuseTaken(tx, target, resource, resourceOf(row));
+  refuseTaken(target, await ownPlacesOf(tx, target.kind), resource, resourceOf(row));
   if (updated.generation !== row.generation) {
     const fixed = parts.behaviours[target.kind.kind]?.specFixed;
     if (fixed !== undefined) throw invalid(target, [{ path: 'spec', code: 'FieldValueForbidden', message: fixed }]);

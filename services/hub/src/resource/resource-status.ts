@@ -48,8 +48,9 @@ export async function withStatuses(
   if (resources.length === 0) return [];
   const world = kind.policy ? (parts.world ?? (await loadReferenceWorld(tx, parts.fleet, kind.kind))) : undefined;
   const special = await parts.behaviours[kind.kind]?.statuses?.(tx, resources);
-  const ownership = kind.policy && kind.namespaced ? await ownershipOf(tx, kind.kind, resources) : undefined;
-  // A write holds the lock on revisions while it is answered: it does without the question.
+  // A write holds the lock on revisions while it is answered: it does without the questions.
+  const mayBeOwned = kind.policy && kind.namespaced && parts.isWriting !== true;
+  const ownership = mayBeOwned ? await ownershipOf(tx, kind.kind, resources) : undefined;
   const writtenAt = parts.isWriting === true ? undefined : await writeTimes(tx, resources);
   return resources.map((resource) => {
     const problem = unreadable(resource);
