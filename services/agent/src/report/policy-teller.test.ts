@@ -54,7 +54,7 @@ beforeEach(async () => {
       openPolicies: (onChange) => new MemberPolicySource({ api, onChange }),
       revisions: { next: () => (revision += 1) },
     },
-    federation: { member: () => ({ policies: setting }) },
+    federation: { member: () => (setting === undefined ? {} : { policies: setting }) },
     warnings: { standing: (_place, messages) => warnings.push(messages) },
   });
 });
