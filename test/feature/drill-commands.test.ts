@@ -230,14 +230,41 @@ describe('hawser drill', { timeout: DEADLINE_MS }, () => {
     expect((await hawser.ask<{ readonly items: readonly unknown[] }>('GET', `${API}/trafficshifts`)).body.items).toEqual([]);
   });
 
+  it('takes the traffic of a region elsewhere in steps, and back when somebody says so', async () => {
+    const to = { via: CLIENT, host: HOST };
+    const gets = stream(to, 50);
+    const plan = { steps: [{ percent: 50, hold: '1s' }, { percent: 100 }], restoreSteps: [{ percent: 50, hold: '1s' }, { percent: 100 }] };
+    const leave = liveDrill('leave-east', { type: 'drain', from: { region: EAST } }, '1s') as { spec: { plan: object } };
+    const spec = { ...leave.spec, restore: { mode: 'manual' }, plan: { ...leave.spec.plan, ...plan } };
+    expect(await hawser.ask('POST', `${API}/drills`, { ...leave, spec })).toMatchObject({ status: 201 });
+    const reason = { reason: 'a test', overrides: ['headroom'] };
+    const { body } = await hawser.ask<Resource>('POST', `${API}/drills/leave-east/run`, reason);
+    const shown = async (): Promise<string> => (await drill(['status', 'leave-east'])).stdout;
+    await eventually(async () => (await shown()).includes('hawser drill restore'), 'it does not wait for anybody', DEADLINE_MS / 2);
+    expect((await call(to)).servedBy).toBe('far');
+    expect(await drill(['restore', 'leave-east', '--reason', 'seen enough'])).toMatchObject(said(0, 'Passed after'));
+    expect((await call(to)).servedBy).toBe('near');
+    const { phases, timeline, services } = await evidenceOf(`${API}/drillruns/${body.metadata.name}`);
+    expect(phases.map(({ phase }) => phase)).toEqual(expect.arrayContaining(['Shifting', 'Holding', 'Restoring']));
+    expect(timeline.map(({ detail }) => detail)).toEqual(
+      expect.arrayContaining(['50 %', '100 % goes elsewhere', expect.stringContaining('asked for it'), '0 % goes elsewhere']),
+    );
+    expect(services).toMatchObject([{ sourceCluster: EAST, failed: 0 }]);
+    expect((await gets.stop()).failures).toEqual(new Map());
+  });
+
   it('lets agents back to the bus when their lease is over, though the hub was killed meanwhile', async () => {
     const gets = stream({ via: CLIENT, host: HOST }, 50);
     const { path, logs } = await cut('no-bus', 'busPartition', '3s');
     await hawser.hub?.end('SIGKILL');
     await isBack(logs);
     await hawser.startHubAgain();
-    const { outcome, why, versions } = await evidenceOf(path);
+    const { outcome, why, versions, services, phases } = await evidenceOf(path);
     expect({ outcome, why }).toMatchObject({ outcome: 'Passed', why: expect.stringContaining('errorRate was 0 %') });
+    // Nearly all of it passed while nobody heard the agents: they have told it again.
+    const lasted = Date.parse(phases.at(-1)?.to ?? '') - Date.parse(phases.find(({ phase }) => phase === 'Holding')?.from ?? '');
+    expect(services).toMatchObject([{ sourceCluster: EAST, failed: 0 }]);
+    expect((services[0]?.unknownSeconds ?? 0) * 2_000).toBeLessThan(lasted);
     const version = expect.stringMatching(/^\d+\.\d+/);
     expect(versions).toMatchObject({
       agents: [{ cluster: EAST }, { cluster: WEST }],
