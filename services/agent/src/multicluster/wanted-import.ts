@@ -49,11 +49,14 @@ export function isOurs({ labels }: ImportState): boolean {
   return labels[OWNER_LABEL] === OWNER;
 }
 
-/** Whether what is known now may be less than there is: of a cluster that the import is of, or, where it does not say, of any. */
+/**
+ * Whether what is known now may be less than there is, because of a cluster that the import is of. One that does not say of which is not
+ * written yet, or was left so in the middle: it is not taken away while anything is unknown.
+ */
 function mayLose(existing: ImportState, { merged, unknown }: ImportQuestion): boolean {
-  if (unknown.size === 0) return false;
   const known = merged?.clusters ?? [];
-  const of = clustersOf(existing) ?? [...unknown];
+  const of = clustersOf(existing);
+  if (of === undefined) return merged === undefined && unknown.size > 0;
   return of.some((cluster) => unknown.has(cluster) && !known.includes(cluster));
 }
 
