@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that take longest on two processors, the longest first. One that is missing here costs time and nothing else. */
 export const LONGEST: readonly string[] = [
   'test/feature/scale-to-replicas.test.ts',
+  'test/kubernetes/multicluster.test.ts',
   'services/hub/src/hub-faults.test.ts',
   'test/feature/shift.test.ts',
   'test/feature/traffic.test.ts',
