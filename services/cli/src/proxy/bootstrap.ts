@@ -170,8 +170,8 @@ function xdsUpstream({ agent, agentCa, cluster, token }: BootstrapOptions): Json
   };
 }
 
-/** Asked again each 5 s: by then a Service that was made anew has its address. */
-const BY_NAME: Json = { type: 'STRICT_DNS', dns_refresh_rate: '5s' };
+/** Asked again each 5 s: by then a Service that was made anew has its address. Of both families, whichever answers. */
+const BY_NAME: Json = { type: 'STRICT_DNS', dns_lookup_family: 'ALL', dns_refresh_rate: '5s' };
 
 const UPSTREAM_CODEC: Json = {
   name: 'envoy.filters.http.upstream_codec',

@@ -1,4 +1,4 @@
-/** A real Envoy whose token ends: it comes back with the one that took its place in the file, and is sent nothing that it has. */
+/** A real Envoy that is told who it is as the sidecar of a Pod is, and whose token ends: it comes back with the one that took its place in the file, and is sent nothing that it has. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,25 +30,29 @@ it('a stream that ends with its token is opened again with the renewed one, and 
   store.apply([edsCluster('a', '1s'), loopbackEndpoints('a', [8_080])].map((put) => ({ layer: 'sidecar', put })));
   let attached = 0;
   agent = await startAdsAgent({
-    store,
+    ...{ store, tls: true },
     onAttach: () => {
       attached += 1;
     },
   });
-  writeFileSync(tokenFile, await agent.token({ ttlMs: SHORT_MS }));
-  const identity = ['--cluster', agent.cluster, '--name', 'reviews-1', '--namespace', 'bookinfo', '--service-account', 'reviews'];
-  const where = ['--address', ADDRESS, '--agent', `127.0.0.1:${agent.server().port}`, '--token-file', tokenFile];
-  wrapper = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), 'proxy', 'run', ...identity, ...where], {
-    env: { ...process.env, HAWSER_STATE_DIR: folder },
+  writeFileSync(tokenFile, await agent.token({ ttlMs: SHORT_MS, name: 'reviews-1.bookinfo' }));
+  writeFileSync(join(folder, 'labels'), 'app="reviews"\n');
+  const pod = {
+    ...{ HAWSER_CLUSTER: agent.cluster, HAWSER_AGENT: `localhost:${agent.server().port}`, HAWSER_AGENT_CA_PEM: agent.authority.doorBundle },
+    ...{ HAWSER_POD_NAME: 'reviews-1', HAWSER_POD_NAMESPACE: 'bookinfo', HAWSER_SERVICE_ACCOUNT: 'reviews', HAWSER_POD_IP: ADDRESS },
+    ...{ HAWSER_POD_LABELS_FILE: join(folder, 'labels'), HAWSER_PROXY_TOKEN_FILE: tokenFile, HAWSER_STATE_DIR: folder },
+  };
+  wrapper = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), 'proxy', 'run'], {
+    env: { ...process.env, ...pod },
     stdio: 'ignore',
   });
   await eventually(() => attached === 1, 'the proxy does not come', 60_000);
   await eventually(async () => (await stat('cluster_manager.active_clusters')) === 4, 'the proxy does not have its upstream', 60_000);
-  writeFileSync(tokenFile, await agent.token());
+  writeFileSync(tokenFile, await agent.token({ name: 'reviews-1.bookinfo' }));
   await eventually(() => attached === 2, 'the proxy does not come again', 60_000);
   await eventually(async () => (await stat('control_plane.connected_state')) === 1, 'the proxy is not connected', 60_000);
   expect([await stat('cluster_manager.cluster_modified'), await stat('cluster.a.warming_state')]).toEqual([0, 0]);
-  expect(agent.attached.size).toBe(1);
+  expect([...agent.attached.values()]).toMatchObject([{ name: 'reviews-1.bookinfo', address: ADDRESS, labels: { app: 'reviews' } }]);
 }, 180_000);
 
 async function stat(name: string): Promise<number> {
