@@ -328,6 +328,53 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     },
   );
 
+  /** What a program hears of DNS. */
+  const resolved = async (...asked: readonly string[]): Promise<string> => {
+    const program = `const d = require('dns').promises; Promise.all([${asked.join()}]).then((all) => console.log(JSON.stringify(all)), (e) => console.log(e.code))`;
+    return (await client.run([process.execPath, '-e', program])).out.trim();
+  };
+
+  behaviour(
+    'DNS-019',
+    'Service.clusterIP None',
+    'a headless service is its endpoints by DNS, each by its name too; by HTTP it is called as any other',
+    async () => {
+      const common = {
+        ports: [{ name: 'http', port: 80, protocol: 'http' as const }],
+        export: { type: 'Headless' as const, ports: [{ name: 'http', protocol: 'TCP' as const, port: 80 }] },
+      };
+      const own = { address: server.address, hostname: 'pod-0', targetPorts: { '80': 9080 }, serviceAccount: 'local' };
+      mesh.service('bookinfo/pods', 'east', { ...common, endpoints: [own] });
+      const far = { address: WEST_SERVERS[0], targetPorts: TARGETS, serviceAccount: 'reviews' };
+      mesh.service('bookinfo/pods', 'west', { ...common, endpoints: [far] });
+      const host = 'pods.bookinfo.svc.clusterset.local';
+      let said = '';
+      await until(
+        async () => {
+          said = await resolved(`d.resolve4('${host}')`, `d.resolve4('pod-0.east.${host}')`, `d.resolveSrv('_http._tcp.${host}')`);
+          return said.includes('"240.');
+        },
+        () => `the service has not its addresses: ${said} ${mesh.nacks.join()}`,
+      );
+      const [addresses, endpoint, places] = JSON.parse(said) as [string[], string[], unknown[]];
+      expect(addresses.sort()).toEqual([server.address, expect.stringMatching(/^240\./)]);
+      expect(endpoint).toEqual([server.address]);
+      expect(places).toMatchObject([{ name: `pod-0.east.${host}`, port: 9080, priority: 0, weight: 10 }]);
+      expect((await curl(`http://${host}/`)).out).toBe('local\n');
+      expect((await curl(`http://pod-0.east.${host}:9080/`)).out).toBe('local\n');
+    },
+  );
+
+  behaviour(
+    'DNS-020',
+    'SRV and TXT',
+    'programs hear where a port is by its name, and which version of multicluster DNS they ask',
+    async () => {
+      const said = await resolved(`d.resolveSrv('_tcp._tcp.${MESH_HOST}')`, "d.resolveTxt('dns-version.clusterset.local')");
+      expect(JSON.parse(said)).toMatchObject([[{ name: MESH_HOST, port: 5000, priority: 0, weight: 10 }], [['1.0.0']]]);
+    },
+  );
+
   behaviour('DNS-013', 'agent down', 'names and calls go on without the agent', async () => {
     await mesh.stopAgent('east');
     expect((await curl('http://reviews.bookinfo.svc.clusterset.local/')).out).toContain('west-');

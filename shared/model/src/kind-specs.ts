@@ -74,7 +74,7 @@ const ServicePort = Type.Object(
   {
     name: Type.Optional(text('Name of the port.')),
     port: Type.Integer({ description: 'Its number.' }),
-    protocol: text('Transport protocol: TCP.'),
+    protocol: text('Transport protocol; the mesh carries TCP alone.'),
     appProtocol: Type.Optional(text('Protocol of the application, such as http or grpc.')),
   },
   strict,
@@ -86,7 +86,7 @@ export const ServiceImportSpec = Type.Object(
     type: Type.Union([Type.Literal('ClusterSetIP'), Type.Literal('Headless')], {
       description: 'ClusterSetIP: one name for all endpoints; Headless: each by itself.',
     }),
-    ports: Type.Array(ServicePort, { description: 'Ports that the exporting clusters agree on.' }),
+    ports: Type.Array(ServicePort, { description: 'The union of the ports of all exports.' }),
   },
   { ...strict, description: 'A service that at least one cluster exports, as MCS has it. The hub derives it; it is not written.' },
 );

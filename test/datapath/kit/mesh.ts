@@ -11,6 +11,7 @@ import { RecentUse, type RecentUseParts } from '@hawser/agent/upstream-use.ts';
 import { type AdsServer, startAdsServer } from '@hawser/agent/xds/ads-server.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, spiffeId, trustDomainOf } from '@hawser/model/fleet.ts';
+import type { ExportFacts } from '@hawser/model/multicluster/export-facts.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import type { ExplainRouteRequest, RouteExplanation } from '@hawser/wire/messages.ts';
@@ -52,6 +53,7 @@ interface Member {
 export interface ServiceOptions {
   readonly ports?: readonly ServicePort[];
   readonly exported?: boolean;
+  readonly export?: ExportFacts;
   readonly endpoints: readonly (Partial<Endpoint> & { readonly address: string })[];
 }
 
@@ -293,7 +295,8 @@ function shardOf(key: string, cluster: string, options: ServiceOptions): Endpoin
   const targetPorts = Object.fromEntries(ports.map(({ port }) => [String(port), 9080]));
   const defaults = { targetPorts, labels: {}, serviceAccount: service, health: 'HEALTHY' as const };
   const endpoints = options.endpoints.map((endpoint) => ({ ...defaults, ...endpoint }));
-  return { cluster, namespace, service, exported: options.exported ?? true, ports, endpoints };
+  const offered = options.export === undefined ? {} : { export: options.export };
+  return { cluster, namespace, service, exported: options.exported ?? true, ports, endpoints, ...offered };
 }
 
 function identitySecret({ certificate, key }: Identity): XdsResource {
