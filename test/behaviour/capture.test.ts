@@ -340,10 +340,13 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     'a headless service is its endpoints by DNS, each by its name too; by HTTP it is called as any other',
     async () => {
       const common = {
-        ports: [{ name: 'http', port: 80, protocol: 'http' as const }],
+        ports: [
+          { name: 'http', port: 80, protocol: 'http' as const },
+          { name: 'tcp', port: 5000, protocol: 'tcp' as const },
+        ],
         export: { type: 'Headless' as const, ports: [{ name: 'http', protocol: 'TCP' as const, port: 80 }] },
       };
-      const own = { address: server.address, hostname: 'pod-0', targetPorts: { '80': 9080 }, serviceAccount: 'local' };
+      const own = { address: server.address, hostname: 'pod-0', targetPorts: { '80': 9080, '5000': 9090 }, serviceAccount: 'local' };
       mesh.service('bookinfo/pods', 'east', { ...common, endpoints: [own] });
       const far = { address: WEST_SERVERS[0], targetPorts: TARGETS, serviceAccount: 'reviews' };
       mesh.service('bookinfo/pods', 'west', { ...common, endpoints: [far] });
@@ -362,6 +365,29 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
       expect(places).toMatchObject([{ name: `pod-0.east.${host}`, port: 9080, priority: 0, weight: 10 }]);
       expect((await curl(`http://${host}/`)).out).toBe('local\n');
       expect((await curl(`http://pod-0.east.${host}:9080/`)).out).toBe('local\n');
+    },
+  );
+
+  behaviour(
+    'DNS-021',
+    'Service.clusterIP None',
+    'a TCP connection to an endpoint’s own address goes to it by mTLS, at the service’s port and at the endpoint’s; HTTP to its name goes in plain',
+    async () => {
+      const answer = `s.on('error', () => s.destroy()).on('data', (d) => s.end('pod-0\\n' + d))`;
+      server.start([process.execPath, '-e', `require('net').createServer((s) => ${answer}).listen(9090, '${server.address}')`]);
+      mesh.replacePolicies([policy('PeerAuthentication', { mtls: { mode: 'STRICT' } })]);
+      const pod = 'pod-0.east.pods.bookinfo.svc.clusterset.local';
+      await until(
+        async () => (await curl(`http://${pod}:9080/`, '--max-time', '1')).out !== 'local\n',
+        () => `callers without an identity are still let in ${mesh.nacks.join()}`,
+      );
+      for (const port of [9090, 5000]) {
+        await until(
+          async () => (await tcp(pod, port, 'hello')).out === 'pod-0\nhello\n',
+          () => `the endpoint does not answer at ${port} ${mesh.nacks.join()}`,
+        );
+      }
+      mesh.clearPolicies();
     },
   );
 

@@ -68,6 +68,11 @@ export function plainUpstreamName(port: number, subset: string, host: string): s
   return `outbound_tcp|${port}|${subset}|${host}`;
 }
 
+/** Upstream cluster of a port of a headless service, for connections to the address of one of its endpoints: no subset has this name. */
+export function endpointUpstreamName(port: number, host: string): string {
+  return plainUpstreamName(port, '@', host);
+}
+
 /** Upstream cluster of an application port behind its own sidecar. */
 export function inboundClusterName(targetPort: number, protocol: string): string {
   return protocol === 'http2' ? `inbound|${targetPort}|http2` : `inbound|${targetPort}`;

@@ -24,6 +24,7 @@ import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerN
 import type { BoundPart } from '../scope/bound-parts.ts';
 import { UniqueMatches } from '../unique-chains.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from '../wire-values.ts';
+import { endpointChains } from './endpoint-chains.ts';
 import type { AddressedHost } from './named-hosts.ts';
 import { rangeText, type VirtualRange } from './virtual-addresses.ts';
 
@@ -118,6 +119,11 @@ function filterChains(options: CaptureOptions): ChainInit[] {
     for (const port of host.ports) {
       const chains = servicePort(host, port, options.fetches);
       if (chains.length > 0) own.set(port.port, [...(own.get(port.port) ?? []), ...chains]);
+      for (const { port: called, chain, isAuto } of endpointChains(host, port, options.fetches)) {
+        const http = { ...chain, name: `${chain.name}|http`, filterChainMatch: { ...chain.filterChainMatch, ...HTTP_SEEN } };
+        const beside = isAuto ? [{ ...http, filters: [outboundHttp(routesElsewhere(options), options.fetches)] }] : [];
+        own.set(called, [...(own.get(called) ?? []), ...beside, ...besideHttp(chain)]);
+      }
     }
   }
   const ports = [...own].sort(([a], [b]) => a - b);
@@ -149,7 +155,7 @@ function distinct(chains: readonly ChainInit[]): ChainInit[] {
 function common(options: CaptureOptions, port: number | undefined): ChainInit[] {
   const at = port === undefined ? {} : { destinationPort: port };
   const suffix = port === undefined ? '' : `|${port}`;
-  const routes = options.elsewhere === 'ALLOW_ANY' || options.isPartial ? CAPTURE : OUTBOUND;
+  const routes = routesElsewhere(options);
   return [
     {
       name: `virtual${suffix}`,
@@ -158,6 +164,11 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
     },
     { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes, options.fetches)] },
   ];
+}
+
+/** Routes of HTTP that was going to an address which is not virtual. */
+function routesElsewhere({ elsewhere: others, isPartial }: CaptureOptions): string {
+  return others === 'ALLOW_ANY' || isPartial ? CAPTURE : OUTBOUND;
 }
 
 /** What is called by address and port: TCP, TLS also by the name of its server, and what may be HTTP or not. */

@@ -1,4 +1,5 @@
 /** What resolvers answer with (RFC 1035, 2782; KEP-1645's DNS specification 1.0.0): the table that captured workloads are handed. Pure. */
+import type { NamedEndpoint } from '../services/clusterset-service.ts';
 import type { AddressedHost } from './named-hosts.ts';
 
 /** `HOSTNAME.CLUSTER`, its address, and where it listens by the names of ports. */
@@ -24,7 +25,7 @@ export function nameTable(hosts: readonly AddressedHost[]): NameTable {
   const names = known.flatMap(({ host, addresses }) => [host.host, ...host.aliases].map((name) => [name, addresses] as const));
   const ports = known.flatMap(({ host }) => (host.headless === undefined && host.tellsPorts === true ? portRow(host) : []));
   const headless = known.flatMap(({ host }) =>
-    host.headless === undefined ? [] : [[host.host, host.headless.endpoints.map(rowOf)] as const],
+    host.headless === undefined ? [] : [[host.host, host.headless.endpoints.map((endpoint) => rowOf(endpoint, host))] as const],
   );
   return {
     zones: [OWN_ZONE],
@@ -49,6 +50,10 @@ function portRow({ host, ports }: AddressedHost): (readonly [string, Readonly<Re
   return named.length === 0 ? [] : [[host, Object.fromEntries(named)]];
 }
 
-function rowOf({ name, address, ports }: NonNullable<AddressedHost['headless']>['endpoints'][number]): EndpointRow {
-  return [name, address, ports];
+function rowOf({ name, address, targets }: NamedEndpoint, { ports }: AddressedHost): EndpointRow {
+  const named = ports.flatMap(({ name: port, port: number }) => {
+    const target = targets[String(number)];
+    return port === undefined || target === undefined ? [] : [[port, target] as const];
+  });
+  return [name, address, Object.fromEntries(named)];
 }

@@ -2,6 +2,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { ExportFacts } from '@hawser/model/multicluster/export-facts.ts';
+import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -71,7 +73,7 @@ describe('a headless service', () => {
     expect(names[HOST]).toEqual(['10.0.1.11', '10.0.2.11', '10.0.2.13', expect.stringMatching(/^240\./)]);
     expect(headless).toEqual({
       [HOST]: [
-        ['10-0-1-11.us-east', '10.0.1.11', {}],
+        ['10-0-1-11.us-east', '10.0.1.11', { http: 9080 }],
         ['db-0.us-west', '10.0.2.11', { http: 9080 }],
         ['10-0-2-13.us-west', '10.0.2.13', { http: 9080 }],
       ],
@@ -112,6 +114,27 @@ describe('a headless service', () => {
       'EDS outbound|80||db.shop.svc.clusterset.local',
       'RDS names',
     ]);
+  });
+
+  it('carries connections to its endpoints by mTLS to each, where they may be no HTTP', () => {
+    const chainsOf = (resources: ReadonlyMap<string, XdsResource>): string[] => {
+      const { filterChains } = fromBinary(
+        ListenerSchema,
+        resources.get('sidecar:10.0.1.99 LDS outbound_capture')?.bytes ?? new Uint8Array(),
+      );
+      return filterChains.filter(({ name }) => /\|10[.0-9]+\|/.test(name)).map(({ name }) => name);
+    };
+    const ports = [{ name: 'sql', port: 5432, protocol: 'tcp' as const }];
+    const endpoints = ['10.0.1.11', '10.0.1.12'].map((address) => ({ address, targetPorts: { '5432': 5433 } }));
+    const resources = compiled({ 'shop/db': { 'us-east': { ports, export: facts('Headless'), endpoints } } });
+    const apart = endpoints.flatMap(({ address }) => [5432, 5433].map((called) => `outbound_tcp|5432|${HOST}|${address}|${called}`));
+    expect(chainsOf(resources).sort()).toEqual(apart.flatMap((name) => [name, `${name}|plain`]).sort());
+    const upstream = resources.get(`sidecar CDS outbound_tcp|5432|@|${HOST}`);
+    expect(fromBinary(ClusterSchema, upstream?.bytes ?? new Uint8Array())).toMatchObject({
+      clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+      transportSocket: { name: 'envoy.transport_sockets.tls' },
+    });
+    expect(chainsOf(compiled(db))).toEqual([]);
   });
 
   it('with more endpoints than are named still is the first of them', () => {

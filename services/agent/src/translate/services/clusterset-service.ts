@@ -9,8 +9,8 @@ export interface NamedEndpoint {
   /** `HOSTNAME.CLUSTER`, below the service's host. */
   readonly name: string;
   readonly address: string;
-  /** Name of a service port → where the endpoint listens. */
-  readonly ports: Readonly<Record<string, number>>;
+  /** Service port (decimal) → where the endpoint listens. */
+  readonly targets: Readonly<Record<string, number>>;
 }
 
 /** The ready endpoints of a headless service. */
@@ -69,9 +69,5 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function namedEndpoint({ address, hostname = '', targetPorts }: EndpointShard['endpoints'][number], shard: EndpointShard): NamedEndpoint {
   const label = DNS_LABEL.test(hostname) ? hostname : address.replaceAll(/[.:]/g, '-');
-  const ports = shard.ports.flatMap(({ name, port }) => {
-    const target = targetPorts[String(port)];
-    return name === undefined || target === undefined ? [] : [[name, target] as const];
-  });
-  return { name: `${label}.${shard.cluster}`, address, ports: Object.fromEntries(ports) };
+  return { name: `${label}.${shard.cluster}`, address, targets: targetPorts };
 }

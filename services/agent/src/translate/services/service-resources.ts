@@ -9,7 +9,7 @@ import { exportedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from '
 import { type Placed, placed } from '../resource-ledger.ts';
 import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
 import { inboundTrust, serviceTrust } from '../trust.ts';
-import { UNAVAILABLE, type Upstream, upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
+import { endpointUpstreams, UNAVAILABLE, type Upstream, upstreamCluster, upstreamsOf } from '../upstreams/clusters.ts';
 import { assignment } from '../upstreams/endpoints.ts';
 import { hasAssignment, isInline } from '../upstreams/external-upstreams.ts';
 import { tunnelTo } from '../upstreams/tunnel.ts';
@@ -30,7 +30,10 @@ export interface ServiceShape extends Shared {
 /** What changes with a service's shape alone. */
 export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
   return {
-    sidecar: upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))),
+    sidecar: [
+      ...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))),
+      ...endpointUpstreams(view).map((upstream) => ({ ...upstreamCluster(upstream, view), hasServers: true as const })),
+    ],
     gateway: exportedPorts(view).map((port) => gatewayCluster(port, view.name)),
     gatewayHosts: gatewayHosts(view).map(encodedHost),
   };

@@ -7,7 +7,7 @@ import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envo
 import type { ClusterLoadAssignment } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, versionOf } from '../encode.ts';
-import { plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from '../names.ts';
+import { endpointUpstreamName, plainUpstreamName, serverName, serviceTrustName, UNAVAILABLE_CLUSTER, upstreamName } from '../names.ts';
 import { hasSidecars, isMixed } from '../services/external-host.ts';
 import type { HostView, ServiceView } from '../services/service-view.ts';
 import { PEER_METADATA, servicePeer } from '../telemetry/labels.ts';
@@ -60,6 +60,27 @@ export function upstreamsOf(view: ServiceView): Upstream[] {
       }),
     ),
   );
+}
+
+/**
+ * The upstreams of a headless service's ports that may carry something else than HTTP: each connection goes to the endpoint whose address
+ * it was made to, by mTLS to its sidecar.
+ */
+export function endpointUpstreams(view: ServiceView): Upstream[] {
+  const { trafficPolicy } = view.policies.destination;
+  return view.hosts.flatMap((host) =>
+    host.headless === undefined
+      ? []
+      : host.ports.filter(carriesBytes).map((port) => ({
+          ...{ name: endpointUpstreamName(port.port, host.host), host, port, plain: true, labels: [] },
+          blocks: { ...blocksAt(port.port, trafficPolicy, undefined), loadBalancer: { simple: 'PASSTHROUGH' as const } },
+        })),
+  );
+}
+
+/** Whether connections of a port may be no HTTP. */
+export function carriesBytes({ protocol, application }: ServicePort): boolean {
+  return protocol === 'tcp' || application === 'auto';
 }
 
 const WHOLE: Pick<Subset, 'name' | 'labels' | 'trafficPolicy'> = { name: '', labels: [] };
