@@ -1,11 +1,7 @@
 /** DNS and capture: unmodified programs in network namespaces call the mesh by name, through `hawser proxy run --capture`. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { createServer as createSecureServer } from 'node:https';
-import { createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startResolver } from '@hawser/cli/proxy/names/resolver.ts';
 import type { VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,6 +12,7 @@ import { available } from '../kit/requirements.ts';
 import { callHttp } from './kit/clients.ts';
 import { APP_PORTS, type EchoApp, startEchoApp } from './kit/echo-app.ts';
 import { type Namespace, Network } from './kit/namespaces.ts';
+import { resolvedIn, startOutside } from './kit/outside.ts';
 import { policy } from './kit/rig.ts';
 
 const MAIN = join(import.meta.dirname, '../../services/cli/src/main.ts');
@@ -89,7 +86,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
       mesh.gateway('west', WEST_GATEWAY),
       ...WEST_SERVERS.map((address) => mesh.sidecar('west', address, 'bookinfo/reviews')),
     ]);
-    closing.push(await startOutside());
+    closing.push(await startOutside(HOST));
     client = await network.namespace('c', '10.78.1.11', RESOLV_CONF);
     server = await network.namespace('s', '10.78.1.12', RESOLV_CONF);
     mesh.service('bookinfo/local', 'east', {
@@ -130,24 +127,6 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     const who = ['--cluster', 'east', '--name', account, '--namespace', 'bookinfo', '--service-account', account, '--address', at.address];
     const where = ['--agent', `${HOST}:${mesh.adsPort('east')}`, '--token-file', tokenFile, '--state-dir', folder];
     return at.start(hawser('proxy', 'run', '--capture', ...who, ...where), { HAWSER_ALLOW_PLAINTEXT: '1' });
-  }
-
-  /** What is not of the mesh: a DNS server that knows `outside.test`, a web server, and one that speaks first. */
-  async function startOutside(): Promise<() => Promise<unknown>> {
-    const table = {
-      zones: [],
-      names: new Map([['outside.test', [HOST]]]),
-      above: new Set<string>(),
-      services: new Map(),
-      brief: new Set<string>(),
-    };
-    const dns = await startResolver({ addresses: [HOST], port: 53, resolvers: () => [], table: () => table });
-    const web = createServer((request, response) => response.end(`outside ${request.headers.host}\n`));
-    const greeter = createTcpServer((socket) => void socket.on('error', () => socket.destroy()).end('greetings\n'));
-    const { certificate, key } = await (await createTrustDomain('outside')).issue('spiffe://outside/web');
-    const secure = createSecureServer({ cert: certificate, key }, (request, response) => response.end(`outside ${request.headers.host}\n`));
-    await Promise.all([listening(web, 8080), listening(secure, 8443), listening(greeter, 2525)]);
-    return () => Promise.all([dns.stop(), closed(web), closed(secure), closed(greeter)]);
   }
 
   behaviour('DNS-001', 'svc.clusterset.local', 'curl calls a service of another cluster by its name, through a gateway', async () => {
@@ -328,12 +307,6 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     },
   );
 
-  /** What a program hears of DNS. */
-  const resolved = async (...asked: readonly string[]): Promise<string> => {
-    const program = `const d = require('dns').promises; Promise.all([${asked.join()}]).then((all) => console.log(JSON.stringify(all)), (e) => console.log(e.code))`;
-    return (await client.run([process.execPath, '-e', program])).out.trim();
-  };
-
   behaviour(
     'DNS-019',
     'Service.clusterIP None',
@@ -354,7 +327,12 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
       let said = '';
       await until(
         async () => {
-          said = await resolved(`d.resolve4('${host}')`, `d.resolve4('pod-0.east.${host}')`, `d.resolveSrv('_http._tcp.${host}')`);
+          said = await resolvedIn(
+            client,
+            `d.resolve4('${host}')`,
+            `d.resolve4('pod-0.east.${host}')`,
+            `d.resolveSrv('_http._tcp.${host}')`,
+          );
           return said.includes('"240.');
         },
         () => `the service has not its addresses: ${said} ${mesh.nacks.join()}`,
@@ -396,7 +374,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     'SRV and TXT',
     'programs hear where a port is by its name, and which version of multicluster DNS they ask',
     async () => {
-      const said = await resolved(`d.resolveSrv('_tcp._tcp.${MESH_HOST}')`, "d.resolveTxt('dns-version.clusterset.local')");
+      const said = await resolvedIn(client, `d.resolveSrv('_tcp._tcp.${MESH_HOST}')`, "d.resolveTxt('dns-version.clusterset.local')");
       expect(JSON.parse(said)).toMatchObject([[{ name: MESH_HOST, port: 5000, priority: 0, weight: 10 }], [['1.0.0']]]);
     },
   );
@@ -416,11 +394,3 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     return Number(out.split(': ')[1] ?? 0);
   }
 });
-
-function listening(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => server.once('error', reject).listen(port, HOST, () => resolve()));
-}
-
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
-}
