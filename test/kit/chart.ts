@@ -11,8 +11,17 @@ export function chartPath(chart: string): string {
   return join(CHARTS, chart);
 }
 
-/** The objects that a release named after its chart has with these values. Throws what Helm says against them. */
-export async function rendered(chart: string, values: object, namespace = 'hawser-system'): Promise<readonly KubeObject[]> {
+const known = new Map<string, Promise<readonly KubeObject[]>>();
+
+/** The objects that a release named after its chart has with these values; rendered once. Throws what Helm says against them. */
+export function rendered(chart: string, values: object, namespace = 'hawser-system'): Promise<readonly KubeObject[]> {
+  const key = JSON.stringify([chart, values, namespace]);
+  const objects = known.get(key) ?? render(chart, values, namespace);
+  known.set(key, objects);
+  return objects;
+}
+
+async function render(chart: string, values: object, namespace: string): Promise<readonly KubeObject[]> {
   const { status, stdout, stderr } = await helm(['template', chart, chartPath(chart), '-n', namespace, '--include-crds'], values);
   if (status !== 0) throw new Error(stderr.trim());
   return parseAllDocuments(stdout).flatMap((one) => {

@@ -19,6 +19,7 @@ const NAMESPACE = 'hawser-system';
 
 describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes cluster', () => {
   const processes = new HawserProcesses();
+  const values = join(processes.folder, 'values.yaml');
   let kube: TestKubeApiserver;
   let helm: string;
   let kubeconfig: string;
@@ -101,11 +102,10 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
   });
 
   test('--wait installs the agent, which joins as it was installed; gateways are given the roots', { timeout: 120_000 }, async () => {
-    const values = join(processes.folder, 'values.yaml');
     writeFileSync(values, 'gateway: {enabled: true, addresses: ["127.88.37.2:15443"]}\n');
     const waiting = hawser(joining('-f', values, '--wait', '--timeout', '90s'));
     await eventually(
-      async () => (await installed('apps/v1', 'Deployment', 'hawser-agent-gateway').catch(() => undefined)) !== undefined,
+      async () => (await installed('apps/v1', 'StatefulSet', 'hawser-agent').catch(() => undefined)) !== undefined,
       () => 'nothing was installed',
       60_000,
     );
@@ -135,7 +135,7 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
   test('doing it again is doing it once: no token, no object that differs', async () => {
     const before = await installed('apps/v1', 'StatefulSet', 'hawser-agent');
     const made = await tokens();
-    const { status, stderr } = await hawser(joining('--wait'));
+    const { status, stderr } = await hawser(joining('-f', values, '--wait'));
     expect([status, stderr]).toEqual([0, expect.stringMatching(/us-east is a member: its agent keeps its keys/)]);
     expect([await tokens(), await installed('apps/v1', 'StatefulSet', 'hawser-agent')]).toEqual([made, before]);
   });

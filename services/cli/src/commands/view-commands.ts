@@ -147,7 +147,7 @@ function repeated(value: string, before: readonly string[] = []): readonly strin
 
 const JOIN_HELP = `
 With --kubeconfig: the chart hawser-agent is rendered by helm, which has to be on PATH (or HAWSER_HELM_BIN), and applied by server-side apply;
-doing it twice is doing it once. The API server judges every object before the hub makes a token. See "hawser check --pre" first.
+doing it twice, with the same values, is doing it once. The API server judges every object before the hub makes a token. See "hawser check --pre" first.
 
 Examples:
   hawser cluster join us-east --region us-east --provider aws --label tier=prod > token
