@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
+import { readInjectionFile } from '@hawser/model/injection/injection-settings.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { chartPath, podTemplateOf, rendered } from '../kit/chart.ts';
@@ -57,6 +58,8 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
       identity: { accessMode: 'ReadWriteMany', storageClass: 'shared', size: '1Gi' },
       ...{ caKey: { existingSecret: 'ca-key' }, hubCa: { existingSecret: 'hub-ca' }, state: { storageClass: 'fast' } },
       ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50, readPolicies: true },
+      proxyImage: { repository: 'registry.example/hawser-proxy', tag: '1' },
+      injection: { enabled: true, failurePolicy: 'Fail' },
       gateway: { ...placed, enabled: true, addresses: ['203.0.113.7:15443', '[2001:db8::7]:15443'], extraArgs: ['--region', 'us-east'] },
       monitoring: { podMonitor: { enabled: true, labels: { release: 'p' } } },
     },
@@ -83,6 +86,7 @@ const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])
   [AGENT, { gateway: { addresses: ['gateway.example.com:15443'] } }, /addresses/],
   [AGENT, { gateway: { enabled: 'yes' } }, /enabled/],
   [AGENT, { identity: { acessMode: 'ReadWriteMany' } }, /acessMode/],
+  [AGENT, { injection: { failurePolicy: 'fail' } }, /failurePolicy/],
   [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
   [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
   [AGENT, { gateway: { enabled: true } }, /a gateway has to know the name of its cluster: set cluster/],
@@ -159,6 +163,29 @@ describe.skipIf(!canRunHelm())('charts', () => {
     expect(bindings.some(({ roleRef }) => roleRef?.name === 'mesh-agent-policies')).toBe(true);
   });
 
+  it('renders the webhook of deploy/kubernetes/injection.yaml for its own namespace, image and revision', async () => {
+    const injection = { enabled: true, revision: 'canary', failurePolicy: 'Fail' };
+    const values = { fullnameOverride: 'mesh-agent', injection, proxyImage: { repository: 'registry.example/proxy', tag: '2' } };
+    const objects = await rendered(AGENT, values, 'mesh');
+    const ofKind = (kind: string): KubeObject[] => objects.filter((one) => one.kind === kind && one.metadata.name.includes('injection'));
+    const [settings] = ofKind('ConfigMap') as unknown as { data: Record<string, string> }[];
+    expect(readInjectionFile(parse(settings?.data['injection.yaml'] ?? ''))).toMatchObject({
+      ...{ image: 'registry.example/proxy:2', agent: 'mesh-agent.mesh.svc:15010', revision: 'canary', ignoredNamespaces: ['mesh'] },
+      webhook: { configuration: 'hawser-injection', names: ['hawser-injection.mesh.svc'] },
+    });
+    const [{ webhooks } = { webhooks: [] }] = ofKind('MutatingWebhookConfiguration') as unknown as { webhooks: readonly Webhook[] }[];
+    expect(webhooks.map(({ name }) => name)).toEqual(['revision.injection.hawser.dev']);
+    expect(webhooks[0]).toMatchObject({ failurePolicy: 'Fail', clientConfig: { service: { namespace: 'mesh' } } });
+    expect(webhooks[0]?.namespaceSelector.matchExpressions).toContainEqual({ key: 'hawser.dev/rev', operator: 'In', values: ['canary'] });
+    const byDefault = await rendered(AGENT, { injection: { enabled: true } });
+    const source = parseAllDocuments(readFileSync(join(ROOT, 'deploy/kubernetes/injection.yaml'), 'utf8')).map((one) => one.toJS() as Rbac);
+    for (const kind of ['MutatingWebhookConfiguration', 'ClusterRole', 'ClusterRoleBinding']) {
+      const [wanted] = source.filter((one) => one.kind === kind);
+      const found = byDefault.find((one) => one.kind === kind && one.metadata.name === wanted?.metadata.name);
+      expect({ ...found, metadata: { name: found?.metadata.name } }).toEqual(wanted);
+    }
+  });
+
   it('brings every definition of deploy/crds, and every alert of deploy/alerts', async () => {
     const definitions = (await rendered(AGENT, {}))
       .filter(({ kind }) => kind === 'CustomResourceDefinition')
@@ -183,6 +210,11 @@ describe.skipIf(!canRunHelm())('charts', () => {
     for (const argv of commands) await expect(flagsOf(argv), argv.join(' ')).resolves.toBeDefined();
   });
 });
+
+interface Webhook {
+  readonly name: string;
+  readonly namespaceSelector: { readonly matchExpressions: readonly object[] };
+}
 
 interface Rbac extends KubeObject {
   readonly rules?: unknown;

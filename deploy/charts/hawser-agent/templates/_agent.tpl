@@ -39,9 +39,22 @@
 - --admin-address
 - $(POD_IP)
 {{- end }}
+{{- if .Values.injection.enabled }}
+- --inject
+- /etc/hawser/injection/injection.yaml
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The image of gateways and sidecars. */}}
+{{- define "agent.proxyImage" -}}
+{{- if .Values.proxyImage.digest -}}
+{{ .Values.proxyImage.repository }}@{{ .Values.proxyImage.digest }}
+{{- else -}}
+{{ .Values.proxyImage.repository }}:{{ .Values.proxyImage.tag | default .Chart.AppVersion }}
+{{- end -}}
 {{- end -}}
 
 {{/* Asks the admin door for a path, of the address of this Pod that it listens on; bash is in the image, and costs less than a Node each time. */}}

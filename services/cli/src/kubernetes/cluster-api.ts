@@ -2,6 +2,7 @@
 import { kubeconfigAccess } from '@hawser/agent/discover/kubernetes/api-access.ts';
 import { ApiClient, ApiRefusal, type ApiRequest } from '@hawser/agent/discover/kubernetes/api-client.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { execCredential } from './exec-credential.ts';
 
 /** An object of Kubernetes, as far as every one has it. */
 export interface KubeObject {
@@ -34,7 +35,7 @@ export class ClusterApi {
   readonly #resources = new Map<string, readonly Resource[]>();
 
   constructor({ kubeconfig, context }: ClusterFlags) {
-    this.#client = new ApiClient(kubeconfigAccess(kubeconfig, context));
+    this.#client = new ApiClient(kubeconfigAccess(kubeconfig, context, execCredential));
   }
 
   /** Its URL. */

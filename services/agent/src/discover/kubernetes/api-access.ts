@@ -69,9 +69,22 @@ const Kubeconfig = Type.Object({
 type Kubeconfig = Static<typeof Kubeconfig>;
 const kubeconfigShape = Compile(Kubeconfig);
 
-/** Access by a kubeconfig file; throws `config-invalid` that names what in it is not usable. */
-export function kubeconfigAccess(path: string, context: string | undefined): ApiAccess {
-  const { cluster, user } = chosen(path, context);
+/** What a program made that a kubeconfig names (`users[].user.exec`): a token, or a certificate and its key in PEM. */
+export interface MadeCredential {
+  readonly token: string | undefined;
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** Runs such a program; throws when it makes nothing. */
+export type MakeCredential = (exec: unknown, kubeconfig: string) => MadeCredential;
+
+/**
+ * Access by a kubeconfig file; throws `config-invalid` that names what in it is not usable. Programs that make credentials are refused
+ * unless `make` runs them, where somebody sits who may be asked.
+ */
+export function kubeconfigAccess(path: string, context: string | undefined, make?: MakeCredential): ApiAccess {
+  const { cluster, user } = chosen(path, context, make);
   const folder = dirname(path);
   const material = (file: string | undefined, encoded: string | undefined): string | undefined => {
     if (encoded !== undefined) return Buffer.from(encoded, 'base64').toString('utf8');
@@ -90,7 +103,11 @@ export function kubeconfigAccess(path: string, context: string | undefined): Api
   };
 }
 
-function chosen(path: string, wanted: string | undefined): { cluster: Static<typeof ClusterEntry>; user: Static<typeof UserEntry> } {
+function chosen(
+  path: string,
+  wanted: string | undefined,
+  make: MakeCredential | undefined,
+): { cluster: Static<typeof ClusterEntry>; user: Static<typeof UserEntry> } {
   const config = parsed(path);
   const name = wanted ?? config['current-context'];
   const context = config.contexts.find((one) => one.name === name)?.context;
@@ -101,10 +118,20 @@ function chosen(path: string, wanted: string | undefined): { cluster: Static<typ
   if (cluster === undefined || user === undefined)
     throw unusable(path, `context ${JSON.stringify(name)} names a cluster or user that is not there`);
   if (cluster['proxy-url'] !== undefined) throw unusable(path, 'proxy-url is not supported');
+  if (make !== undefined && Object.hasOwn(user, 'exec')) return { cluster, user: madeUser(make((user as { exec?: unknown }).exec, path)) };
   const refused = ['exec', 'auth-provider', 'username'].find((field) => Object.hasOwn(user, field));
   if (refused !== undefined)
     throw unusable(path, `users[].user.${refused} is not supported: give the agent a token, a tokenFile or a client certificate`);
   return { cluster, user };
+}
+
+function madeUser({ token, certificate, key }: MadeCredential): Static<typeof UserEntry> {
+  const encoded = (pem: string): string => Buffer.from(pem).toString('base64');
+  return {
+    ...(token === undefined ? {} : { token }),
+    ...(certificate === undefined ? {} : { 'client-certificate-data': encoded(certificate) }),
+    ...(key === undefined ? {} : { 'client-key-data': encoded(key) }),
+  };
 }
 
 function parsed(path: string): Kubeconfig {
