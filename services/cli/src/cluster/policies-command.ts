@@ -53,6 +53,8 @@ export function policiesPatch(pairs: readonly string[]): MemberPolicies {
 function show({ cluster, policies, kinds, items, heardAt, omittedMore }: ClusterPolicies): void {
   print(`policies of ${cluster}: ${settingText(policies)}`);
   if (items.length > 0) for (const line of tableLines(columns(Date.now()), items)) print(line);
+  for (const { kind, namespace, name, findings = [] } of items)
+    for (const { code, field, message } of findings) print(`${code} ${kind} ${namespace}/${name} ${field}: ${message}`);
   const isRead =
     items.length > 0 || Object.values(policies.namespaces ?? {}).some((mode) => mode !== 'Off') || modeOf(policies, '') !== 'Off';
   if (!isRead) {
