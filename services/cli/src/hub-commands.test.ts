@@ -202,7 +202,7 @@ describe('hawser with a hub', () => {
 
   it('lists in every form', async () => {
     expect((await hawser(['get', 'fp', '-n', 'bookinfo'])).stdout).toMatch(
-      /^NAME +SERVICES +ORDER +SPILLOVER +PROGRAMMED +AGE\np +\* +us-east +gradual +\S/,
+      /^NAME +SERVICES +ORDER +SPILLOVER +PROGRAMMED +OWNER +AGE\np +\* +us-east +gradual +\S/,
     );
     expect((await hawser(['get', 'ts', '-A', '-o', 'wide'])).stdout).toMatch(
       /^NAMESPACE +NAME .* REVISION +LABELS +AGE\nbookinfo +half +reviews +us-east=50,us-west=50 /,
