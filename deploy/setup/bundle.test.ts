@@ -1,5 +1,5 @@
 /** The bundle of third-party packages: it has what the sources import, with the packages' own exports, and nothing is loaded twice. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
@@ -90,4 +90,24 @@ it.each(['agent', 'hub'])('is all that the %s loads of others, but for what stay
   for (const name of allowed) for (const one of Object.keys(lock.packages[`node_modules/${name}`]?.dependencies ?? {})) allowed.add(one);
   const nameOf = (path: string): string => path.split('/', path.startsWith('@') ? 2 : 1).join('/');
   expect(others.filter((path) => !path.startsWith('.cache/') && !allowed.has(nameOf(path)))).toEqual([]);
+});
+
+it('is what the command itself runs on, unless plain packages are asked for', () => {
+  const show = `import { registerHooks } from 'node:module';
+    registerHooks({ load(url, context, next) { if (url.includes('/node_modules/')) process.stderr.write(url + '\\n'); return next(url, context); } });`;
+  const bin = join(ROOT, 'services/cli/bin/hawser.mjs');
+  const loadedBy = (plain: string): string[] => {
+    const env = { ...process.env, HAWSER_PLAIN_PACKAGES: plain };
+    const options = { cwd: ROOT, env, encoding: 'utf8' } as const;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(show)}`, bin, 'version'],
+      options,
+    );
+    expect(status, stderr).toBe(0);
+    return stderr.trim().split('\n');
+  };
+  const isBundled = (url: string): boolean => url.includes('/node_modules/.cache/hawser/packages-');
+  expect(new Set(loadedBy('').map(isBundled))).toEqual(new Set([true]));
+  expect(new Set(loadedBy('1').map(isBundled))).toEqual(new Set([false]));
 });
