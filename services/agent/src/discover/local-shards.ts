@@ -194,7 +194,7 @@ function build(
     ...{ cluster, ...parts.name, exported: parts.exported !== undefined, ports: builder.ports, endpoints: builder.endpoints() },
     ...(facts === undefined ? {} : { export: facts }),
   };
-  if (made.endpoints.length > MANY_ENDPOINTS) warnings.push(`Service ${serviceKey(parts.name)}: ${made.endpoints.length} ${TOO_MANY}`);
+  if (made.endpoints.length > MANY_ENDPOINTS) warnings.push(`Service ${serviceKey(parts.name)}: ${TOO_MANY}`);
   const shard = known !== undefined && isDeepStrictEqual(known, made) ? known : made;
   return { inputs: inputsOf(parts), health, shard, targets, warnings };
 }
@@ -203,7 +203,7 @@ const UNOFFERED: OfferedService = { facts: undefined, warnings: [] };
 
 /** A service of more endpoints works, at a price that its owner should know. */
 const MANY_ENDPOINTS = 5_000;
-const TOO_MANY = 'endpoints: each change of one sends all of them to every proxy that calls it; divide the service';
+const TOO_MANY = `over ${MANY_ENDPOINTS} endpoints: each change of one sends all of them to every proxy that calls it; divide the service`;
 
 /** The service's first address family is that of its cluster IP; IPv4 where it has none. */
 function firstFamilyFirst({ service, slices }: ServiceParts): readonly EndpointSliceObject[] {

@@ -126,7 +126,8 @@ function withHeld(inForce: Shards, next: Shards, held: ReadonlyMap<string, HeldL
     const kept = shard.endpoints.filter((endpoint) => held.has(`${service}|${endpoint.address}`));
     if (kept.length === 0) continue;
     const base = next.get(service) ?? shard;
-    const others = base.endpoints.filter((endpoint) => next.has(service) && !kept.some((other) => other.address === endpoint.address));
+    const addresses = new Set(kept.map(({ address }) => address));
+    const others = next.has(service) ? base.endpoints.filter(({ address }) => !addresses.has(address)) : [];
     result.set(service, { ...base, endpoints: [...others, ...kept.map((endpoint) => keptAs(endpoint, base))].sort(byAddress) });
   }
   return result;
