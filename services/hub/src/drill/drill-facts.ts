@@ -30,11 +30,10 @@ export function drillReadiness(drill: Resource, parts: DrillPlanParts): DrillRea
   };
 }
 
-/** Everything that is looked at. */
-export function drillFacts(drill: Resource, parts: DrillPlanParts): DrillFacts {
+/** Everything that is looked at; `plan` is the drill's, where it is made already. */
+export function drillFacts(drill: Resource, parts: DrillPlanParts, plan = drillPlanOf(drill, parts)): DrillFacts {
   const { context } = parts;
   const spec = drill.spec as DrillSpec;
-  const plan = drillPlanOf(drill, parts);
   const policies = isLoss(plan.course.type) ? resourcesInForce(context.distribution.desired?.resources ?? []) : [];
   return {
     ...{ spec, course: plan.course, busConnected: context.bus.connected },

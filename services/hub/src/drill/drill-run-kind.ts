@@ -8,7 +8,6 @@ import type { OperationKind, UnderWay } from '../operations/operation-kind.ts';
 import type { TracedTraffic } from '../traffic/traffic-trace.ts';
 import { commanded, DRILL_COMMANDS, type DrillCommand } from './drill-commands.ts';
 import { DrillGuardrails, type StartDrillChecks } from './drill-guardrails.ts';
-
 import { type DrillPlanParts, drillPlanOf } from './drill-plan.ts';
 import { databaseVersion } from './drill-run-store.ts';
 import { advance, type DrillState, isOver, started } from './drill-state.ts';

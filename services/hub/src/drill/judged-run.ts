@@ -91,6 +91,8 @@ export class JudgedRun implements RunEvidence {
   readonly #parts: RunJudgeParts;
   readonly #found: FoundElsewhere | undefined;
   #planned: DrillPlan | undefined;
+  /** Worked out once a look: undefined in it is an answer. */
+  #seen: { readonly recovery: Recovery | undefined } | undefined;
 
   constructor(
     { fleet, now, clock, found }: OperationContext,
@@ -138,7 +140,7 @@ export class JudgedRun implements RunEvidence {
 
   get unready(): string | undefined {
     if (this.#context.distribution.desired === undefined) return 'the hub has not read yet what there is';
-    const facts = drillFacts(drillOf(this.#run), { context: this.#context, traffic: this.#parts.traffic });
+    const facts = drillFacts(drillOf(this.#run), { context: this.#context, traffic: this.#parts.traffic }, this.#plan);
     return readinessChecks(facts).find(({ name, ready }) => NEEDED.has(name) && !ready)?.message;
   }
 
@@ -188,6 +190,11 @@ export class JudgedRun implements RunEvidence {
   }
 
   get recovery(): Recovery | undefined {
+    this.#seen ??= { recovery: this.#recovery() };
+    return this.#seen.recovery;
+  }
+
+  #recovery(): Recovery | undefined {
     const question = this.#state === undefined ? undefined : recordOf(this.#run, this.#state);
     if (question === undefined || this.#state === undefined) return undefined;
     const { fault = 'refuse', percent = 100 } = this.#spec.plan.scenario;
