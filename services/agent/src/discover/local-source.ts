@@ -47,6 +47,8 @@ export interface LocalSourceOptions {
 
 /** Discovers, judges and tells. */
 export class LocalSource {
+  /** Called after each read of the registry: for whoever looks at single objects of it. */
+  afterRead: () => void = () => undefined;
   readonly #options: LocalSourceOptions;
   readonly #registry: RegistrySource;
   readonly #checks: EndpointChecks;
@@ -209,6 +211,7 @@ export class LocalSource {
     if (read.changes?.every(({ before, after }) => (before ?? after)?.kind !== 'Secret') !== true) this.#readSecrets(read.objects);
     // Without a saved state there is nothing in force yet that the first read could lose.
     this.#judge(read.how, { changes: read.changes });
+    this.afterRead();
   }
 
   #readSecrets(objects: readonly RegistryObject[]): void {

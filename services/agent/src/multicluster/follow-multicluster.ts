@@ -46,6 +46,7 @@ export function multiclusterOf(api: ApiClient): FollowMulticluster {
       onWarnings: (messages) => warnings.standing('multicluster', messages),
     });
     registerMulticlusterMetrics(registry, controller);
+    local.afterRead = () => controller.wake();
     controller.start();
     return controller;
   };

@@ -60,10 +60,12 @@ export class MulticlusterController {
   readonly #parts: MulticlusterParts;
   readonly #namespaces = new KnownFacts<NamespaceState>((name) => this.#namespaceChanged(name));
   readonly #imports = new KnownFacts<ImportState>((key, state) => this.#importChanged(key, state));
-  readonly #exports = new KnownFacts<ExportState>((key) => this.#touch(key));
+  readonly #exports = new KnownFacts<ExportState>((key, state) => this.#exportChanged(key, state));
   readonly #reflectors: ReadonlyMap<keyof typeof MULTICLUSTER_KINDS, Reflector<unknown>>;
   readonly #writer: ObjectWriter;
   readonly #offered = new Map<string, Offered>();
+  /** Types of the Services of own exports, as they were looked at last. */
+  readonly #types = new Map<string, string | undefined>();
   /** Uids of imports that carried our label in this life. */
   readonly #ours = new Set<string>();
   readonly #touched = new Set<string>();
@@ -139,6 +141,11 @@ export class MulticlusterController {
     this.#touch(key);
   }
 
+  #exportChanged(key: string, state: ExportState | undefined): void {
+    if (state === undefined) this.#types.delete(key);
+    this.#touch(key);
+  }
+
   #touch(key: string): void {
     this.#touched.add(key);
     this.wake();
@@ -158,7 +165,7 @@ export class MulticlusterController {
     }
     const touched = isNew || this.#fleetDiffers() ? this.#all() : [...this.#touched];
     this.#touched.clear();
-    const keys = new Set([...touched, ...this.#reoffered()]);
+    const keys = new Set([...touched, ...this.#reoffered(), ...this.#retyped()]);
     if (keys.size === 0) return;
     this.#settleAddresses(true);
     for (const key of keys) {
@@ -170,7 +177,8 @@ export class MulticlusterController {
   }
 
   #all(): string[] {
-    return [...new Set([...this.#offered.keys(), ...this.#imports.keys(), ...this.#exports.keys()])];
+    const offered = [...this.#offered].flatMap(([key, { merged }]) => (merged === undefined ? [] : [key]));
+    return [...new Set([...offered, ...this.#imports.keys(), ...this.#exports.keys()])];
   }
 
   /** Members and what they may export, and of whom everything is known. */
@@ -201,6 +209,16 @@ export class MulticlusterController {
       else this.#offered.set(key, { shards: now, exports, text, merged: isSame ? before.merged : mergedExports(exports) });
     }
     return found;
+  }
+
+  /** Keys of own exports whose Services are others than before: one without endpoints offers nothing either way. */
+  #retyped(): string[] {
+    return [...this.#exports.keys()].filter((key) => {
+      const type = this.#parts.serviceOf(key)?.type;
+      if (this.#types.has(key) && this.#types.get(key) === type) return false;
+      this.#types.set(key, type);
+      return true;
+    });
   }
 
   #exportsOf(key: string): ClusterExport[] {

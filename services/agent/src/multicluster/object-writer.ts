@@ -191,9 +191,10 @@ export class ObjectWriter {
   }
 
   #settled(key: string): void {
+    const isNews = this.#waiting.get(key)?.problem !== undefined;
     this.#waiting.delete(key);
     if (this.#parts.known(key) === undefined && performance.now() - (this.#made.get(key)?.since ?? 0) > MINUTE_MS) this.#made.delete(key);
-    this.#tell();
+    if (isNews) this.#tell();
   }
 
   #tell(): void {
