@@ -1,9 +1,13 @@
 /** What is promised beyond the rules: what is not known is not taken for gone, and whoever writes can fail, stop or be replaced. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../kit/kube-client.ts';
 import { eventually } from '../../kit/served.ts';
 import { clustersOf, exportOf, importOf, type KubeMember, type Rule } from './clusterset.ts';
 
+const POLICY = join(import.meta.dirname, '../../../deploy/kubernetes/deny-import-writes.yaml');
 const LABELS = { 'app.kubernetes.io/managed-by': 'hawser' };
 
 /** An import as an agent of before would have left it. */
@@ -97,6 +101,31 @@ export const FAULTS: readonly Rule[] = [
       await second.stop();
       await west.withdraws(`${shop}/then`);
       await east.notImported(`${shop}/then`);
+    },
+  },
+  {
+    rule: 2,
+    seen: 'with the delivered admission policy a user is refused to write an import of the agent, and the agent writes on',
+    show: async ({ east, shared }) => {
+      const shop = await shared();
+      await east.offers(`${shop}/web`);
+      const { metadata } = await east.imported(`${shop}/web`);
+      const documents = parseAllDocuments(readFileSync(POLICY, 'utf8')).map((one) => one.toJS() as KubeObject);
+      for (const one of documents) await east.kube.admin.apply(one);
+      const path = await east.kube.admin.pathOf(importOf(`${shop}/web`));
+      // The server takes a policy up within moments; until then the agent puts right what is written.
+      const edit = { metadata: { annotations: { mine: 'yes' } } };
+      await expect.poll(async () => (await east.kube.admin.ask('PATCH', path, edit)).code, { interval: 300, timeout: 20_000 }).toBe(403);
+      expect(await east.kube.admin.ask('DELETE', path)).toMatchObject({
+        code: 403,
+        body: { message: expect.stringContaining('change the exports') },
+      });
+      const theirs = { ...importOf(`${shop}/theirs`), spec: { type: 'Headless', ports: [{ port: 80 }] } };
+      await east.kube.admin.apply(theirs);
+      await east.service(`${shop}/web`, { ports: [{ name: 'admin', port: 81, protocol: 'TCP' }] });
+      const after = await east.imported(`${shop}/web`, (found) => found.spec.ports[0]?.port === 81);
+      expect(after.metadata.uid).toBe(metadata.uid);
+      for (const one of documents) await east.kube.admin.remove(one);
     },
   },
   {
