@@ -153,7 +153,9 @@ export class ScriptedApiServer {
 /** `/api/v1/pods` → `Pod`. */
 function kindOf(path: string): string {
   const plural = path.slice(path.lastIndexOf('/') + 1);
-  const [found] = ['EndpointSlice', 'ServiceExport', 'VirtualService'].filter((kind) => `${kind.toLowerCase()}s` === plural);
+  const [found] = ['EndpointSlice', 'ServiceExport', 'ServiceImport', 'Namespace', 'VirtualService'].filter(
+    (kind) => `${kind.toLowerCase()}s` === plural,
+  );
   return found ?? `${plural.charAt(0).toUpperCase()}${plural.slice(1, -1)}`;
 }
 

@@ -163,7 +163,8 @@ export class MulticlusterController {
       this.#settleAddresses(false);
       return;
     }
-    const touched = isNew || this.#fleetDiffers() ? this.#all() : [...this.#touched];
+    const fleetDiffers = this.#fleetDiffers();
+    const touched = isNew || fleetDiffers ? this.#all() : [...this.#touched];
     this.#touched.clear();
     const keys = new Set([...touched, ...this.#reoffered(), ...this.#retyped()]);
     if (keys.size === 0) return;
