@@ -178,6 +178,7 @@ export class CommittedLog implements ResourceReadModel {
         }),
       holds: (term) => this.#read(() => isMine(term)),
       current: () => this.#read(() => this.#leader),
+      own: (term) => ({ term, holder, address: holder }),
       release: (term) =>
         this.#read(() => {
           if (isMine(term) && this.#leader !== undefined) this.#leader.expiresAt = 0;

@@ -5,7 +5,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { type Document, HUB } from '@hawser/wire/envelope.ts';
 import { verifierOf } from '@hawser/wire/signing.ts';
 import { CONFIG_PREFIX, CONFIG_STREAM, configSubjects } from '@hawser/wire/subjects.ts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { account } from '../../../test/kit/totals.ts';
 import { type FakeCluster, HubProcess, joinAtOnce, joinCluster, silent } from './hub-process-fixture.ts';
 import { type HubReplicas, hubStatus, startHubReplicas } from './hub-replicas-fixture.ts';
@@ -127,13 +127,15 @@ describe('two replicas of a hub', () => {
   it('a leader that stood still wakes up to a successor: nothing it writes is stored, and it stands by', async () => {
     const { leader, standby } = await roles();
     const term = (await status(leader)).leader?.term ?? 0;
-    process.kill(leader.processes.hub.pid, 'SIGSTOP');
+    const { pid } = leader.processes.hub;
+    process.kill(pid, 'SIGSTOP');
+    onTestFinished(() => void process.kill(pid, 'SIGCONT')); // what stands still cannot be ended
     await expect.poll(async () => (await status(standby)).leads, { timeout: 30_000, interval: 50 }).toBe(true);
     const successor = await status(standby);
     expect(successor.leader?.term).toBeGreaterThan(term);
     await arrived(await write(standby, 'while-it-stood-still'));
     const stored = await standby.stored();
-    process.kill(leader.processes.hub.pid, 'SIGCONT');
+    process.kill(pid, 'SIGCONT');
     await expect.poll(() => status(leader), { timeout: 20_000 }).toMatchObject({ leads: false, leader: { instance: successor.instance } });
     expect(await leader.metric('hub_leader_term')).toBe(0);
     const after = await write(leader, 'by-the-one-that-woke');

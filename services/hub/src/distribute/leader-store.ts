@@ -72,6 +72,12 @@ export class LeaderStore {
     return row === undefined ? undefined : { term: Number(row['term']), holder: String(row['holder']), address: String(row['address']) };
   }
 
+  /** What `current` answers while this replica leads in the term. */
+  own(term: number): Leader {
+    const { holder, address } = this.#parts;
+    return { term, holder, address };
+  }
+
   /** Gives the term back, so that another need not wait. */
   async release(term: number): Promise<void> {
     await this.#query("UPDATE hub_leader SET expires_at = '-infinity' WHERE term = $1 AND holder = $2", [term, this.#parts.holder]);

@@ -122,4 +122,21 @@ describe('a replica', () => {
     expect(leadership.term).toBeUndefined();
     expect(terms.at(-1)).toBeUndefined();
   });
+
+  it('says that it leads in its own term from the first moment, and not who led before', async () => {
+    const [one, two] = [replica('one'), replica('two')];
+    expect(await one.acquire()).toBe(1);
+    const aborter = new AbortController();
+    const seen: unknown[] = [];
+    const leadership: Leadership = new Leadership({
+      ...{ store: two, log, signal: aborter.signal },
+      onTerm: (term) => void (term !== undefined && seen.push(leadership.leader)),
+    });
+    const running = leadership.run();
+    await expect.poll(() => leadership.leader).toEqual(one.own(1));
+    await one.close();
+    await expect.poll(() => seen).toEqual([{ term: 2, holder: 'two', address: 'http://two' }]);
+    aborter.abort();
+    await running;
+  });
 });

@@ -9,7 +9,7 @@ import type { Leader, LeaderStore } from './leader-store.ts';
 
 /** What leadership works with. */
 export interface LeadershipParts {
-  readonly store: Pick<LeaderStore, 'acquire' | 'renew' | 'holds' | 'current' | 'release' | 'close'>;
+  readonly store: Pick<LeaderStore, 'acquire' | 'renew' | 'holds' | 'current' | 'own' | 'release' | 'close'>;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Called with the term when this replica begins to lead, with undefined when it learns that it does not any more. */
@@ -83,7 +83,9 @@ export class Leadership {
     } else {
       const taken = await store.acquire();
       if (taken !== undefined && !this.#parts.signal.aborted) {
+        // Whoever asks now is told of this term, and not of the one before it.
         this.#term = taken;
+        this.#leader = store.own(taken);
         log.info({ term: taken }, 'this replica leads: it publishes');
         onTerm(taken);
       }
