@@ -50,6 +50,8 @@ async function measure(federation: Federation, book: FigureBook): Promise<void> 
   const total = (of: 'connections' | 'broken'): number => held.reduce((sum, one) => sum + one[of], 0);
   note('bystander_broken', total('broken'), total('connections'), 'connections');
   const runs = [refused, dropped].map(compared);
+  for (const { rtoMs, logMs } of runs)
+    federation.say.done(`recovery time by the report ${rtoMs} ms, by the clients' logs ${logMs.toFixed(0)} ms`);
   const off = runs.map(({ rtoMs, logMs }) => Math.abs(rtoMs - logMs));
   book.note('rto_error_ms', { value: Math.max(...off), unit: 'ms', samples: runs.length }, runs);
   const miscounted = runs.map((run) => Math.abs(run.failed - run.logFailed));

@@ -19,8 +19,8 @@ function row(at: number, destination: string, failures = 0): TraceRow {
 const ROWS = [row(1_900, 'lost'), row(2_100, 'lost', 2), row(2_400, 'lost'), row(2_500, 'there'), row(3_100, 'there', 1)];
 
 describe('finer times of a recovery', () => {
-  it('are those of the first and the last step that was bad', () => {
-    expect(finerRecovery(COARSE, ROWS, QUESTION)).toEqual({ ...COARSE, recoveredAt: 3_200, firstFailureAt: 2_100, resolutionMs: 120 });
+  it('are those of the first and the last step that was bad: the middle of when that may have been', () => {
+    expect(finerRecovery(COARSE, ROWS, QUESTION)).toEqual({ ...COARSE, recoveredAt: 3_140, firstFailureAt: 2_100, resolutionMs: 120 });
   });
 
   it('are the beginning where nothing was bad', () => {
@@ -29,8 +29,13 @@ describe('finer times of a recovery', () => {
     expect(finerRecovery(clean, rows, QUESTION)).toEqual({ ...clean, recoveredAt: 2_050, resolutionMs: 100 });
   });
 
+  it('are not before it began', () => {
+    const late = { ...row(2_000, 'lost'), spanMs: 900 };
+    expect(finerRecovery(COARSE, [row(1_900, 'lost'), late], QUESTION).recoveredAt).toBe(2_075);
+  });
+
   it('do not look beyond the second that was found', () => {
-    expect(finerRecovery(COARSE, [...ROWS, row(5_000, 'there', 9)], QUESTION).recoveredAt).toBe(3_200);
+    expect(finerRecovery(COARSE, [...ROWS, row(5_000, 'there', 9)], QUESTION).recoveredAt).toBe(3_140);
   });
 
   it.each([

@@ -23,8 +23,17 @@ export function finerRecovery(coarse: Recovery, rows: readonly TraceRow[], quest
   const firstFailed = during.find(({ failures }) => failures > 0);
   return {
     ...coarse,
-    recoveredAt: last === undefined ? begunAt : Math.max(begunAt, last.at + TRACE_STEP_MS),
+    recoveredAt: last === undefined ? begunAt : middleOf(last, begunAt),
     firstFailureAt: firstFailed === undefined ? coarse.firstFailureAt : Math.max(begunAt, firstFailed.at),
     resolutionMs: Math.max(TRACE_STEP_MS, ...[firstFailed, last].map((row) => row?.spanMs ?? 0)),
   };
+}
+
+/**
+ * The middle of the time in which the requests of a step may have ended, so that it is off by half of that at most: an agent says how many
+ * ended since it looked last, and not when.
+ */
+function middleOf({ at, spanMs }: TraceRow, begunAt: number): number {
+  const end = Math.max(begunAt, at + TRACE_STEP_MS);
+  return Math.round((Math.max(begunAt, end - Math.max(TRACE_STEP_MS, spanMs)) + end) / 2);
 }
