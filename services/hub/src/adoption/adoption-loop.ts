@@ -98,8 +98,8 @@ interface Done {
 
 /** One transaction's work over all clusters. */
 async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<Done> {
-  const adopted = groupBy(await listAdopted(tx), ({ name }) => ownerOf(name)?.cluster ?? '');
-  const found = groupBy(await listFound(tx), ({ cluster }) => cluster);
+  const adopted = Map.groupBy(await listAdopted(tx), ({ name }) => ownerOf(name)?.cluster ?? '');
+  const found = Map.groupBy(await listFound(tx), ({ cluster }) => cluster);
   const clusters = new Set([
     ...adopted.keys(),
     ...found.keys(),
@@ -160,14 +160,4 @@ function writeOf(write: AdoptionWrite, cluster: string): readonly Write[] {
   if (action === 'delete') return [{ ...said, action, row: write.row, verb: 'release' }];
   const row = updatedRow(write.row, desiredOf(write.resource));
   return row === write.row ? [] : [{ ...said, action, row, verb: 'adopt' }];
-}
-
-function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): ReadonlyMap<string, readonly Item[]> {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -59,31 +59,29 @@ const HUBS_OWN_FIELDS = ['steps', 'overrideSafetyRules'];
 /** The plan of one cluster. */
 export function adoptionPlan(input: AdoptionInput): AdoptionPlan {
   const { cluster, policies, account } = input;
-  const rows = new Map(input.adopted.map((row) => [keyOf(row.kind, row.namespace, ownerOf(row.name)?.name ?? ''), row]));
+  const rows = new Map(input.adopted.map((row) => [resourceKey(row.kind, row.namespace, ownerOf(row.name)?.name ?? ''), row]));
+  const known = new Map(input.found.map((row) => [resourceKey(row.kind, row.namespace, row.name), row]));
   const writes: AdoptionWrite[] = [];
   const found = new Map<string, FoundRow>();
   for (const object of account?.objects ?? []) {
     if (modeOf(policies, object.namespace) === 'Off') continue;
-    const key = keyOf(object.kind, object.namespace, object.name);
+    const key = resourceKey(object.kind, object.namespace, object.name);
     const { row, write } = judged(object, rows.get(key), input);
     found.set(key, row);
     if (write !== undefined) writes.push(write);
   }
   for (const { kind, namespace, name, reason } of account?.omitted ?? []) {
-    const key = keyOf(kind, namespace, name);
+    const key = resourceKey(kind, namespace, name);
     if (modeOf(policies, namespace) === 'Off' || !KIND.has(kind)) continue;
-    const before = input.found.find((one) => keyOf(one.kind, one.namespace, one.name) === key);
     found.set(key, {
-      ...(before ?? nameless(cluster, { kind, namespace, name })),
+      ...(known.get(key) ?? nameless(cluster, { kind, namespace, name })),
       state: 'Refused',
       reason: withStanding(reason, rows.has(key)),
     });
   }
   const isGone = goneBy(input);
-  for (const before of input.found) {
-    const key = keyOf(before.kind, before.namespace, before.name);
+  for (const [key, before] of known)
     if (!found.has(key) && modeOf(policies, before.namespace) !== 'Off' && !isGone(before.kind)) found.set(key, kept(before, input));
-  }
   for (const [key, row] of rows) {
     const mode = modeOf(policies, row.namespace);
     if (mode !== 'Authoritative')
@@ -174,8 +172,4 @@ function givenUp({ namespace }: ResourceRow, cluster: string, mode: string | und
 /** Text that PostgreSQL takes. */
 function clean(text: string, most = 253): string {
   return text.replaceAll('\0', '').toWellFormed().slice(0, most).toWellFormed();
-}
-
-function keyOf(kind: string, namespace: string, name: string): string {
-  return resourceKey(kind, namespace, name);
 }

@@ -4,6 +4,7 @@ import { canonicalJson } from '@hawser/runtime/canonical-json.ts';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Statements } from '../db/database.ts';
 import { foundPolicies, type ResourceRow, resources } from '../db/schema.ts';
+import { IS_OWNED } from '../resource/ownership-store.ts';
 import type { FoundRow } from './adoption-plan.ts';
 
 /** One row, with the time since when it says what it does. */
@@ -21,14 +22,14 @@ export async function listFound(tx: Statements, cluster?: string): Promise<reado
 
 /** What is in force by the word of clusters. */
 export async function listAdopted(tx: Statements): Promise<readonly ResourceRow[]> {
-  const rows = await tx.select().from(resources).where(sql`position('@' IN ${resources.name}) > 0`);
+  const rows = await tx.select().from(resources).where(IS_OWNED);
   return rows.filter(({ name }) => ownerOf(name) !== undefined);
 }
 
 const ROWS_AT_ONCE = 200;
 
-/** Makes the rows of a cluster what they should be; answers how many differed. */
-export async function storeFound(tx: Statements, before: readonly StoredFound[], after: readonly FoundRow[]): Promise<number> {
+/** Makes the rows of a cluster what they should be. */
+export async function storeFound(tx: Statements, before: readonly StoredFound[], after: readonly FoundRow[]): Promise<void> {
   const known = new Map(before.map((row) => [keyOf(row), row]));
   const kept = new Set(after.map(keyOf));
   const changed = [...new Map(after.map((row) => [keyOf(row), row])).values()].filter((row) => !isSame(known.get(keyOf(row)), row));
@@ -49,7 +50,6 @@ export async function storeFound(tx: Statements, before: readonly StoredFound[],
       .delete(foundPolicies)
       .where(and(eq(cluster, row.cluster), eq(kind, row.kind), eq(namespace, row.namespace), eq(name, row.name)));
   }
-  return changed.length + gone.length;
 }
 
 function isSame(known: StoredFound | undefined, row: FoundRow): boolean {

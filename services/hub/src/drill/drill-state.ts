@@ -143,13 +143,13 @@ function asked(state: DrillState, plan: RunPlan, evidence: RunEvidence): DrillSt
   return needed === 0 ? decided(state, evidence) : entered(state, 'AwaitingApproval', { ...evidence, detail: `${needed} must consent` });
 }
 
-/** Who has consented. */
-export function givenBy(approvals: readonly DrillApproval[]): readonly string[] {
-  return approvals.filter(({ verdict }) => verdict === 'approved').map(({ by }) => by);
+/** How many have consented. */
+export function consents(approvals: readonly DrillApproval[]): number {
+  return approvals.filter(({ verdict }) => verdict === 'approved').length;
 }
 
 function awaited(state: DrillState, { course: { approvals } }: RunPlan, evidence: RunEvidence): DrillState {
-  const given = givenBy(state.approvals).length;
+  const given = consents(state.approvals);
   if (given >= approvals.required) return decided(state, evidence);
   if (evidence.clock - state.phaseClock < approvals.expiresAfterMs) return state;
   return ended(state, 'Skipped', { ...evidence, why: `${given} of ${approvals.required} approvals were given in time (rule approvals)` });

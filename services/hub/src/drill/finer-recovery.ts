@@ -34,6 +34,7 @@ export function finerRecovery(coarse: Recovery, rows: readonly TraceRow[], quest
  * ended since it looked last, and not when.
  */
 function middleOf({ at, spanMs }: TraceRow, begunAt: number): number {
-  const end = Math.max(begunAt, at + TRACE_STEP_MS);
-  return Math.round((Math.max(begunAt, end - Math.max(TRACE_STEP_MS, spanMs)) + end) / 2);
+  const end = at + TRACE_STEP_MS;
+  const from = Math.max(begunAt, end - Math.max(TRACE_STEP_MS, spanMs));
+  return Math.round((from + end) / 2);
 }

@@ -1,6 +1,6 @@
 /** PURE: a run for people and for tools. */
 import type { DrillState, RunPlan } from './drill-state.ts';
-import { givenBy, isOver, waitsFor } from './drill-state.ts';
+import { consents, isOver, waitsFor } from './drill-state.ts';
 import type { Recovery, RunEvidence } from './run-evidence.ts';
 import { isHeldLongEnough, isInForce, notReady } from './run-progress.ts';
 import { objectivesOf, rtoOf } from './run-verdict.ts';
@@ -21,7 +21,7 @@ export function statusOf(state: DrillState, plan: RunPlan, evidence: RunEvidence
     ...(services.length === 0 ? {} : { services, clusters }),
     ...(isLive ? { proxies: { expected, acked } } : {}),
     ...(isLive && plan.course.type === 'drain' ? { percent, ...residualPercent(evidence) } : {}),
-    ...(phase === 'AwaitingApproval' && givenBy(approvals).length < plan.course.approvals.required ? neededOf(plan) : {}),
+    ...(phase === 'AwaitingApproval' && consents(approvals) < plan.course.approvals.required ? neededOf(plan) : {}),
     ...(approvals.length === 0 ? {} : { approvals }),
     ...(notes.length === 0 ? {} : { notes }),
     ...(plan.overrides.length === 0 ? {} : { overrides: plan.overrides }),

@@ -6,7 +6,7 @@ import { matchesSelector, parseLabelSelector } from '@hawser/model/label-selecto
 import type { Resource } from '@hawser/model/resource.ts';
 import { policyKey, ROSTER_KEY, TRUST_KEY } from '@hawser/wire/subjects.ts';
 import type { TrustOrder } from '@hawser/wire/trust.ts';
-import { type AdoptedIndex, adoptedIn, isDisplaced, placeKey } from './adopted.ts';
+import { type AdoptedIndex, adoptedIn, isDisplaced } from './adopted.ts';
 import { specInForce } from './spec-in-force.ts';
 
 /** The part of the desired state that decides placement. */
@@ -102,8 +102,8 @@ function instead(gone: Resource, member: RosterMember, { find }: StateAfter): un
 /** Of policies those that are in force for a member: what it owns goes before what the hub has of the same name. */
 export function policiesOn(policies: readonly Resource[], member: RosterMember): readonly Resource[] {
   const placed = policies.filter((policy) => isPlacedOn(policy, member));
-  const owned = new Set(placed.filter(({ metadata }) => ownerOf(metadata.name) !== undefined).map(placeKey));
-  return owned.size === 0 ? placed : placed.filter((policy) => ownerOf(policy.metadata.name) !== undefined || !owned.has(placeKey(policy)));
+  const adopted = adoptedIn(placed);
+  return placed.filter((policy) => !isDisplaced(policy, member.name, adopted));
 }
 
 /** By which a policy's document is known at its clusters. */

@@ -12,6 +12,9 @@ import { isPlacedOn, type PlacedMember } from '../placement/place.ts';
 import { resourceOf } from './resource-row.ts';
 import type { Target } from './resource-service.ts';
 
+/** Of rows of resources, that a cluster owns it: as an index has it. */
+export const IS_OWNED = sql`position('@' IN ${resources.name}) > 0`;
+
 /** Refuses to write what a cluster owns: the owner is never overwritten. Throws `Conflict`. */
 export function refuseOwned(target: Pick<Target, 'kind' | 'namespace' | 'name'>): void {
   const owner = ownerOf(target.name);
@@ -101,7 +104,7 @@ async function ownersOf(tx: Statements, kind: string): Promise<OwnPlaces> {
   const adopted = await tx
     .select({ namespace: resources.namespace, name: resources.name })
     .from(resources)
-    .where(and(eq(resources.kind, kind), sql`position('@' IN ${resources.name}) > 0`));
+    .where(and(eq(resources.kind, kind), IS_OWNED));
   const places = adopted.flatMap(({ namespace, name }) => {
     const owner = ownerOf(name);
     return owner === undefined ? [] : [{ namespace, ...owner }];
