@@ -15,6 +15,7 @@ describe('loadAgentConfig', () => {
       caKey: { file: undefined, value: undefined },
       virtualRange: { base: 4042260480, prefix: 12 },
       sendAllUpTo: 100,
+      ...{ gatewayMode: false, outboundGateway: { namespace: 'hawser-system', name: 'hawser-outbound' } },
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };
     expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
@@ -49,6 +50,13 @@ describe('loadAgentConfig', () => {
     expect(() => doors({ address: '10.0.0.1', adminAddress: '10.0.0.1' })).toThrow('--admin-address (HAWSER_AGENT_ADMIN_ADDRESS)');
   });
 
+  it('takes gateway mode and the Service that calls for workloads without a sidecar', () => {
+    const flags = { kubernetes: true, gatewayMode: true };
+    expect(loadAgentConfig(flags, {}).gatewayMode).toBe(true);
+    expect(loadAgentConfig({ kubernetes: true }, { HAWSER_AGENT_GATEWAY_MODE: 'true' }).gatewayMode).toBe(true);
+    expect(loadAgentConfig({ ...flags, outboundGateway: 'mesh/out' }, {}).outboundGateway).toEqual({ namespace: 'mesh', name: 'out' });
+  });
+
   const faults: [AgentFlags, string][] = [
     [{}, '--registry-dir is missing'],
     [{ registryDir: '/r', kubernetes: true }, '--registry-dir and --kubernetes are both given'],
@@ -63,6 +71,10 @@ describe('loadAgentConfig', () => {
     [{ registryDir: '/r', tokenFile: '/nowhere/token' }, '--token-file: ENOENT'],
     [{ registryDir: '/r', sendAllUpTo: 'all' }, '--send-all-up-to is "all"; expected a number of upstreams'],
     [{ registryDir: '/r', inject: '/s' }, '--inject (HAWSER_AGENT_INJECT) is for --kubernetes'],
+    [{ registryDir: '/r', gatewayMode: 'on' }, '--gateway-mode (HAWSER_AGENT_GATEWAY_MODE) is "on"; expected true'],
+    [{ registryDir: '/r', outboundGateway: 'a/b' }, '--outbound-gateway (HAWSER_AGENT_OUTBOUND_GATEWAY) is for --gateway-mode'],
+    [{ registryDir: '/r', gatewayMode: true, outboundGateway: 'b' }, '--outbound-gateway is "b"; expected NAMESPACE/NAME'],
+    [{ registryDir: '/r', gatewayMode: true, outboundGateway: 'a/b/c' }, '--outbound-gateway is "a/b/c"; expected NAMESPACE/NAME'],
     [{ registryDir: '/r', gatewayPort: '1' }, '--gateway-port is not a setting of the agent'],
   ];
   it.each(faults)('refuses %j', (flags, message) => {

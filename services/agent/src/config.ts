@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { GATEWAY_NAMESPACE, OUTBOUND_GATEWAY } from '@hawser/model/gateway-identity.ts';
 import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
@@ -42,6 +43,10 @@ export interface AgentConfig {
   readonly sendAllUpTo: number;
   /** Absolute path of the settings that sidecars are injected by (decision 0038); undefined where none are. */
   readonly inject: string | undefined;
+  /** Whether the cluster's gateways speak for workloads without a sidecar (decision 0040). */
+  readonly gatewayMode: boolean;
+  /** The Service of the proxies that call for workloads without a sidecar; of use in gateway mode alone. */
+  readonly outboundGateway: { readonly namespace: string; readonly name: string };
 }
 
 /** Settings as flags give them: camel case; those that repeat are lists, those without a value true. */
@@ -70,9 +75,11 @@ const VARIABLES: Readonly<Record<string, string>> = {
   caFile: 'HAWSER_CA_FILE',
   caKeyFile: 'HAWSER_CA_KEY_FILE',
   inject: 'HAWSER_AGENT_INJECT',
+  gatewayMode: 'HAWSER_AGENT_GATEWAY_MODE',
+  outboundGateway: 'HAWSER_AGENT_OUTBOUND_GATEWAY',
 };
 
-const clusterName = Compile(DnsLabel);
+const dnsLabel = Compile(DnsLabel);
 
 /** Reads the configuration; throws `config-invalid` naming the flag. */
 export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = process.env): AgentConfig {
@@ -104,6 +111,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     virtualRange: rangeOf(text('virtualRange')),
     sendAllUpTo: upTo(text('sendAllUpTo') ?? '100'),
     inject: injectedBy(text('inject'), registry),
+    ...gatewayModeOf(text('gatewayMode'), text('outboundGateway')),
   });
 }
 
@@ -148,7 +156,7 @@ function fromFile(flag: string, path: string | undefined): string | undefined {
 
 /** A cluster's name is the name of its folder, too. */
 function checkedCluster(name: string | undefined): string | undefined {
-  if (name === undefined || clusterName.Check(name)) return name;
+  if (name === undefined || dnsLabel.Check(name)) return name;
   throw new AppError('config-invalid', `--cluster is ${JSON.stringify(name)}; expected lower-case letters, digits and "-" (RFC 1123)`);
 }
 
@@ -176,6 +184,23 @@ function injectedBy(path: string | undefined, { kind }: RegistryPlace): string |
   if (path !== undefined && kind !== 'kubernetes')
     throw new AppError('config-invalid', '--inject (HAWSER_AGENT_INJECT) is for --kubernetes, which is not given');
   return absolute(path);
+}
+
+function gatewayModeOf(mode: string | undefined, outbound: string | undefined): Pick<AgentConfig, 'gatewayMode' | 'outboundGateway'> {
+  if (mode !== undefined && mode !== 'true')
+    throw new AppError(
+      'config-invalid',
+      `--gateway-mode (HAWSER_AGENT_GATEWAY_MODE) is ${JSON.stringify(mode)}; expected true, or nothing`,
+    );
+  if (mode === undefined && outbound !== undefined)
+    throw new AppError('config-invalid', '--outbound-gateway (HAWSER_AGENT_OUTBOUND_GATEWAY) is for --gateway-mode, which is not given');
+  const [namespace = '', name = '', ...more] = (outbound ?? `${GATEWAY_NAMESPACE}/${OUTBOUND_GATEWAY}`).split('/');
+  if (![namespace, name].every((one) => dnsLabel.Check(one)) || more.length > 0)
+    throw new AppError(
+      'config-invalid',
+      `--outbound-gateway is ${JSON.stringify(outbound)}; expected NAMESPACE/NAME of a Service, such as hawser-system/hawser-outbound`,
+    );
+  return { gatewayMode: mode === 'true', outboundGateway: { namespace, name } };
 }
 
 function rangeOf(text: string | undefined): VirtualRange {

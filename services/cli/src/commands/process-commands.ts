@@ -91,6 +91,11 @@ function addAgent(program: Command, run: Run): void {
     .option('--xds-port <port>', 'default: 15010')
     .option('--admin-port <port>', 'default: 15014')
     .option('--gateway <ip:port...>', "where the cluster's gateways accept tunnels")
+    .option('--gateway-mode', "the cluster's gateways speak for workloads without a sidecar")
+    .option(
+      '--outbound-gateway <namespace/name>',
+      'with --gateway-mode: the Service of the proxies that call for them (default: hawser-system/hawser-outbound)',
+    )
     .addHelpText(
       'after',
       '\nExample:\n  hawser agent run --token "$(cat token)" --registry-dir ./registry --address 127.77.1.1\n\nA second agent of the same cluster shares the identity of the first and has a state folder of its own:\n  hawser agent run --cluster us-east --identity-dir .hawser/agents/us-east --state-dir .hawser-2 --registry-dir ./registry --address 127.77.1.2',
