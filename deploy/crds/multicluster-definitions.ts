@@ -1,9 +1,9 @@
 /** The CustomResourceDefinitions of the MCS API (KEP-1645; mcs-api v0.5): both versions are served, v1beta1 is kept. Pure. */
-import { ImportSpec, ImportStatus, ServiceExportSpec } from '@hawser/model/multicluster.ts';
+import { ImportSpec, ImportStatus, MULTICLUSTER, ServiceExportSpec } from '@hawser/model/multicluster.ts';
 import { CONDITIONS, type CrdVersion, conditionColumn, customResourceDefinition, objectSchema } from './custom-resource-definition.ts';
 import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
 
-const MULTICLUSTER = { group: 'multicluster.x-k8s.io', namespaced: true };
+const KIND = { group: MULTICLUSTER.group, namespaced: true };
 
 /** As many addresses as families, in their order, none twice; the addresses stay for the import's life. */
 const IMPORT_RULES = new Map([
@@ -28,11 +28,11 @@ const IMPORT_RULES = new Map([
 export function multiclusterDefinitions(): readonly object[] {
   return [
     customResourceDefinition({
-      ...{ ...MULTICLUSTER, kind: 'ServiceExport', plural: 'serviceexports', shortNames: ['svcex', 'svcexport'] },
+      ...{ ...KIND, kind: 'ServiceExport', plural: 'serviceexports', shortNames: ['svcex', 'svcexport'] },
       versions: bothVersions(exportSchema(), ['Valid', 'Ready', 'Conflict'].map(conditionColumn)),
     }),
     customResourceDefinition({
-      ...{ ...MULTICLUSTER, kind: 'ServiceImport', plural: 'serviceimports', shortNames: ['svcim', 'svcimport'] },
+      ...{ ...KIND, kind: 'ServiceImport', plural: 'serviceimports', shortNames: ['svcim', 'svcimport'] },
       versions: bothVersions(importSchema(), [
         { name: 'Type', type: 'string', jsonPath: '.spec.type' },
         { name: 'IP', type: 'string', jsonPath: '.spec.ips' },

@@ -3,6 +3,9 @@ import Type, { type Static } from 'typebox';
 import { oneOf } from './one-of.ts';
 import { LABEL_PATTERN } from './patterns.ts';
 
+/** Its group, and the versions that clusters may have, the one that is preferred first. */
+export const MULTICLUSTER = { group: 'multicluster.x-k8s.io', versions: ['v1beta1', 'v1alpha1'] } as const;
+
 const strict = { additionalProperties: false } as const;
 const copied = (what: string) =>
   Type.Optional(

@@ -1,4 +1,6 @@
 /** Names the Pods that should have a sidecar, or another one: those that were there before, or came while no agent answered. */
+import { counted } from '@hawser/model/counted.ts';
+import { isOptedOut } from '@hawser/model/injection/injected-pod.ts';
 import { INJECT_LABEL, REVISION_LABEL, SIDECAR_LABEL } from '@hawser/model/injection/injection-names.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import Type, { type Static } from 'typebox';
@@ -82,14 +84,14 @@ export function hintsOf(
     if (all.length === 0) return [];
     const names = all.map(({ metadata }) => metadata.name).sort();
     const more = names.length > SHOWN ? ', …' : '';
-    const count = `${isAll ? '' : 'at least '}${names.length} ${names.length === 1 ? 'Pod' : 'Pods'}`;
+    const count = `${isAll ? '' : 'at least '}${counted(names.length, 'Pod')}`;
     return [`namespace ${namespace}: ${count} ${what} (${names.slice(0, SHOWN).join(', ')}${more}): ${wayOut}`];
   };
   return [...said(without, 'without a sidecar'), ...said(older, 'with a sidecar of other settings')];
 }
 
 function isMeant({ metadata, spec }: ListedPod, revision: string): boolean {
-  if (spec.hostNetwork === true || metadata.deletionTimestamp !== undefined) return false;
+  if (spec.hostNetwork === true || metadata.deletionTimestamp !== undefined || isOptedOut({ metadata })) return false;
   const wanted = metadata.labels?.[REVISION_LABEL];
-  return metadata.annotations?.[INJECT_LABEL] !== 'false' && (wanted === undefined || wanted === revision);
+  return wanted === undefined || wanted === revision;
 }

@@ -1,9 +1,7 @@
 /** Which collections the controller reads, beside those of the source: its role allows the same (deploy/kubernetes/agent-rbac.yaml). */
+import { multiclusterPaths } from '../discover/kubernetes/followed-kinds.ts';
 import type { ObjectReader } from '../discover/kubernetes/object-facts.ts';
 import { readExportState, readImportState, readNamespace } from './object-states.ts';
-
-/** Versions of the MCS API, the one that is preferred first. */
-const VERSIONS = ['v1beta1', 'v1alpha1'] as const;
 
 interface Kind {
   readonly kind: string;
@@ -15,8 +13,8 @@ interface Kind {
 /** By the plural of each kind. */
 export const MULTICLUSTER_KINDS = {
   namespaces: { kind: 'Namespace', mayBeAbsent: false, paths: ['/api/v1/namespaces'], read: readNamespace },
-  serviceimports: { kind: 'ServiceImport', mayBeAbsent: true, paths: ofMulticluster('serviceimports'), read: readImportState },
-  serviceexports: { kind: 'ServiceExport', mayBeAbsent: true, paths: ofMulticluster('serviceexports'), read: readExportState },
+  serviceimports: { kind: 'ServiceImport', mayBeAbsent: true, paths: multiclusterPaths('serviceimports'), read: readImportState },
+  serviceexports: { kind: 'ServiceExport', mayBeAbsent: true, paths: multiclusterPaths('serviceexports'), read: readExportState },
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** What is written, by the path of the kind: verbs, and the subresource where it is only that. */
@@ -25,7 +23,3 @@ export const MULTICLUSTER_WRITES: readonly (readonly [resource: string, verbs: r
   ['multicluster.x-k8s.io/serviceimports/status', ['patch']],
   ['multicluster.x-k8s.io/serviceexports/status', ['patch']],
 ];
-
-function ofMulticluster(plural: string): readonly string[] {
-  return VERSIONS.map((version) => `/apis/multicluster.x-k8s.io/${version}/${plural}`);
-}

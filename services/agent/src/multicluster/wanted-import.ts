@@ -1,4 +1,5 @@
 /** What the ServiceImport of one service has to be in this cluster (KEP-1645; rules 2 to 7). Pure. */
+import { counted } from '@hawser/model/counted.ts';
 import type { MergedImport } from '@hawser/model/multicluster/merge-exports.ts';
 import type { ImportSpec } from '@hawser/model/multicluster.ts';
 import type { Finding } from './conditions.ts';
@@ -64,7 +65,6 @@ function present(merged: MergedImport, { ips }: ImportQuestion): ImportVerdict {
   const isHeadless = merged.spec.type === 'Headless';
   if (!isHeadless && ips === undefined) return 'leave';
   const { ipFamilies: _, ...spec } = merged.spec;
-  const { length } = merged.clusters;
   return {
     labels: { ...merged.labels, [OWNER_LABEL]: OWNER },
     annotations: merged.annotations,
@@ -72,7 +72,7 @@ function present(merged: MergedImport, { ips }: ImportQuestion): ImportVerdict {
     status: { clusters: merged.clusters.map((cluster) => ({ cluster })), endpointSliceObjects: 'Absent' },
     finding:
       isHeadless || ips?.length !== 0
-        ? { type: 'Ready', status: 'True', reason: 'Ready', message: `exported by ${length} ${length === 1 ? 'cluster' : 'clusters'}` }
+        ? { type: 'Ready', status: 'True', reason: 'Ready', message: `exported by ${counted(merged.clusters.length, 'cluster')}` }
         : { type: 'Ready', status: 'False', reason: 'Pending', message: 'the range of virtual addresses has none left' },
   };
 }

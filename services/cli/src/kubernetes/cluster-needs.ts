@@ -1,4 +1,5 @@
 /** What a Kubernetes cluster has to have and to permit before an agent can be installed in it: a table, and PURE judgements by it. */
+import { MULTICLUSTER } from '@hawser/model/multicluster.ts';
 import type { Finding } from '../views/check-command.ts';
 
 /** Minor releases of Kubernetes 1 that the charts are for: their `kubeVersion`, and the newest that the tests run on. */
@@ -63,7 +64,7 @@ export interface Definition {
   readonly spec: { readonly group: string; readonly versions: readonly { readonly name: string; readonly served: boolean }[] };
 }
 
-const MCS = { group: 'multicluster.x-k8s.io', kinds: ['serviceexports', 'serviceimports'], versions: ['v1beta1', 'v1alpha1'] } as const;
+const MCS = { ...MULTICLUSTER, kinds: ['serviceexports', 'serviceimports'] } as const;
 const OURS = 'hawser.dev';
 
 /** PURE: which definitions of the MCS API and of ours are there, and of which version. Those that are not come with the installation. */

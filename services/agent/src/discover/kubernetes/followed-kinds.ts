@@ -1,4 +1,5 @@
 /** Which collections of an API server an agent reads: the same that its role allows (deploy/kubernetes/agent-rbac.yaml). */
+import { MULTICLUSTER } from '@hawser/model/multicluster.ts';
 import type { ClusterObjects } from './cluster-objects.ts';
 import type { FactsSink } from './known-facts.ts';
 import type { ObjectReader } from './object-facts.ts';
@@ -34,11 +35,7 @@ const CLUSTER_WIDE: readonly FollowedKind[] = [
   kind('Service', ['/api/v1/services'], { read: readService, table: (objects) => objects.services }),
   kind('EndpointSlice', ['/apis/discovery.k8s.io/v1/endpointslices'], { read: readEndpointSlice, table: (objects) => objects.slices }),
   {
-    ...kind(
-      'ServiceExport',
-      ['v1beta1', 'v1alpha1'].map((version) => `/apis/multicluster.x-k8s.io/${version}/serviceexports`),
-      { read: readServiceExport, table: (objects) => objects.exports },
-    ),
+    ...kind('ServiceExport', multiclusterPaths('serviceexports'), { read: readServiceExport, table: (objects) => objects.exports }),
     mayBeAbsent: true,
   },
   {
@@ -61,6 +58,11 @@ export function followedKinds(secretNamespaces: readonly string[]): readonly Fol
     ...{ namespace, query: { fieldSelector: 'type=kubernetes.io/tls' }, isNecessary: false },
   }));
   return [...CLUSTER_WIDE, ...secrets];
+}
+
+/** Of a kind of the MCS API, the version that is preferred first. */
+export function multiclusterPaths(plural: string): readonly string[] {
+  return MULTICLUSTER.versions.map((version) => `/apis/${MULTICLUSTER.group}/${version}/${plural}`);
 }
 
 function kind<Facts>(

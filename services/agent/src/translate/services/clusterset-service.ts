@@ -1,6 +1,6 @@
 /** What the exports of a service make of its clusterset host: ports, and the endpoints that DNS names where it is headless (KEP-1645). Pure. */
-import type { EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
-import { bornAt } from '@hawser/model/multicluster/merge-exports.ts';
+import { type EndpointShard, exportFactsOf, type ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { bornAt, bySeniority } from '@hawser/model/multicluster/merge-exports.ts';
 import { type Fleet, wayTo } from '../fleet.ts';
 import type { Part } from './service-view.ts';
 
@@ -31,7 +31,7 @@ export const MOST_NAMED = 1_000;
 export function mergedPorts(shards: readonly EndpointShard[], self: string): ServicePort[] {
   const ports = new Map<number, ServicePort>();
   const names = new Set<string>();
-  for (const shard of bySeniority(shards, self)) {
+  for (const shard of oldestFirst(shards, self)) {
     const isTaken = ({ name, port }: ServicePort): boolean => ports.has(port) || (name !== undefined && names.has(name));
     const taken = shard.ports.filter((port) => !ports.has(port.port) && isTaken(port));
     for (const port of shard.ports) if (!isTaken(port)) ports.set(port.port, port);
@@ -42,7 +42,7 @@ export function mergedPorts(shards: readonly EndpointShard[], self: string): Ser
 }
 
 /** The own shard first, unless their exports say how old they are. */
-function bySeniority(shards: readonly EndpointShard[], self: string): readonly EndpointShard[] {
+function oldestFirst(shards: readonly EndpointShard[], self: string): readonly EndpointShard[] {
   const ownFirst = [...shards.filter((shard) => shard.cluster === self), ...shards.filter((shard) => shard.cluster !== self)];
   if (!shards.some((shard) => shard.export?.createdAt !== undefined)) return ownFirst;
   return ownFirst.sort((a, b) => bornAt(a.export ?? {}) - bornAt(b.export ?? {}));
@@ -51,9 +51,8 @@ function bySeniority(shards: readonly EndpointShard[], self: string): readonly E
 /** The endpoints to name; undefined where the oldest of the exporting shards is not headless. */
 export function headlessService(exported: readonly EndpointShard[], parts: readonly Part[], fleet: Fleet): HeadlessService | undefined {
   if (!exported.some((shard) => shard.export?.type === 'Headless')) return undefined;
-  const byName = [...exported].sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
-  const [oldest] = byName.sort((a, b) => bornAt(a.export ?? {}) - bornAt(b.export ?? {}));
-  if (oldest?.export?.type !== 'Headless') return undefined;
+  const [oldest] = exported.map((shard) => ({ cluster: shard.cluster, facts: exportFactsOf(shard) })).sort(bySeniority);
+  if (oldest?.facts.type !== 'Headless') return undefined;
   const ready = parts.flatMap(({ cluster, shard }) =>
     shard.endpoints
       .filter(({ health }) => health === 'HEALTHY')
