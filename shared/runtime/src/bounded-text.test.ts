@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import { boundedText } from './bounded-text.ts';
+import { boundedText, TooLong } from './bounded-text.ts';
 
 it('reads a body of the limit whole, characters of several chunks too, and refuses a longer one', async () => {
   const body = Buffer.from('größer');
@@ -16,7 +16,7 @@ it('reads a body of the limit whole, characters of several chunks too, and refus
       get({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, agent: false }, resolve).on('error', reject);
     });
   expect(await boundedText(await ask(), body.length)).toBe('größer');
-  await expect(boundedText(await ask(), body.length - 1)).rejects.toThrow(`longer than ${body.length - 1} bytes`);
+  await expect(boundedText(await ask(), body.length - 1)).rejects.toThrow(new TooLong(`the body is longer than ${body.length - 1} bytes`));
   server.close();
   await once(server, 'close');
 });

@@ -1,13 +1,16 @@
-/** The body of an answer, as long as it is not too long. */
+/** The body of a request or an answer, as long as it is not too long. */
 import type { IncomingMessage } from 'node:http';
 
-/** Reads a body whole, as UTF-8; throws, and reads no further, when it has more than `limit` bytes. */
-export async function boundedText(response: IncomingMessage, limit: number): Promise<string> {
+/** A body has more bytes than its reader takes. */
+export class TooLong extends Error {}
+
+/** Reads a body whole, as UTF-8; throws `TooLong`, and reads no further, when it has more than `limit` bytes. */
+export async function boundedText(message: IncomingMessage, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for await (const chunk of message as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw new Error(`the answer is longer than ${limit} bytes`);
+    if (size > limit) throw new TooLong(`the body is longer than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { boundedText, TooLong } from '@hawser/runtime/bounded-text.ts';
 import { type LiveCertificate, TLS_FLOOR } from '@hawser/runtime/live-certificate.ts';
 import type { AdmissionAnswer } from './admission.ts';
 
@@ -44,7 +45,9 @@ export async function startWebhookServer(parts: WebhookServerParts): Promise<Web
     response.once('close', () => {
       open.requests -= 1;
     });
-    void serve(request, response, parts).catch((error: unknown) => refuse(response, 400, messageOf(error), parts));
+    void serve(request, response, parts).catch((error: unknown) =>
+      refuse(response, error instanceof TooLong ? 413 : 400, messageOf(error), parts),
+    );
   });
   server.maxConnections = MAX_CONNECTIONS;
   Object.assign(server, { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: 65_000, timeout: 70_000 });
@@ -66,9 +69,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, parts: 
   if (path === '/livez') return send(response, 200, { alive: true });
   if (path !== WEBHOOK_PATH) return refuse(response, 404, `there is ${WEBHOOK_PATH} here, and nothing else`, parts);
   if (request.method !== 'POST') return refuse(response, 405, 'expected POST', parts);
-  const text = await bodyOf(request);
-  if (text === undefined) return refuse(response, 413, `a review of more than ${MAX_BODY_BYTES} bytes`, parts);
-  const answer = parts.answer(JSON.parse(text));
+  const answer = parts.answer(JSON.parse(await boundedText(request, MAX_BODY_BYTES)));
   if (answer === undefined) return refuse(response, 400, 'this is no AdmissionReview of admission.k8s.io/v1', parts);
   parts.onOutcome(answer.outcome);
   send(response, 200, answer.review);
@@ -84,18 +85,6 @@ function refuse(response: ServerResponse, code: number, message: string, { onOut
 function send(response: ServerResponse, code: number, body: unknown): void {
   if (response.headersSent) return;
   response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-}
-
-/** Undefined when there is too much of it. */
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function listen(server: Server | ReturnType<typeof createServer>, host: string, port: number): Promise<number> {

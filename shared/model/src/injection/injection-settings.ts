@@ -5,7 +5,11 @@ import { Compile } from 'typebox/compile';
 import { isAddressRange } from '../address-range.ts';
 
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
-const Quantity = Type.String({ pattern: '^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$' });
+/** An amount of CPU or memory. */
+export const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/;
+/** A reference of an image. */
+export const IMAGE = /^\S{1,512}$/;
+const Quantity = Type.String({ pattern: QUANTITY.source });
 const Amounts = Type.Object({ cpu: Type.Optional(Quantity), memory: Type.Optional(Quantity) }, { additionalProperties: false });
 const Name = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 
@@ -13,7 +17,7 @@ const Name = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 export const InjectionFile = Type.Object(
   {
     /** Image of `deploy/Dockerfile.proxy`: hawser, Envoy and iptables. */
-    image: Type.String({ minLength: 1, maxLength: 512, pattern: '^\\S+$' }),
+    image: Type.String({ pattern: IMAGE.source }),
     /** xDS address of the agents as Pods reach it, `NAME:PORT` or `IP:PORT`; several with commas between. */
     agent: Type.String({ minLength: 3, pattern: '^[^\\s,]+:[0-9]+(,[^\\s,]+:[0-9]+)*$' }),
     revision: Type.Optional(Type.String({ pattern: `^${Name}$`, maxLength: 40 })),

@@ -1,10 +1,6 @@
 /** What a Pod's annotations want otherwise than the settings. Pure. */
-
 import { OVERRIDES } from './injection-names.ts';
-import type { InjectionSettings } from './injection-settings.ts';
-
-const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/;
-const IMAGE = /^\S{1,512}$/;
+import { IMAGE, type InjectionSettings, QUANTITY } from './injection-settings.ts';
 
 /** The settings for this Pod, or a sentence that names the annotation that cannot be obeyed. */
 export function overridden(settings: InjectionSettings, annotations: Readonly<Record<string, string>>): InjectionSettings | string {
