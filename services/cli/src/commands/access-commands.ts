@@ -6,6 +6,7 @@ import type { TokenCreateFlags } from '../access/token-commands.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { GlobalFlags } from './connect-hub.ts';
 import type { Run } from './program.ts';
+import { repeated } from './repeated.ts';
 
 /** Adds them. */
 export function addAccessCommands(program: Command, run: Run): void {
@@ -15,12 +16,8 @@ export function addAccessCommands(program: Command, run: Run): void {
     .description('make a token; it is all that stdout gets, and is never shown again')
     .argument('<name>', 'whose it is; the audit shows it')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).makeOptionMandatory())
-    .option('--namespace <namespace>', 'good for this one alone; may be repeated', (one: string, all: string[] = []) => [...all, one])
-    .option(
-      '--group <group>',
-      'of which its bearer is: some consents are asked of them; may be repeated',
-      (one: string, all: string[] = []) => [...all, one],
-    )
+    .option('--namespace <namespace>', 'good for this one alone; may be repeated', repeated)
+    .option('--group <group>', 'of which its bearer is: some consents are asked of them; may be repeated', repeated)
     .option('--expires <duration>', 'how long it is good, such as 30d or 12h (default: until it is revoked)')
     .addOption(outputOption())
     .addHelpText('after', ROLES_HELP)

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { AnalyzeFlags } from '../analyze/analyze-command.ts';
 import type { ExplainRouteFlags } from '../views/explain-route-command.ts';
 import type { Run } from './program.ts';
+import { repeated } from './repeated.ts';
 
 /** Adds them. */
 export function addAnalysisCommands(program: Command, run: Run): void {
@@ -54,7 +55,7 @@ function addExplainRoute(program: Command, run: Run): void {
     .argument('<cluster/proxy>', 'hawser proxy-status lists them')
     .argument('<url>', 'as the workload calls it; at the edge, as the world does')
     .option('-X, --request <method>', 'method', 'GET')
-    .option('-H, --header <name: value>', 'header; may be repeated', (line: string, lines: string[] = []) => [...lines, line])
+    .option('-H, --header <name: value>', 'header; may be repeated', repeated)
     .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'json']).default('table'))
     .addHelpText(
       'after',

@@ -4,6 +4,7 @@ import type { FreezeOnFlags } from '../steering/freeze-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
 import type { GlobalFlags } from './connect-hub.ts';
 import type { Run } from './program.ts';
+import { repeated } from './repeated.ts';
 
 /** Adds them. */
 export function addFreezeCommands(program: Command, run: Run): void {
@@ -33,7 +34,6 @@ export function addFreezeCommands(program: Command, run: Run): void {
 }
 
 function addOn(freeze: Command, run: Run): void {
-  const many = (one: string, all: string[] = []): string[] => [...all, one];
   freeze
     .command('on')
     .description('make a freeze, or change it: no traffic is moved while it holds, but in an emergency')
@@ -41,14 +41,14 @@ function addOn(freeze: Command, run: Run): void {
     .requiredOption('--reason <text>', 'why: whoever is refused reads it')
     .option('--for <duration>', 'how long it holds, such as 8h or 3d (default: until it is taken off)')
     .option('--until <time>', 'when it ends, such as 2027-01-02T08:00:00Z')
-    .option('--blocked <window>', 'hold at these times of the week alone, such as Fri:18:00-Mon:08:00; may be repeated', many)
-    .option('--allowed <window>', 'hold at all times but these; may be repeated', many)
-    .option('--date <day>', 'hold on this day, such as 2026-12-24; may be repeated', many)
+    .option('--blocked <window>', 'hold at these times of the week alone, such as Fri:18:00-Mon:08:00; may be repeated', repeated)
+    .option('--allowed <window>', 'hold at all times but these; may be repeated', repeated)
+    .option('--date <day>', 'hold on this day, such as 2026-12-24; may be repeated', repeated)
     .option('--time-zone <zone>', 'of windows and days, such as Europe/Berlin (default: UTC)')
-    .option('--region <region>', 'only for moves out of this region; may be repeated', many)
-    .option('--cluster <cluster>', 'only for moves out of this cluster; may be repeated', many)
-    .option('--service <service>', 'only for moves of this service, NAMESPACE/NAME; may be repeated', many)
-    .option('-n, --namespace <namespace>', 'only for moves of services of this namespace; may be repeated', many)
+    .option('--region <region>', 'only for moves out of this region; may be repeated', repeated)
+    .option('--cluster <cluster>', 'only for moves out of this cluster; may be repeated', repeated)
+    .option('--service <service>', 'only for moves of this service, NAMESPACE/NAME; may be repeated', repeated)
+    .option('-n, --namespace <namespace>', 'only for moves of services of this namespace; may be repeated', repeated)
     .option('--no-emergency', 'emergencies are not let through either')
     .addHelpText('after', HELP)
     .action((name: string, _flags: unknown, command: Command) =>

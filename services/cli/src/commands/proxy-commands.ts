@@ -6,6 +6,7 @@ import type { GivenFlags } from '../proxy/pod-flags.ts';
 import type { ProxyRunFlags } from '../proxy/proxy-flags.ts';
 import type { ProxyTokenFlags } from '../proxy/token-command.ts';
 import type { Run } from './program.ts';
+import { repeated } from './repeated.ts';
 
 /** Adds them. */
 export function addProxyCommands(program: Command, run: Run): void {
@@ -76,10 +77,6 @@ Examples:
   hawser proxy run --gateway --cluster us-east --name gateway --address 127.77.1.1 --token-file gateway-token
   hawser proxy run --edge --label istio=ingressgateway --cluster us-east --name ingress --namespace istio-ingress \\
     --service-account ingress --address 127.77.1.9 --token-file ingress-token`;
-
-function repeated(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
 
 function withIdentity(command: Command): Command {
   return command

@@ -10,6 +10,7 @@ import type { ViewFlags } from '../views/status-command.ts';
 import type { TopFlags } from '../views/top-command.ts';
 import type { WhoServesFlags } from '../views/who-serves-command.ts';
 import type { Run } from './program.ts';
+import { repeated } from './repeated.ts';
 
 /** Adds them. */
 export function addViewCommands(program: Command, run: Run): void {
@@ -139,10 +140,6 @@ function addTop(program: Command, run: Run): void {
     .action((service: string | undefined, _flags: unknown, command: Command) =>
       run(async () => (await import('../views/top-command.ts')).topCommand(service, command.optsWithGlobals<TopFlags>())),
     );
-}
-
-function repeated(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 const JOIN_HELP = `
