@@ -58,6 +58,7 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
       identity: { accessMode: 'ReadWriteMany', storageClass: 'shared', size: '1Gi' },
       ...{ caKey: { existingSecret: 'ca-key' }, hubCa: { existingSecret: 'hub-ca' }, state: { storageClass: 'fast' } },
       ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50, readPolicies: true },
+      denyImportWrites: { enabled: true, otherAccounts: ['canary/hawser-agent'] },
       proxyImage: { repository: 'registry.example/hawser-proxy', tag: '1' },
       injection: { enabled: true, failurePolicy: 'Fail' },
       gateway: { ...placed, enabled: true, addresses: ['203.0.113.7:15443', '[2001:db8::7]:15443'], extraArgs: ['--region', 'us-east'] },
@@ -87,6 +88,7 @@ const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])
   [AGENT, { gateway: { enabled: 'yes' } }, /enabled/],
   [AGENT, { identity: { acessMode: 'ReadWriteMany' } }, /acessMode/],
   [AGENT, { injection: { failurePolicy: 'fail' } }, /failurePolicy/],
+  [AGENT, { denyImportWrites: { otherAccounts: ['hawser-agent'] } }, /otherAccounts/],
   [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
   [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
   [AGENT, { gateway: { enabled: true } }, /a gateway has to know the name of its cluster: set cluster/],
@@ -110,6 +112,15 @@ describe.skipIf(!canRunHelm())('charts', () => {
     await expect(rendered(AGENT, { cluster: 'us-east', gateway: { enabled: true } }, 'mesh')).rejects.toThrow(
       /hawser-system\/gateway.*this release goes to namespace mesh: install it with --namespace hawser-system/,
     );
+  });
+
+  it('refuses an admission policy where the API server has no such kind', async () => {
+    const values = { denyImportWrites: { enabled: true } };
+    const { status, stderr } = await helm(['template', AGENT, chartPath(AGENT), '--kube-version', 'v1.29.9'], values);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/denyImportWrites\.enabled: Kubernetes v1\.29\.9 has no .*upgrade to 1\.30/),
+    ]);
   });
 
   it.each(MATRIX)('%s, %s: every container runs a command that the command line takes', async (chart, _what, values) => {

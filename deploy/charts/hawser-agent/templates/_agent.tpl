@@ -62,6 +62,12 @@
 exec: {command: [bash, -c, 'exec 3<>"/dev/tcp/${ADMIN_ADDRESS}/15014" && printf "GET {{ .path }} HTTP/1.0\r\n\r\n" >&3 && read -r _ code _ <&3 && [ "$code" = 200 ]']}
 {{- end -}}
 
+{{/* A file of deploy/kubernetes, under this release's name and in its namespace: of a dict with root and file. No name holds a "<". */}}
+{{- define "agent.delivered" -}}
+{{- $source := .root.Files.Get (printf "files/kubernetes/%s" .file) | replace "hawser-system" "<namespace>" -}}
+{{- $source | replace "hawser-agent" (include "hawser.fullname" .root) | replace "<namespace>" .root.Release.Namespace -}}
+{{- end -}}
+
 {{- define "agent.gatewaySelector" -}}
 app.kubernetes.io/name: hawser-gateway
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -71,6 +77,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "agent.check" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.identity.existingSecret) (not .Values.identity.existingClaim) (ne .Values.identity.accessMode "ReadWriteMany") -}}
 {{- fail "replicas: several agents share one identity folder, which a volume of accessMode ReadWriteOnce cannot be on two nodes: set identity.accessMode to ReadWriteMany, or name identity.existingClaim or identity.existingSecret" -}}
+{{- end -}}
+{{- if and .Values.denyImportWrites.enabled (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "denyImportWrites.enabled: Kubernetes %s has no ValidatingAdmissionPolicy: leave it out, the agent puts right what users write, or upgrade to 1.30" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- if .Values.gateway.enabled -}}
 {{- if ne .Release.Namespace "hawser-system" -}}

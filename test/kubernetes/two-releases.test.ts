@@ -1,0 +1,58 @@
+/** What a cluster has one of, and releases of the agent's chart share: seen on a real API server, with two of them. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rendered } from '../kit/chart.ts';
+import { canRunHelm, helmBinary } from '../kit/helm.ts';
+import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
+import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
+import type { KubeClient } from '../kit/kube-client.ts';
+import { applyDefinitions } from '../kit/kube-definitions.ts';
+import { eventually } from '../kit/served.ts';
+
+const AGENT = 'hawser-agent';
+/** The namespace of each release, and its name. */
+const RELEASES = [
+  ['hawser-system', 'hawser-agent'],
+  ['hawser-agent-canary', 'canary-agent'],
+] as const;
+const IMPORTS = '/apis/multicluster.x-k8s.io/v1beta1/namespaces/shop/serviceimports';
+
+describe.skipIf(!canRunHelm() || !canRunKubernetes())('two releases of the agent in one cluster', () => {
+  let kube: TestKubeApiserver;
+  const account = async (namespace: string, name: string): Promise<KubeClient> =>
+    kube.client(await kube.serviceAccountToken({ namespace, name }));
+  const anImport = (name: string, labels = {}): object => ({
+    ...{ apiVersion: 'multicluster.x-k8s.io/v1beta1', kind: 'ServiceImport', metadata: { name, labels } },
+    spec: { type: 'Headless', ports: [{ port: 80 }] },
+  });
+
+  beforeAll(async () => {
+    await helmBinary();
+    kube = await startKubeApiserver();
+    await applyDefinitions(kube.admin, ['multicluster.x-k8s.io']);
+    for (const name of [...RELEASES.map(([namespace]) => namespace), 'shop'])
+      await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  }, BUILD_MS);
+  afterAll(() => kube?.stop());
+
+  test('a user is refused to write the imports of either agent, and each agent writes', async () => {
+    const otherAccounts = RELEASES.map((names) => names.join('/'));
+    for (const [namespace, fullnameOverride] of RELEASES)
+      for (const object of await rendered(AGENT, { fullnameOverride, denyImportWrites: { enabled: true, otherAccounts } }, namespace))
+        if (/^(ServiceAccount|ClusterRole|ClusterRoleBinding|ValidatingAdmissionPolicy.*)$/.test(object.kind))
+          await kube.admin.apply(object);
+    const ours = { 'app.kubernetes.io/managed-by': 'hawser' };
+    const codes = async (client: KubeClient, name: string): Promise<number[]> => {
+      const made = await client.ask('POST', IMPORTS, anImport(name, ours));
+      const edited = await client.ask('PATCH', `${IMPORTS}/${name}`, { metadata: { annotations: { by: name } } });
+      return [made.code, edited.code, (await client.ask('DELETE', `${IMPORTS}/${name}`)).code];
+    };
+    // The server takes policies up within moments, one after the other.
+    await eventually(
+      async () => (await kube.admin.ask('POST', `${IMPORTS}?dryRun=All`, anImport('tried', ours))).code === 403,
+      'nobody is refused',
+    );
+    expect(await codes(kube.admin, 'users')).toEqual([403, 404, 404]);
+    for (const [namespace, name] of RELEASES) expect(await codes(await account(namespace, name), name)).toEqual([201, 200, 200]);
+    expect((await kube.admin.ask('POST', IMPORTS, anImport('theirs'))).code).toBe(201);
+  });
+});
