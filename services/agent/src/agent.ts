@@ -1,47 +1,33 @@
-/** An agent put together: what it knows, compiles and serves, and to whom it speaks. The one place that constructs. */
-import { randomUUID } from 'node:crypto';
+/** An agent put together: what it knows, compiles and serves, with or without a bus; what needs one is its `BusSide`. */
 import type { Bus } from '@hawser/bus/bus.ts';
 import { countReconnects } from '@hawser/bus/count-reconnects.ts';
 import type { ClusterFacts } from '@hawser/model/fleet.ts';
 import { createRegistry, type Registry } from '@hawser/runtime/metrics.ts';
 import type { AgentStatus, Validity } from '@hawser/wire/messages.ts';
-import { verifierOf } from '@hawser/wire/signing.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { AgentOptions, RunningAgent } from './agent-options.ts';
+import { BusSide } from './bus-side.ts';
 import { ControlLoop } from './control-loop.ts';
 import { LocalSource } from './discover/local-source.ts';
 import { DrillLeases } from './drill-leases.ts';
-import { AgentFeed } from './feed/agent-feed.ts';
 import { type Foundations, openFoundations } from './feed/foundations.ts';
 import { joinBus } from './feed/join-bus.ts';
 import { LastKnownGood } from './feed/last-known-good.ts';
-import { meetReplicas } from './feed/meet-replicas.ts';
-import type { Replicas } from './feed/replicas.ts';
 import { encodedState, localStateOf, type SavedState, savedLocal } from './feed/saved-state.ts';
 import { injectIfAsked } from './inject/inject-if-asked.ts';
 import { adminToken, LocalDrains } from './local-drain.ts';
-import type { Multicluster } from './multicluster/follow-multicluster.ts';
-import { plainAnswers } from './plain/plain-answers.ts';
-import { PlainCallers } from './plain/plain-callers.ts';
-import { followTrials, policyDiff } from './policy-serving.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { writeAgentLocation } from './report/agent-location.ts';
 import { registerAgentMetrics } from './report/agent-metrics.ts';
 import { describeSnapshot, describeWorld, readinessOf } from './report/debug-views.ts';
 import { ownFacts } from './report/own-facts.ts';
 import { PolicyIssues } from './report/policy-issues.ts';
-import { tellPolicies } from './report/policy-teller.ts';
-import { RolloutTracker } from './report/rollout-tracker.ts';
-import { serveRpc } from './report/rpc.ts';
-import { StatusReporter } from './report/status-reporter.ts';
 import { registerTrustMetrics } from './report/trust-metrics.ts';
 import { credentialsValidity, endsOf, rootValidity } from './report/validity.ts';
 import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
-import { startTraffic } from './traffic/start-traffic.ts';
-import type { TrafficReporter } from './traffic/traffic-reporter.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
@@ -49,7 +35,6 @@ import { TrustReport } from './trust/trust-report.ts';
 import { WorkloadCertificates } from './trust/workload-certificates.ts';
 import { RecentUse } from './upstream-use.ts';
 import { type AdsServer, startAdsServer } from './xds/ads-server.ts';
-import type { ProxyStream } from './xds/proxy-stream.ts';
 
 export type { AgentOptions, RunningAgent } from './agent-options.ts';
 
@@ -86,19 +71,12 @@ class Agent implements RunningAgent {
   readonly #proxies: ProxyRegistry;
   readonly #trust: TrustReport;
   readonly #use: RecentUse;
-  readonly #plain = new PlainCallers();
   readonly #lastGood: LastKnownGood<SavedState>;
   readonly #startedAt = new Date().toISOString();
   readonly #stops: (() => Promise<void> | void)[] = [];
   #validity: readonly [credentials: Validity, root: Validity];
   #stopping = false;
-  #feed: AgentFeed | undefined;
-  #server: AdsServer | undefined;
-  #rollouts: RolloutTracker<ProxyStream> | undefined;
-  #reporter: StatusReporter | undefined;
-  #replicas: Replicas | undefined;
-  #traffic: TrafficReporter | undefined;
-  #multicluster: Multicluster | undefined;
+  #busSide: BusSide | undefined;
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
@@ -112,19 +90,19 @@ class Agent implements RunningAgent {
       ...{ folder: member.agentDir, place: { cluster, region, zone }, log, onDrains: (drains) => this.loop.setLocalDrains(drains) },
       onOwn: () => {
         this.#factsChanged();
-        this.#replicas?.speak();
+        this.#busSide?.replicas.speak();
       },
     });
     this.#federation.setFacts(cluster, this.#facts());
     const { saved } = base;
     this.#drills = new DrillLeases({
       ...{ cluster, saved: saved?.drills ?? [], onLapse: () => this.loop.reconsider(), onChange: () => this.#changed() },
-      onPartition: (from) => this.#feed?.cutOff(from),
+      onPartition: (from) => this.#busSide?.feed.cutOff(from),
     });
     this.#probation = new PolicyProbation(saved === undefined ? undefined : (saved.probation ?? { refused: [], standIns: [] }));
     const translator = options.translator ?? createTranslator(config.virtualRange);
     this.#issues = new PolicyIssues({ probation: this.#probation, rules: () => translator.problems() });
-    const onTrust = (): void => this.#reporter?.changed();
+    const onTrust = (): void => this.#busSide?.reporter.changed();
     this.#trust = new TrustReport({ ...base, store: this.store, saved: saved?.proxies ?? [], log, onChange: onTrust });
     this.loop = this.#makeLoop(translator);
     this.#local = new LocalSource({
@@ -133,7 +111,7 @@ class Agent implements RunningAgent {
       saved: base.saved === undefined ? undefined : localStateOf(base.saved),
       onShards: (shards) => {
         this.loop.setOwnShards(shards);
-        this.#feed?.publish(shards);
+        this.#busSide?.feed.publish(shards);
       },
       onCredentials: (credentials) => this.loop.setCredentials(credentials),
       onWarnings: (topic, messages) => this.#warnings.standing(topic, messages),
@@ -152,18 +130,18 @@ class Agent implements RunningAgent {
       policies: () => this.#federation.policies,
       network: () => this.#federation.member(cluster)?.network,
       onChange: () => {
-        this.#replicas?.speak();
+        this.#busSide?.replicas.speak();
         this.#changed();
       },
     });
   }
 
   get publishes(): boolean {
-    return this.#feed?.publishes ?? false;
+    return this.#busSide?.feed.publishes ?? false;
   }
 
   world(): ReturnType<typeof describeWorld> {
-    const feed = this.#feed;
+    const feed = this.#busSide?.feed;
     const heard = { peers: feed?.peers() ?? [], moments: feed?.moments() ?? new Map() };
     return describeWorld(this.#federation.world(), { ...heard, moment: this.loop.moment, warnings: this.#warnings.list() });
   }
@@ -172,14 +150,13 @@ class Agent implements RunningAgent {
   async start(): Promise<RunningAgent> {
     const { saved, authority } = this.#base;
     if (saved?.moment !== undefined) this.loop.resume(saved.moment);
-    this.#server = await this.#startXds();
+    const server = await this.#startXds();
     await this.#startAdmin();
     await this.#local.start();
     this.#stops.push(() => this.#local.stop());
     const bus = await this.#connect();
-    this.#report(bus, this.#server);
-    this.#startFeed(bus);
-    await this.#countTraffic(bus, this.#server);
+    this.#measure(bus, server);
+    await this.#startBusSide(bus, server);
     this.#stops.push(await injectIfAsked({ ...this.#options, authority, warnings: this.#warnings, registry: this.#registry }));
     await writeAgentLocation(this.#options.member.agentDir, this.#options.config, this);
     this.#options.log.info({ cluster: this.#options.member.membership.cluster, fromDisk: saved !== undefined }, 'agent is up');
@@ -206,14 +183,14 @@ class Agent implements RunningAgent {
     return new ControlLoop({
       ...{ federation: this.#federation, translator, store: this.store, probation: this.#probation },
       obeyed: (policies) => this.#drills.obeyed(policies),
-      onRevision: (moment, applied) => this.#rollouts?.trackRevision(moment.epoch, moment.revision, applied),
+      onRevision: (moment, applied) => this.#busSide?.rollouts.trackRevision(moment.epoch, moment.revision, applied),
       onProblems: (problems) => {
         this.#issues.setCompileProblems(problems);
         const messages = problems.map(({ message }) => message);
         this.#warnings.standing('translate', messages);
       },
       onServed: (clusters) => this.#trust.served(clusters),
-      onRoster: () => this.#feed?.rosterChanged(),
+      onRoster: () => this.#busSide?.feed.rosterChanged(),
       onChange: () => this.#changed(),
     });
   }
@@ -241,7 +218,7 @@ class Agent implements RunningAgent {
       () => server.stop(),
       () => this.#trust.stop(),
     );
-    server.onChange(() => this.#reporter?.changed());
+    server.onChange(() => this.#busSide?.reporter.changed());
     return server;
   }
 
@@ -252,7 +229,7 @@ class Agent implements RunningAgent {
 
   #factsChanged(): void {
     this.#federation.setFacts(this.#options.member.membership.cluster, this.#facts());
-    this.#feed?.setFacts(this.#facts());
+    this.#busSide?.feed.setFacts(this.#facts());
     this.loop.wake();
   }
 
@@ -265,7 +242,7 @@ class Agent implements RunningAgent {
       snapshot: () => describeSnapshot(this.store, this.#proxies.refs()),
       drain: async (token, proxy) => {
         if (!(await this.#proxies.drain(token, proxy))) return undefined;
-        this.#replicas?.speak();
+        this.#busSide?.replicas.speak();
         return { settleMs: SETTLE_MS };
       },
       confirmHeld: () => this.#local.confirmHeld(),
@@ -288,75 +265,27 @@ class Agent implements RunningAgent {
     return bus;
   }
 
-  #report(bus: Bus, server: AdsServer): void {
-    const { signer, membership } = this.#options.member;
-    const { cluster, epoch, hubKey } = membership;
-    const nextRevision = (): number => this.#base.revisions.next();
-    const { replica } = this.#base;
-    const reporter = new StatusReporter({ bus, cluster, replica, epoch, signer, nextRevision, status: () => this.#status(server) });
-    this.#reporter = reporter;
-    const serving = { server, loop: this.loop, log: this.#options.log };
-    const trials = followTrials(serving, this.#probation, { rollouts: () => this.#rollouts, changed: () => this.#changed() });
-    this.#rollouts = new RolloutTracker(
-      server.streams,
-      (status) => reporter.rollout(status),
-      () => this.#probation.active,
-    );
-    const diff = policyDiff(serving, this.#federation, this.#proxies);
-    const rpc = serveRpc({
-      ...{ bus, cluster, replica, hubKey: verifierOf(hubKey) },
-      proxyConfig: (proxy, section) => server.proxyConfig(proxy, section),
-      explainRoute: (request) => server.explainRoute(request),
-      plainCallers: plainAnswers(this.#plain, { federation: this.#federation, server, registry: this.#proxies }),
-      ...{ diff: (request) => diff.answer(request), tellTrafficAgain: (sinceMs) => this.#traffic?.tellAgain(sinceMs) },
-      ...{ drillLease: (run) => this.#drills.renew(run), isCutOff: () => this.#drills.cutFrom === 'hub' },
+  /** From here on what is heard and what is told go through it. */
+  async #startBusSide(bus: Bus, server: AdsServer): Promise<void> {
+    const side = new BusSide({
+      ...{ bus, server, options: this.#options, base: this.#base, registry: this.#registry, warnings: this.#warnings },
+      ...{ federation: this.#federation, loop: this.loop, local: this.#local, drains: this.#drains, drills: this.#drills },
+      ...{ proxies: this.#proxies, probation: this.#probation, trust: this.#trust },
+      ...{ facts: () => this.#facts(), status: () => this.#status(server), onChange: () => this.#changed() },
     });
+    this.#busSide = side;
+    this.#stops.push(() => side.stop());
+    await side.start();
+  }
+
+  #measure(bus: Bus, server: AdsServer): void {
     registerAgentMetrics(this.#registry, {
       ...{ ready: () => this.loop.ready, busConnected: () => bus.connected, busReconnects: countReconnects(bus) },
       ...{ proxies: () => server.proxies().length, revision: () => this.loop.moment?.revision ?? 0 },
       ...{ ends: () => endsOf(this.#validity), publishes: () => this.publishes },
       ...{ heldLosses: () => this.#local.held, brakeHolds: () => this.#local.holds },
-      ...{ shards: () => this.#federation.shards, peers: () => this.#feed?.peers() ?? [] },
+      ...{ shards: () => this.#federation.shards, peers: () => this.#busSide?.feed.peers() ?? [] },
     });
-    this.#stops.push(() => {
-      for (const one of [this.#rollouts, trials, rpc, diff, reporter]) one?.stop();
-    });
-  }
-
-  async #countTraffic(bus: Bus, server: AdsServer): Promise<void> {
-    const traffic = await startTraffic({
-      ...{ ...this.#base, bus, member: this.#options.member, log: this.#options.log, registry: this.#registry, plain: this.#plain },
-      ...{ proxies: () => server.proxies(), isShared: () => this.#replicas?.hasOthers ?? false, federation: this.#federation },
-    });
-    this.#traffic = traffic;
-    this.#stops.push(() => traffic.stop());
-  }
-
-  #startFeed(bus: Bus): void {
-    const { member, log } = this.#options;
-    const feed = new AgentFeed({
-      ...{ bus, member, facts: this.#facts(), federation: this.#federation, loop: this.loop, warnings: this.#warnings, log },
-      saved: this.#base.saved,
-      heartbeatMs: this.#options.heartbeatMs,
-      ...{ replica: this.#base.replica, process: randomUUID() },
-      onTrustOrder: (order) => this.#trust.take(order),
-      revisions: (above) => this.#base.revisions.next(above),
-      onChange: () => {
-        this.#replicas?.speak();
-        this.#changed();
-      },
-    });
-    this.#feed = feed;
-    const replicas = meetReplicas({ bus, member, base: this.#base, feed, local: this.#local, drains: this.#drains });
-    this.#replicas = replicas;
-    const stopTelling = tellPolicies({ bus, member, base: this.#base, feed, federation: this.#federation, warnings: this.#warnings });
-    this.#stops.push(() => Promise.all([stopTelling(), feed.stop()]).then(() => replicas.stop()));
-    feed.start();
-    if (this.#local.known) feed.publish(this.#local.shards);
-    this.loop.run();
-    const parts = { feed, federation: this.#federation, loop: this.loop, local: this.#local, warnings: this.#warnings };
-    this.#multicluster = this.#base.followMulticluster?.({ ...parts, registry: this.#registry, range: this.#options.config.virtualRange });
-    this.#stops.push(() => this.#multicluster?.stop());
   }
 
   /** Called for anything that an operator could see, or that is saved: both coalesce. A state that is not whole is never saved. */
@@ -365,8 +294,7 @@ class Agent implements RunningAgent {
     this.#drains.look(this.#federation.localDrains(), this.#federation.policies);
     this.#warnings.standing('trust', this.#federation.trustProblems());
     this.#warnings.standing('networks', this.#federation.networkProblems());
-    this.#reporter?.changed();
-    this.#multicluster?.wake();
+    this.#busSide?.changed();
     if (this.loop.ready) this.#lastGood.changed();
   }
 
@@ -379,7 +307,7 @@ class Agent implements RunningAgent {
       ...this.#issues.list(),
       validity: [...this.#validity],
       proxies: server.proxies(),
-      peers: this.#feed?.peers() ?? [],
+      peers: this.#busSide?.feed.peers() ?? [],
       ...{ trust: this.#trust.account(), drills: this.#drills.account() },
     };
   }
@@ -389,7 +317,7 @@ class Agent implements RunningAgent {
     const { moment } = this.loop;
     return {
       ...{ version: 1 as const, cluster, epoch },
-      ...(this.#feed?.encoded() ?? { config: [], fleet: [] }),
+      ...(this.#busSide?.feed.encoded() ?? { config: [], fleet: [] }),
       ...(moment === undefined ? {} : { moment: { epoch: moment.epoch, revision: moment.revision } }),
       ...savedLocal(this.#local.state()),
       ...{ proxies: this.#proxies.refs(), use: this.#use.saved(), lapsed: this.#federation.lapsed },
