@@ -46,6 +46,8 @@ export interface GoldenCase {
   readonly services: Readonly<Record<string, Readonly<Record<string, CaseShard>>>>;
   readonly policies: readonly Omit<Resource, 'apiVersion'>[];
   readonly proxies: readonly string[];
+  /** Host → the address that its ServiceImport has. */
+  readonly held?: Readonly<Record<string, string>>;
   /** Secrets of the registry, by `NAMESPACE/NAME`: what each holds. */
   readonly secrets?: Readonly<Record<string, readonly ('certificate' | 'authorities' | 'revoked')[]>>;
 }
@@ -82,6 +84,7 @@ export function worldOf(input: GoldenCase): World {
     shards: new Map(shards),
     policies: new Map(policies),
     credentials: credentialsOf(input.secrets ?? {}),
+    ...(input.held === undefined ? {} : { heldAddresses: new Map(Object.entries(input.held)) }),
   };
 }
 
@@ -100,7 +103,7 @@ function credentialsOf(secrets: NonNullable<GoldenCase['secrets']>): Credentials
 /** `captured:ADDRESS` is a sidecar whose workload's traffic is captured. */
 const CAPTURES: Readonly<Record<string, Capture>> = { captured: 'ipv4', 'captured-dual': 'dual', 'captured-fetching': 'ipv4' };
 
-/** `KIND:ADDRESS`, `fetching` for a sidecar that fetches upstreams, and who it is where that matters: `KIND:ADDRESS@NAMESPACE?app=a,version=v1`. */
+/** `KIND:ADDRESS`, `fetching` for a sidecar that fetches upstreams, `outbound-gateway`, and who it is where that matters: `KIND:ADDRESS@NAMESPACE?app=a,version=v1`. */
 export function proxiesOf(input: GoldenCase): ProxyRef[] {
   return input.proxies.map((text) => {
     const colon = text.indexOf(':');
@@ -109,7 +112,15 @@ export function proxiesOf(input: GoldenCase): ProxyRef[] {
     const capture = CAPTURES[kind];
     const role = kind === 'gateway' || kind === 'edge' ? kind : 'sidecar';
     const fetching = kind.endsWith('fetching') ? { fetchesUpstreams: true as const } : {};
-    return { role, address, ...fetching, ...(capture === undefined ? {} : { capture }), ...(who === undefined ? {} : identityOf(who)) };
+    const outbound = kind === 'outbound-gateway' ? { outboundGateway: true as const } : {};
+    return {
+      role,
+      address,
+      ...fetching,
+      ...outbound,
+      ...(capture === undefined ? {} : { capture }),
+      ...(who === undefined ? {} : identityOf(who)),
+    };
   });
 }
 

@@ -12,13 +12,14 @@ import type { ProxyTokenVerifier } from './trust/proxy-tokens.ts';
 import { type ConnectedProxy, type ProxyGate, TokenRefusal } from './xds/proxy-gate.ts';
 
 /** What is remembered of a proxy. */
-function refOf({ capture, fetchesUpstreams, outboundAddress, ...known }: ConnectedProxy): ProxyRef {
+function refOf({ capture, fetchesUpstreams, outboundAddress, outboundGateway, ...known }: ConnectedProxy): ProxyRef {
   const { role, address, name, namespace, serviceAccount, labels } = known;
   return {
     ...{ role, address, name, namespace, serviceAccount, labels },
     ...(capture === undefined ? {} : { capture }),
     ...(fetchesUpstreams === undefined ? {} : { fetchesUpstreams }),
     ...(outboundAddress === undefined ? {} : { outboundAddress }),
+    ...(outboundGateway === undefined ? {} : { outboundGateway }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { OpenRegistry } from '../discover/registry-source.ts';
 import type { FollowMulticluster } from '../multicluster/follow-multicluster.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
 import { openAuthority } from '../trust/open-authority.ts';
+import { outboundGatewayVerifier } from '../trust/outbound-gateway.ts';
 import { type ProxyTokenVerifier, proxyTokenVerifier } from '../trust/proxy-tokens.ts';
 import { loadLastKnownGood } from './last-known-good.ts';
 import type { Member } from './membership.ts';
@@ -37,17 +38,18 @@ export interface Foundations {
 export async function openFoundations(
   member: Member,
   log: Logger,
-  { caKey, registry }: Pick<AgentConfig, 'caKey' | 'registry'>,
+  { caKey, registry, ...mode }: Pick<AgentConfig, 'caKey' | 'registry' | 'gatewayMode' | 'outboundGateway'>,
 ): Promise<Foundations> {
   const { cluster, epoch, trustDomain } = member.membership;
   const replica = await replicaName(member.agentDir);
+  const source = await openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) });
   return {
     revisions: await RevisionCounter.open(join(member.agentDir, 'revision'), (error) =>
       log.error({ error: messageOf(error) }, 'revisions could not be reserved'),
     ),
     replica,
     authority: await openAuthority(member.identityDir, trustDomain, { caKey, replica, log }),
-    ...(await openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) })),
+    ...{ ...source, verify: outboundGatewayVerifier(source.verify, mode) },
     saved: await loadLastKnownGood(member.agentDir, (content) => acceptSavedState(content, cluster, epoch), log),
   };
 }

@@ -86,6 +86,7 @@ export const SavedState = Type.Object({
       capture: Type.Optional(Type.Union([Type.Literal('ipv4'), Type.Literal('dual')])),
       fetchesUpstreams: Type.Optional(Type.Literal(true)),
       outboundAddress: Type.Optional(Type.String()),
+      outboundGateway: Type.Optional(Type.Literal(true)),
     }),
   ),
 });

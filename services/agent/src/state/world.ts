@@ -51,6 +51,8 @@ export interface ProxyRef {
   readonly fetchesUpstreams?: true;
   /** Where its workload calls it, of loopback, where that is not as `callersAddress` has it: by its own word. */
   readonly outboundAddress?: string;
+  /** Whether workloads without a sidecar call it, at its own address: its account may be asked so (decision 0040). */
+  readonly outboundGateway?: true;
 }
 
 /** A workload whose traffic is led to its sidecar by the kernel: IPv4 alone, or IPv6 too. */

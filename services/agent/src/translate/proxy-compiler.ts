@@ -3,6 +3,8 @@ import { type LayerName, ownLayer, type XdsResource } from '../snapshot/resource
 import type { ProxyRef, World } from '../state/world.ts';
 import type { AddressIndex } from './address-index.ts';
 import { CaptureCompiler } from './capture/capture.ts';
+import { namesListener, outboundGatewayNames } from './capture/capture-names.ts';
+import { namedHosts } from './capture/named-hosts.ts';
 import type { VirtualRange } from './capture/virtual-addresses.ts';
 import type { Draft } from './draft.ts';
 import { EdgeCompiler } from './edge/edge-compiler.ts';
@@ -69,7 +71,7 @@ export class ProxyCompiler {
         draft.tcp !== given.tcp ||
         draft.fleet !== given.fleet ||
         given.policies.closesGateways(draft.world.self) !== draft.policies.closesGateways(draft.world.self) ||
-        (proxy.capture !== undefined && this.#callsOthers(layer, draft)) ||
+        ((proxy.capture !== undefined || proxy.outboundGateway === true) && this.#callsOthers(layer, draft)) ||
         (proxy.role === 'edge' && this.#touchesEdges(draft, given));
       if (isTouched) draft.units.set(layer, this.unit(layer, draft, common));
     }
@@ -135,13 +137,17 @@ export class ProxyCompiler {
   }
 
   #captured(
-    { capture, namespace, fetchesUpstreams }: ProxyRef,
+    { capture, namespace, fetchesUpstreams, outboundGateway }: ProxyRef,
     { view, common, held }: { view: ScopeView | undefined; common: CommonState; held: World['heldAddresses'] },
   ): XdsResource[] {
-    if (capture === undefined) return [];
+    if (capture === undefined && outboundGateway === undefined) return [];
     const { scope, bounds, bound = [] } = view ?? {};
     const callable = view === undefined ? { services: liveServices(common), hosts: common.hosts } : callableOf(view, common);
     const lookup: ServiceLookup = (key) => (view?.variants.get(key)?.compiled ?? common.service(key))?.view;
+    if (capture === undefined) {
+      const hosts = callable.services.flatMap((one) => namedHosts(one.view, { lookup, scope }));
+      return [namesListener(), outboundGatewayNames(hosts, { held, range: this.#range })];
+    }
     return this.#captureOf(view?.layer).resources(capture, {
       ...{ views: callable.services.map((one) => one.view), hosts: callable.hosts, lookup, scope, bounds, bound, held, namespace },
       ...{ elsewhere: bounds?.elsewhere ?? 'ALLOW_ANY', fallback: elsewhereCluster(bounds, lookup) },

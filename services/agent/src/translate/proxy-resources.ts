@@ -39,7 +39,10 @@ export function proxyResources(
     outboundListener(called, fetches),
     ...about.tcp.map((service) => tcpListener(called, service, fetches)),
     ...boundOutbound(about.bound, called, proxy.capture !== undefined),
-    ...inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, severed, peers, ...endTls }),
+    // An outbound gateway has no workload.
+    ...(proxy.outboundGateway === true
+      ? []
+      : inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, severed, peers, ...endTls })),
     ...about.captured,
   ];
   return observedAll(own, about.telemetry);

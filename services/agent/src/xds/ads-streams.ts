@@ -187,7 +187,8 @@ export class AdsStreams implements StreamEvents {
   #unaskedBy(proxy: ConnectedProxy): UnaskedUpstreams | undefined {
     const { store, use } = this.#options;
     if (use === undefined || proxy.fetchesUpstreams !== true) return undefined;
-    return new UnaskedUpstreams({ store, use, own: ownLayer(proxy), namespace: proxy.namespace });
+    const callsForOthers = proxy.outboundGateway === true;
+    return new UnaskedUpstreams({ store, use, own: ownLayer(proxy), namespace: proxy.namespace, callsForOthers });
   }
 
   #open(stream: ProxyStream): void {

@@ -31,16 +31,31 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
   if (role === 'edge' && identity.edge !== true)
     return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
   const labels = labelsIn(metadata['labels']);
-  const { capture, onDemand, outboundAddress } = metadata;
+  const { capture, onDemand, outboundAddress, outboundGateway } = metadata;
   if (onDemand !== undefined && onDemand !== 'upstreams') return `node.metadata.onDemand is ${shown(onDemand)}, expected upstreams`;
   if (outboundAddress !== undefined && (typeof outboundAddress !== 'string' || isIP(outboundAddress) === 0 || !isLoopback(outboundAddress)))
     return `node.metadata.outboundAddress is ${shown(outboundAddress)}, expected an address of loopback: nobody else on the network may speak in its name`;
+  const refusal = outboundGateway === undefined ? undefined : outboundGatewayRefusal(metadata, identity);
+  if (refusal !== undefined) return refusal;
   const fetching = onDemand === undefined ? {} : { fetchesUpstreams: true as const };
-  const called = outboundAddress === undefined ? {} : { outboundAddress };
+  const called = {
+    ...(outboundAddress === undefined ? {} : { outboundAddress }),
+    ...(outboundGateway === undefined ? {} : { outboundGateway: true as const }),
+  };
   if (capture === undefined) return { name, role, address, namespace, serviceAccount, labels, ...fetching, ...called };
   if (role !== 'sidecar' || (capture !== 'ipv4' && capture !== 'dual'))
     return `node.metadata.capture is ${shown(capture)}, expected ipv4 or dual, and of a sidecar alone`;
   return { name, role, address, namespace, serviceAccount, labels, capture, ...fetching, ...called };
+}
+
+/** Why a proxy may not take calls of others on its own address, where it may not: they go out in its name. */
+function outboundGatewayRefusal(metadata: NodeMetadata, { namespace, serviceAccount, outboundGateway }: ProxyIdentity): string | undefined {
+  if (metadata['outboundGateway'] !== true) return `node.metadata.outboundGateway is ${shown(metadata['outboundGateway'])}, expected true`;
+  if (outboundGateway !== true)
+    return `node.metadata.outboundGateway is true, but the token is for ${namespace}/${serviceAccount}: the agent takes the account of its --outbound-gateway alone, and with --gateway-mode`;
+  if (metadata['role'] !== 'sidecar' || metadata['capture'] !== undefined || metadata['outboundAddress'] !== undefined)
+    return 'node.metadata.outboundGateway is for a sidecar without capture or outboundAddress: it is called at its own address';
+  return undefined;
 }
 
 const MOST_LABELS = 64;

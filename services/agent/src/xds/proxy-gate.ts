@@ -11,6 +11,8 @@ export interface ProxyIdentity {
   readonly name?: string;
   /** Whether the proxy may be an edge proxy: those are given the certificates of their namespace. */
   readonly edge?: boolean;
+  /** Whether the proxy may take the calls of workloads without a sidecar, on its own address and in its own name (decision 0040). */
+  readonly outboundGateway?: true;
   /** When the token expires, in ms since 1970. */
   readonly expiresAt?: number;
 }
@@ -42,6 +44,8 @@ export interface ConnectedProxy {
   readonly fetchesUpstreams?: true;
   /** `node.metadata.outboundAddress`: the loopback address where its workload calls it. */
   readonly outboundAddress?: string;
+  /** `node.metadata.outboundGateway`: workloads without a sidecar call it, at its own address. */
+  readonly outboundGateway?: true;
 }
 
 /** Asked by the ADS server for each stream. */

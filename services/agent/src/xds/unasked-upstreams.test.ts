@@ -31,6 +31,23 @@ function routes(version: string, copiesTo: readonly string[]) {
 }
 
 describe('what is sent unasked', () => {
+  test('is a choice for one that calls for many too, though it reads its scope alone; what a Sidecar bounds is sent whole', () => {
+    const { store, put, state } = choice(0);
+    const scope: LayerName = 'scope:shop:0';
+    put(scope, ...['a', 'b'].map(upstream));
+    store.apply([{ layer: OWN, reads: [scope] }]);
+    const use: UpstreamUse = {
+      sendsAllUpTo: 1,
+      named: () => state.named,
+      isOf: () => false,
+      isRecent: () => false,
+      asked: () => undefined,
+    };
+    const isBounded = (callsForOthers: boolean): boolean =>
+      new UnaskedUpstreams({ store, own: OWN, namespace: 'shop', use, callsForOthers }).isBounded;
+    expect([isBounded(true), isBounded(false)]).toEqual([true, false]);
+  });
+
   test('is everything, of a mesh that is no larger than the bound', () => {
     const { offered, unasked, put } = choice(6);
     expect(offered()).toEqual(['a', 'b', 'c', 'd', 'e']);

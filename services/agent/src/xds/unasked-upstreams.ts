@@ -26,6 +26,8 @@ export interface UnaskedOptions {
   readonly own: LayerName;
   readonly namespace: string;
   readonly use: UpstreamUse;
+  /** Whether it calls for many: what bounds it is then no choice of what it needs. */
+  readonly callsForOthers?: boolean;
 }
 
 /** The choice for one stream; it grows as more is called for, and what was sent is never taken back. */
@@ -44,9 +46,9 @@ export class UnaskedUpstreams {
 
   /** Whether there is a choice: what a Sidecar bounds is sent whole, and so is what is not much. */
   get isBounded(): boolean {
-    const { store, own, use } = this.#options;
+    const { store, own, use, callsForOthers = false } = this.#options;
     const [, ...shared] = store.layersOf(own);
-    if (!shared.includes('sidecar')) return false;
+    if (!shared.includes('sidecar') && !callsForOthers) return false;
     return shared.reduce((count, layer) => count + store.all(layer, 'CDS').size, 0) > use.sendsAllUpTo;
   }
 

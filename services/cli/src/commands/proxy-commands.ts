@@ -76,7 +76,8 @@ Examples:
   hawser proxy run --cluster us-east --name reviews-v1 --namespace bookinfo --service-account reviews --address 127.77.1.11 --token-file token
   hawser proxy run --gateway --cluster us-east --name gateway --address 127.77.1.1 --token-file gateway-token
   hawser proxy run --edge --label istio=ingressgateway --cluster us-east --name ingress --namespace istio-ingress \\
-    --service-account ingress --address 127.77.1.9 --token-file ingress-token`;
+    --service-account ingress --address 127.77.1.9 --token-file ingress-token
+  hawser proxy run --outbound-gateway --cluster us-east --name outbound --address 127.77.1.8 --token-file outbound-token`;
 
 function withIdentity(command: Command): Command {
   return command
@@ -88,6 +89,10 @@ function withIdentity(command: Command): Command {
     .option('--token-file <file>', 'token of "hawser proxy token"; read anew while it runs')
     .option('--gateway', 'this is a gateway between clusters, not a sidecar')
     .option('--edge', 'this is an ingress or egress proxy: it serves the Istio Gateways that select its labels')
+    .option(
+      '--outbound-gateway',
+      'it calls for workloads without a sidecar, which reach it at --address; its agent runs with --gateway-mode',
+    )
     .option('--label <key=value>', 'a label that selectors choose the proxy by; may be repeated', repeated)
     .option('--workload-group <name>', 'the WorkloadGroup of its namespace that registers the workload')
     .option(

@@ -42,6 +42,7 @@ describe('envoyBootstrap', () => {
     ['sidecar', SIDECAR],
     ['gateway', GATEWAY],
     ['sidecar-of-two-agents', { ...SIDECAR, agent: '127.80.0.1:15010,127.80.0.2:15010' }],
+    ['outbound-gateway', { ...SIDECAR, outboundGateway: true as const }],
     ['sidecar-of-a-service', { ...SIDECAR, agent: 'hawser-agent.hawser-system.svc:15010' }],
   ])('is the golden one for a %s, and Envoy accepts it', async (name, options) => {
     const text = `${JSON.stringify(envoyBootstrap(options), null, 2)}\n`;

@@ -20,6 +20,8 @@ export interface BootstrapOptions {
   readonly adminAddress?: string;
   /** Loopback address where the workload calls its sidecar; its own if it is one, else 127.0.0.1. */
   readonly outboundAddress?: string;
+  /** Whether it calls for workloads without a sidecar, which reach it at `address`. */
+  readonly outboundGateway?: true;
   /** The agent's xDS address, `IP:PORT` or `NAME:PORT`; of several, separated by commas, any serves it, and the others when that one is gone. */
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
@@ -103,7 +105,8 @@ export function nodeId(options: Pick<BootstrapOptions, 'role' | 'address' | 'nam
 }
 
 function nodeOf(options: BootstrapOptions): Json {
-  const { role, address, name, namespace, serviceAccount, cluster, region, zone, labels, capture, outboundAddress } = options;
+  const { role, address, name, namespace, serviceAccount, cluster, region, zone, labels, capture, outboundAddress, outboundGateway } =
+    options;
   const locality = { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
   return {
     id: nodeId(options),
@@ -114,6 +117,7 @@ function nodeOf(options: BootstrapOptions): Json {
       ...(labels === undefined ? {} : { labels }),
       ...(capture === undefined ? {} : { capture }),
       ...(outboundAddress === undefined ? {} : { outboundAddress }),
+      ...(outboundGateway === undefined ? {} : { outboundGateway }),
       // It speaks delta, so it can fetch an upstream at the first request for it, and need not be sent all of them.
       ...(role === 'sidecar' ? { onDemand: 'upstreams' } : {}),
     },

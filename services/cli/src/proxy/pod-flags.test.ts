@@ -55,3 +55,18 @@ it('a workload calls its sidecar on loopback, wherever that is', () => {
   expect(at('127.0.0.7').outboundAddress).toBe('127.0.0.7');
   expect(() => at('10.1.0.7')).toThrow('--outbound-address 10.1.0.7: must be an address of loopback');
 });
+
+it('an outbound gateway has its identity, and is called at its own address alone', () => {
+  const { HAWSER_POD_NAMESPACE: _namespace, HAWSER_SERVICE_ACCOUNT: _account, ...pod } = POD;
+  const of = (more: object) => proxyOf(completeFlags<ProxyRunFlags>({ ...REST, outboundGateway: true, ...more }, pod));
+  expect(of({})).toMatchObject({ role: 'sidecar', namespace: 'hawser-system', serviceAccount: 'hawser-outbound', outboundGateway: true });
+  expect(of({ namespace: 'mesh', serviceAccount: 'out' })).toMatchObject({ namespace: 'mesh', serviceAccount: 'out' });
+  for (const [flag, other] of Object.entries({
+    gateway: { gateway: true },
+    edge: { edge: true },
+    capture: { capture: true },
+    'workload-group': { workloadGroup: 'web' },
+    'outbound-address': { outboundAddress: '127.0.0.7' },
+  }))
+    expect(() => of(other)).toThrow(`it does not go with --${flag}`);
+});

@@ -1,7 +1,7 @@
 /** What `proxy bootstrap`, `proxy run` and `proxy token` are told, checked. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/gateway-identity.ts';
+import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, OUTBOUND_GATEWAY } from '@hawser/model/gateway-identity.ts';
 import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
@@ -21,6 +21,7 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly gateway?: boolean;
   readonly edge?: boolean;
   readonly capture?: boolean;
+  readonly outboundGateway?: boolean;
   /** `KEY=VALUE` each. */
   readonly label?: readonly string[];
   readonly workloadGroup?: string;
@@ -56,14 +57,16 @@ function proxyName(text: string): string {
   return text;
 }
 
-/** The proxy's own part of its bootstrap. A gateway's namespace and account are fixed, because its identity is. */
+/** The proxy's own part of its bootstrap. A gateway's namespace and account are known, because its identity is. */
 export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'agentCa' | 'token'> {
-  const gateway = flags.gateway === true;
-  const namespace = flags.namespace ?? (gateway ? GATEWAY_NAMESPACE : undefined);
-  const serviceAccount = flags.serviceAccount ?? (gateway ? GATEWAY_SERVICE_ACCOUNT : undefined);
+  const [gateway, outbound] = [flags.gateway === true, flags.outboundGateway === true];
+  const known = gateway ? GATEWAY_SERVICE_ACCOUNT : outbound ? OUTBOUND_GATEWAY : undefined;
+  const namespace = flags.namespace ?? (known === undefined ? undefined : GATEWAY_NAMESPACE);
+  const serviceAccount = flags.serviceAccount ?? known;
   if (namespace === undefined) throw new AppError('usage', '--namespace is required (a gateway has its own)');
   if (serviceAccount === undefined) throw new AppError('usage', '--service-account is required (a gateway has its own)');
   if (gateway && flags.edge === true) throw new AppError('usage', '--gateway and --edge are two kinds of proxy: give one of them');
+  if (outbound) refuseBesideOutbound(flags);
   if (isIP(flags.address) === 0) throw new AppError('usage', `--address ${flags.address}: must be an IP address`);
   return {
     role: gateway ? 'gateway' : flags.edge === true ? 'edge' : 'sidecar',
@@ -75,10 +78,22 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     address: flags.address,
     adminAddress: adminAddress(flags),
     ...outboundAddress(flags),
+    ...(outbound ? { outboundGateway: true as const } : {}),
     ...(flags.capture === true ? { capture: captured(flags) } : {}),
     ...(flags.region === undefined ? {} : { region: flags.region }),
     ...(flags.zone === undefined ? {} : { zone: flags.zone }),
   };
+}
+
+/** It has no workload of its own, and is called at its own address. */
+function refuseBesideOutbound({ gateway, edge, capture, workloadGroup, outboundAddress: address }: ProxyIdentityFlags): void {
+  const others = { gateway, edge, capture, 'workload-group': workloadGroup, 'outbound-address': address };
+  const [other] = Object.entries(others).find(([, given]) => given !== undefined && given !== false) ?? [];
+  if (other !== undefined)
+    throw new AppError(
+      'usage',
+      `--outbound-gateway calls for workloads without a sidecar, at its own address: it does not go with --${other}`,
+    );
 }
 
 /** A sidecar joins a WorkloadGroup by a label that names it. */

@@ -40,7 +40,7 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const token = { current: readToken(options.tokenFile) };
   const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
   const { config, secret } = writeBootstrap(options, token.current);
-  const names = proxy.capture === undefined ? undefined : await answerNames(proxy.capture, say);
+  const names = await answerNames(proxy, say);
   const envoy = startBound(envoyBinary(), envoyArguments(options, config));
   const admin = envoyAdmin({ address: adminAddressOf(proxy), port: PORTS.envoyAdmin });
   const over = new AbortController();
@@ -79,9 +79,15 @@ async function watchWorkload(
 }
 
 /** Loaded for those alone who need it: most sidecars have no workload whose names they answer. */
-async function answerNames(capture: 'ipv4' | 'dual', say: (text: string) => void): Promise<{ stop(): Promise<void> }> {
+async function answerNames(
+  { capture, outboundGateway, address }: ProxyRunOptions['proxy'],
+  say: (text: string) => void,
+): Promise<{ stop(): Promise<void> } | undefined> {
+  if (capture === undefined && outboundGateway !== true) return undefined;
   const { startNames } = await import('./names/start-names.ts');
-  return startNames({ addresses: capture === 'dual' ? ['127.0.0.1', '::1'] : ['127.0.0.1'], say });
+  // Whoever reaches an outbound gateway may ask it: for names of the mesh, and not for others in its place.
+  if (outboundGateway === true) return startNames({ addresses: [address], forwards: false, say });
+  return startNames({ addresses: capture === 'dual' ? ['127.0.0.1', '::1'] : ['127.0.0.1'], forwards: true, say });
 }
 
 /** One Ctrl-C arrives more than once: from the terminal, and again from each npm or launcher above that passes it on. */

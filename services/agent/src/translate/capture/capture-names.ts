@@ -11,7 +11,8 @@ import { encoded, versionOf } from '../encode.ts';
 import { NAMES } from '../names.ts';
 import { ADS, extension, type Init, socketAddress } from '../wire-values.ts';
 import { nameTable } from './name-table.ts';
-import type { AddressedHost } from './named-hosts.ts';
+import type { AddressedHost, NamedHost } from './named-hosts.ts';
+import { isVirtual, type VirtualRange } from './virtual-addresses.ts';
 
 /** `GET /names` answers the table as JSON, `GET /version` its version alone. */
 export function namesRoutes(hosts: readonly AddressedHost[]): XdsResource {
@@ -23,6 +24,23 @@ export function namesRoutes(hosts: readonly AddressedHost[]): XdsResource {
     virtualHosts: [{ name: NAMES, domains: ['*'], routes: [route('/version', version), route('/names', table)] }],
   });
   return encoded('RDS', NAMES, message, RouteConfigurationSchema);
+}
+
+/**
+ * What an outbound gateway answers: names of the clusterset, with the addresses in `held` that packets get to and lead to it. A virtual
+ * address of `range` means something to a captured workload alone, so whoever asks is told of none.
+ */
+export function outboundGatewayNames(
+  hosts: readonly NamedHost[],
+  { held, range }: { readonly held: ReadonlyMap<string, string> | undefined; readonly range: VirtualRange },
+): XdsResource {
+  const answered = hosts.filter(({ tellsPorts }) => tellsPorts === true);
+  return namesRoutes(
+    answered.map((host) => {
+      const address = held?.get(host.host);
+      return { ...host, aliases: [], addresses: address === undefined || isVirtual(address, range) ? [] : [address] };
+    }),
+  );
 }
 
 function route(path: string, text: string): Init<typeof RouteSchema> {

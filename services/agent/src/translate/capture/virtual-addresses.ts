@@ -60,6 +60,11 @@ export function virtualAddresses(
   return addresses;
 }
 
+/** Whether an address is one that stands for a name, and not for a place. */
+export function isVirtual(address: string, range: VirtualRange): boolean {
+  return slotOf(address, range) !== undefined;
+}
+
 /** Where an address is in the range; undefined where it is not one of it that a name may have. */
 function slotOf(address: string, { base, prefix }: VirtualRange): number | undefined {
   const parts = address.split('.').map(Number);

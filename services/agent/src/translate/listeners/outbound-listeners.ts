@@ -31,8 +31,14 @@ import type { TcpPort, TcpRules, TcpService } from './tcp-ports.ts';
 /**
  * Where a workload calls its sidecar. Calls are plain and go out under the workload's identity, so beyond loopback addresses they are
  * taken on loopback alone: nobody else on the network speaks in its name. Where several workloads share a machine each sidecar says where.
+ * An outbound gateway is there for others.
  */
-export function callersAddress({ address, outboundAddress }: Pick<ProxyRef, 'address' | 'outboundAddress'>): string {
+export function callersAddress({
+  address,
+  outboundAddress,
+  outboundGateway,
+}: Pick<ProxyRef, 'address' | 'outboundAddress' | 'outboundGateway'>): string {
+  if (outboundGateway === true) return address;
   if (outboundAddress !== undefined) return outboundAddress;
   if (/^127\./.test(address) || address === '::1') return address;
   return address.includes(':') ? '::1' : '127.0.0.1';

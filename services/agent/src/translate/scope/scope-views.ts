@@ -1,8 +1,10 @@
 /** The views of all scopes that connected proxies have, and which layers each of these proxies reads. */
+
+import type { Resource } from '@hawser/model/resource.ts';
 import { defaultReads, type LayerName, type ReadsChange } from '../../snapshot/resource.ts';
 import type { ProxyRef } from '../../state/world.ts';
 import type { Placed } from '../resource-ledger.ts';
-import { type ProxyScope, scopeOf } from './scope.ts';
+import { type ProxyScope, ROOT_NAMESPACE, scopeOf } from './scope.ts';
 import { type ScopeIndex, sidecarsFor, tellsApart } from './scope-index.ts';
 import { type CommonState, readsOf, type ScopeView, stagedView } from './scope-view.ts';
 
@@ -38,8 +40,8 @@ export class ScopeViews {
   }
 
   stage(sources: ViewSources): StagedViews {
-    if (!tellsApart(sources.scopes) && this.#inForce.views.size === 0) return NOTHING;
-    const scopes = tellsApart(sources.scopes) ? scopesOf(sources) : new Map<LayerName, ProxyScope>();
+    const scopes = scopesOf(sources);
+    if (scopes.size === 0 && this.#inForce.views.size === 0) return NOTHING;
     const units = new Map<string, readonly Placed[]>();
     const views = this.#stageViews(sources, scopes, units);
     const ids = new Map([...scopes].map(([layer, { id }]) => [layer, id]));
@@ -63,16 +65,19 @@ export class ScopeViews {
   }
 
   #stageViews(
-    { scopes: index, common }: ViewSources,
+    { proxies, scopes: index, common }: ViewSources,
     scopes: ReadonlyMap<LayerName, ProxyScope>,
     units: Map<string, readonly Placed[]>,
   ): Map<string, ScopeView> {
     const views = new Map<string, ScopeView>();
+    // Sidecars are for workloads; an edge proxy is nobody's sidecar, and an outbound gateway not that of its own namespace.
+    const sidecarsOf = (layer: LayerName, scope: ProxyScope): readonly Resource[] => {
+      if (layer.startsWith('edge:')) return [];
+      return proxies.get(layer)?.outboundGateway === true ? OUTBOUND_GATEWAY_BOUNDS : sidecarsFor(index, scope);
+    };
     for (const [layer, scope] of scopes) {
       if (views.has(scope.id)) continue;
-      // Sidecars are for workloads; an edge proxy is nobody's sidecar.
-      const sidecars = layer.startsWith('edge:') ? [] : sidecarsFor(index, scope);
-      const staged = stagedView(scope, sidecars, { before: this.#inForce.views.get(scope.id), common });
+      const staged = stagedView(scope, sidecarsOf(layer, scope), { before: this.#inForce.views.get(scope.id), common });
       views.set(scope.id, staged.view);
       for (const [unit, items] of staged.units) units.set(unit, items);
     }
@@ -81,13 +86,29 @@ export class ScopeViews {
   }
 }
 
+/**
+ * What an outbound gateway may be asked for, by whoever reaches it: services of the clusterset. Neither services of its own cluster alone
+ * nor hosts outside: to those its callers have their own ways, which network policies may have closed.
+ */
+const OUTBOUND_GATEWAY_BOUNDS: readonly Resource[] = [
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Sidecar',
+    metadata: { namespace: ROOT_NAMESPACE, name: 'outbound-gateway' },
+    spec: { egress: [{ hosts: ['*/*.svc.clusterset.local'] }] },
+  },
+];
+
 /** The scopes of proxies that call services; one whose namespace is not known yet has the common view. */
 function scopesOf({ proxies, labelsAt, scopes }: ViewSources): Map<LayerName, ProxyScope> {
   const found = new Map<LayerName, ProxyScope>();
+  const areApart = tellsApart(scopes);
   for (const [layer, proxy] of proxies) {
-    if (proxy.role === 'gateway' || proxy.namespace === undefined) continue;
+    const isOutbound = proxy.outboundGateway === true;
+    if (proxy.role === 'gateway' || proxy.namespace === undefined || (!areApart && !isOutbound)) continue;
     const scope = scopeOf(proxy, labelsAt(proxy.address) ?? proxy.labels ?? {}, scopes.labelKeys);
-    found.set(layer, proxy.role === 'edge' ? { ...scope, id: `edge ${scope.id}` } : scope);
+    const kind = proxy.role === 'edge' ? 'edge ' : isOutbound ? 'outbound gateway ' : '';
+    found.set(layer, { ...scope, id: `${kind}${scope.id}` });
   }
   return found;
 }

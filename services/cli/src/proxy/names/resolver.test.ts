@@ -190,6 +190,16 @@ test('everything else goes to the machine’s resolvers as it came: any type, by
   ]);
 });
 
+test('a resolver that has nobody to ask refuses what is not the mesh’s, by UDP and by TCP, and answers what is', async () => {
+  const resolver = await startResolver({ addresses: [ADDRESS], port: 0, table: () => TABLE });
+  closing.push(() => resolver.stop());
+  for (const name of ['ext.test', 'other.clusterset.local', 'pod-0.db.bookinfo.svc.cluster.local']) {
+    expect(await udp(resolver, { name })).toMatchObject({ rcode: 'REFUSED', answers: [] });
+    expect(await tcp(resolver, { name })).toMatchObject([{ rcode: 'REFUSED', answers: [] }]);
+  }
+  expect(dataOf(await udp(resolver, { name: 'reviews.bookinfo.svc.clusterset.local' }))).toEqual(['240.240.1.2']);
+});
+
 test('what does not fit is asked for again by TCP, where many queries share a connection', async () => {
   const resolver = await start({});
   const name = 'many.bookinfo.svc.clusterset.local';

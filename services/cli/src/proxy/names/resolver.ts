@@ -5,8 +5,8 @@ import { failure, judge, type Transport } from './answer.ts';
 import { Forwarder, type ForwarderOptions, firstMessage, framed } from './forwarder.ts';
 import type { NameTable } from './name-table.ts';
 
-/** What a resolver works with. */
-export interface ResolverOptions extends ForwarderOptions {
+/** What a resolver works with; without `resolvers` it refuses what is not the mesh's. */
+export interface ResolverOptions extends Partial<ForwarderOptions> {
   /** Where it listens, each by UDP and by TCP. */
   readonly addresses: readonly string[];
   readonly port: number;
@@ -29,7 +29,8 @@ const MOST_PENDING = 65_537;
 
 /** Starts it; rejects when an address cannot be bound. */
 export async function startResolver(options: ResolverOptions): Promise<Resolver> {
-  const forwarder = new Forwarder(options);
+  const { resolvers } = options;
+  const forwarder = resolvers === undefined ? undefined : new Forwarder({ ...options, resolvers });
   const answer = answerer(options, forwarder);
   const stops: (() => Promise<void>)[] = [];
   let { port } = options;
@@ -48,7 +49,7 @@ export async function startResolver(options: ResolverOptions): Promise<Resolver>
   return {
     port,
     get inFlight() {
-      return forwarder.inFlight;
+      return forwarder?.inFlight ?? 0;
     },
     stop: async () => void (await Promise.all(stops.map((stop) => stop()))),
   };
@@ -56,11 +57,12 @@ export async function startResolver(options: ResolverOptions): Promise<Resolver>
 
 type Answerer = (query: Buffer, transport: Transport) => Promise<Buffer | undefined>;
 
-function answerer({ table }: ResolverOptions, forwarder: Forwarder): Answerer {
+function answerer({ table }: ResolverOptions, forwarder: Forwarder | undefined): Answerer {
   return async (query, transport) => {
     const verdict = judge(query, table(), transport);
     if (verdict === 'drop') return undefined;
     if (verdict !== 'forward') return verdict.answer;
+    if (forwarder === undefined) return failure(query, transport, 'refused');
     const forwarded = await forwarder.forward(query, transport);
     if (typeof forwarded === 'object') return forwarded.bytes;
     return failure(query, transport, forwarded === 'busy' ? 'refused' : 'failed');

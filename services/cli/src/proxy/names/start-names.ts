@@ -1,4 +1,4 @@
-/** The resolver of a captured workload, with its names from Envoy and its resolvers from the machine. */
+/** The resolver of a captured workload, or of an outbound gateway, with its names from Envoy and its resolvers from the machine. */
 import { PORTS } from '@hawser/model/ports.ts';
 import { hostResolvers } from './host-resolvers.ts';
 import { startNamesSource } from './names-source.ts';
@@ -7,6 +7,8 @@ import { startResolver } from './resolver.ts';
 /** Starts both; rejects when the port is taken. */
 export async function startNames(options: {
   readonly addresses: readonly string[];
+  /** Whether names of others are asked for at the machine's resolvers; else they are refused. */
+  readonly forwards: boolean;
   readonly say: (text: string) => void;
 }): Promise<{ stop(): Promise<void> }> {
   const source = startNamesSource(options.say);
@@ -14,7 +16,7 @@ export async function startNames(options: {
     const resolver = await startResolver({
       ...{ addresses: options.addresses, port: PORTS.dns },
       table: () => source.table,
-      resolvers: hostResolvers(),
+      ...(options.forwards ? { resolvers: hostResolvers() } : {}),
     });
     return {
       stop: () => {
