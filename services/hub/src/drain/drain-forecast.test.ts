@@ -1,3 +1,4 @@
+import type { Resource } from '@hawser/model/resource.ts';
 import { describe, expect, it } from 'vitest';
 import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
 import { learnedKey } from '../overflow/learned-capacity.ts';
@@ -9,7 +10,10 @@ const STREAMS: readonly Stream[] = [
   { from: 'us-east', to: 'us-east', perSecond: 60 },
   { from: 'us-west', to: 'us-west', perSecond: 20 },
 ];
-const capacity = (given: object) => policyOf('FailoverPolicy', 'order', { order: ['us-east', 'us-west', 'eu-west'], capacity: given });
+const capacity = (given: object, { name = 'order', clusters }: { readonly name?: string; readonly clusters?: string } = {}) => {
+  const spec = { order: ['us-east', 'us-west', 'eu-west'], capacity: given };
+  return policyOf('FailoverPolicy', name, spec, clusters === undefined ? undefined : { 'hawser.dev/clusters': clusters });
+};
 const ROOM = capacity({ regions: { 'us-east': 100, 'us-west': 200 } });
 const traffic = measured(MEMBERS, STREAMS);
 
@@ -53,16 +57,29 @@ describe('the forecast of a drain', () => {
 describe('the capacity of a destination', () => {
   const members = [memberOf('us-east'), memberOf('west-1', { region: 'us-west' }), memberOf('west-2', { region: 'us-west' })];
   const load = measured(members, [{ from: 'us-east', to: 'us-east', perSecond: 60 }]);
-  const ofWest = (policy: ReturnType<typeof capacity>, borne: Readonly<Record<string, number>> = {}, learned?: ForecastParts['learned']) =>
+  const forecastWith = (resources: readonly Resource[], more: Partial<ForecastParts> = {}) =>
     drainForecast(
       { drain: drainOf('east', { scope: { region: 'us-east' } }), percents: [100] },
-      { context: contextOf({ members, resources: [policy] }), traffic: load, borne, learned },
+      { context: contextOf({ members, resources }), traffic: load, borne: {}, ...more },
     ).map((one) => `${one.cluster} ${one.capacity}`);
+  const ofWest = (policy: Resource, borne: Readonly<Record<string, number>> = {}, learned?: ForecastParts['learned']) =>
+    forecastWith([policy], { borne, learned });
 
   it('of a region is divided among its clusters that serve; one that is named has its own', () => {
     expect(ofWest(capacity({ regions: { 'us-west': 100 } })).sort()).toEqual(['west-1 50', 'west-2 50']);
     expect(ofWest(capacity({ regions: { 'us-west': 100 }, clusters: { 'west-2': 70 } })).sort()).toEqual(['west-1 50', 'west-2 70']);
     expect(ofWest(capacity({ clusters: { 'west-2': 70 } })).sort()).toEqual(['west-1 undefined', 'west-2 70']);
+  });
+
+  it('is declared by the policy in force there: of what a cluster owns, and of what the hub has with a selector, for those clusters alone', () => {
+    const everywhere = capacity({ regions: { 'us-west': 100 } });
+    const own = capacity({ clusters: { 'west-1': 10, 'west-2': 10 } }, { name: 'order@west-1', clusters: 'cluster=west-1' });
+    expect(forecastWith([own]).sort()).toEqual(['west-1 10', 'west-2 undefined']);
+    expect(forecastWith([everywhere, own]).sort()).toEqual(['west-1 10', 'west-2 50']);
+    const selected = capacity({ clusters: { 'west-1': 10, 'west-2': 20 } }, { clusters: 'cluster!=west-1' });
+    expect(forecastWith([selected]).sort()).toEqual(['west-1 undefined', 'west-2 20']);
+    const elsewhere = capacity({ regions: { 'us-west': 100 } }, { name: 'order@us-east', clusters: 'cluster=us-east' });
+    expect(forecastWith([elsewhere]).sort()).toEqual(['west-1 undefined', 'west-2 undefined']);
   });
 
   it('is what it was seen to answer well, where the policy asks for that alone', () => {

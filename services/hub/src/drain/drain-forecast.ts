@@ -1,12 +1,12 @@
 /** What a drain would do to the load of its destinations, by what is measured and by the order that agents compile. */
 import type { DrainSpec } from '@hawser/model/drain.ts';
 import { stagesOf } from '@hawser/model/drain-waves.ts';
-import { effectiveFailover } from '@hawser/model/effective-policy.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import { serviceAnswers } from '../fleet/service-view.ts';
+import { declaredCapacity } from '../overflow/declared-capacity.ts';
 import { type LearnedCapacity, learnedKey } from '../overflow/learned-capacity.ts';
 import { resourcesInForce } from '../placement/spec-in-force.ts';
 import { type StagePercents, stagedForm } from './drain-stages.ts';
@@ -123,14 +123,15 @@ interface CapacityOf {
   readonly parts: ForecastParts;
 }
 
-/** What is declared in the FailoverPolicy in force, of a region in equal parts among its clusters that serve; else the most that it was seen to bear. */
+/** What is declared in the FailoverPolicy in force there, of a region in equal parts among its clusters that serve; else the most that it was seen to bear. */
 function capacityOf({ name, policies, parts }: CapacityOf): (cluster: string) => number | undefined {
-  const { capacity } = effectiveFailover(policies, name) ?? {};
   const key = `${name.namespace}/${name.service}`;
   const serving = parts.context.fleet.clusters().filter(({ shards }) => (shards.get(key)?.healthy ?? 0) > 0);
   return (cluster) => {
-    const region = parts.context.fleet.cluster(cluster)?.member.region ?? '';
-    const inRegion = serving.filter(({ member }) => member.region === region).length;
+    const member = parts.context.fleet.cluster(cluster)?.member;
+    const capacity = member === undefined ? undefined : declaredCapacity(policies, member, name);
+    const region = member?.region ?? '';
+    const inRegion = serving.filter((one) => one.member.region === region).length;
     const regional = capacity?.regions?.[region];
     const declared = capacity?.clusters?.[cluster] ?? (regional === undefined ? undefined : regional / Math.max(1, inRegion));
     const learned = capacity?.learned === true ? parts.learned?.get(learnedKey(key, cluster)) : undefined;

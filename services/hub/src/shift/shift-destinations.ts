@@ -1,5 +1,4 @@
 /** What is known of the destinations of a shift: endpoints by what clusters publish, capacity as declared, requests as measured. Pure. */
-import { effectiveFailover } from '@hawser/model/effective-policy.ts';
 import type { DestinationRuleSpec } from '@hawser/model/istio/specs.ts';
 import type { MeasuredTraffic, TrafficGroup, TrafficSums } from '@hawser/model/measured-traffic.ts';
 import { type ShiftDestination, type SteppedShift, targetOf } from '@hawser/model/progressive-shift.ts';
@@ -7,6 +6,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { ClusterView } from '../fleet/fleet-state.ts';
+import { declaredCapacity } from '../overflow/declared-capacity.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { DestinationFacts, ObservedRequests } from './shift-evidence.ts';
 
@@ -100,12 +100,17 @@ function matches(wanted: Labels, labels: Labels): boolean {
   return Object.entries(wanted).every(([name, value]) => labels[name] === value);
 }
 
-/** As a FailoverPolicy declares it; of a version nobody does. */
+/**
+ * As the FailoverPolicy in force there declares it; of a version nobody does. Of a region all of its clusters have to: what one of them
+ * says of its own counts for itself. Where they differ, the least.
+ */
 function capacityOf(destination: ShiftDestination, service: ServiceName, desired: DesiredState): number | undefined {
   const { sort, target } = targetOf(destination);
   if (sort === 'subset') return undefined;
-  const capacity = effectiveFailover(desired.resources, service)?.capacity;
-  return sort === 'region' ? capacity?.regions?.[target] : capacity?.clusters?.[target];
+  const declared = desired.members
+    .filter((member) => (sort === 'region' ? member.region : member.name) === target)
+    .map((member) => declaredCapacity(desired.resources, member, service)?.[sort === 'region' ? 'regions' : 'clusters']?.[target]);
+  return declared.includes(undefined) ? undefined : least(declared);
 }
 
 /** Part of a span that every connected cluster's callers must have accounted for. */
