@@ -66,3 +66,9 @@ it('allows injection its own webhook configuration by name, and to list Namespac
     { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: ['list'] },
   ]);
 });
+
+it('allows one ConfigMap by name, which is the trust bundle', () => {
+  const roles = documents.filter(({ kind }) => kind === 'Role').map(({ metadata, rules }) => [metadata.name, rules]);
+  const rule = { apiGroups: [''], resources: ['configmaps'], resourceNames: ['hawser-agent-trust-bundle'], verbs: ['get', 'patch'] };
+  expect(roles).toEqual([['hawser-agent-trust-bundle', [rule]]]);
+});

@@ -165,8 +165,9 @@ describe.skipIf(!canRunHelm())('charts', () => {
     const values = { fullnameOverride: 'mesh-agent', secretNamespaces: ['edge'], readPolicies: true };
     const objects = (await rendered(AGENT, values, 'mesh')) as readonly Rbac[];
     const roles = ({ kind }: Rbac): boolean => /^(Cluster)?Role$/.test(kind);
-    const named = ({ metadata, rules }: Rbac): [string, unknown] => [metadata.name.replace('hawser-agent', 'mesh-agent'), rules];
-    expect(objects.filter(roles).map(named)).toEqual(source.filter(roles).map(named));
+    const named = (of: readonly Rbac[]): Record<string, unknown> =>
+      Object.fromEntries(of.filter(roles).map(({ metadata, rules }) => [metadata.name, rules]));
+    expect(named(objects)).toEqual(JSON.parse(JSON.stringify(named(source)).replaceAll('hawser-agent', 'mesh-agent')));
     const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding') || kind.endsWith('ClusterRoleBinding'));
     expect(bindings.length).toBeGreaterThan(1);
     for (const { subjects } of bindings) expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'mesh-agent', namespace: 'mesh' }]);

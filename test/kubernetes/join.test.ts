@@ -16,6 +16,8 @@ import { eventually } from '../kit/served.ts';
 /** As the Pod's; on loopback xDS is plain, and the admin door is at the same address. */
 const POD_IP = '127.88.37.1';
 const NAMESPACE = 'hawser-system';
+const MAPS = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
+const TRUST = 'hawser-agent-trust-bundle';
 
 describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes cluster', () => {
   const processes = new HawserProcesses();
@@ -101,7 +103,7 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     );
   });
 
-  test('--wait installs the agent, which joins as it was installed; gateways are given the roots', { timeout: 120_000 }, async () => {
+  test('--wait installs the agent, which joins as it was installed', { timeout: 120_000 }, async () => {
     writeFileSync(values, 'gateway: {enabled: true, addresses: ["127.88.37.2:15443"]}\n');
     const waiting = hawser(joining('-f', values, '--wait', '--timeout', '90s'));
     await eventually(
@@ -112,8 +114,35 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     await startInstalled();
     const { status, stderr } = await waiting;
     expect([status, stderr]).toEqual([0, expect.stringMatching(/objects of hawser-agent are acceptable.*its agent is there and ready/s)]);
-    const bundle = (await installed('v1', 'ConfigMap', 'hawser-trust-bundle')) as unknown as { data: Record<string, string> };
-    expect(bundle.data['ca.pem']?.trim()).toBe(readFileSync(join(processes.folder, 'identity/ca.pem'), 'utf8').trim());
+  });
+
+  test('the agent keeps what gateways know it by, also while its root is replaced, at once too', async () => {
+    const bundle = async (): Promise<string | undefined> =>
+      ((await installed('v1', 'ConfigMap', TRUST)) as { readonly data?: Record<string, string> } | undefined)?.data?.['ca.pem'];
+    const own = (): string => readFileSync(join(processes.folder, 'identity/ca.pem'), 'utf8');
+    const isOwn = async (): Promise<boolean> => (await bundle()) === own();
+    await eventually(isOwn, () => `it is not filled`);
+    const before = own();
+    expect(await hawser(['trust', 'rotate', 'us-east', '--watch', '--timeout', '60s'])).toMatchObject({ status: 0 });
+    expect([own() === before, own().includes(before.trim())]).toEqual([false, true]);
+    await eventually(isOwn, () => 'the new root is not there');
+    expect(await hawser(['trust', 'rotate', 'us-east', '--emergency', '--yes', '--watch', '--timeout', '60s'])).toMatchObject({
+      status: 0,
+    });
+    await eventually(
+      async () => (await isOwn()) && !own().includes(before.trim()),
+      () => 'the stolen root is there still',
+    );
+    const account = kube.client(await kube.serviceAccountToken({ namespace: NAMESPACE, name: 'hawser-agent' }));
+    const others = await Promise.all([
+      ...[
+        account.ask('GET', MAPS),
+        account.ask('GET', `${MAPS}/other`),
+        account.ask('POST', MAPS, {}),
+        account.ask('DELETE', `${MAPS}/${TRUST}`),
+      ],
+    ]);
+    expect(others.map(({ code }) => code)).toEqual([403, 403, 403, 403]);
   });
 
   test('the probes of the chart ask an agent that runs', async () => {

@@ -43,6 +43,8 @@ export interface AgentConfig {
   readonly sendAllUpTo: number;
   /** Absolute path of the settings that sidecars are injected by (decision 0038); undefined where none are. */
   readonly inject: string | undefined;
+  /** `NAMESPACE/NAME` of the ConfigMap that the cluster's trust bundle is kept in; undefined for none. */
+  readonly trustConfigMap: string | undefined;
   /** Whether the cluster's gateways speak for workloads without a sidecar (decision 0040). */
   readonly gatewayMode: boolean;
   /** The Service of the proxies that call for workloads without a sidecar; of use in gateway mode alone. */
@@ -75,6 +77,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   caFile: 'HAWSER_CA_FILE',
   caKeyFile: 'HAWSER_CA_KEY_FILE',
   inject: 'HAWSER_AGENT_INJECT',
+  trustConfigMap: 'HAWSER_AGENT_TRUST_CONFIG_MAP',
   gatewayMode: 'HAWSER_AGENT_GATEWAY_MODE',
   outboundGateway: 'HAWSER_AGENT_OUTBOUND_GATEWAY',
 };
@@ -110,7 +113,8 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     adminPort: portOf('admin-port', text('adminPort') ?? String(PORTS.agentAdmin)),
     virtualRange: rangeOf(text('virtualRange')),
     sendAllUpTo: upTo(text('sendAllUpTo') ?? '100'),
-    inject: injectedBy(text('inject'), registry),
+    inject: absolute(ofKubernetes('--inject (HAWSER_AGENT_INJECT)', text('inject'), registry)),
+    trustConfigMap: checkedConfigMap(text('trustConfigMap'), registry),
     ...gatewayModeOf(text('gatewayMode'), text('outboundGateway')),
   });
 }
@@ -180,10 +184,16 @@ function upTo(text: string): number {
   throw new AppError('config-invalid', `--send-all-up-to is ${JSON.stringify(text)}; expected a number of upstreams, such as 100`);
 }
 
-function injectedBy(path: string | undefined, { kind }: RegistryPlace): string | undefined {
-  if (path !== undefined && kind !== 'kubernetes')
-    throw new AppError('config-invalid', '--inject (HAWSER_AGENT_INJECT) is for --kubernetes, which is not given');
-  return absolute(path);
+function ofKubernetes(flag: string, value: string | undefined, { kind }: RegistryPlace): string | undefined {
+  if (value === undefined || kind === 'kubernetes') return value;
+  throw new AppError('config-invalid', `${flag} is for --kubernetes, which is not given`);
+}
+
+function checkedConfigMap(text: string | undefined, registry: RegistryPlace): string | undefined {
+  const flag = '--trust-config-map (HAWSER_AGENT_TRUST_CONFIG_MAP)';
+  if (text !== undefined && !/^[a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*$/.test(text))
+    throw new AppError('config-invalid', `${flag} is ${JSON.stringify(text)}; expected NAMESPACE/NAME`);
+  return ofKubernetes(flag, text, registry);
 }
 
 function gatewayModeOf(mode: string | undefined, outbound: string | undefined): Pick<AgentConfig, 'gatewayMode' | 'outboundGateway'> {

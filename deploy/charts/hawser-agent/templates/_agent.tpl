@@ -7,6 +7,8 @@
 - $(POD_IP)
 - --identity-dir
 - /var/lib/hawser-identity
+- --trust-config-map
+- {{ printf "%s/%s" .Release.Namespace (include "agent.trustConfigMap" .) | quote }}
 {{- with .Values.cluster }}
 - --cluster
 - {{ . | quote }}
@@ -46,6 +48,18 @@
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The ConfigMap that the agent keeps (deploy/kubernetes/agent-rbac.yaml). */}}
+{{- define "agent.trustConfigMap" -}}
+{{- include "hawser.fullname" . }}-trust-bundle
+{{- end -}}
+
+{{/* Where the Pods of proxies have it from. By the key, they wait until the agent has filled it. */}}
+{{- define "agent.trustSource" -}}
+{{- $bundle := .Values.gateway.trustBundle -}}
+{{- $key := ternary "ca.pem" $bundle.key (empty $bundle.existingConfigMap) -}}
+{name: {{ $bundle.existingConfigMap | default (include "agent.trustConfigMap" .) }}, items: [{key: {{ $key }}, path: ca.pem}]}
 {{- end -}}
 
 {{/* The image of gateways and sidecars. */}}

@@ -1,9 +1,8 @@
 /** Keeps the CA of the webhook's certificate where API servers look for it: `caBundle` of the MutatingWebhookConfiguration. */
-import { messageOf } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ApiRequest } from '../discover/kubernetes/api-client.ts';
+import { keepField } from '../discover/kubernetes/kept-field.ts';
 
 /** What it works with. */
 export interface CaBundleParts {
@@ -40,33 +39,14 @@ export type WebhookConfiguration = Static<typeof Configuration>;
 const shape = Compile(Configuration);
 
 const DEADLINE_MS = 5_000;
-const EVERY_MS = 60_000;
-const AGAIN_MS = 5_000;
 
-/** Looks now, then every minute, and whenever the returned function is called: whoever applies the file again empties the field. */
+/** Keeps it; the returned function has it looked at now. */
 export function keepCaBundle(parts: CaBundleParts): () => void {
-  const { signal, onProblem, everyMs = EVERY_MS } = parts;
-  let wake = new AbortController();
-  const run = async (): Promise<void> => {
-    while (!signal.aborted) {
-      wake = new AbortController();
-      const woken = AbortSignal.any([signal, wake.signal]);
-      let pauseMs = everyMs;
-      try {
-        await putCaBundle(parts);
-        onProblem(undefined);
-      } catch (error) {
-        pauseMs = Math.min(everyMs, AGAIN_MS);
-        if (!signal.aborted)
-          onProblem(
-            `the CA of MutatingWebhookConfiguration ${parts.configuration} could not be set, so that no sidecars are added: ${messageOf(error)}`,
-          );
-      }
-      await sleep(pauseMs * (0.8 + 0.4 * Math.random()), woken);
-    }
+  const onProblem = (problem: string | undefined): void => {
+    const what = `the CA of MutatingWebhookConfiguration ${parts.configuration} could not be set, so that no sidecars are added`;
+    parts.onProblem(problem === undefined ? undefined : `${what}: ${problem}`);
   };
-  void run();
-  return () => wake.abort();
+  return keepField({ ...parts, onProblem, put: () => putCaBundle(parts) });
 }
 
 async function putCaBundle({ api, configuration, names, bundle, signal }: CaBundleParts): Promise<void> {

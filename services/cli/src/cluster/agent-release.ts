@@ -6,7 +6,6 @@ export const AGENT_RELEASE = 'hawser-agent';
 /** Gateways are of this namespace by their certificates (shared/model/gateway-identity.ts). */
 export const AGENT_NAMESPACE = 'hawser-system';
 const JOIN_SECRET = 'hawser-join-token';
-const TRUST_BUNDLE = { configMap: 'hawser-trust-bundle', key: 'ca.pem' };
 const LABELS = { 'app.kubernetes.io/part-of': 'hawser', 'app.kubernetes.io/managed-by': 'hawser' };
 
 /** Values that win over the operator's, since the other objects depend on them. */
@@ -23,18 +22,6 @@ export function namespaceObject(name: string): KubeObject {
 export function joinSecret(namespace: string, token = '<made at the hub>'): KubeObject {
   const metadata = { name: JOIN_SECRET, namespace, labels: LABELS };
   return { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', stringData: { token } };
-}
-
-/** By which gateways know the agent: the cluster's roots. */
-export function trustBundle(namespace: string, roots: readonly string[]): KubeObject {
-  const metadata = { name: TRUST_BUNDLE.configMap, namespace, labels: LABELS };
-  const data = { [TRUST_BUNDLE.key]: roots.map((pem) => `${pem.trim()}\n`).join('') };
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
-}
-
-/** Whether the release has a gateway, which waits for the trust bundle. */
-export function hasGateway(objects: readonly KubeObject[]): boolean {
-  return objects.some(({ kind, metadata }) => kind === 'Deployment' && metadata.name === `${AGENT_RELEASE}-gateway`);
 }
 
 /** Definitions of kinds first, then namespaces' own things before what runs: as Helm installs them. */

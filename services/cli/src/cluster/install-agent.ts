@@ -11,8 +11,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { ClusterApi, type KubeObject } from '../kubernetes/cluster-api.ts';
 import { renderedChart } from '../kubernetes/rendered-chart.ts';
 import { note, print } from '../output/print.ts';
-import { fetchTrustDomains } from '../trust/trust-domains.ts';
-import { AGENT_RELEASE, agentValues, hasGateway, inOrder, joinSecret, namespaceObject, trustBundle } from './agent-release.ts';
+import { AGENT_RELEASE, agentValues, inOrder, joinSecret, namespaceObject } from './agent-release.ts';
 
 /** Flags beside those of the join itself. */
 export interface InstallFlags extends GlobalFlags {
@@ -49,9 +48,7 @@ export async function installAgent(cluster: string, flags: InstallFlags, makeTok
       note('the agent joins when its Pod runs: hawser cluster list');
       return EXIT.done;
     }
-    const isHeard = await waitForAgent(hub, cluster, timeoutMs);
-    if (isHeard && hasGateway(objects)) await giveTrustBundle(api, cluster, flags);
-    return isHeard ? EXIT.done : EXIT.timedOut;
+    return (await waitForAgent(hub, cluster, timeoutMs)) ? EXIT.done : EXIT.timedOut;
   } finally {
     api.close();
   }
@@ -125,18 +122,4 @@ export function stateOf(member: FleetAnswer['clusters'][number] | undefined): re
   if (member.state === 'UNKNOWN') return ['has joined, its agent was not heard yet', false];
   if (member.state === 'STALE') return ['its agent is silent', false];
   return member.ready ? ['its agent is there and ready', true] : ['its agent is starting', false];
-}
-
-async function giveTrustBundle(api: ClusterApi, cluster: string, flags: InstallFlags): Promise<void> {
-  const domains = await fetchTrustDomains(flags);
-  const own = domains.find(({ clusters }) => clusters.includes(cluster));
-  if (own === undefined || own.roots.length === 0)
-    return note(`the roots of ${cluster} are not known yet: its gateways wait; run this again`);
-  await api.apply(
-    trustBundle(
-      flags.namespace,
-      own.roots.map(({ pem }) => pem),
-    ),
-  );
-  note(`gateways were given the ${own.roots.length} root(s) of ${own.name}`);
 }

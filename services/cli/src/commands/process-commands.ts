@@ -83,6 +83,7 @@ function addAgent(program: Command, run: Run): void {
     .option('--secret-namespace <namespace...>', 'with --kubernetes: where edge proxies may have TLS Secrets of (default: nowhere)')
     .option('--edge-account <namespace/name...>', 'with --kubernetes: service accounts whose Pods may be edge proxies (default: none)')
     .option('--inject <file>', 'with --kubernetes: serve the webhook that adds sidecars, as this file of settings says')
+    .option('--trust-config-map <namespace/name>', "with --kubernetes: keep the cluster's trust bundle in this ConfigMap, as ca.pem")
     .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')
     .option('--tls <mode>', 'of xDS; auto: beyond loopback; on: on loopback too; off: never (default: auto)')
     .option('--admin-address <ip>', 'address of the admin door (default: that of xDS on loopback, else 127.0.0.1)')
