@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
+import { type ProxyIdentityFlags, proxyOf } from '@hawser/cli/proxy/proxy-flags.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
 import { readInjectionFile } from '@hawser/model/injection/injection-settings.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -62,9 +63,14 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
       proxyImage: { repository: 'registry.example/hawser-proxy', tag: '1' },
       injection: { enabled: true, failurePolicy: 'Fail' },
       gateway: { ...placed, enabled: true, addresses: ['203.0.113.7:15443', '[2001:db8::7]:15443'], extraArgs: ['--region', 'us-east'] },
+      gatewayMode: {
+        enabled: true,
+        outbound: { ...placed, from: [{ podSelector: {} }], service: { clusterIP: '10.96.0.77', annotations: { 'example.com/a': 'b' } } },
+      },
       monitoring: { podMonitor: { enabled: true, labels: { release: 'p' } } },
     },
   ],
+  [AGENT, 'gateway mode without gateways', { cluster: 'us-east', gatewayMode: { enabled: true, outbound: { replicas: 1 } } }],
   [
     AGENT,
     'minimal',
@@ -91,6 +97,8 @@ const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])
   [AGENT, { denyImportWrites: { otherAccounts: ['hawser-agent'] } }, /otherAccounts/],
   [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
   [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
+  [AGENT, { gatewayMode: { enabled: true } }, /the outbound gateway has to know the name of its cluster: set cluster/],
+  [AGENT, { cluster: 'us-east', gatewayMode: { enabled: true, outbound: { service: { clusterIP: 'dns' } } } }, /clusterIP/],
   [AGENT, { gateway: { enabled: true } }, /a gateway has to know the name of its cluster: set cluster/],
 ];
 
@@ -139,8 +147,46 @@ describe.skipIf(!canRunHelm())('charts', () => {
       } else if (argv[0] === 'agent') {
         const { caKeyFile: _key, caFile: _ca, ...own } = flags;
         expect(loadAgentConfig(own, variables)).toMatchObject({ tls: true, registry: { kind: 'kubernetes' }, stateDir: '/var/lib/hawser' });
-      } else expect(argv.slice(0, 3)).toEqual(['proxy', 'run', '--gateway']);
+      } else {
+        expect(argv.slice(0, 2)).toEqual(['proxy', 'run']);
+        expect(['--gateway', '--outbound-gateway']).toContain(argv[2]);
+        expect(proxyOf(flags as unknown as ProxyIdentityFlags)).toMatchObject({ cluster: 'us-east', address: '10.1.2.3' });
+      }
     }
+  });
+
+  it('gives the outbound gateway the account and the Service that it tells the agent, wherever it goes', async () => {
+    const values = { cluster: 'us-east', gatewayMode: { enabled: true } };
+    const objects = await rendered(AGENT, values, 'mesh');
+    const agent = objects.flatMap((one) => (one.kind === 'StatefulSet' ? (podTemplateOf(one) ?? []) : []))[0]?.spec.containers[0];
+    const { outboundGateway, gatewayMode } = loadAgentConfig(
+      await flagsOf(agent?.args.map((word) => word.replace('$(POD_IP)', '10.1.2.3')) ?? []),
+      {},
+    );
+    expect([gatewayMode, outboundGateway]).toEqual([true, { namespace: 'mesh', name: 'hawser-outbound' }]);
+    const own = objects.filter(
+      ({ metadata }) => metadata.name === outboundGateway.name && metadata.namespace === outboundGateway.namespace,
+    );
+    expect(own.map(({ kind }) => kind).sort()).toEqual(['Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceAccount']);
+    const proxy = own.flatMap((one) => podTemplateOf(one) ?? [])[0]?.spec;
+    const words = proxy?.containers[0]?.args.map((word) => word.replace('$(POD_IP)', '10.1.2.3').replace('$(POD_NAME)', 'a')) ?? [];
+    expect(proxyOf((await flagsOf(words)) as unknown as ProxyIdentityFlags)).toMatchObject({
+      ...{ outboundGateway: true, name: 'a.mesh', namespace: 'mesh', serviceAccount: 'hawser-outbound' },
+    });
+    expect(proxy).toMatchObject({ serviceAccountName: 'hawser-outbound' });
+    const [policy] = own.filter(({ kind }) => kind === 'NetworkPolicy') as unknown as { spec: { ingress: object[] } }[];
+    expect(policy?.spec.ingress[0]).toMatchObject({
+      ports: [{ port: 'http' }, { port: 16_000, endPort: 19_999 }, { port: 'dns', protocol: 'UDP' }, { port: 'dns-tcp', protocol: 'TCP' }],
+      from: [{ namespaceSelector: {} }],
+    });
+  });
+
+  it('binds the right to write Services and EndpointSlices in gateway mode alone', async () => {
+    const bound = async (values: object): Promise<boolean> => {
+      const objects = (await rendered(AGENT, values)) as readonly Rbac[];
+      return objects.some(({ kind, roleRef }) => kind === 'ClusterRoleBinding' && roleRef?.name === 'hawser-agent-derived');
+    };
+    expect([await bound({}), await bound({ cluster: 'us-east', gatewayMode: { enabled: true } })]).toEqual([false, true]);
   });
 
   it.each(MATRIX)(

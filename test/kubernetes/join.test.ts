@@ -85,6 +85,12 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     const kinds = parseAllDocuments(dry.stdout).map((one) => (one.toJS() as KubeObject).kind);
     expect([dry.status, kinds.slice(0, 2)]).toEqual([0, ['Namespace', 'Secret']]);
     expect(kinds).toEqual(expect.arrayContaining(['CustomResourceDefinition', 'ClusterRole', 'StatefulSet', 'NetworkPolicy']));
+    expect(dry.stdout).not.toContain('hawser-outbound\n');
+    const deployments = parseAllDocuments((await hawser(joining('--dry-run', '--gateway-mode'))).stdout).flatMap((one) => {
+      const { kind, metadata } = one.toJS() as KubeObject;
+      return kind === 'Deployment' ? [metadata.name] : [];
+    });
+    expect(deployments).toEqual(['hawser-outbound']);
     const without = await hawser(joining(), { HAWSER_HELM_BIN: '/nowhere/helm' });
     expect([without.status, without.stderr]).toEqual([1, expect.stringMatching(/install Helm 3 .* or name it with HAWSER_HELM_BIN/)]);
     const wrong = join(processes.folder, 'wrong.yaml');
@@ -98,9 +104,10 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
       0,
       undefined,
     ]);
-    expect((await hawser(['cluster', 'join', 'us-east', '--region', 'us-east', '--wait'])).stderr).toMatch(
-      /--wait is for installing the agent/,
-    );
+    for (const flag of ['--wait', '--gateway-mode'])
+      expect((await hawser(['cluster', 'join', 'us-east', '--region', 'us-east', flag])).stderr).toContain(
+        `${flag} is for installing the agent`,
+      );
   });
 
   test('--wait installs the agent, which joins as it was installed', { timeout: 120_000 }, async () => {

@@ -45,6 +45,11 @@
 - --inject
 - /etc/hawser/injection/injection.yaml
 {{- end }}
+{{- if .Values.gatewayMode.enabled }}
+- --gateway-mode
+- --outbound-gateway
+- {{ printf "%s/hawser-outbound" .Release.Namespace | quote }}
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -87,6 +92,11 @@ app.kubernetes.io/name: hawser-gateway
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- define "agent.outboundSelector" -}}
+app.kubernetes.io/name: hawser-outbound
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* What no schema can say, for it needs several values or where the release goes. */}}
 {{- define "agent.check" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.identity.existingSecret) (not .Values.identity.existingClaim) (ne .Values.identity.accessMode "ReadWriteMany") -}}
@@ -102,5 +112,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if not .Values.cluster -}}
 {{- fail "gateway.enabled: a gateway has to know the name of its cluster: set cluster" -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.gatewayMode.enabled (not .Values.cluster) -}}
+{{- fail "gatewayMode.enabled: the outbound gateway has to know the name of its cluster: set cluster" -}}
 {{- end -}}
 {{- end -}}

@@ -8,9 +8,12 @@ export const AGENT_NAMESPACE = 'hawser-system';
 const JOIN_SECRET = 'hawser-join-token';
 const LABELS = { 'app.kubernetes.io/part-of': 'hawser', 'app.kubernetes.io/managed-by': 'hawser' };
 
-/** Values that win over the operator's, since the other objects depend on them. */
-export function agentValues(cluster: string): object {
-  return { cluster, fullnameOverride: AGENT_RELEASE, joinToken: { existingSecret: JOIN_SECRET, key: 'token' } };
+/** Values that win over the operator's, since the other objects depend on them, or flags say so. */
+export function agentValues(cluster: string, { gatewayMode }: { readonly gatewayMode?: boolean } = {}): object {
+  return {
+    ...{ cluster, fullnameOverride: AGENT_RELEASE, joinToken: { existingSecret: JOIN_SECRET, key: 'token' } },
+    ...(gatewayMode === true ? { gatewayMode: { enabled: true } } : {}),
+  };
 }
 
 /** Where everything goes. */

@@ -42,7 +42,7 @@ export async function joinCommand(cluster: string, flags: JoinFlags): Promise<Ex
   return EXIT.done;
 }
 
-const INSTALLING = ['context', 'chart', 'values', 'newToken', 'dryRun', 'wait'] as const;
+const INSTALLING = ['context', 'chart', 'values', 'gatewayMode', 'newToken', 'dryRun', 'wait'] as const;
 
 function kebab(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -20,6 +20,7 @@ export interface InstallFlags extends GlobalFlags {
   readonly namespace: string;
   readonly chart?: string;
   readonly values?: readonly string[];
+  readonly gatewayMode?: boolean;
   readonly newToken?: boolean;
   readonly dryRun?: boolean;
   readonly wait?: boolean;
@@ -40,7 +41,7 @@ export async function installAgent(cluster: string, flags: InstallFlags, makeTok
   try {
     const { gitVersion } = await api.ask<{ readonly gitVersion: string }>('/version');
     const order = { chart: flags.chart ?? OWN_CHART, release: AGENT_RELEASE, namespace: flags.namespace, kubeVersion: gitVersion };
-    const objects = inOrder(await renderedChart({ ...order, valueFiles: flags.values ?? [], values: agentValues(cluster) }));
+    const objects = inOrder(await renderedChart({ ...order, valueFiles: flags.values ?? [], values: agentValues(cluster, flags) }));
     if (flags.dryRun === true) return show([namespaceObject(flags.namespace), joinSecret(flags.namespace), ...objects]);
     const hub = connectHub(flags);
     await putInto(api, objects, { cluster, flags, token: (await isAsked(hub, cluster, flags)) ? makeToken : undefined });

@@ -168,6 +168,7 @@ function addCluster(program: Command, run: Run): void {
     .option('--namespace <name>', 'where it goes; gateways are of hawser-system', 'hawser-system')
     .option('-f, --values <file>', 'values of the chart hawser-agent; may be repeated, the last wins', repeated)
     .option('--chart <place>', 'another chart than that of this release')
+    .option('--gateway-mode', 'workloads without a sidecar: the gateways of the cluster speak for them (value gatewayMode.enabled)')
     .option('--new-token', 'for a cluster that is a member already, as when its keys are lost')
     .option('--dry-run', 'print what would be applied, and change nothing')
     .option('--wait', 'until the hub hears of the agent (exit code 4 when the time is over)')
