@@ -38,6 +38,8 @@ hub_drain_active{drain="east",phase="${isWell ? 'Drained' : 'Held'}"} 1
 hub_notifications_total{sink="chat",outcome="given-up"} ${isWell ? 0 : 1}
 hub_drill_overdue_seconds{drill="leave"} ${isWell ? 0 : 60}
 hub_drill_ready{drill="leave"} ${isWell ? 1 : 0}
+hub_cluster_policies{cluster="us-east",state="Adopted"} 2
+hub_cluster_policies{cluster="us-east",state="Refused"} ${isWell ? 0 : 1}
 `;
 
 interface Alerts {

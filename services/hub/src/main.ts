@@ -194,7 +194,7 @@ async function composeHub(parts: Composition): Promise<HubCore> {
   });
   late.traffic = traffic;
   late.operations = startOperations(core.database, { operations, fleet, log, group });
-  startAdoption(core.database, { context: fleet.context, accounts: found, log, group });
+  startAdoption(core.database, { context: fleet.context, accounts: found, registry, log, group });
   startDrillSchedule(core.database, { context: fleet.context, operations, log, group });
   startReadiness(readiness, { log, group });
   startOverdueDrills({ database: core.database, drills: () => drillsOf(fleet.context), registry, log, group });

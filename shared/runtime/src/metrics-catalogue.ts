@@ -17,6 +17,10 @@ export const METRICS = {
   hub_audit_dropped_total: { type: 'counter', help: 'Refusals and failures that did not get into the audit', labels: [] },
   hub_bus_connected: { type: 'gauge', help: '1 while NATS is connected', labels: [] },
   hub_bus_reconnects_total: { type: 'counter', help: 'Connections to NATS after the first one', labels: [] },
+  hub_cluster_policies: {
+    ...{ type: 'gauge', labels: ['cluster', 'state'] },
+    help: "Policy found in a cluster's own API server, by what became of it: Adopted, ReadOnly, Conflict or Refused; given by the leading replica",
+  },
   hub_clusters: { type: 'gauge', help: 'Clusters by how fresh their word is', labels: ['state'] },
   hub_convergence_seconds: {
     ...{ type: 'histogram', labels: [], buckets: CONVERGENCE_SECONDS },

@@ -11,6 +11,7 @@ import { isPlacedOn } from '../placement/place.ts';
 import { requireTerm } from '../resource/desired-state-store.ts';
 import { desiredOf, newRow, resourceOf, updatedRow } from '../resource/resource-row.ts';
 import { listNamed, lockRows, type RowKey, recordWrites, type Write } from '../resource/resource-store.ts';
+import { type FoundCount, foundCounts } from './adoption-metrics.ts';
 import { type AdoptionWrite, adoptionPlan } from './adoption-plan.ts';
 import type { FoundAccounts } from './found-accounts.ts';
 import { listAdopted, listFound, type StoredFound, storeFound } from './found-store.ts';
@@ -39,12 +40,18 @@ export class AdoptionLoop {
   #isKept: boolean | undefined;
   /** Of what everything that was due is done: the term, the state and the accounts. */
   #done = '';
+  #counts: readonly FoundCount[] = [];
 
   constructor(parts: AdoptionLoopParts) {
     this.#parts = parts;
     const { log, signal } = parts;
     const problem = 'policy of clusters could not be taken in, trying again';
     this.#loop = new LookLoop({ look: () => this.look(), everyMs: LOOK_MS, rushMs: RUSH_MS, problem, log, signal });
+  }
+
+  /** Of the clusters whose policy is looked after; none while this replica does not lead. */
+  get counts(): readonly FoundCount[] {
+    return this.#counts;
   }
 
   /** Runs until the signal is aborted; survives every failure of the database. */
@@ -71,6 +78,7 @@ export class AdoptionLoop {
       return takeIn(tx, { members, accounts: this.#parts.accounts });
     });
     this.#isKept = done.isKept;
+    this.#counts = done.counts;
     // What was written itself raises the revision, and is looked at once more.
     this.#done = done.hasMore ? '' : seen;
     for (const { action, row, reason } of done.writes)
@@ -80,6 +88,7 @@ export class AdoptionLoop {
 
   #standBy(): false {
     this.#isKept = undefined;
+    this.#counts = [];
     this.#done = '';
     return false;
   }
@@ -94,6 +103,7 @@ interface Done {
   readonly writes: readonly Write[];
   readonly hasMore: boolean;
   readonly isKept: boolean;
+  readonly counts: readonly FoundCount[];
 }
 
 /** One transaction's work over all clusters. */
@@ -106,6 +116,7 @@ async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<D
     ...[...members].flatMap(([name, { policies }]) => (policies === undefined ? [] : [name])),
   ]);
   const writes: Write[] = [];
+  const counts: FoundCount[] = [];
   let [hasMore, isKept] = [false, false];
   for (const cluster of clusters) {
     const member = members.get(cluster);
@@ -123,6 +134,7 @@ async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<D
     // What is said of objects is true when everything is done that it speaks of.
     if (due.length > left) hasMore = true;
     else await storeFound(tx, before, plan.found);
+    counts.push(...foundCounts(cluster, due.length > left ? before : plan.found));
     isKept ||= plan.found.length > 0 || rows.length > 0;
   }
   // Writers who come between see the row locked, and we see theirs at the next look.
@@ -131,7 +143,7 @@ async function takeIn(tx: Transaction, { members, accounts }: Beside): Promise<D
     writes.flatMap(({ action, row }) => (action === 'create' ? [] : [row])),
   );
   if ((await recordWrites(tx, writes)) === undefined) throw new Error('a row was made or taken away from outside at this moment');
-  return { writes, hasMore, isKept: isKept || writes.length > 0 };
+  return { writes, hasMore, isKept: isKept || writes.length > 0, counts };
 }
 
 /** A member without a setting is one whose policy is not read. */

@@ -78,6 +78,7 @@ async function look(
   const distribution = { desired, published: 0, committedAt: () => undefined, replica: { instance: 'me', term, leader: undefined } };
   const loop = new AdoptionLoop({ database, context: { distribution }, accounts, log, signal: AbortSignal.abort() });
   await loop.look();
+  return loop.counts;
 }
 
 async function names(): Promise<readonly string[]> {
@@ -144,10 +145,14 @@ it('refuses one of the hub that would go where a cluster has its own; elsewhere 
 it('leaves to the hub what was the hub’s first, shows the conflict, and takes over when that goes', async () => {
   expect((await hub.call('POST', API, resource('reviews'))).code).toBe(201);
   tell('us-east', [object('reviews'), object('ratings')]);
-  await look();
+  const counts = await look();
   expect([await names(), await states()]).toEqual([
     ['ratings@us-east', 'reviews'],
     ['us-east ratings Adopted', 'us-east reviews Conflict'],
+  ]);
+  expect(counts.map(([{ cluster, state }, count]) => `${cluster} ${state} ${count}`)).toEqual([
+    ...['us-east Adopted 1', 'us-east ReadOnly 0', 'us-east Conflict 1', 'us-east Refused 0'],
+    ...['us-west Adopted 0', 'us-west ReadOnly 0', 'us-west Conflict 0', 'us-west Refused 0'],
   ]);
   expect((await hub.call('DELETE', `${API}/reviews`)).code).toBe(200);
   await look();

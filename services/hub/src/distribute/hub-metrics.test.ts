@@ -4,6 +4,7 @@ import { METRICS } from '@hawser/runtime/metrics-catalogue.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub } from '../../../../test/kit/hub-core.ts';
 import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
+import { registerAdoptionMetrics } from '../adoption/adoption-metrics.ts';
 import { DrainAccounts, registerDrainMetrics } from '../drain/drain-metrics.ts';
 import { registerReadinessMetrics } from '../drill/readiness-keeper.ts';
 import { startOverdueDrills } from '../drill-report/overdue-drills.ts';
@@ -33,6 +34,7 @@ describe("the hub's metrics", () => {
   it('are those of the catalogue, no more and no fewer, with real values', async () => {
     const registry = createRegistry('hub');
     registerHubMetrics(registry, OF);
+    registerAdoptionMetrics(registry, { counts: [] });
     registerDrainMetrics(registry, new DrainAccounts());
     registerShiftMetrics(registry, new ShiftAccounts(), () => undefined);
     const hub = await startTestHub(await postgres.database(), { registry });
