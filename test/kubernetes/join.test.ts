@@ -176,6 +176,67 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     expect([await tokens(), await installed('apps/v1', 'StatefulSet', 'hawser-agent')]).toEqual([made, before]);
   });
 
+  test('joining with fewer options removes what is rendered no more; a dry run says so before, and nobody else loses anything', async () => {
+    const theirs = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'theirs', namespace: NAMESPACE, labels: { 'hawser.dev/installation': NAMESPACE } },
+    };
+    await kube.admin.apply(theirs);
+    const gateway = (): Promise<KubeObject | undefined> => installed('apps/v1', 'Deployment', 'hawser-agent-gateway');
+    const fewer = join(processes.folder, 'fewer.yaml');
+    writeFileSync(fewer, 'injection: {enabled: true}\nsendAllUpTo: 50\n');
+    const dry = await hawser(joining('-f', fewer, '--dry-run'));
+    const says = (change: string): string[] =>
+      [...dry.stderr.matchAll(new RegExp(`^would be ${change}: (\\w+)`, 'gm'))].map(([, kind = '']) => kind).sort();
+    expect([dry.status, says('removed'), says('changed'), says('created')]).toEqual([
+      0,
+      ['Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceAccount'],
+      ['NetworkPolicy', 'StatefulSet'],
+      ['ClusterRole', 'ClusterRoleBinding', 'ConfigMap', 'MutatingWebhookConfiguration', 'Service'],
+    ]);
+    expect(await gateway()).toBeDefined();
+    const { status, stderr } = await hawser(joining('-f', fewer));
+    expect([status, stderr.match(/^removed, /gm)?.length]).toEqual([0, 5]);
+    expect([await gateway(), (await installed('v1', 'Secret', 'hawser-join-token'))?.kind]).toEqual([undefined, 'Secret']);
+    expect([await kube.admin.read(theirs), await installed('apps/v1', 'StatefulSet', 'hawser-agent')]).not.toContain(undefined);
+    expect((await hawser(joining('-f', fewer, '--dry-run'))).stderr).not.toMatch(/would be/);
+  });
+
+  test('a second agent that would take the roles of the first is refused', async () => {
+    const { status, stderr } = await hawser(joining('--namespace', 'elsewhere'));
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/belongs to the agent in namespace hawser-system.*--namespace hawser-system/),
+    ]);
+    expect(await tokens()).toBe(1);
+  });
+
+  test('uninstall takes away what joining brought, and nothing that cannot be made anew', async () => {
+    const uninstall = (...flags: string[]): Promise<Outcome> => hawser(['cluster', 'uninstall', '--kubeconfig', kubeconfig, ...flags]);
+    const shown = await uninstall();
+    expect([shown.status, await installed('apps/v1', 'StatefulSet', 'hawser-agent')]).toEqual([0, expect.anything()]);
+    const done = await uninstall('--yes');
+    expect([done.status, done.stdout]).toEqual([0, shown.stdout]);
+    expect(done.stderr).toMatch(/PersistentVolumeClaim hawser-system\/hawser-agent-identity, the cluster's keys/);
+    const kinds = ['apps/v1 StatefulSet hawser-agent', 'v1 Secret hawser-join-token', 'v1 ServiceAccount hawser-agent'];
+    const cluster = [
+      'rbac.authorization.k8s.io/v1 ClusterRole hawser-agent',
+      'rbac.authorization.k8s.io/v1 ClusterRoleBinding hawser-agent',
+    ];
+    for (const one of [...kinds, ...cluster]) {
+      const [apiVersion = '', kind = '', name = ''] = one.split(' ');
+      expect(await installed(apiVersion, kind, name), one).toBeUndefined();
+    }
+    for (const [kind, name] of [
+      ['PersistentVolumeClaim', 'hawser-agent-identity'],
+      ['ConfigMap', 'theirs'],
+      ['Namespace', NAMESPACE],
+    ] as const)
+      expect(await installed('v1', kind, name), name).toBeDefined();
+    expect((await uninstall('--yes')).stdout).toBe('');
+  });
+
   test('an agent that does not come is said, and ends with 4', async () => {
     const flags = ['--region', 'eu-west', '--kubeconfig', kubeconfig, '--namespace', 'elsewhere', '--wait', '--timeout', '1s'];
     const { status, stderr } = await hawser(['cluster', 'join', 'eu-west', ...flags]);

@@ -1,5 +1,6 @@
 /** PURE: what `hawser cluster join --kubeconfig` puts into a cluster, around the objects that the chart renders. */
 import type { KubeObject } from '../kubernetes/cluster-api.ts';
+import { marked } from '../kubernetes/installed-objects.ts';
 
 /** Name of the release, and of its objects. */
 export const AGENT_RELEASE = 'hawser-agent';
@@ -24,7 +25,7 @@ export function namespaceObject(name: string): KubeObject {
 /** The join token; without one, as it is shown. */
 export function joinSecret(namespace: string, token = '<made at the hub>'): KubeObject {
   const metadata = { name: JOIN_SECRET, namespace, labels: LABELS };
-  return { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', stringData: { token } };
+  return marked({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', stringData: { token } }, namespace);
 }
 
 /** Definitions of kinds first, then namespaces' own things before what runs: as Helm installs them. */

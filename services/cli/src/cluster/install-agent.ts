@@ -1,5 +1,6 @@
 /** `hawser cluster join NAME --kubeconfig F`: the agent in a Kubernetes cluster, from the join token to its first word to the hub. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { stringify } from 'yaml';
@@ -9,6 +10,7 @@ import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { ClusterApi, type KubeObject } from '../kubernetes/cluster-api.ts';
+import { describeObject, installedObjects, marked, requireOwn, staleObjects } from '../kubernetes/installed-objects.ts';
 import { renderedChart } from '../kubernetes/rendered-chart.ts';
 import { note, print } from '../output/print.ts';
 import { AGENT_RELEASE, agentValues, inOrder, joinSecret, namespaceObject } from './agent-release.ts';
@@ -41,8 +43,9 @@ export async function installAgent(cluster: string, flags: InstallFlags, makeTok
   try {
     const { gitVersion } = await api.ask<{ readonly gitVersion: string }>('/version');
     const order = { chart: flags.chart ?? OWN_CHART, release: AGENT_RELEASE, namespace: flags.namespace, kubeVersion: gitVersion };
-    const objects = inOrder(await renderedChart({ ...order, valueFiles: flags.values ?? [], values: agentValues(cluster, flags) }));
-    if (flags.dryRun === true) return show([namespaceObject(flags.namespace), joinSecret(flags.namespace), ...objects]);
+    const rendered = await renderedChart({ ...order, valueFiles: flags.values ?? [], values: agentValues(cluster, flags) });
+    const objects = inOrder(rendered).map((object) => marked(object, flags.namespace));
+    if (flags.dryRun === true) return await show(api, objects, flags.namespace);
     const hub = connectHub(flags);
     await putInto(api, objects, { cluster, flags, token: (await isAsked(hub, cluster, flags)) ? makeToken : undefined });
     if (flags.wait !== true) {
@@ -63,16 +66,23 @@ interface Putting {
 }
 
 async function putInto(api: ClusterApi, objects: readonly KubeObject[], { cluster, flags, token }: Putting): Promise<void> {
-  await api.apply(namespaceObject(flags.namespace));
+  const { namespace } = flags;
+  await api.apply(namespaceObject(namespace));
+  const found = await installedObjects(api);
+  requireOwn(found, objects, namespace);
   for (const object of objects) await api.apply(object, { dryRun: true });
   note(`${api.server}: ${objects.length} objects of ${AGENT_RELEASE} are acceptable there`);
   if (token === undefined) note(`${cluster} is a member: its agent keeps its keys, no token was made (--new-token makes one)`);
   else {
-    await api.apply(joinSecret(flags.namespace, await token()));
+    await api.apply(joinSecret(namespace, await token()));
     note(`join token of ${cluster}, good once, put into the cluster`);
   }
   for (const object of objects) await api.apply(object);
-  note(`${objects.length} objects applied in namespace ${flags.namespace}`);
+  note(`${objects.length} objects applied in namespace ${namespace}`);
+  for (const object of staleObjects(found, [joinSecret(namespace), ...objects], namespace)) {
+    await api.remove(object);
+    note(`removed, as it is asked for no more: ${describeObject(object)}`);
+  }
 }
 
 /** Whether the agent needs a token: not when the hub has heard of it before. */
@@ -81,15 +91,39 @@ async function isAsked(hub: HubClient, cluster: string, { newToken }: InstallFla
   return newToken === true || member === undefined || member.state === 'UNKNOWN';
 }
 
-function show(objects: readonly KubeObject[]): ExitCode {
+/** What would be applied goes to stdout, what that would change to stderr. */
+async function show(api: ClusterApi, objects: readonly KubeObject[], namespace: string): Promise<ExitCode> {
+  const all = [namespaceObject(namespace), joinSecret(namespace), ...objects];
   print(
-    objects
+    all
       .map((object) => stringify(object, { lineWidth: 0, schema: 'yaml-1.1' }))
       .join('---\n')
       .trimEnd(),
   );
+  const found = await installedObjects(api);
+  requireOwn(found, objects, namespace);
+  for (const object of objects) {
+    const change = await changeOf(api, object);
+    if (change !== undefined) note(`${change}: ${describeObject(object)}`);
+  }
+  for (const object of staleObjects(found, all, namespace)) note(`would be removed: ${describeObject(object)}`);
   note('nothing was changed, neither in the cluster nor at the hub (--dry-run)');
   return EXIT.done;
+}
+
+/** By the API server's own dry run; undefined when nothing would change. */
+async function changeOf(api: ClusterApi, object: KubeObject): Promise<string | undefined> {
+  const before = await api.find<KubeObject>(await api.pathOf(object));
+  if (before === undefined) return 'would be created';
+  return isDeepStrictEqual(content(before), content(await api.apply(object, { dryRun: true }))) ? undefined : 'would be changed';
+}
+
+/** What its author says, without the server's account of it. */
+function content({
+  metadata: { managedFields: _fields, resourceVersion: _version, generation: _count, ...metadata },
+  ...rest
+}: KubeObject): unknown {
+  return { ...rest, metadata };
 }
 
 async function memberOf(hub: HubClient, cluster: string): Promise<FleetAnswer['clusters'][number] | undefined> {

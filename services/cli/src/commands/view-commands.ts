@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
 import type { PoliciesFlags } from '../cluster/policies-command.ts';
+import type { UninstallFlags } from '../cluster/uninstall-agent.ts';
 import type { CheckPreFlags } from '../views/check-pre-command.ts';
 import type { CheckStrictFlags } from '../views/check-strict-command.ts';
 import type { ViewFlags } from '../views/status-command.ts';
@@ -170,12 +171,26 @@ function addCluster(program: Command, run: Run): void {
     .option('--chart <place>', 'another chart than that of this release')
     .option('--gateway-mode', 'workloads without a sidecar: the gateways of the cluster speak for them (value gatewayMode.enabled)')
     .option('--new-token', 'for a cluster that is a member already, as when its keys are lost')
-    .option('--dry-run', 'print what would be applied, and change nothing')
+    .option('--dry-run', 'print what would be applied, and what would come, change and go by that; change nothing')
     .option('--wait', 'until the hub hears of the agent (exit code 4 when the time is over)')
     .option('--timeout <duration>', 'longest wait', '5m')
     .addHelpText('after', JOIN_HELP)
     .action((name: string, _flags: unknown, command: Command) =>
       run(async () => (await import('../cluster/cluster-commands.ts')).joinCommand(name, command.optsWithGlobals<JoinFlags>())),
+    );
+  cluster
+    .command('uninstall')
+    .description('take out of a Kubernetes cluster what "cluster join --kubeconfig" put there; its keys, definitions and namespace stay')
+    .requiredOption('--kubeconfig <file>', 'of that cluster')
+    .option('--context <name>', 'of the kubeconfig (default: its current one)')
+    .option('--namespace <name>', 'where the agent is', 'hawser-system')
+    .option('--yes', 'do it; without it, what goes is shown and nothing is done')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser cluster uninstall --kubeconfig us-east.yaml\n  hawser cluster uninstall --kubeconfig us-east.yaml --yes',
+    )
+    .action((_flags: unknown, command: Command) =>
+      run(async () => (await import('../cluster/uninstall-agent.ts')).uninstallCommand(command.optsWithGlobals<UninstallFlags>())),
     );
   cluster
     .command('list')

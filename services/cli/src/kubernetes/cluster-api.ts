@@ -25,7 +25,7 @@ interface Resource {
 }
 
 /** What applied fields belong to; a later run may change them, and nobody else's are taken. */
-const FIELD_MANAGER = 'hawser';
+export const FIELD_MANAGER = 'hawser';
 const DEADLINE_MS = 20_000;
 
 /** Asks one API server. Every answer has a deadline of 20 s. */
@@ -51,23 +51,36 @@ export class ClusterApi {
 
   /** The answer; undefined when there is nothing at the path. */
   async find<Answer>(path: string): Promise<Answer | undefined> {
-    try {
-      return await this.ask<Answer>(path);
-    } catch (error) {
-      if (error instanceof ApiRefusal && error.status === 404) return undefined;
-      throw error;
-    }
+    return missingIsNone(this.ask<Answer>(path));
   }
 
-  /** Makes the object what this says, whether it is there or not; with `dryRun` the server judges it and keeps nothing. */
-  async apply(object: KubeObject, { dryRun = false } = {}): Promise<void> {
+  /** Makes the object what this says, whether it is there or not; with `dryRun` the server judges it and keeps nothing. Returns what it is then. */
+  async apply(object: KubeObject, { dryRun = false } = {}): Promise<KubeObject> {
     const query = { fieldManager: FIELD_MANAGER, force: 'true', fieldValidation: 'Strict', ...(dryRun ? { dryRun: 'All' } : {}) };
-    await this.ask(await this.pathOf(object), { method: 'APPLY', body: object, query });
+    return this.ask(await this.pathOf(object), { method: 'APPLY', body: object, query });
+  }
+
+  /** The objects of a kind that have this label, in all namespaces; none where the kind is not served. */
+  async list(apiVersion: string, kind: string, label: string): Promise<readonly KubeObject[]> {
+    const base = baseOf(apiVersion);
+    const resource = (await this.#served(base)).find((one) => one.kind === kind);
+    if (resource === undefined) return [];
+    const { items } = await this.ask<{ readonly items: readonly KubeObject[] }>(`${base}/${resource.name}`, {
+      query: { labelSelector: label },
+    });
+    return items.map((item) => ({ ...item, apiVersion, kind })); // lists leave these out
+  }
+
+  /** Deletes this very object, as it was found; nothing where it is gone. What it owns goes after it. */
+  async remove(object: KubeObject): Promise<void> {
+    const preconditions = { uid: object.metadata['uid'] };
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions };
+    await missingIsNone(this.ask(await this.pathOf(object), { method: 'DELETE', body }));
   }
 
   /** Where the object is, by what the server serves; throws `not-served` for a kind that it does not have. */
   async pathOf({ apiVersion, kind, metadata }: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<string> {
-    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    const base = baseOf(apiVersion);
     const resource = (await this.#served(base)).find((one) => one.kind === kind);
     if (resource === undefined)
       throw new AppError(
@@ -90,5 +103,18 @@ export class ClusterApi {
     const whole = resources.filter(({ name }) => !name.includes('/'));
     if (whole.length > 0) this.#resources.set(base, whole);
     return whole;
+  }
+}
+
+function baseOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+}
+
+async function missingIsNone<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiRefusal && error.status === 404) return undefined;
+    throw error;
   }
 }
