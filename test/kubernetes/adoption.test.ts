@@ -111,6 +111,10 @@ describe.skipIf(!canRunKubernetes())('policy of a cluster of its own', () => {
     await eventually(async () => /^Conflict: the hub has/.test((await states())['ratings'] ?? ''), 'the conflict is not shown');
     expect(await run('analyze', '--fail-on', 'never')).toMatch(/HW0511[\s\S]*us-east has its own VirtualService bookinfo\/ratings/);
     expect([await has(proxies.east, 'x-hub'), await has(proxies.east, 'x-ratings-1')]).toEqual([true, false]);
+    const diff = await hawser.run(['diff', '-f', '-', '--delete', '--envoy'], { input: JSON.stringify(rule('ratings', 'x-hub')) });
+    const [ofEast = '', ofWest = ''] = diff.stdout.split(/^# us-/m).slice(1);
+    expect([diff.status, /x-ratings-1/.test(ofEast), /x-ratings-1/.test(ofWest), /x-hub/.test(ofWest)]).toEqual([1, true, false, true]);
+    expect(diff.stderr).toMatch(/us-east: it has a VirtualService bookinfo\/ratings of its own, which comes into force there/);
     await run('delete', 'vs', 'ratings', '-n', 'bookinfo');
     await served('x-ratings-1');
     expect(await has(proxies.west, 'x-hub')).toBe(false);

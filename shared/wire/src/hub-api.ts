@@ -165,6 +165,8 @@ export const ClusterDifference = Type.Object({
   /** Connected proxies that would get at least one resource. */
   proxies: Type.Integer(),
   problems: Type.Array(Type.String()),
+  /** Where policy of the cluster's own decides, and not what is written. */
+  notes: Type.Optional(Type.Array(Type.String())),
 });
 export type ClusterDifference = Static<typeof ClusterDifference>;
 

@@ -66,8 +66,8 @@ function show(answer: DiffAnswer, flags: DiffFlags): void {
   for (const { kind, namespace, name, error } of answer.resources) {
     if (error !== undefined) note(`${kind} ${namespace === '' ? '' : `${namespace}/`}${name} would be refused: ${error.message}`);
   }
-  for (const { cluster, state, reason, problems } of answer.clusters) {
+  for (const { cluster, state, reason, problems, notes = [] } of answer.clusters) {
     if (state === 'unknown') note(`${cluster} did not say what it would change: ${reason}`);
-    for (const problem of problems) note(`${cluster}: ${problem}`);
+    for (const text of [...notes, ...problems]) note(`${cluster}: ${text}`);
   }
 }

@@ -132,6 +132,14 @@ function judged(
   return { row: { ...known, state: 'Conflict', reason } };
 }
 
+/** What an object would be if it came into force now; undefined where it is no resource that can be used. */
+export function adoptable(object: FoundPolicy, cluster: string, now: Date): Resource | undefined {
+  const resource = resourceOf(object);
+  if (typeof resource === 'string') return undefined;
+  const { metadata, ...form } = adoptedForm(resource, cluster);
+  return { ...form, metadata: { ...metadata, creationTimestamp: now.toISOString() } };
+}
+
 /** The resource that an object stands for, or why it is none. */
 function resourceOf({ apiVersion, kind, namespace, name, labels, annotations, spec }: FoundPolicy): Resource | string {
   const descriptor = KIND.get(kind);

@@ -1,12 +1,15 @@
 /** What proposed writes would do to each cluster's proxies, by the word of its agent. */
 import type { RosterMember } from '@hawser/model/fleet.ts';
+import { modeOf } from '@hawser/model/policy-mode.ts';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { ClusterDifference } from '@hawser/wire/hub-api.ts';
 import { type DiffRequest, DiffResponse } from '@hawser/wire/messages.ts';
 import { Compile } from 'typebox/compile';
+import { adoptable } from '../adoption/adoption-plan.ts';
 import { type AskParts, askAgent } from '../fleet/ask-agent.ts';
+import type { FleetContext } from '../fleet/fleet-context.ts';
 import { connectionOf } from '../fleet/rollout.ts';
-import { isPlacedOn, policyBody } from '../placement/place.ts';
+import { type ClusterChanges, clusterChanges, type OwnPolicy } from './cluster-changes.ts';
 import type { Planned } from './resource-plan.ts';
 
 const response = Compile(DiffResponse);
@@ -21,30 +24,33 @@ export async function clusterDifferences(
   planned: readonly Planned[],
   only: readonly string[] | undefined,
 ): Promise<readonly ClusterDifference[]> {
-  const members = parts.context.distribution.desired?.members ?? [];
+  const { members = [], adopted } = parts.context.distribution.desired ?? {};
   const unknown = (only ?? []).filter((name) => !members.some((member) => member.name === name));
   const asked = members.flatMap((member) => {
-    const changes = only === undefined || only.includes(member.name) ? changesFor(planned, member) : [];
-    return changes.length === 0 ? [] : [clusterDifference(parts, member.name, { changes })];
+    if (only !== undefined && !only.includes(member.name)) return [];
+    const found = clusterChanges(planned, member, { adopted, waiting: waitingIn(member, parts.context) });
+    return found.changes.length + found.notes.length === 0 ? [] : [clusterDifference(parts, member.name, found)];
   });
   return [...(await Promise.all(asked)), ...unknown.map((name) => unanswered(name, 'there is no such cluster'))];
 }
 
-/** What the cluster would be told: policies that come, differ or go there. */
-function changesFor(planned: readonly Planned[], member: RosterMember): DiffRequest['changes'] {
-  return planned.flatMap(({ kind, before, after, difference }) => {
-    if (kind?.policy !== true || difference.fields.length === 0) return [];
-    const { namespace, name } = difference;
-    const place = { kind: kind.kind, namespace, name };
-    // What an operation moves in steps changes nothing yet when it is written.
-    const policy = after === undefined ? null : policyBody(after);
-    if (policy === undefined) return [];
-    if (after !== undefined && isPlacedOn(after, member)) return [{ ...place, policy }];
-    return before !== undefined && isPlacedOn(before, member) ? [place] : [];
-  });
+/** By the word of its agent since this hub began. */
+function waitingIn({ name: cluster, policies }: RosterMember, { found, now }: FleetContext): OwnPolicy['waiting'] {
+  return (kind, namespace, name) => {
+    if (modeOf(policies, namespace) !== 'Authoritative') return undefined;
+    const objects = found?.get(cluster)?.account.objects ?? [];
+    const object = objects.find((one) => one.kind === kind && one.namespace === namespace && one.name === name);
+    return object === undefined ? undefined : adoptable(object, cluster, new Date(now()));
+  };
 }
 
-async function clusterDifference(parts: AskParts, cluster: string, body: DiffRequest): Promise<ClusterDifference> {
+async function clusterDifference(parts: AskParts, cluster: string, { changes, notes }: ClusterChanges): Promise<ClusterDifference> {
+  const said = notes.length === 0 ? {} : { notes: [...notes] };
+  if (changes.length === 0) return { ...unchanged(cluster, parts.context.distribution.desired?.revision ?? 0), ...said };
+  return { ...(await answerOf(parts, cluster, { changes })), ...said };
+}
+
+async function answerOf(parts: AskParts, cluster: string, body: DiffRequest): Promise<ClusterDifference> {
   if (JSON.stringify(body).length > MAX_REQUEST_BYTES)
     return unanswered(cluster, 'this is too much for one question: ask for fewer resources');
   const { accounts, busConnectedSince, now } = parts.context;
@@ -62,5 +68,9 @@ async function clusterDifference(parts: AskParts, cluster: string, body: DiffReq
 }
 
 function unanswered(cluster: string, reason: string): ClusterDifference {
-  return { cluster, state: 'unknown', reason, revision: 0, resources: [], resourcesOmitted: 0, proxies: 0, problems: [] };
+  return { ...unchanged(cluster, 0), state: 'unknown', reason };
+}
+
+function unchanged(cluster: string, revision: number): ClusterDifference {
+  return { cluster, state: 'answered', revision, resources: [], resourcesOmitted: 0, proxies: 0, problems: [] };
 }
