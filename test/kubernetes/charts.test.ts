@@ -229,7 +229,7 @@ describe.skipIf(!canRunHelm())('charts', () => {
     const [settings] = ofKind('ConfigMap') as unknown as { data: Record<string, string> }[];
     expect(readInjectionFile(parse(settings?.data['injection.yaml'] ?? ''))).toMatchObject({
       ...{ image: 'registry.example/proxy:2', agent: 'mesh-agent.mesh.svc:15010', revision: 'canary', ignoredNamespaces: ['mesh'] },
-      webhook: { configuration: 'hawser-injection', names: ['hawser-injection.mesh.svc'] },
+      webhook: { configuration: 'hawser-injection-canary', names: ['hawser-injection-canary.mesh.svc'] },
     });
     const [{ webhooks } = { webhooks: [] }] = ofKind('MutatingWebhookConfiguration') as unknown as { webhooks: readonly Webhook[] }[];
     expect(webhooks.map(({ name }) => name)).toEqual(['revision.injection.hawser.dev']);

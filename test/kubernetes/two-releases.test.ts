@@ -4,7 +4,7 @@ import { rendered } from '../kit/chart.ts';
 import { canRunHelm, helmBinary } from '../kit/helm.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeClient } from '../kit/kube-client.ts';
+import type { KubeClient, KubeObject } from '../kit/kube-client.ts';
 import { applyDefinitions } from '../kit/kube-definitions.ts';
 import { eventually } from '../kit/served.ts';
 
@@ -14,6 +14,7 @@ const RELEASES = [
   ['hawser-system', 'hawser-agent'],
   ['hawser-agent-canary', 'canary-agent'],
 ] as const;
+const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const IMPORTS = '/apis/multicluster.x-k8s.io/v1beta1/namespaces/shop/serviceimports';
 
 describe.skipIf(!canRunHelm() || !canRunKubernetes())('two releases of the agent in one cluster', () => {
@@ -55,4 +56,46 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('two releases of the agent
     for (const [namespace, name] of RELEASES) expect(await codes(await account(namespace, name), name)).toEqual([201, 200, 200]);
     expect((await kube.admin.ask('POST', IMPORTS, anImport('theirs'))).code).toBe(201);
   });
+
+  test('each has a webhook of its own revision, which the other agent can neither read nor change', async () => {
+    const revisions = ['default', 'canary'] as const;
+    const rights: number[][] = [];
+    for (const [index, [namespace, fullnameOverride]] of RELEASES.entries()) {
+      const values = { fullnameOverride, injection: { enabled: true, revision: revisions[index] } };
+      for (const object of await rendered(AGENT, values, namespace))
+        if (/^(ServiceAccount|ConfigMap|Service|ClusterRole|ClusterRoleBinding|MutatingWebhook.*)$/.test(object.kind))
+          await kube.admin.apply(object);
+    }
+    const { items } = await kube.admin.must<{ items: readonly Configuration[] }>('GET', WEBHOOKS);
+    const found = items.map(({ metadata, webhooks }) => [
+      metadata.name,
+      webhooks.map(({ namespaceSelector, clientConfig: { service } }) => [
+        namespaceSelector.matchExpressions.find(({ key }) => key === 'hawser.dev/rev')?.values ?? 'none named',
+        `${service.name}.${service.namespace}`,
+      ]),
+    ]);
+    expect(Object.fromEntries(found)).toEqual({
+      'hawser-injection': [
+        ['none named', 'hawser-injection.hawser-system'],
+        [['default'], 'hawser-injection.hawser-system'],
+      ],
+      'hawser-injection-canary': [[['canary'], 'hawser-injection-canary.hawser-agent-canary']],
+    });
+    for (const [namespace, name] of RELEASES) {
+      const agent = await account(namespace, name);
+      const asked = ['hawser-injection', 'hawser-injection-canary'].map((one) => agent.ask('PATCH', `${WEBHOOKS}/${one}`, {}));
+      rights.push((await Promise.all(asked)).map(({ code }) => code));
+    }
+    expect(rights).toEqual([
+      [200, 403],
+      [403, 200],
+    ]);
+  });
 });
+
+interface Configuration extends KubeObject {
+  readonly webhooks: readonly {
+    readonly clientConfig: { readonly service: { readonly name: string; readonly namespace: string } };
+    readonly namespaceSelector: { readonly matchExpressions: readonly { readonly key: string; readonly values?: readonly string[] }[] };
+  }[];
+}

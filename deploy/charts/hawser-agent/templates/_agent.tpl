@@ -76,6 +76,12 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Of the webhook and what belongs to it: one of each revision in a cluster. A second of the same is refused by Helm, as what it would take is another release's. */}}
+{{- define "agent.injectionName" -}}
+{{- $revision := .Values.injection.revision -}}
+hawser-injection{{ if ne $revision "default" }}-{{ $revision }}{{ end }}
+{{- end -}}
+
 {{/* Asks the admin door for a path, of the address of this Pod that it listens on; bash is in the image, and costs less than a Node each time. */}}
 {{- define "agent.probe" -}}
 exec: {command: [bash, -c, 'exec 3<>"/dev/tcp/${ADMIN_ADDRESS}/15014" && printf "GET {{ .path }} HTTP/1.0\r\n\r\n" >&3 && read -r _ code _ <&3 && [ "$code" = 200 ]']}
