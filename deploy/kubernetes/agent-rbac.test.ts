@@ -56,7 +56,7 @@ it('allows policy of the cluster by a role that is bound where it is asked for',
 
 it('allows Services and EndpointSlices of imports to be written by a role that is bound where they are asked for', () => {
   const derived = { '/services': 'create,patch,delete', 'discovery.k8s.io/endpointslices': 'create,patch,delete' };
-  expect(allowed('hawser-agent-derived')).toEqual(derived);
+  expect(allowed('hawser-agent-derived-services')).toEqual(derived);
 });
 
 it('allows injection its own webhook configuration by name, and to list Namespaces', () => {

@@ -77,7 +77,8 @@ spec:
           {{- with .leave }}
           lifecycle: {preStop: {exec: {command: [sleep, {{ . | quote }}]}}}
           {{- end }}
-          startupProbe: {httpGet: {path: /healthz/ready, port: health}, periodSeconds: 2, failureThreshold: 150, timeoutSeconds: 5}
+          # Envoy calls itself ready, too, when its agent gave it nothing for a while: then it does not listen here.
+          startupProbe: {tcpSocket: {port: {{ (first .ports).name }}}, periodSeconds: 2, failureThreshold: 150, timeoutSeconds: 5}
           readinessProbe: {httpGet: {path: /healthz/ready, port: health}, periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 5}
           livenessProbe: {tcpSocket: {port: health}, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5}
           securityContext: {{- include "hawser.containerSecurity" $root | nindent 12 }}
