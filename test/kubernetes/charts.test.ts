@@ -181,10 +181,28 @@ describe.skipIf(!canRunHelm())('charts', () => {
     });
   });
 
+  it('is as docs/without-sidecars.md says: its values, its address for DNS and its commands', async () => {
+    const guide = readFileSync(join(ROOT, 'docs/without-sidecars.md'), 'utf8');
+    const blocks = (language: string): string[] =>
+      [...guide.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, of, text = '']) => (of === language ? [text] : []));
+    const [values] = blocks('yaml').map((text) => parse(text) as object);
+    const objects = await rendered(AGENT, { ...values, cluster: 'us-east' });
+    const [service] = objects.filter(({ kind, metadata }) => kind === 'Service' && metadata.name === 'hawser-outbound');
+    expect(service).toMatchObject({ spec: { clusterIP: '10.96.0.53', ports: [{ port: 53, protocol: 'UDP' }, { port: 53 }] } });
+    expect(blocks('text')).toEqual([expect.stringContaining('forward . 10.96.0.53\n')]);
+    const commands = [
+      ...blocks('sh')
+        .join('\n')
+        .matchAll(/^hawser (.*)$/gm),
+    ].map(([, line = '']) => line.replace(/ +#.*/, '').split(' '));
+    expect(commands.length).toBeGreaterThan(3);
+    for (const argv of commands) await expect(flagsOf(argv), argv.join(' ')).resolves.toBeDefined();
+  });
+
   it('binds the right to write Services and EndpointSlices in gateway mode alone', async () => {
     const bound = async (values: object): Promise<boolean> => {
       const objects = (await rendered(AGENT, values)) as readonly Rbac[];
-      return objects.some(({ kind, roleRef }) => kind === 'ClusterRoleBinding' && roleRef?.name === 'hawser-agent-derived');
+      return objects.some(({ kind, roleRef }) => kind === 'ClusterRoleBinding' && roleRef?.name === 'hawser-agent-derived-services');
     };
     expect([await bound({}), await bound({ cluster: 'us-east', gatewayMode: { enabled: true } })]).toEqual([false, true]);
   });

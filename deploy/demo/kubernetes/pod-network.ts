@@ -1,13 +1,16 @@
 /** Addresses of Pods on this machine: Kubernetes takes no loopback address for an endpoint, so the loopback device gets others. */
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import type { DemoCluster } from '../topology.ts';
-
 /** The addresses cannot be had; the message says the way out. */
 export class NoPodNetwork extends Error {}
 
+/** A cluster, as far as its Pods' addresses go; they are all in the /24 of the first. */
+export interface PodCluster {
+  readonly workloads: readonly { readonly address: string }[];
+}
+
 /** Makes the addresses of a cluster's Pods ones of this machine; resolves with what takes them away again. Throws `NoPodNetwork`. */
-export async function openPodNetwork({ workloads }: DemoCluster): Promise<() => void> {
+export async function openPodNetwork({ workloads }: PodCluster): Promise<() => void> {
   const [first = ''] = workloads.map(({ address }) => address);
   if (await isOwn(first)) return () => undefined;
   const range = first.replace(/\.\d+$/, '.1/24');
