@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
+import { INSTALLED_KINDS } from '@hawser/cli/kubernetes/installed-objects.ts';
+import { INSTALL_RIGHTS, ROLE_RIGHTS } from '@hawser/cli/kubernetes/needed-rights.ts';
 import { type ProxyIdentityFlags, proxyOf } from '@hawser/cli/proxy/proxy-flags.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
 import { readInjectionFile } from '@hawser/model/injection/injection-settings.ts';
@@ -239,6 +241,30 @@ describe.skipIf(!canRunHelm())('charts', () => {
     expect(bindings.some(({ roleRef }) => roleRef?.name === 'mesh-agent-policies')).toBe(true);
   });
 
+  it('needs the rights that hawser check --pre asks for: to install each kind of object, and every rule of its roles', async () => {
+    const objects = (await Promise.all(MATRIX.filter(([chart]) => chart === AGENT).map(([, , values]) => rendered(AGENT, values)))).flat();
+    const resourceOf = (kind: string): string => kind.toLowerCase().replace(/y$/, 'ie').concat('s');
+    const kinds = new Set(objects.map(({ apiVersion, kind }) => `${apiVersion.split('/').slice(0, -1).join()}/${resourceOf(kind)}`));
+    const beside = ['/namespaces', '/secrets']; // what joining makes around the chart
+    const judged = [...kinds].filter((name) => name !== 'monitoring.coreos.com/podmonitors');
+    expect(INSTALL_RIGHTS.map(({ group, resource }) => `${group}/${resource}`).sort()).toEqual([...judged, ...beside].sort());
+    const removable = INSTALLED_KINDS.map(([, kind]) => kind).filter((kind) => kind !== 'Secret');
+    expect(removable.sort()).toEqual(
+      [...new Set(objects.map(({ kind }) => kind))].filter((kind) => kind !== 'CustomResourceDefinition').sort(),
+    );
+    const given = (objects as readonly Rbac[]).flatMap(({ kind, metadata, rules = [] }) =>
+      (rules as readonly Rule[]).flatMap(({ apiGroups, resources, verbs, resourceNames = [''] }) =>
+        resources.flatMap((resource) =>
+          resourceNames.map((name) => [metadata.name, kind, `${apiGroups.join()}/${resource}`, name, verbs.join()].join(' ')),
+        ),
+      ),
+    );
+    const table = ROLE_RIGHTS.map(({ role, namespaced, group, resource, name = '', verbs }) =>
+      [role, namespaced ? 'Role' : 'ClusterRole', `${group}/${resource}`, name, verbs.join()].join(' '),
+    );
+    expect(table.sort()).toEqual([...new Set(given)].sort());
+  });
+
   it('renders the webhook of deploy/kubernetes/injection.yaml for its own namespace, image and revision', async () => {
     const injection = { enabled: true, revision: 'canary', failurePolicy: 'Fail' };
     const values = { fullnameOverride: 'mesh-agent', injection, proxyImage: { repository: 'registry.example/proxy', tag: '2' } };
@@ -286,6 +312,13 @@ describe.skipIf(!canRunHelm())('charts', () => {
     for (const argv of commands) await expect(flagsOf(argv), argv.join(' ')).resolves.toBeDefined();
   });
 });
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
 
 interface Webhook {
   readonly name: string;

@@ -74,8 +74,9 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     expect(status).toBe(1);
     expect(stdout).toMatch(/^fail {2}helm: \/nowhere\/helm cannot be started.*install Helm 3.*HAWSER_HELM_BIN$/m);
     expect(stdout).toMatch(
-      /^fail {2}right statefulsets\.apps: this user may not create and patch .*in namespace hawser-system: use a kubeconfig/m,
+      /^fail {2}right statefulsets\.apps: this user may not create, patch, list and delete .*in namespace hawser-system: use a kubeconfig/m,
     );
+    expect(stdout).toMatch(/^fail {2}right nodes: this user may not list and watch nodes, which role hawser-agent gives the agent/m);
     expect(stdout).toMatch(/^fail {2}crds: .*forbidden/m);
     expect(stdout).toMatch(/^ok {4}kubernetes version: /m);
   });

@@ -68,7 +68,7 @@ interface Putting {
 async function putInto(api: ClusterApi, objects: readonly KubeObject[], { cluster, flags, token }: Putting): Promise<void> {
   const { namespace } = flags;
   await api.apply(namespaceObject(namespace));
-  const found = await installedObjects(api);
+  const found = await installedObjects(api, namespace);
   requireOwn(found, objects, namespace);
   for (const object of objects) await api.apply(object, { dryRun: true });
   note(`${api.server}: ${objects.length} objects of ${AGENT_RELEASE} are acceptable there`);
@@ -100,7 +100,7 @@ async function show(api: ClusterApi, objects: readonly KubeObject[], namespace: 
       .join('---\n')
       .trimEnd(),
   );
-  const found = await installedObjects(api);
+  const found = await installedObjects(api, namespace);
   requireOwn(found, objects, namespace);
   for (const object of objects) {
     const change = await changeOf(api, object);

@@ -16,7 +16,7 @@ export async function uninstallCommand(flags: UninstallFlags): Promise<ExitCode>
   const { namespace } = flags;
   const api = new ClusterApi(flags);
   try {
-    const { own, kept } = ofInstallation(await installedObjects(api), namespace);
+    const { own, kept } = ofInstallation(await installedObjects(api, namespace), namespace);
     for (const object of own) {
       if (flags.yes === true) await api.remove(object);
       print(describeObject(object));

@@ -60,14 +60,17 @@ export class ClusterApi {
     return this.ask(await this.pathOf(object), { method: 'APPLY', body: object, query });
   }
 
-  /** The objects of a kind that have this label, in all namespaces; none where the kind is not served. */
-  async list(apiVersion: string, kind: string, label: string): Promise<readonly KubeObject[]> {
+  /** The objects of a kind that have this label, in a namespace or, without one, in all; none where the kind is not served. */
+  async list(
+    apiVersion: string,
+    kind: string,
+    { label, namespace }: { label: string; namespace?: string },
+  ): Promise<readonly KubeObject[]> {
     const base = baseOf(apiVersion);
     const resource = (await this.#served(base)).find((one) => one.kind === kind);
     if (resource === undefined) return [];
-    const { items } = await this.ask<{ readonly items: readonly KubeObject[] }>(`${base}/${resource.name}`, {
-      query: { labelSelector: label },
-    });
+    const path = `${base}${resource.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : ''}/${resource.name}`;
+    const { items } = await this.ask<{ readonly items: readonly KubeObject[] }>(path, { query: { labelSelector: label } });
     return items.map((item) => ({ ...item, apiVersion, kind })); // lists leave these out
   }
 

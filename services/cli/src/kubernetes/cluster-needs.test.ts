@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  apiFindings,
-  type Definition,
-  definitionFindings,
-  NEEDED_APIS,
-  rightFindings,
-  storageFinding,
-  versionFinding,
-} from './cluster-needs.ts';
+import { apiFindings, type Definition, definitionFindings, NEEDED_APIS, storageFinding, versionFinding } from './cluster-needs.ts';
+import { rightFindings } from './needed-rights.ts';
 
 describe('what a cluster needs', () => {
   it.each([
@@ -44,14 +37,25 @@ describe('what a cluster needs', () => {
   });
 
   it('names what may not be done, and does not take silence for a yes', () => {
+    const right = (group: string, resource: string, verbs: readonly string[], namespaced = false) => ({
+      group,
+      resource,
+      verbs,
+      namespaced,
+    });
     const rights = [
-      { group: '', resource: 'secrets', namespaced: true, allowed: true },
-      { group: 'apps', resource: 'statefulsets', namespaced: true, allowed: false },
-      { group: '', resource: 'namespaces', namespaced: false, allowed: undefined },
+      { ...right('', 'secrets', ['create'], true), missing: [] },
+      { ...right('apps', 'statefulsets', ['create', 'patch', 'delete'], true), missing: ['create', 'patch'] },
+      { ...right('', 'nodes', ['list', 'watch']), role: 'hawser-agent', missing: ['watch'] },
+      { ...right('', 'namespaces', ['create']), missing: undefined },
     ];
     expect(rightFindings(rights, 'mesh').map(({ level, what, message }) => [level, what, message.split(':')[0]])).toEqual([
-      ['ok', 'rights', '1 of 3 that are needed'],
+      ['ok', 'rights', '1 of 4 that are needed'],
       ['fail', 'right statefulsets.apps', 'this user may not create and patch statefulsets.apps in namespace mesh'],
+      [
+        ...['fail', 'right nodes'],
+        'this user may not watch nodes, which role hawser-agent gives the agent, and nobody may give what they do not have',
+      ],
       ['warn', 'right namespaces', 'not known'],
     ]);
   });

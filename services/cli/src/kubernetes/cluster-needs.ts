@@ -17,27 +17,6 @@ export const NEEDED_APIS: readonly (readonly [groupVersion: string, resource: st
   ['apiextensions.k8s.io/v1', 'customresourcedefinitions', 'kinds of ours and of the MCS API'],
 ];
 
-/** Something that whoever installs the agent has to be allowed. */
-export interface NeededRight {
-  readonly group: string;
-  readonly resource: string;
-  /** In the agent's namespace; else in the whole cluster. */
-  readonly namespaced: boolean;
-}
-
-const right = (group: string, resource: string, namespaced = true): NeededRight => ({ group, resource, namespaced });
-
-/** Each to be created and patched: server-side apply does both. */
-export const NEEDED_RIGHTS: readonly NeededRight[] = [
-  right('', 'namespaces', false),
-  right('apiextensions.k8s.io', 'customresourcedefinitions', false),
-  right('rbac.authorization.k8s.io', 'clusterroles', false),
-  right('rbac.authorization.k8s.io', 'clusterrolebindings', false),
-  ...['secrets', 'serviceaccounts', 'services', 'configmaps', 'persistentvolumeclaims'].map((resource) => right('', resource)),
-  ...[right('apps', 'statefulsets'), right('apps', 'deployments'), right('networking.k8s.io', 'networkpolicies')],
-  right('policy', 'poddisruptionbudgets'),
-];
-
 /** PURE: whether its release fits. */
 export function versionFinding(server: string, { major, minor }: { readonly major: string; readonly minor: string }): Finding {
   const [what, number] = ['kubernetes version', Number.parseInt(minor, 10)];
@@ -90,28 +69,6 @@ export function definitionFindings(definitions: readonly Definition[]): readonly
       ? 'not there yet; hawser cluster join brings them'
       : `${ours.length} are there; hawser cluster join brings them up to date`;
   return [...mcs, { level: 'ok', what: `crds of ${OURS}`, message }];
-}
-
-/** A right, and whether it is given; undefined when the server did not say. */
-export interface JudgedRight extends NeededRight {
-  readonly allowed: boolean | undefined;
-}
-
-/** PURE: what may not be done, one line each; one line for all that may. */
-export function rightFindings(rights: readonly JudgedRight[], namespace: string): readonly Finding[] {
-  const bad = rights.filter(({ allowed }) => allowed !== true);
-  const failed = bad.map(({ group, resource, namespaced, allowed }): Finding => {
-    const name = group === '' ? resource : `${resource}.${group}`;
-    const where = namespaced ? ` in namespace ${namespace}` : '';
-    const wayOut = 'use a kubeconfig of somebody who may, such as a cluster-admin';
-    if (allowed === undefined) return { level: 'warn', what: `right ${name}`, message: `not known${where}: the API server did not say` };
-    return { level: 'fail', what: `right ${name}`, message: `this user may not create and patch ${name}${where}: ${wayOut}` };
-  });
-  const good = rights.length - bad.length;
-  return [
-    ...(good === 0 ? [] : [{ level: 'ok', what: 'rights', message: `${good} of ${rights.length} that are needed` } as const]),
-    ...failed,
-  ];
 }
 
 /** What is read of a StorageClass. */

@@ -35,10 +35,12 @@ export function marked(object: KubeObject, namespace: string): KubeObject {
   return { ...object, metadata: { ...object.metadata, labels } };
 }
 
-/** Everything in the cluster that a join has put there and that is there still, of every agent. */
-export async function installedObjects(api: ClusterApi): Promise<readonly KubeObject[]> {
-  const lists = await Promise.all(INSTALLED_KINDS.map(([apiVersion, kind]) => api.list(apiVersion, kind, INSTALLATION_LABEL)));
-  return lists.flat().filter(isApplied);
+/** What joins have put into this namespace, and of every agent what is of the whole cluster, and RoleBindings, as far as it is there still. */
+export async function installedObjects(api: ClusterApi, namespace: string): Promise<readonly KubeObject[]> {
+  const lists = INSTALLED_KINDS.map(([apiVersion, kind]) =>
+    api.list(apiVersion, kind, { label: INSTALLATION_LABEL, ...(kind === 'RoleBinding' ? {} : { namespace }) }),
+  );
+  return (await Promise.all(lists)).flat().filter(isApplied);
 }
 
 /** A label alone is copied with an object; who applied it is not. */

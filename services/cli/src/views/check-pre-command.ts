@@ -9,15 +9,12 @@ import {
   apiFindings,
   type Definition,
   definitionFindings,
-  type JudgedRight,
   NEEDED_APIS,
-  NEEDED_RIGHTS,
-  type NeededRight,
-  rightFindings,
   type StorageClass,
   storageFinding,
   versionFinding,
 } from '../kubernetes/cluster-needs.ts';
+import { INSTALL_RIGHTS, type JudgedRight, type NeededRight, ROLE_RIGHTS, rightFindings } from '../kubernetes/needed-rights.ts';
 import { helmVersion } from '../kubernetes/rendered-chart.ts';
 import { type Finding, type HubParts, hubFindings, reportFindings } from './check-command.ts';
 import type { ViewFlags } from './status-command.ts';
@@ -100,20 +97,30 @@ async function servedApis(api: ClusterApi): Promise<ReadonlyMap<string, readonly
 /** By SelfSubjectAccessReview (authorization.k8s.io/v1): the API server's own word. */
 async function judgedRights(api: ClusterApi, namespace: string): Promise<readonly JudgedRight[]> {
   const judge = async (needed: NeededRight): Promise<JudgedRight> => {
-    const answers = await Promise.all(['create', 'patch'].map((verb) => isAllowed(api, needed, { verb, namespace })));
-    return { ...needed, allowed: answers.includes(undefined) ? undefined : answers.every((one) => one === true) };
+    const answers = await Promise.all(needed.verbs.map((verb) => isAllowed(api, needed, { verb, namespace })));
+    return { ...needed, missing: answers.includes(undefined) ? undefined : needed.verbs.filter((_, index) => answers[index] !== true) };
   };
-  return Promise.all(NEEDED_RIGHTS.map(judge));
+  const [granting, ...needed] = await Promise.all([GRANTING, ...INSTALL_RIGHTS, ...ROLE_RIGHTS].map(judge));
+  return granting?.missing?.length === 0 ? needed.filter(({ role }) => role === undefined) : needed;
 }
+
+/** Who has this may give what they do not have. */
+const GRANTING: NeededRight = {
+  ...{ group: 'rbac.authorization.k8s.io', resource: 'clusterroles', verbs: ['escalate', 'bind'], namespaced: false },
+};
 
 async function isAllowed(
   api: ClusterApi,
-  { group, resource, namespaced }: NeededRight,
+  { group, resource: path, namespaced, name }: NeededRight,
   { verb, namespace }: { readonly verb: string; readonly namespace: string },
 ): Promise<boolean | undefined> {
-  const resourceAttributes = { group, resource, verb, ...(namespaced ? { namespace } : {}) };
-  const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
-  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-  const { status } = await api.ask<{ readonly status?: { readonly allowed?: boolean } }>(path, { method: 'POST', body });
+  const [resource, subresource] = path.split('/');
+  const attributes = { group, resource, verb, ...(subresource && { subresource }), ...(name && { name }) };
+  const spec = { resourceAttributes: { ...attributes, ...(namespaced ? { namespace } : {}) } };
+  const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec };
+  const { status } = await api.ask<{ readonly status?: { readonly allowed?: boolean } }>(
+    '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    { method: 'POST', body },
+  );
   return status?.allowed;
 }
