@@ -67,10 +67,8 @@ export async function followToken({ read, onRenewed, say, signal, pollMs = POLL_
     if (signal.aborted) return;
     try {
       const next = read();
-      complaint = '';
-      if (next === current) continue;
-      onRenewed(next);
-      current = next;
+      if (next !== current) onRenewed(next);
+      [current, complaint] = [next, ''];
     } catch (error) {
       if (messageOf(error) !== complaint) say(`the token is not renewed, the last one stays in use: ${messageOf(error)}`);
       complaint = messageOf(error);
