@@ -6,6 +6,7 @@ import { GATEWAY_NAMESPACE, OUTBOUND_GATEWAY } from '@hawser/model/gateway-ident
 import { DnsLabel } from '@hawser/model/kind-specs.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { flagName } from '@hawser/runtime/flag-name.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { Compile } from 'typebox/compile';
 import { type RegistryPlace, registryPlace } from './discover/registry-place.ts';
@@ -87,7 +88,7 @@ const dnsLabel = Compile(DnsLabel);
 /** Reads the configuration; throws `config-invalid` naming the flag. */
 export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = process.env): AgentConfig {
   const unknown = Object.keys(flags).find((flag) => !Object.hasOwn(VARIABLES, flag));
-  if (unknown !== undefined) throw new AppError('config-invalid', `--${kebab(unknown)} is not a setting of the agent`);
+  if (unknown !== undefined) throw new AppError('config-invalid', `${flagName(unknown)} is not a setting of the agent`);
   const list = (name: string): readonly string[] => listOf(flags[name] ?? env[VARIABLES[name] ?? '']);
   const text = (name: string): string | undefined => list(name)[0];
   const registry = registryPlace(list);
@@ -220,8 +221,4 @@ function rangeOf(text: string | undefined): VirtualRange {
     'config-invalid',
     `--virtual-range is ${JSON.stringify(text)}; expected an IPv4 range of /8 to /24, such as 240.240.0.0/12`,
   );
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

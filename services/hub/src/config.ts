@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { PORTS } from '@hawser/model/ports.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { flagName } from '@hawser/runtime/flag-name.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -165,7 +166,7 @@ function checkDatabaseUrl(dsn: string, env: NodeJS.ProcessEnv): void {
 
 function refuseUnknown(flags: HubFlags, env: NodeJS.ProcessEnv): void {
   const flag = Object.keys(flags).find((key) => !Object.hasOwn(SETTINGS, key));
-  if (flag !== undefined) throw new AppError('config-invalid', `--${kebab(flag)} is not a setting of the hub`);
+  if (flag !== undefined) throw new AppError('config-invalid', `${flagName(flag)} is not a setting of the hub`);
   const known = new Set(Object.values(SETTINGS));
   const variable = Object.keys(env).find((name) => name.startsWith('HAWSER_HUB_') && !known.has(name));
   if (variable !== undefined) {
@@ -177,11 +178,7 @@ function invalid(found: Record<string, unknown>): AppError {
   const first = validator.Errors(found)[0];
   const key = first?.instancePath.slice(1) ?? '';
   const variable = Object.hasOwn(SETTINGS, key) ? SETTINGS[key as keyof HubConfig] : key;
-  return new AppError('config-invalid', `--${kebab(key)} (${variable}) is ${JSON.stringify(found[key])}: ${first?.message ?? 'invalid'}`);
-}
-
-function kebab(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return new AppError('config-invalid', `${flagName(key)} (${variable}) is ${JSON.stringify(found[key])}: ${first?.message ?? 'invalid'}`);
 }
 
 function urlHost(address: string): string {

@@ -1,4 +1,5 @@
 /** PURE: findings as text, as compilers write them, so that editors find the place. */
+import { counted } from '@hawser/model/counted.ts';
 import { subjectOf } from '../manifest/manifest.ts';
 import type { Looked, PlacedFinding } from './analyze-command.ts';
 
@@ -13,12 +14,8 @@ export function findingLines({ code, severity, kind, namespace, name, field, mes
 /** How many there are, and of what. */
 export function summaryLine(findings: readonly PlacedFinding[], { files, resources, stored }: Looked): string {
   const count = (wanted: PlacedFinding['severity']): number => findings.filter(({ severity }) => severity === wanted).length;
-  const found = [many(count('Error'), 'error'), many(count('Warning'), 'warning'), many(count('Info'), 'info')].join(', ');
-  const written = files === 0 ? [] : [`${many(resources, 'resource')} of ${many(files, 'file')}`];
-  const held = stored === undefined ? [] : [`${many(stored, 'resource')} of the hub`];
+  const found = [counted(count('Error'), 'error'), counted(count('Warning'), 'warning'), counted(count('Info'), 'info')].join(', ');
+  const written = files === 0 ? [] : [`${counted(resources, 'resource')} of ${counted(files, 'file')}`];
+  const held = stored === undefined ? [] : [`${counted(stored, 'resource')} of the hub`];
   return `${found} in ${[...written, ...held].join(' and ')}`;
-}
-
-function many(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { JoinTokenSpec } from '@hawser/model/kind-specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { flagName } from '@hawser/runtime/flag-name.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { resourcePath } from '../client/resource-path.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
@@ -36,17 +37,13 @@ export async function joinCommand(cluster: string, flags: JoinFlags): Promise<Ex
     return installAgent(cluster, { ...flags, kubeconfig }, () => makeToken(cluster, spec, flags));
   }
   const without = INSTALLING.find((flag) => flags[flag] !== undefined);
-  if (without !== undefined) throw new AppError('usage', `--${kebab(without)} is for installing the agent: give --kubeconfig too`);
+  if (without !== undefined) throw new AppError('usage', `${flagName(without)} is for installing the agent: give --kubeconfig too`);
   print(await makeToken(cluster, spec, flags));
   note(`good once, for ${flags.ttl}; on the cluster's machine: hawser agent run --token TOKEN --registry-dir DIR`);
   return EXIT.done;
 }
 
 const INSTALLING = ['context', 'chart', 'values', 'gatewayMode', 'newToken', 'dryRun', 'wait'] as const;
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
 
 async function makeToken(cluster: string, spec: JoinTokenSpec, flags: GlobalFlags): Promise<string> {
   const kind = kindArgument('jointokens');

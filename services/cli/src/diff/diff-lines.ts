@@ -1,4 +1,5 @@
 /** PURE: the answer of `POST /hawser/v1/diff` as lines of text. */
+import { counted } from '@hawser/model/counted.ts';
 import type { ClusterDifference, DiffAnswer, ResourceDifference } from '@hawser/wire/hub-api.ts';
 import type { FieldDifference, XdsDifference } from '@hawser/wire/messages.ts';
 
@@ -22,15 +23,18 @@ function resourceLines({ kind, namespace, name, action, text }: ResourceDifferen
 function clusterLines({ cluster, state, resources, resourcesOmitted, proxies, revision }: ClusterDifference): string[] {
   if (state === 'unknown') return [];
   const count = resources.length + resourcesOmitted;
-  const what = `${count} xDS ${count === 1 ? 'resource' : 'resources'} at ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`;
+  const what = `${counted(count, 'xDS resource')} at ${proxyCount(proxies)}`;
   const more = resourcesOmitted > 0 ? [`  … and ${resourcesOmitted} more`] : [];
   return ['', `# ${cluster} (at revision ${revision}): ${what}`, ...resources.flatMap(xdsLines), ...more];
 }
 
 function xdsLines({ type, name, layer, action, proxies, fields, fieldsOmitted }: XdsDifference): string[] {
   const more = fieldsOmitted > 0 ? [`    … and ${fieldsOmitted} more fields`] : [];
-  const who = `${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`;
-  return [`  ${action} ${type} ${name} (${layer}, ${who})`, ...fields.flatMap(fieldLines), ...more];
+  return [`  ${action} ${type} ${name} (${layer}, ${proxyCount(proxies)})`, ...fields.flatMap(fieldLines), ...more];
+}
+
+function proxyCount(proxies: number): string {
+  return `${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`;
 }
 
 function fieldLines({ path, before, after }: FieldDifference): string[] {

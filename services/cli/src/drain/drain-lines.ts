@@ -1,4 +1,5 @@
 /** PURE: drains and plans as text. */
+import { counted } from '@hawser/model/counted.ts';
 import type { DrainSpec } from '@hawser/model/drain.ts';
 import { scopeText } from '@hawser/model/drain-scope.ts';
 import type { Resource } from '@hawser/model/resource.ts';
@@ -22,7 +23,7 @@ export function planLines(plan: DrainPlan, scope: DrainSpec['scope']): string[] 
   const course =
     urgency === 'emergency' ? 'at once, as an emergency' : `in steps of ${steps.map(({ percent }) => `${percent} %`).join(', ')}`;
   return [
-    `${scopeText(scope)} (${clusters.length === 0 ? 'no cluster' : clusters.join(', ')}): ${count(services.length, 'service')}, ${course}`,
+    `${scopeText(scope)} (${clusters.length === 0 ? 'no cluster' : clusters.join(', ')}): ${counted(services.length, 'service')}, ${course}`,
     ...waves.map(
       ({ names, services: of }) => `  ${names.length === 0 ? 'what is left' : names.join(' and ')}: ${of.join(', ') || 'nothing'}`,
     ),
@@ -101,10 +102,6 @@ function expiryText({ status }: DrainResource, now: number): string {
 function seenText({ residualPercent, unobserved, phase }: DrainStatusFields): string {
   if (residualPercent !== undefined) return `${residualPercent} % of the requests are seen to go there`;
   return unobserved === undefined ? `and it is ${phase.toLowerCase()}` : `unobserved: ${unobserved}`;
-}
-
-function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`;
 }
 
 const rate = (perSecond: number | undefined): string => (perSecond === undefined ? '?' : perSecond.toFixed(perSecond >= 10 ? 0 : 1));

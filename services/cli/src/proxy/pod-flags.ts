@@ -4,13 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
+import { flagName } from '@hawser/runtime/flag-name.ts';
 import type { ProxyIdentityFlags } from './proxy-flags.ts';
 
 /** Flags of which a Pod says the rest. */
 export type GivenFlags<Flags> = Omit<Flags, RequiredFlag> & { readonly [flag in RequiredFlag]?: string };
 
 /** Flags that every proxy needs. */
-type RequiredFlag = 'cluster' | 'name' | 'address' | 'tokenFile';
+const REQUIRED = ['cluster', 'name', 'address', 'tokenFile'] as const;
+type RequiredFlag = (typeof REQUIRED)[number];
 
 const VARIABLES: Readonly<Record<RequiredFlag | 'namespace' | 'serviceAccount', string>> = {
   cluster: 'HAWSER_CLUSTER',
@@ -33,8 +35,8 @@ export function completeFlags<Flags extends ProxyIdentityFlags & { readonly toke
   });
   const written = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const flags = { ...Object.fromEntries(said), ...written };
-  for (const flag of ['cluster', 'name', 'address', 'tokenFile'] as const)
-    if (flags[flag] === undefined) throw new AppError('usage', `--${kebab(flag)} is missing (in a Pod: ${VARIABLES[flag]})`);
+  for (const flag of REQUIRED)
+    if (flags[flag] === undefined) throw new AppError('usage', `${flagName(flag)} is missing (in a Pod: ${VARIABLES[flag]})`);
   const file = env[LABELS];
   return file === undefined || file === '' ? flags : { ...flags, label: [...labelsOfPod(file), ...(flags.label ?? [])] };
 }
@@ -57,8 +59,4 @@ function labelsOfPod(file: string): string[] {
     const [, key, value] = /^([^=]+)="([^"\\]*)"$/.exec(line) ?? [];
     return key === undefined ? [] : [`${key}=${value}`];
   });
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
