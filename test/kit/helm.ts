@@ -40,9 +40,10 @@ export async function helm(args: readonly string[], values?: unknown): Promise<H
   });
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (part: Buffer) => {
-      said[name] += part.toString();
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      said[name] += part;
     });
+  child.stdin.on('error', () => undefined); // it ended without reading: its status says why
   child.stdin.end(values === undefined ? undefined : JSON.stringify(values)); // JSON is YAML
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

@@ -61,11 +61,11 @@ async function runHelm(args: readonly string[], input: string): Promise<string> 
   const { env } = terminal();
   const child = spawn(program, args, { env, timeout: DEADLINE_MS, killSignal: 'SIGKILL' });
   const said = { stdout: '', stderr: '' };
-  child.stdout.on('data', (part: Buffer) => {
-    said.stdout += part.toString();
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    said.stdout += part;
   });
-  child.stderr.on('data', (part: Buffer) => {
-    said.stderr = (said.stderr + part.toString()).slice(-SAID_CHARS);
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    said.stderr = (said.stderr + part).slice(-SAID_CHARS);
   });
   child.stdin.on('error', () => undefined); // it ended without reading: its status says why
   child.stdin.end(input);
