@@ -69,7 +69,7 @@ export function rootOf(name: string): string {
 }
 
 export function worldOf(input: GoldenCase): World {
-  const clusters = new Map(input.clusters.map((cluster) => [cluster.name, peerOf(cluster)]));
+  const clusters = new Map(input.clusters.map((cluster) => [cluster.name, { ...peerOf(cluster), ...speaks(input, cluster) }]));
   const shards = Object.entries(input.services).map(([key, parts]) => {
     const byCluster = Object.entries(parts).map(([cluster, shard]) => [cluster, shardOf(key, cluster, shard)] as const);
     return [key, new Map(byCluster)] as const;
@@ -86,6 +86,12 @@ export function worldOf(input: GoldenCase): World {
     credentials: credentialsOf(input.secrets ?? {}),
     ...(input.held === undefined ? {} : { heldAddresses: new Map(Object.entries(input.held)) }),
   };
+}
+
+/** As the federation has it of what clusters publish. */
+function speaks({ services }: GoldenCase, { name }: CaseCluster): Pick<PeerCluster, 'speaksForWorkloads'> {
+  const endpoints = Object.values(services).flatMap((parts) => parts[name]?.endpoints ?? []);
+  return endpoints.some(({ bare }) => bare === true) ? { speaksForWorkloads: true } : {};
 }
 
 /** Content stands for itself: no key is in the repository. */

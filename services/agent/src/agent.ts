@@ -108,7 +108,7 @@ class Agent implements RunningAgent {
     this.#local = new LocalSource({
       cluster,
       openRegistry: base.openRegistry,
-      saved: base.saved === undefined ? undefined : localStateOf(base.saved),
+      ...{ saved: base.saved === undefined ? undefined : localStateOf(base.saved), gatewayMode: config.gatewayMode },
       onShards: (shards) => {
         this.loop.setOwnShards(shards);
         this.#busSide?.feed.publish(shards);

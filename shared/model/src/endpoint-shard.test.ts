@@ -24,6 +24,16 @@ it('hides endpoints in other networks from members of an earlier release, which 
   expect(Compile(EndpointShard).Check(published)).toBe(true);
 });
 
+it('hides bare endpoints from members of an earlier release too: those would call a sidecar there', () => {
+  const bare = (address: string, network?: string) => ({ ...endpoint(address, network), bare: true as const });
+  const whole = shard(bare('10.0.0.1'), endpoint('10.0.0.2', 'west'), endpoint('10.0.0.3'), bare('10.0.0.4', 'west'));
+  const published = publishedShard(whole);
+  expect(published.endpoints.map(({ address }) => address)).toEqual(['10.0.0.3']);
+  expect(published.elsewhere?.map(({ address }) => address)).toEqual(['10.0.0.2']);
+  expect(Compile(PublishedShard).Check(published)).toBe(true);
+  expect(receivedShard(published)).toEqual(whole);
+});
+
 it('is the same object where nothing is elsewhere: it costs nothing', () => {
   const whole = shard(endpoint('10.0.0.1'));
   expect(publishedShard(whole)).toBe(whole);

@@ -21,7 +21,7 @@ export type ServicePort = Static<typeof ServicePort>;
 export const EndpointHealth = Type.Union([Type.Literal('HEALTHY'), Type.Literal('UNHEALTHY'), Type.Literal('DRAINING')]);
 export type EndpointHealth = Static<typeof EndpointHealth>;
 
-/** One workload instance. Its sidecar listens on the same address at 15006. */
+/** One workload instance. Its sidecar listens on the same address at 15006; one that is bare has none. */
 export const Endpoint = Type.Object({
   /** IP address of the application. */
   address: Type.String(),
@@ -39,6 +39,8 @@ export const Endpoint = Type.Object({
   ready: Type.Optional(Type.Literal(false)),
   /** What DNS calls it beside others of an exported headless service; its address with dashes unless given. */
   hostname: Type.Optional(Type.String()),
+  /** It has no sidecar: its cluster's gateways speak for it, to callers of any network (decision 0040). */
+  bare: Type.Optional(Type.Literal(true)),
 });
 export type Endpoint = Static<typeof Endpoint>;
 
@@ -68,29 +70,35 @@ export function exportFactsOf({
 }
 
 /**
- * A shard on the bus. Endpoints in other networks than their cluster's stand apart: members of an earlier release, which would call them
- * where the cluster's own are, do not see them. Facts that this release cannot read must cost no endpoint.
+ * A shard on the bus. Endpoints in other networks than their cluster's, and bare ones, stand apart: members of an earlier release, which
+ * would call them as they call the cluster's own, do not see them. Facts that this release cannot read must cost no endpoint.
  */
 export const PublishedShard = Type.Object({
   ...EndpointShard.properties,
   elsewhere: Type.Optional(Type.Array(Endpoint)),
+  bare: Type.Optional(Type.Array(Endpoint)),
   export: Type.Optional(Type.Unknown()),
 });
 export type PublishedShard = Static<typeof PublishedShard>;
 
 /** The shard as it is published. */
 export function publishedShard(shard: EndpointShard): PublishedShard {
-  const elsewhere = shard.endpoints.filter(({ network }) => network !== undefined);
-  if (elsewhere.length === 0) return shard;
-  return { ...shard, endpoints: shard.endpoints.filter(({ network }) => network === undefined), elsewhere };
+  if (!shard.endpoints.some(({ network, bare }) => network !== undefined || bare === true)) return shard;
+  const { endpoints = [], elsewhere, bare } = Object.groupBy(shard.endpoints, placeOf);
+  return { ...shard, endpoints, ...(elsewhere === undefined ? {} : { elsewhere }), ...(bare === undefined ? {} : { bare }) };
+}
+
+function placeOf({ network, bare }: Endpoint): 'endpoints' | 'elsewhere' | 'bare' {
+  if (bare === true) return 'bare';
+  return network === undefined ? 'endpoints' : 'elsewhere';
 }
 
 const factsShape = Compile(ExportFacts);
 
 /** The shard as it was before it was published. Facts of a later release that have another shape are as if they were not there. */
-export function receivedShard({ elsewhere = [], export: facts, ...shard }: PublishedShard): EndpointShard {
+export function receivedShard({ elsewhere = [], bare = [], export: facts, ...shard }: PublishedShard): EndpointShard {
   const known = factsShape.Check(facts) ? { export: facts } : {};
-  if (elsewhere.length === 0) return { ...shard, ...known };
-  const endpoints = [...shard.endpoints, ...elsewhere].sort((a, b) => (a.address < b.address ? -1 : 1));
+  if (elsewhere.length === 0 && bare.length === 0) return { ...shard, ...known };
+  const endpoints = [...shard.endpoints, ...elsewhere, ...bare].sort((a, b) => (a.address < b.address ? -1 : 1));
   return { ...shard, endpoints, ...known };
 }

@@ -2,7 +2,7 @@
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { APP_PORTS } from './echo-app.ts';
 
-/** An application with a sidecar. */
+/** An application, with a sidecar unless it is bare. */
 export interface Workload {
   /** What answers and tallies call it. */
   readonly name: string;
@@ -12,6 +12,7 @@ export interface Workload {
   readonly labels: Readonly<Record<string, string>>;
   /** Last part of its address, 21 and above. */
   readonly at: number;
+  readonly bare?: true;
 }
 
 /** A sidecar that calls; its service account is its name. */

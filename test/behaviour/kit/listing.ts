@@ -20,6 +20,7 @@ const AREAS: Readonly<Record<string, string>> = {
   DR: 'DestinationRule',
   SE: 'ServiceEntry, WorkloadEntry, WorkloadGroup',
   GW: 'Gateway',
+  GM: 'Gateway mode',
   AZ: 'AuthorizationPolicy',
   JWT: 'RequestAuthentication',
   PA: 'PeerAuthentication',

@@ -86,7 +86,8 @@ export class Rig {
     }
     this.#tellServices();
     const gateways = clusters.length > 1 ? clusters.map((name) => this.mesh.gateway(name, this.#addressOf({ cluster: name, at: 1 }))) : [];
-    await Promise.all([...workloads.map((one) => this.mesh.sidecar(one.cluster, this.#addressOf(one), one.service)), ...gateways]);
+    const withSidecar = workloads.filter(({ bare }) => bare !== true);
+    await Promise.all([...withSidecar.map((one) => this.mesh.sidecar(one.cluster, this.#addressOf(one), one.service)), ...gateways]);
     for (const client of clients) {
       const envoy = await this.mesh.sidecar(client.cluster, this.#addressOf(client), `${client.namespace}/${client.name}`);
       this.#clients.set(client.name, envoy);
@@ -218,6 +219,7 @@ export class Rig {
       ...{ address: this.#addressOf(member), targetPorts, labels: member.labels },
       serviceAccount: parseServiceKey(member.service).service,
       health: this.#health.get(member.name) ?? ('HEALTHY' as const),
+      ...(member.bare === true ? { bare: true as const } : {}),
     }));
     this.mesh.service(first.service, first.cluster, { ports, endpoints });
   }

@@ -164,7 +164,11 @@ export class Mesh {
   service(key: string, cluster: string, options: ServiceOptions): void {
     const shard = shardOf(key, cluster, options);
     this.#shards = new Map([...this.#shards, [key, new Map([...(this.#shards.get(key) ?? []), [cluster, shard]])]]);
-    this.#sync({ services: new Set([key]) });
+    const peer = this.#clusters.get(cluster);
+    const isNews = peer?.speaksForWorkloads !== true && shard.endpoints.some(({ bare }) => bare === true);
+    // As the federation has it of what clusters publish.
+    if (isNews && peer !== undefined) this.#clusters = new Map([...this.#clusters, [cluster, { ...peer, speaksForWorkloads: true }]]);
+    this.#sync(isNews ? 'all' : { services: new Set([key]) });
   }
 
   policy(resource: Resource): void {

@@ -70,7 +70,7 @@ export class EndpointChecks {
     const next = new Map<string, Checked>();
     for (const target of targets) {
       this.#keep(next, target, true);
-      this.#keep(next, { address: target.address, port: sidecarPort, check: { kind: 'tcp' } }, false);
+      if (target.bare !== true) this.#keep(next, { address: target.address, port: sidecarPort, check: { kind: 'tcp' } }, false);
     }
     const opening = [...next].filter(([key, { target }]) => !this.#checked.has(key) && this.#isOpening(target, sidecarPort));
     this.#checked = next;

@@ -13,6 +13,8 @@ export interface CheckTarget {
   readonly address: string;
   readonly port: number;
   readonly check: HealthCheck;
+  /** Whether there is no sidecar to be checked beside it. */
+  readonly bare?: true;
 }
 
 /** What checks and drains know of the endpoint at an address; undefined: nothing against it. */

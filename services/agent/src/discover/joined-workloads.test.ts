@@ -45,7 +45,7 @@ describe('joining', () => {
       {
         ...{ address: '10.0.0.7', ports: { http: 8080 }, serviceAccount: 'reviews', locality: 'us-east/rack/1', weight: 3 },
         labels: { [WORKLOAD_GROUP_LABEL]: 'machines', app: 'reviews', version: 'vm', rack: '7' },
-        annotations: { team: 'one' },
+        annotations: { team: 'one', 'hawser.dev/sidecar': 'joined' },
       },
     ]);
   });

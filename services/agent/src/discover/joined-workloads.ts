@@ -1,4 +1,6 @@
 /** Machines whose sidecars say that they belong to a WorkloadGroup: each is registered as the group's template says. Pure. */
+
+import { SIDECAR_LABEL } from '@hawser/model/injection/injection-names.ts';
 import type { WorkloadGroupSpec } from '@hawser/model/istio/specs.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
@@ -38,7 +40,7 @@ function member({ address, namespace = '', labels = {} }: ProxyRef, group: strin
     metadata: {
       name: `${group}-${address.replaceAll(/[.:]/g, '-')}`,
       namespace,
-      annotations: { ...spec.metadata?.annotations },
+      annotations: { ...spec.metadata?.annotations, [SIDECAR_LABEL]: 'joined' },
     },
     spec: {
       ...{ address, ports, serviceAccount, labels: { ...labels, ...spec.metadata?.labels } },

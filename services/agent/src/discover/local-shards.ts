@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { isBare } from './bare-endpoints.ts';
 import {
   type CheckTarget,
   checkPorts,
@@ -41,6 +42,8 @@ export interface BuildOptions {
   readonly healthOf: HealthOf;
   /** The cluster's own network, once it is known. */
   readonly network?: string | undefined;
+  /** Whether the cluster's gateways speak for workloads without a sidecar; the same in all calls with one memory. */
+  readonly gatewayMode?: boolean;
   /** Kept from one call to the next of one cluster; the result is the same without it. */
   readonly memory?: ServiceMemory;
   /** Shards as they are elsewhere: an equal one is given as that object. */
@@ -85,7 +88,7 @@ export class ServiceMemory {
 
 /** Builds the shards of one cluster; with a memory, only those whose objects or health differ. */
 export function localServices(cluster: string, objects: readonly RegistryObject[], options: BuildOptions): LocalServices {
-  const { healthOf, network, memory = new ServiceMemory(), known } = options;
+  const { healthOf, network, gatewayMode = false, memory = new ServiceMemory(), known } = options;
   const { index, concerned } = memory.indexed(objects, options.changes);
   const before = memory.built;
   const built = new Map<string, BuiltService>();
@@ -118,7 +121,7 @@ export function localServices(cluster: string, objects: readonly RegistryObject[
 
   function current(last: BuiltService | undefined, parts: ServiceParts): BuiltService {
     if (last !== undefined && isCurrent(last, parts, healthOf)) return last;
-    return build(cluster, parts, { healthOf, known: known?.get(serviceKey(parts.name)) });
+    return build(cluster, parts, { healthOf, gatewayMode, known: known?.get(serviceKey(parts.name)) });
   }
 }
 
@@ -173,7 +176,7 @@ function isCurrent(last: BuiltService, parts: ServiceParts, healthOf: HealthOf):
 function build(
   cluster: string,
   parts: ServiceParts,
-  { healthOf, known }: { healthOf: HealthOf; known: EndpointShard | undefined },
+  { healthOf, gatewayMode, known }: { healthOf: HealthOf; gatewayMode: boolean; known: EndpointShard | undefined },
 ): BuiltService {
   const health: { address: string; ports: readonly number[]; health: EndpointHealth | undefined }[] = [];
   const asked: HealthOf = (address, ports) => {
@@ -183,7 +186,7 @@ function build(
   };
   const warnings: string[] = [];
   const targets = new Map<string, CheckTarget>();
-  const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, network: parts.network, warnings, targets });
+  const builder = new ShardBuilder(parts.name, parts.service, { healthOf: asked, network: parts.network, gatewayMode, warnings, targets });
   const isNamed = parts.exported !== undefined && isHeadless(parts.service);
   for (const slice of firstFamilyFirst(parts)) builder.addSlice(slice, isNamed);
   for (const entry of parts.entries) builder.addEntry(entry);
@@ -214,6 +217,7 @@ function firstFamilyFirst({ service, slices }: ServiceParts): readonly EndpointS
 interface Sinks {
   readonly healthOf: HealthOf;
   readonly network: string | undefined;
+  readonly gatewayMode: boolean;
   readonly warnings: string[];
   readonly targets: Map<string, CheckTarget>;
 }
@@ -265,7 +269,7 @@ class ShardBuilder {
       if (address === undefined || (workload !== undefined && this.#isSecondAddress(workload, slice.addressType))) continue;
       const unready = conditions.ready === false;
       const source = conditions.terminating === true ? 'DRAINING' : unready ? 'UNHEALTHY' : undefined;
-      const who = { labels: workload?.labels ?? labels, serviceAccount: workload?.serviceAccount ?? 'default', ...zoneOf(zone) };
+      const who = { ...this.#who(workload?.labels ?? labels), serviceAccount: workload?.serviceAccount ?? 'default', ...zoneOf(zone) };
       // What the kubelet says of a Pod is the Pod's own word.
       const said = workload !== undefined && source === 'UNHEALTHY' ? ({ ready: false } as const) : {};
       const check = workload === undefined || this.#isAnnotated(this.#service) ? this.#checkOf(this.#service) : UNCHECKED;
@@ -291,8 +295,20 @@ class ShardBuilder {
     const weighted = weight === undefined || weight === 0 ? {} : { weight };
     const said = readinessOf(entry);
     const place = { ...zoneOf(locality?.split('/')[1]), ...networkOf(entry, this.#sinks.network) };
-    const found = { address, targetPorts, labels, serviceAccount, ...place, ...weighted, ...said };
+    const found = {
+      address,
+      targetPorts,
+      ...this.#who(labels, entry.metadata.annotations),
+      serviceAccount,
+      ...place,
+      ...weighted,
+      ...said,
+    };
     this.#add(found, said.ready === false ? 'UNHEALTHY' : undefined, this.#checkOf(entry));
+  }
+
+  #who(labels: Endpoint['labels'], annotations?: Readonly<Record<string, string>>): Pick<Endpoint, 'labels' | 'bare'> {
+    return isBare(labels, { gatewayMode: this.#sinks.gatewayMode, annotations }) ? { labels, bare: true } : { labels };
   }
 
   #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, check: HealthCheck): void {
@@ -302,7 +318,8 @@ class ShardBuilder {
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
     // In another network the address is another machine's, or nobody's.
     if (found.network !== undefined) return;
-    for (const target of checkTargets(found.address, ports, check)) this.#sinks.targets.set(`${target.address}|${target.port}`, target);
+    for (const target of checkTargets(found.address, ports, check))
+      this.#sinks.targets.set(`${target.address}|${target.port}`, found.bare === true ? { ...target, bare: true } : target);
   }
 
   #isAnnotated(object: ServiceObject | WorkloadEntryObject): boolean {

@@ -33,6 +33,8 @@ export interface LocalSourceOptions {
   /** Where the objects come from. */
   readonly openRegistry: OpenRegistry;
   readonly saved?: LocalState | undefined;
+  /** Whether the cluster's gateways speak for workloads without a sidecar. */
+  readonly gatewayMode?: boolean;
   /** The shards in force changed; those that did not are the same objects. */
   readonly onShards: (shards: Shards) => void;
   /** Certificates for edge proxies changed. */
@@ -232,9 +234,9 @@ export class LocalSource {
 
   /** Without `changes`, anything may differ. */
   #judge(source: BrakeSource, { confirmed = false, changes }: { confirmed?: boolean; changes?: RegistryRead['changes'] } = {}): void {
-    const { cluster, onShards, onWarnings } = this.#options;
+    const { cluster, gatewayMode = false, onShards, onWarnings } = this.#options;
     const healthOf = (address: string, ports: readonly number[]): EndpointHealth | undefined => this.#healthOf(address, ports);
-    const options = { healthOf, network: this.#network, memory: this.#services, known: this.#inForce };
+    const options = { healthOf, network: this.#network, gatewayMode, memory: this.#services, known: this.#inForce };
     const services = (only?: RegistryRead['changes']) =>
       localServices(cluster, [...this.#objects, ...this.#joined], { ...options, changes: only });
     const found = services(changes);

@@ -33,6 +33,8 @@ export class Federation {
   readonly #shards = new Map<string, ReadonlyMap<string, EndpointShard>>();
   /** Of the own cluster's, by service key: those with endpoints in networks of their own. */
   readonly #apart = new Map<string, EndpointShard>();
+  /** Clusters that had bare endpoints once: what leads to their gateways does not come and go with single endpoints. */
+  readonly #speakers = new Set<string>();
   /** The shards as last given away; undefined once they differ. */
   #given: World['shards'] | undefined;
   #clusters: ReadonlyMap<string, PeerCluster> = new Map();
@@ -111,6 +113,7 @@ export class Federation {
       const now = this.member(gone.name);
       if (gone.name === this.#own.name || now?.epoch === gone.epoch) continue;
       this.#facts.delete(gone.name);
+      this.#speakers.delete(gone.name);
       this.#keyOwners.release(gone.name);
       for (const key of [...(this.#byCluster.get(gone.name)?.keys() ?? [])]) this.#setShard(gone.name, key, undefined);
     }
@@ -232,6 +235,10 @@ export class Federation {
       if (shard?.endpoints.some(({ network }) => network !== undefined)) this.#apart.set(key, shard);
       else this.#apart.delete(key);
     }
+    if (!this.#speakers.has(cluster) && shard?.endpoints.some(({ bare }) => bare === true)) {
+      this.#speakers.add(cluster);
+      this.#rebuildClusters();
+    }
     this.#show(cluster, key, shard);
   }
 
@@ -275,6 +282,10 @@ export class Federation {
     const members = new Map((this.#roster?.members ?? []).map((member) => [member.name, peerOf(member, this.#facts.get(member.name))]));
     const { name } = this.#own;
     if (!members.has(name)) members.set(name, { ...this.#own, network: name, ...(this.#facts.get(name) ?? NO_FACTS) });
+    for (const speaker of this.#speakers) {
+      const member = members.get(speaker);
+      if (member !== undefined) members.set(speaker, { ...member, speaksForWorkloads: true });
+    }
     const next = new Map([...members].sort(([a], [b]) => (a < b ? -1 : 1)));
     if (JSON.stringify([...next]) === JSON.stringify([...this.#clusters])) return;
     this.#clusters = next;

@@ -8,7 +8,7 @@ export function strandedEndpoints(shards: Iterable<EndpointShard>, clusters: Rea
   return [...shards].flatMap((shard) => {
     const own = clusters.get(shard.cluster)?.network;
     const byNetwork = Map.groupBy(
-      shard.endpoints.filter(({ network }) => network !== undefined && network !== own),
+      shard.endpoints.filter(({ network, bare }) => network !== undefined && network !== own && bare !== true),
       ({ network = '' }) => network,
     );
     return [...byNetwork].flatMap(([network, endpoints]) => {

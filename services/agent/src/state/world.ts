@@ -25,6 +25,8 @@ export interface PeerCluster {
   readonly gateways: readonly string[];
   /** As in its facts. */
   readonly severed?: string;
+  /** Whether its gateways speak for workloads without a sidecar: it had bare endpoints since this agent first heard of it. */
+  readonly speaksForWorkloads?: true;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The clusters as one service's configuration sees them: who can be trusted, and how its endpoints are reached. */
+import type { Endpoint } from '@hawser/model/endpoint-shard.ts';
 import type { ExternalTrustDomain } from '@hawser/model/fleet.ts';
 import { federates, isMutual } from '@hawser/model/trust-domain.ts';
 import { readAuthority } from '@hawser/runtime/authority-certificate.ts';
@@ -83,25 +84,31 @@ export function reachOf(fleet: Fleet, cluster: PeerCluster): Reach {
   return cluster.gateways.length > 0 ? 'tunnel' : 'unreachable';
 }
 
+/** What of an endpoint decides how it is reached. */
+type Placed = Pick<Endpoint, 'network' | 'bare'>;
+
 /** The way to an endpoint: none between, or the gateways of a cluster. */
 export type Way = 'direct' | PeerCluster;
 
 /**
  * The way to an endpoint of a cluster, in a network that may be another than the cluster's: through the gateways of the first cluster
- * that is in it and has some (Istio's rule). Undefined where there is none.
+ * that is in it and has some (Istio's rule). To a bare one through those of its own cluster, wherever it is. Undefined where there is none.
  */
-export function wayTo(fleet: Fleet, cluster: PeerCluster, network = cluster.network): Way | undefined {
+export function wayTo(fleet: Fleet, cluster: PeerCluster, { network = cluster.network, bare }: Placed): Way | undefined {
+  if (bare === true) return cluster.gateways.length > 0 ? cluster : undefined;
   if (network === fleet.self.network) return 'direct';
   if (network === cluster.network) return cluster.gateways.length > 0 ? cluster : undefined;
   return [...fleet.trusted.values()].find((other) => other.network === network && other.gateways.length > 0);
 }
 
 /**
- * Clusters that are reached through a tunnel, by name; also those that are not trusted, so that trusting them changes no listener and no
- * upstream: nothing is sent there.
+ * Clusters that are reached through a tunnel, by name, or some of whose endpoints are; also those that are not trusted, so that trusting
+ * them changes no listener and no upstream: nothing is sent there.
  */
 export function tunnelledClusters(fleet: Fleet): readonly PeerCluster[] {
-  return [...fleet.known.values()].filter((cluster) => reachOf(fleet, cluster) === 'tunnel');
+  return [...fleet.known.values()].filter(
+    (cluster) => reachOf(fleet, cluster) === 'tunnel' || (cluster.speaksForWorkloads === true && cluster.gateways.length > 0),
+  );
 }
 
 /** What another cluster says of itself is not obeyed blindly: one unreadable certificate would make Envoy refuse all trust. */

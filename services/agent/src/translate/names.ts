@@ -1,5 +1,7 @@
 /** Names of xDS resources, as docs/architecture.md has them. */
+import { PORTS } from '@hawser/model/ports.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
+import { hostPort } from './wire-values.ts';
 
 /** Listener, and route configuration, of what a workload calls. */
 export const OUTBOUND = 'outbound';
@@ -25,6 +27,8 @@ export const PASSTHROUGH_CLUSTER = 'passthrough';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'inbound|passthrough';
 /** Listener and route configuration of a gateway. */
 export const GATEWAY = 'gateway';
+/** A gateway's internal listener of calls to the workloads that it speaks for. */
+export const WORKLOADS = 'workloads';
 /** The proxy's own certificate: filled in by whoever authenticated the stream. */
 export const IDENTITY_SECRET = 'identity';
 /** Trust in those who call. */
@@ -117,6 +121,15 @@ export function edgeMeshRoutesName(port: number): string {
 export function applicationPort(name: string): number | undefined {
   const port = /^(?:inbound|edge\|mesh)\|(\d+)(?:\||$)/.exec(name)?.[1];
   return port === undefined ? undefined : Number(port);
+}
+
+/**
+ * By what a tunnel's caller names the endpoint, as Envoy writes the gateway's host for it: an address, or an internal one of the listener
+ * that stands for a workload without a sidecar. It says nothing of the application's port: each service port has its own hosts.
+ */
+export function tunnelEndpoint(address: string, isBare: boolean): string {
+  const id = hostPort(address, PORTS.inbound);
+  return isBare ? `envoy://${WORKLOADS}/${id}` : id;
 }
 
 /** Authority of a CONNECT request, by which a gateway picks the service port. */

@@ -13,6 +13,7 @@ import type { Indexes } from './indexes.ts';
 import { elsewhereCluster } from './listeners/elsewhere.ts';
 import type { ServedPort } from './listeners/inbound.ts';
 import type { TcpService } from './listeners/tcp-ports.ts';
+import { workloadResources } from './listeners/workloads.ts';
 import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import type { ServiceLookup } from './routes/destinations.ts';
@@ -60,6 +61,8 @@ export class ProxyCompiler {
   /** Puts the units of touched proxies into the draft. */
   draft(draft: Draft, common: CommonState, given: GivenState): void {
     const isObservedAnew = draft.extensions !== given.extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
+    if (isObservedAnew || draft.served.size > 0 || draft.labels.size > 0 || draft.fleet !== given.fleet)
+      draft.units.set('workloads', placed('gateway', this.#workloads(draft, common)));
     for (const [layer, proxy] of this.all) {
       const isTouched =
         draft.served.has(proxy.address) ||
@@ -134,6 +137,17 @@ export class ProxyCompiler {
     const isGatewayDrained = draft.policies.closesGateways(draft.world.self);
     const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed, isGatewayDrained };
     return proxyResources(proxy, { served, tcp, captured, telemetry, ...about });
+  }
+
+  /** What the own cluster's gateways speak for. */
+  #workloads(draft: Draft, common: CommonState): XdsResource[] {
+    const addresses = new Set(liveServices(common).flatMap(({ bare }) => bare));
+    const workloads = [...addresses].sort().map((address) => {
+      const served = this.#indexes.addresses.at(address, draft.served).flat();
+      return { address, served, labels: this.labelsAt(address, draft) ?? {} };
+    });
+    const lookup: ServiceLookup = (key) => common.service(key)?.view;
+    return workloadResources(workloads, { fleet: draft.fleet, lookup, policies: draft.extensions });
   }
 
   #captured(

@@ -35,10 +35,13 @@ export function serverTls(trust: string, alpn: readonly string[]): TransportSock
   });
 }
 
-/** Wraps a socket for endpoints behind an internal listener, and hands their `tunnel` metadata on to it. */
-export function throughTunnel(inner: TransportSocketInit): TransportSocketInit {
+/** Key of host metadata by which an internal listener knows where a connection is going (`local`: `IP:PORT`); Envoy's own. */
+export const DESTINATION_METADATA = 'envoy.filters.listener.original_dst';
+
+/** Wraps a socket for endpoints behind an internal listener, and hands this metadata of theirs on to it. */
+export function throughTunnel(inner: TransportSocketInit, handed: string = TUNNEL_METADATA): TransportSocketInit {
   return extension('envoy.transport_sockets.internal_upstream', InternalUpstreamTransportSchema, {
-    passthroughMetadata: [{ kind: { kind: { case: 'host', value: {} } }, name: TUNNEL_METADATA }],
+    passthroughMetadata: [{ kind: { kind: { case: 'host', value: {} } }, name: handed }],
     transportSocket: inner,
   });
 }

@@ -18,14 +18,16 @@ import { extension, type Init } from './wire-values.ts';
 type IdentityMatch = { readonly exact: string } | { readonly prefix: string };
 
 /**
- * Trust in a service's servers: the exact identities its clusters gave it, each against its own cluster's bundle.
+ * Trust in a service's servers: the exact identities its clusters gave it, each against its own cluster's bundle; of clusters that have
+ * servers without a sidecar the gateways', which speak for them as themselves (decision 0040).
  * While no bundle of a serving cluster is known, the own one stands in: it accepts none of those identities.
  */
 export function serviceTrust(view: ServiceView, { self, believed }: Fleet): XdsResource {
   const serving = [...new Map(view.servers.map(({ cluster }) => [cluster.name, cluster])).values()];
-  const identities = view.servers.flatMap((server) =>
-    server.serviceAccounts.map((account) => ({ exact: spiffeId(server.cluster.trustDomain, view.name.namespace, account) })),
-  );
+  const identities = view.servers.flatMap(({ cluster, serviceAccounts, hasBare }) => [
+    ...serviceAccounts.map((account) => ({ exact: spiffeId(cluster.trustDomain, view.name.namespace, account) })),
+    ...(hasBare === true ? [{ exact: gatewayId(cluster) }] : []),
+  ]);
   const known = alsoKnownAs(view, serving);
   const named = believed.filter(({ trustDomain }) => known.some(({ exact }) => exact.startsWith(`spiffe://${trustDomain}/`)));
   const domains = [...new Set<TrustSource>([...serving, ...named])];
@@ -71,8 +73,11 @@ export function callersTrust(name: string, clusters: readonly TrustSource[], ide
 export function gatewayTrust(cluster: PeerCluster, { self, trusted }: Fleet): XdsResource {
   const name = gatewayTrustName(cluster.name);
   if (!trusted.has(cluster.name)) return trustSecret(name, [self], [{ exact: nobodyOf(self) }]);
-  const gateway = spiffeId(cluster.trustDomain, GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);
-  return trustSecret(name, [cluster], [{ exact: gateway }]);
+  return trustSecret(name, [cluster], [{ exact: gatewayId(cluster) }]);
+}
+
+function gatewayId({ trustDomain }: PeerCluster): string {
+  return spiffeId(trustDomain, GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT);
 }
 
 function trustSecret(name: string, clusters: readonly TrustSource[], identities: readonly IdentityMatch[]): XdsResource {

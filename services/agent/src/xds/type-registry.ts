@@ -29,6 +29,7 @@ import { file_envoy_extensions_filters_network_rbac_v3_rbac as networkRbac } fro
 import { file_envoy_extensions_filters_network_sni_dynamic_forward_proxy_v3_sni_dynamic_forward_proxy as sniForwardProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy as tcpProxy } from '@hawser/xds/generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 import { file_envoy_extensions_http_stateful_session_header_v3_header as sessionHeader } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
+import { file_envoy_extensions_matching_common_inputs_network_v3_network_inputs as networkInputs } from '@hawser/xds/generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.ts';
 import { file_envoy_extensions_matching_common_inputs_ssl_v3_ssl_inputs as tlsInputs } from '@hawser/xds/generated/envoy/extensions/matching/common_inputs/ssl/v3/ssl_inputs_pb.ts';
 import { file_envoy_extensions_request_id_uuid_v3_uuid as requestIds } from '@hawser/xds/generated/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts as previousHosts } from '@hawser/xds/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
@@ -45,7 +46,7 @@ import { file_xds_type_v3_typed_struct as typedStruct } from '@hawser/xds/genera
 const FILES = [
   ...[cors, grpcWeb, httpInspector, originalDst, forwardCluster, forwardProxy, sniForwardProxy],
   ...[openTelemetry, zipkin, celFilter, extAuthz, headerMutation, onDemand, rbac, wasm, requestIds, typedStruct, streamLog],
-  ...[networkRbac, tlsInputs],
+  ...[networkRbac, networkInputs, tlsInputs],
   ...[cluster, endpoint, listener, route, accessLog, fault, router, statefulSession, tlsInspector, httpManager, tcpProxy],
   ...[sessionHeader, previousHosts, previousPriorities, internalUpstream, rawBuffer, secret, tls, spiffe, httpOptions, proxyProtocol],
 ];

@@ -6,7 +6,7 @@ import { clusterLocalHost, clustersetHost } from '@hawser/model/service-host.ts'
 import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, tiedTo } from '../encode.ts';
-import { exportedPorts, gatewayAssignment, gatewayCluster } from '../listeners/gateway.ts';
+import { exportedPorts, gatewayCluster, sidecarsAssignment } from '../listeners/gateway.ts';
 import { gatewayClusterName, serverName } from '../names.ts';
 import type { ServiceView } from '../services/service-view.ts';
 import type { EdgeServer } from './edge-servers.ts';
@@ -24,7 +24,7 @@ export function autoPassthrough(server: EdgeServer, views: Iterable<ServiceView>
     }),
     resources: ports.flatMap(({ view, port }) => {
       const cluster = gatewayCluster(port, view.name);
-      const assignment = gatewayAssignment(port, view);
+      const assignment = sidecarsAssignment(port, view);
       return [cluster, tiedTo(cluster, encoded('EDS', assignment.clusterName, assignment, ClusterLoadAssignmentSchema))];
     }),
   };

@@ -1,7 +1,8 @@
 /** The way from a sidecar to its application: one upstream cluster for each port, within the limits that a Sidecar sets. */
 import { create } from '@bufbuild/protobuf';
 import type { SidecarInboundConnectionPool } from '@hawser/model/istio/specs.ts';
-import { Cluster_DiscoveryType, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
+import type { Address } from '@hawser/xds/generated/envoy/config/core/v3/address_pb.ts';
 import type { HttpProtocolOptionsSchema as UpstreamOptionsSchema } from '@hawser/xds/generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
@@ -21,7 +22,8 @@ const IDLE_MS = 1_500;
 
 /** What is behind a port of a workload. */
 export interface Application {
-  readonly workload: Workload;
+  /** Undefined: the one that the connection was made for. */
+  readonly workload: Workload | undefined;
   readonly port: ServedPort;
   readonly bounds: InboundBounds | undefined;
 }
@@ -29,22 +31,33 @@ export interface Application {
 /** The upstream of a port, under its name. */
 export function applicationCluster(name: string, { workload, port, bounds }: Application): XdsResource {
   const ingress = ingressOf(bounds, port.targetPort) ?? {};
-  const endpoint = { address: applicationAddress(ingress, workload, port.targetPort) };
   const pool = poolOf(bounds, ingress);
   const keepalive = keepaliveOf(pool);
   const message = create(ClusterSchema, {
     name,
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    ...(workload === undefined ? AS_CALLED : at(name, applicationAddress(ingress, workload, port.targetPort))),
     connectTimeout: millis(connectTimeoutMs(pool, CONNECT_MS)),
     circuitBreakers: circuitBreakersOf({ connectionPool: pool }),
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: keepalive }),
-    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] },
     typedExtensionProtocolOptions:
       port.protocol === 'tcp'
         ? {}
         : protocolOptions({ commonHttpProtocolOptions: common(pool), upstreamProtocolOptions: version(pool, port.protocol) }),
   });
   return encoded('CDS', name, message, ClusterSchema);
+}
+
+const AS_CALLED: Init<typeof ClusterSchema> = {
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+};
+
+function at(clusterName: string, address: Address): Init<typeof ClusterSchema> {
+  const hostIdentifier = { case: 'endpoint', value: { address } } as const;
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: { clusterName, endpoints: [{ lbEndpoints: [{ hostIdentifier }] }] },
+  };
 }
 
 type UpstreamOptions = Init<typeof UpstreamOptionsSchema>;

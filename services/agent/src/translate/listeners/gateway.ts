@@ -1,10 +1,14 @@
-/** A gateway: opens tunnels to endpoints that its cluster exports, and to nothing else. It never sees what passes through. */
+/**
+ * A gateway: opens tunnels to endpoints that its cluster exports, and to workloads that it speaks for itself (`workloads.ts`); to nothing
+ * else. It never sees what passes through to the others.
+ */
 import { create } from '@bufbuild/protobuf';
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import type { ServiceName } from '@hawser/model/service-host.ts';
 import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import { HealthStatus } from '@hawser/xds/generated/envoy/config/core/v3/health_check_pb.ts';
+import type { LbEndpointSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { type VirtualHost, VirtualHostSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
@@ -17,13 +21,14 @@ import {
 import { HeaderBasedSessionStateSchema } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
-import { GATEWAY, gatewayClusterName, INBOUND_TRUST, tunnelAuthority } from '../names.ts';
-import type { ServiceView } from '../services/service-view.ts';
-import { serverTls } from '../tls.ts';
+import { GATEWAY, gatewayClusterName, INBOUND_TRUST, tunnelAuthority, WORKLOADS } from '../names.ts';
+import { hasBare, type ServiceView } from '../services/service-view.ts';
+import { DESTINATION_METADATA, plainSocket, serverTls, throughTunnel } from '../tls.ts';
 import { dynamic } from '../upstreams/clusters.ts';
 import { inOrder } from '../upstreams/endpoints.ts';
 import { ENDPOINT_HEADER } from '../upstreams/tunnel.ts';
-import { ADS, extension, millis, socketAddress } from '../wire-values.ts';
+import { BARE_MATCH } from '../upstreams/upstream-defaults.ts';
+import { ADS, extension, hostPort, type Init, millis, socketAddress } from '../wire-values.ts';
 import { DRAINED, markOf } from './inbound.ts';
 import { oneIdentity } from './one-identity.ts';
 
@@ -63,9 +68,9 @@ function connectProxy(): ReturnType<typeof extension> {
   });
 }
 
-/** Virtual hosts of a service's exported ports. */
+/** Virtual hosts of the ports of a service that gateways lead to. */
 export function gatewayHosts(view: ServiceView): VirtualHost[] {
-  return exportedPorts(view).map((port) =>
+  return carriedPorts(view).map((port) =>
     create(VirtualHostSchema, {
       name: tunnelAuthority(port, view.name),
       domains: [tunnelAuthority(port, view.name)],
@@ -91,7 +96,14 @@ export function gatewayHosts(view: ServiceView): VirtualHost[] {
   );
 }
 
-/** Ports that the own cluster's gateways lead to: those that it offers to others, and those of other clusters' servers in its network. */
+/** Ports that the own cluster's gateways lead to: of exported services, and of those that have endpoints without a sidecar, whose callers come this way. */
+export function carriedPorts(view: ServiceView): number[] {
+  const { own } = view;
+  const bare = own !== undefined && hasBare(own) ? own.ports.map(({ port }) => port) : [];
+  return [...new Set([...exportedPorts(view), ...bare])].sort((a, b) => a - b);
+}
+
+/** Those that the own cluster offers to others, and those of other clusters' servers in its network. */
 export function exportedPorts(view: ServiceView): number[] {
   const ports = offered(view).flatMap((shard) => shard.ports.map(({ port }) => port));
   return [...new Set(ports)].sort((a, b) => a - b);
@@ -100,31 +112,67 @@ export function exportedPorts(view: ServiceView): number[] {
 /** Own endpoints in another network are its gateways' guests. */
 function offered({ own, guests }: ServiceView): readonly EndpointShard[] {
   if (own?.exported !== true) return guests;
-  return [{ ...own, endpoints: own.endpoints.filter(({ network }) => network === undefined) }, ...guests];
+  return [{ ...own, endpoints: own.endpoints.filter(({ network, bare }) => network === undefined && bare !== true) }, ...guests];
 }
 
-/** A gateway's upstream of an exported port: plain TCP to the endpoint's sidecar, the mTLS inside is not ours. */
-export function gatewayCluster(port: number, name: ServiceName): XdsResource {
+/**
+ * A gateway's upstream of a port: plain TCP to the endpoint's sidecar, the mTLS inside is not ours; or to the own internal listener of
+ * workloads, which is told where the connection is going.
+ */
+export function gatewayCluster(port: number, name: ServiceName, speaksForWorkloads = false): XdsResource {
   const clusterName = gatewayClusterName(port, name);
   const message = create(ClusterSchema, {
     ...dynamic(clusterName),
     connectTimeout: millis(1_000),
     commonLbConfig: { overrideHostStatus: { statuses: EVERY_STATUS }, updateMergeWindow: millis(0) },
+    transportSocketMatches: speaksForWorkloads ? [TO_WORKLOADS] : [],
   });
   return encoded('CDS', clusterName, message, ClusterSchema);
 }
 
-/** The allow-list of an exported port. Health is the client's business: it asked for this very endpoint. */
+const TO_WORKLOADS = { name: 'bare', match: BARE_MATCH, transportSocket: throughTunnel(plainSocket(), DESTINATION_METADATA) };
+
+/** The allow-list of a port. Health is the client's business: it asked for this very endpoint. */
 export function gatewayAssignment(port: number, view: ServiceView): ClusterLoadAssignment {
+  return assignmentOf(port, view, [...sidecars(port, view), ...bareWorkloads(port, view)]);
+}
+
+/** Of an exported port, the endpoints that have a sidecar. */
+export function sidecarsAssignment(port: number, view: ServiceView): ClusterLoadAssignment {
+  return assignmentOf(port, view, sidecars(port, view));
+}
+
+type LbEndpointInit = Init<typeof LbEndpointSchema>;
+
+function assignmentOf(port: number, view: ServiceView, lbEndpoints: LbEndpointInit[]): ClusterLoadAssignment {
+  const clusterName = gatewayClusterName(port, view.name);
+  return create(ClusterLoadAssignmentSchema, { clusterName, endpoints: lbEndpoints.length > 0 ? [{ lbEndpoints }] : [] });
+}
+
+function sidecars(port: number, view: ServiceView): LbEndpointInit[] {
   const endpoints = inOrder(offered(view).flatMap((shard) => shard.endpoints)).filter(
     (endpoint) => endpoint.targetPorts[String(port)] !== undefined,
   );
   const addresses = [...new Set(endpoints.map(({ address }) => address))];
-  const lbEndpoints = addresses.map((address) => ({
-    hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, PORTS.inbound) } },
+  return addresses.map((address) => ({
+    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(address, PORTS.inbound) } },
   }));
-  const clusterName = gatewayClusterName(port, view.name);
-  return create(ClusterLoadAssignmentSchema, { clusterName, endpoints: lbEndpoints.length > 0 ? [{ lbEndpoints }] : [] });
+}
+
+/** Hosts that are the own internal listener; by their names callers tell them apart. */
+function bareWorkloads(port: number, { own }: ServiceView): LbEndpointInit[] {
+  return inOrder(own?.endpoints ?? []).flatMap(({ address, bare, targetPorts }): LbEndpointInit[] => {
+    const targetPort = targetPorts[String(port)];
+    if (bare !== true || targetPort === undefined) return [];
+    const addressNameSpecifier = { case: 'serverListenerName', value: WORKLOADS } as const;
+    const internal = { addressNameSpecifier, endpointId: hostPort(address, PORTS.inbound) };
+    const filterMetadata = {
+      'envoy.transport_socket_match': BARE_MATCH,
+      [DESTINATION_METADATA]: { local: hostPort(address, targetPort) },
+    };
+    const value = { address: { address: { case: 'envoyInternalAddress' as const, value: internal } } };
+    return [{ hostIdentifier: { case: 'endpoint', value }, metadata: { filterMetadata } }];
+  });
 }
 
 const EVERY_STATUS = [

@@ -35,6 +35,8 @@ export interface ServedPort {
   readonly isDrained?: true;
   /** What a drill does to calls of the mesh. */
   readonly fault?: DrillFault;
+  /** Of an endpoint without a sidecar: whose callers its cluster's gateways speak to for it. */
+  readonly bare?: 'exported' | 'own';
 }
 
 /** How a proxy takes what calls its workload. */
@@ -92,7 +94,8 @@ function nameOf(port: ServedPort): string {
   return serverName(port.port, port.name);
 }
 
-function routesOf({ targetPort, port, name }: ServedPort): string {
+/** Routes of a port of HTTP. */
+export function routesOf({ targetPort, port, name }: ServedPort): string {
   return inboundRoutesName(targetPort, port, name);
 }
 
@@ -162,27 +165,34 @@ export function markOf(marks: Readonly<Record<string, string | boolean>>): Pick<
   return Object.keys(marks).length === 0 ? {} : { metadata: { filterMetadata: { hawser: marks } } };
 }
 
+/** What is around the chains of a port. */
+interface ChainContext extends Partial<Pick<OutsideContext, 'bounds'>>, Severed {
+  /** Ends their names, where one listener has those of several workloads. */
+  readonly group?: string;
+}
+
 /** Chains are named, and other chains' changes leave a chain's connections alone (DATAPATH.md E). */
-function filterChains(
+export function filterChains(
   served: ServedPort,
-  { bounds, severed }: Pick<OutsideContext, 'bounds'> & Severed,
+  { bounds, severed, group = '' }: ChainContext,
   filter?: ReturnType<HttpFilter>,
 ): Init<typeof FilterChainSchema>[] {
-  const name = nameOf(served);
+  const server = nameOf(served);
+  const name = `${server}${group}`;
   const chain = { name, ...markOf({ ...(severed === undefined ? {} : { severed }), ...(served.isDrained === true ? DRAINED : {}) }) };
   const cluster = inboundClusterName(served.targetPort, served.protocol);
   const times = tcpTimes(poolOf(bounds, ingressOf(bounds, served.targetPort) ?? {}));
   const tcp = { transportSocket: serverTls(INBOUND_TRUST, []), filters: [oneIdentity(), inboundTcp(name, cluster, times)] };
   const faulted = (one: Init<typeof FilterChainSchema>) => faultedChain(one, served.fault);
-  if (served.protocol === 'tcp') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...tcp })];
+  if (served.protocol === 'tcp') return [faulted({ ...chain, filterChainMatch: { serverNames: [server] }, ...tcp })];
   const http = {
     transportSocket: serverTls(INBOUND_TRUST, ['h2']),
-    filters: [oneIdentity(), filter ?? inboundHttp(name, routesOf(served), served)],
+    filters: [oneIdentity(), filter ?? inboundHttp(name, `${routesOf(served)}${group}`, served)],
   };
-  if (served.application !== 'auto') return [faulted({ ...chain, filterChainMatch: { serverNames: [name] }, ...http })];
+  if (served.application !== 'auto') return [faulted({ ...chain, filterChainMatch: { serverNames: [server] }, ...http })];
   // The caller's sidecar found out which it is, and says so: HTTP by ALPN.
   return [
-    faulted({ ...chain, filterChainMatch: { serverNames: [name], applicationProtocols: ['h2'] }, ...http }),
-    faulted({ ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [name] }, ...tcp }),
+    faulted({ ...chain, filterChainMatch: { serverNames: [server], applicationProtocols: ['h2'] }, ...http }),
+    faulted({ ...chain, name: `${name}|tcp`, filterChainMatch: { serverNames: [server] }, ...tcp }),
   ];
 }

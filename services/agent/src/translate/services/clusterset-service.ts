@@ -56,7 +56,7 @@ export function headlessService(exported: readonly EndpointShard[], parts: reado
   const ready = parts.flatMap(({ cluster, shard }) =>
     shard.endpoints
       .filter(({ health }) => health === 'HEALTHY')
-      .map((endpoint) => ({ endpoint, shard, isDirect: wayTo(fleet, cluster, endpoint.network) === 'direct' })),
+      .map((endpoint) => ({ endpoint, shard, isDirect: wayTo(fleet, cluster, endpoint) === 'direct' })),
   );
   const direct = ready.filter(({ isDirect }) => isDirect).slice(0, MOST_NAMED);
   const isBeyond = ready.length > 0 && ready.some(({ isDirect }) => !isDirect);

@@ -1,7 +1,7 @@
 /** A service as it was last compiled, with what it was compiled from: equal inputs are not compiled again. */
 import { type DivertedPlace, isFrom } from '@hawser/model/diversion.ts';
 import type { DrillFault } from '@hawser/model/drill-form.ts';
-import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { type Fleet, samePlaces } from '../fleet.ts';
 import type { ServedPort } from '../listeners/inbound.ts';
@@ -29,6 +29,8 @@ export interface CompiledService {
   readonly served: ReadonlyMap<string, readonly ServedPort[]>;
   /** Address of an own endpoint → its labels. */
   readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Addresses of own endpoints without a sidecar. */
+  readonly bare: readonly string[];
 }
 
 /** Compiles a service; `before` itself when nothing it is made of differs, parts of it when those are the same. */
@@ -54,6 +56,7 @@ export function compiledService(input: ServiceInput, fleet: Fleet, before: Compi
         ? before.served
         : servedPorts(view, fleet),
     labels: before !== undefined && before.view.own === view.own ? before.labels : labelsOf(view),
+    bare: (view.own?.endpoints ?? []).flatMap(({ address, bare }) => (bare === true ? [address] : [])),
   };
 }
 
@@ -107,18 +110,22 @@ function servedPorts(view: ServiceView, fleet: Fleet): ReadonlyMap<string, reado
   if (own === undefined) return new Map();
   const fault = faultHere(view, fleet);
   const treated = { ...(isClosed(view, fleet) ? { isDrained: true as const } : {}), ...(fault === undefined ? {} : { fault }) };
-  const portsOf = (targetPorts: Readonly<Record<string, number>>): readonly ServedPort[] =>
+  const reach = { bare: own.exported ? 'exported' : 'own' } as const;
+  const portsOf = ({ targetPorts, bare }: Endpoint): readonly ServedPort[] =>
     own.ports.flatMap(({ port, protocol, application }) => {
       const targetPort = targetPorts[String(port)];
-      return targetPort === undefined ? [] : [{ name: view.name, port, protocol, application, targetPort, ...treated }];
+      return targetPort === undefined
+        ? []
+        : [{ name: view.name, port, protocol, application, targetPort, ...treated, ...(bare === true ? reach : {}) }];
     });
   // Endpoints of one slice have one object for their ports.
-  const known = new Map<object, readonly ServedPort[]>();
+  const [withSidecar, bare] = [new Map<object, readonly ServedPort[]>(), new Map<object, readonly ServedPort[]>()];
   const served = new Map<string, readonly ServedPort[]>();
-  for (const { address, targetPorts } of own.endpoints) {
-    const ports = known.get(targetPorts) ?? portsOf(targetPorts);
-    known.set(targetPorts, ports);
-    served.set(address, ports);
+  for (const endpoint of own.endpoints) {
+    const known = endpoint.bare === true ? bare : withSidecar;
+    const ports = known.get(endpoint.targetPorts) ?? portsOf(endpoint);
+    known.set(endpoint.targetPorts, ports);
+    served.set(endpoint.address, ports);
   }
   return served;
 }

@@ -16,7 +16,7 @@ export function guestsOf(
   const said = [...(world.shards.get(key)?.values() ?? [])].flatMap((shard): EndpointShard[] => {
     const cluster = fleet.trusted.get(shard.cluster);
     if (cluster === undefined || !shard.exported || cluster.network === self.network) return [];
-    const endpoints = shard.endpoints.filter(({ network }) => network === self.network);
+    const endpoints = shard.endpoints.filter(({ network, bare }) => network === self.network && bare !== true);
     return endpoints.length === 0 ? [] : [{ ...shard, endpoints }];
   });
   if (said.length === 0) return undefined;

@@ -5,7 +5,7 @@ import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded, tiedTo } from '../encode.ts';
 import { type Fleet, tunnelledClusters } from '../fleet.ts';
 import { brokenAssignment } from '../invariants.ts';
-import { exportedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from '../listeners/gateway.ts';
+import { carriedPorts, gatewayAssignment, gatewayCluster, gatewayHosts } from '../listeners/gateway.ts';
 import { type Placed, placed } from '../resource-ledger.ts';
 import { type EncodedHost, encodedHost } from '../routes/route-config.ts';
 import { inboundTrust, serviceTrust } from '../trust.ts';
@@ -34,7 +34,7 @@ export function serviceShape(view: ServiceView, fleet: Fleet): ServiceShape {
       ...upstreamsOf(view).map((upstream) => upstreamCluster(upstream, view, inlineAssignment(upstream, view, fleet))),
       ...endpointUpstreams(view).map((upstream) => ({ ...upstreamCluster(upstream, view), hasServers: true as const })),
     ],
-    gateway: exportedPorts(view).map((port) => gatewayCluster(port, view.name)),
+    gateway: carriedPorts(view).map((port) => gatewayCluster(port, view.name, fleet.self.speaksForWorkloads)),
     gatewayHosts: gatewayHosts(view).map(encodedHost),
   };
 }
@@ -62,7 +62,7 @@ export interface ServiceEndpoints extends Shared {
 export function serviceEndpoints(view: ServiceView, fleet: Fleet, shape: ServiceShape): ServiceEndpoints {
   const assigned = upstreamsOf(view).filter(({ host }) => hasAssignment(host));
   const sidecar = assigned.map((upstream) => assignment(upstream, view, fleet));
-  const gateway = exportedPorts(view).map((port) => gatewayAssignment(port, view));
+  const gateway = carriedPorts(view).map((port) => gatewayAssignment(port, view));
   return {
     sidecar: tied(shape.sidecar, sidecar),
     gateway: tied(shape.gateway, gateway),

@@ -56,6 +56,8 @@ export interface HostView {
 export interface Servers {
   readonly cluster: PeerCluster;
   readonly serviceAccounts: readonly string[];
+  /** Whether its gateways speak for some of them, as themselves. */
+  readonly hasBare?: true;
 }
 
 export interface ServiceView {
@@ -128,8 +130,8 @@ function isOwner(cluster: PeerCluster, { server }: Part): boolean {
 export function shapeOf(view: ServiceView): string {
   return JSON.stringify([
     view.hosts.map((host) => [host.host, host.short, host.ports]),
-    view.servers.map((servers) => [servers.cluster.name, servers.serviceAccounts]),
-    view.own?.exported === true ? view.own.ports : [],
+    view.servers.map((servers) => [servers.cluster.name, servers.serviceAccounts, ...(servers.hasBare === true ? ['bare'] : [])]),
+    view.own !== undefined && (view.own.exported || hasBare(view.own)) ? [view.own.exported, view.own.ports] : [],
     view.guests.map(({ ports }) => ports),
     view.alsoKnownAs,
     view.hosts.flatMap((host) =>
@@ -158,9 +160,9 @@ function usableParts(shards: readonly EndpointShard[], fleet: Fleet): Part[] {
 
 /** A shard without the endpoints that there is no way to. Gateways of other clusters know what is exported alone. */
 function reachablePart(shard: EndpointShard, cluster: PeerCluster, fleet: Fleet): EndpointShard {
-  const isAway = ({ network = cluster.network }: Endpoint): boolean => network !== cluster.network;
+  const isAway = ({ network = cluster.network, bare }: Endpoint): boolean => network !== cluster.network && bare !== true;
   const endpoints = shard.endpoints.filter((endpoint) => {
-    const way = wayTo(fleet, cluster, endpoint.network);
+    const way = wayTo(fleet, cluster, endpoint);
     return way === 'direct' || (way !== undefined && (shard.exported || !isAway(endpoint)));
   });
   return endpoints.length === shard.endpoints.length ? shard : { ...shard, endpoints };
@@ -201,6 +203,11 @@ function hostViews(name: ServiceName, known: Known, fleet: Fleet): HostView[] {
 }
 
 function serversOf(part: Part): Servers {
-  const accounts = new Set(part.shard.endpoints.map((endpoint) => endpoint.serviceAccount));
-  return { cluster: part.cluster, serviceAccounts: [...accounts].sort() };
+  const accounts = new Set(part.shard.endpoints.flatMap(({ bare, serviceAccount }) => (bare === true ? [] : [serviceAccount])));
+  return { cluster: part.cluster, serviceAccounts: [...accounts].sort(), ...(hasBare(part.shard) ? { hasBare: true } : {}) };
+}
+
+/** Whether some of a cluster's endpoints have no sidecar. */
+export function hasBare({ endpoints }: EndpointShard): boolean {
+  return endpoints.some(({ bare }) => bare === true);
 }

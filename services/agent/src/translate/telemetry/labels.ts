@@ -36,17 +36,22 @@ export function ownMetadata(workload: Workload): JsonObject {
 }
 
 /** A value of the workload whose proxy it is, in Envoy's format. */
-export function ownValue(key: PeerKey): string {
-  return `%METADATA(LISTENER:${OWN_METADATA}:${key})%`;
+export function ownValue(key: PeerKey, bearer: MetadataBearer = 'LISTENER'): string {
+  return `%METADATA(${bearer}:${OWN_METADATA}:${key})%`;
 }
 
-const OWN = {
-  workload: ownValue('workload'),
-  namespace: ownValue('namespace'),
-  cluster: ownValue('cluster'),
-  app: ownValue('app'),
-  version: ownValue('version'),
-};
+/** What carries that metadata: the listener of a proxy with one workload, or each filter chain where a listener is for several. */
+export type MetadataBearer = 'LISTENER' | 'LISTENER_FILTER_CHAIN';
+
+function ownValues(bearer?: MetadataBearer): Readonly<Record<PeerKey, string>> {
+  return {
+    workload: ownValue('workload', bearer),
+    namespace: ownValue('namespace', bearer),
+    cluster: ownValue('cluster', bearer),
+    app: ownValue('app', bearer),
+    version: ownValue('version', bearer),
+  };
+}
 
 function appOf(labels: Readonly<Record<string, string>>, otherwise: string): string {
   return labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'] ?? otherwise;
@@ -61,8 +66,20 @@ export function endpointPeer(labels: Readonly<Record<string, string>>, service: 
   const app = appOf(labels, service.service);
   const version = versionOf(labels);
   if (app === service.service && version === 'latest') return undefined;
-  return { workload: version === 'latest' ? app : `${app}-${version}`, app, version };
+  return { workload: workloadName(labels, service), app, version };
 }
+
+/** What metrics call a workload of which only its labels are known. */
+export function workloadName(labels: Readonly<Record<string, string>>, service: ServiceName): string {
+  const [app, version] = [appOf(labels, service.service), versionOf(labels)];
+  return version === 'latest' ? app : `${app}-${version}`;
+}
+
+/** Labels that those names come from. */
+export const NAMING_LABELS: readonly string[] = [
+  ...['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'],
+  ...['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version'],
+];
 
 /** Metadata of an upstream cluster: the service that it is. */
 export function servicePeer(host: string, { namespace, service }: ServiceName): JsonObject {
@@ -75,7 +92,7 @@ export function sourceLabels(): Labels {
   const endpoint = (key: string): string => `%UPSTREAM_METADATA(${PEER_METADATA}:${key})%`;
   return {
     reporter: 'source',
-    ...sourceOf(OWN),
+    ...sourceOf(ownValues()),
     source_principal: '%UPSTREAM_LOCAL_URI_SAN%',
     destination_workload: endpoint('workload'),
     destination_workload_namespace: service('namespace'),
@@ -92,8 +109,9 @@ export function sourceLabels(): Labels {
 }
 
 /** Labels of what a server's proxy counts; the service is unknown where no filter chain is for one. */
-export function destinationLabels(service: ServiceName | undefined, isHttp: boolean): Labels {
-  const { app, version } = OWN;
+export function destinationLabels(service: ServiceName | undefined, isHttp: boolean, bearer?: MetadataBearer): Labels {
+  const own = ownValues(bearer);
+  const { app, version } = own;
   const header = (key: PeerKey): string => (isHttp ? `%REQ(${PEER_HEADERS[key]})%` : 'unknown');
   return {
     reporter: 'destination',
@@ -102,8 +120,8 @@ export function destinationLabels(service: ServiceName | undefined, isHttp: bool
       ...{ app: header('app'), version: header('version') },
     }),
     source_principal: '%DOWNSTREAM_PEER_URI_SAN%',
-    destination_workload: OWN.workload,
-    destination_workload_namespace: OWN.namespace,
+    destination_workload: own.workload,
+    destination_workload_namespace: own.namespace,
     destination_principal: '%DOWNSTREAM_LOCAL_URI_SAN%',
     destination_app: app,
     destination_version: version,
@@ -111,8 +129,8 @@ export function destinationLabels(service: ServiceName | undefined, isHttp: bool
     destination_canonical_revision: version,
     destination_service: service === undefined ? 'unknown' : clustersetHost(service),
     destination_service_name: service?.service ?? 'unknown',
-    destination_service_namespace: service?.namespace ?? OWN.namespace,
-    destination_cluster: OWN.cluster,
+    destination_service_namespace: service?.namespace ?? own.namespace,
+    destination_cluster: own.cluster,
   };
 }
 

@@ -26,7 +26,7 @@ import {
 } from './effective-telemetry.ts';
 import { type ExtensionPolicies, levelFor, type Policy, providerNamed, type Workload } from './extension-policies.ts';
 import { httpMetrics, metricFilters, tcpMetrics } from './istio-metrics.ts';
-import { destinationLabels, ownMetadata, ownValue, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
+import { destinationLabels, type MetadataBearer, ownMetadata, ownValue, PEER_HEADERS, peerOf, sourceLabels } from './labels.ts';
 import { httpSwitch, logSwitch, tcpSwitch } from './log-switch.ts';
 import { type ProviderWorld, providerUpstream } from './provider-upstreams.ts';
 import { requestIds, tracingOf } from './tracing.ts';
@@ -85,6 +85,8 @@ export interface ProxyTelemetry {
 export interface ObservedWorld extends ProviderWorld {
   /** Whether its clients are outside of the mesh. */
   readonly isEdge: boolean;
+  /** What says whose the requests are; the listener unless given. */
+  readonly bearer?: MetadataBearer;
 }
 
 /** What of the policies is for a workload's proxy. */
@@ -103,7 +105,9 @@ interface WantedOfSide {
 
 /** The telemetry of a workload's proxy. */
 export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
-  const { wanted, observers } = sharedFor(workload, policies, { isEdge: world.isEdge, domains: trustDomainsOf(world.fleet) });
+  const { wanted, observers } = sharedFor(workload, policies, {
+    ...{ isEdge: world.isEdge, bearer: world.bearer, domains: trustDomainsOf(world.fleet) },
+  });
   const { sides, plugins, access } = wanted;
   const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
   const providers = new Set(
@@ -131,6 +135,7 @@ interface Shared {
 /** How its requests are judged. */
 interface Judged {
   readonly isEdge: boolean;
+  readonly bearer: MetadataBearer | undefined;
   readonly domains: TrustDomains;
 }
 
@@ -144,12 +149,18 @@ function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judg
   const shared: Shared = known.get(policies) ?? { wanted: new Map(), observers: new Map() };
   known.set(policies, shared);
   const held = [...telemetry, ...authorization, ...authentication, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
-  const { isEdge, domains } = judged;
-  const key = JSON.stringify([workload.namespace, isEdge, { ...domains, aliases: [...domains.aliases] }, held.map((policy) => policy.key)]);
+  const { isEdge, bearer, domains } = judged;
+  const key = JSON.stringify([
+    workload.namespace,
+    isEdge,
+    bearer,
+    { ...domains, aliases: [...domains.aliases] },
+    held.map((policy) => policy.key),
+  ]);
   const wanted = kept(shared.wanted, key, () => wantedFor(workload, policies, judged));
   const isTraced = Object.values(wanted.sides).some(({ tracing }) => tracing !== undefined);
   const named = isTraced ? `${key} ${JSON.stringify(peerOf(workload))}` : key;
-  return { wanted, observers: kept(shared.observers, named, () => observersOf(wanted, workload)) };
+  return { wanted, observers: kept(shared.observers, named, () => observersOf(wanted, workload, bearer)) };
 }
 
 function kept<Value>(all: Map<string, Value>, key: string, make: () => Value): Value {
@@ -193,9 +204,9 @@ const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', Heade
 
 const PLAIN = { connection_security_policy: 'none' } as const;
 
-function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload): Observers {
+function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload, bearer: MetadataBearer | undefined): Observers {
   const labels = (of: Side, { service, isPlain }: Pick<ObservedFor, 'service' | 'isPlain'>, isHttp: boolean) =>
-    of === 'CLIENT' ? sourceLabels() : { ...destinationLabels(service, isHttp), ...(isPlain ? PLAIN : {}) };
+    of === 'CLIENT' ? sourceLabels() : { ...destinationLabels(service, isHttp, bearer), ...(isPlain ? PLAIN : {}) };
   return {
     http: (of, { port, ...chain }) => {
       const { logs, tracing, overrides } = sides[of];

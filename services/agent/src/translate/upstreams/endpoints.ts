@@ -10,7 +10,7 @@ import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '@hawser/xds/ge
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { PeerCluster } from '../../state/world.ts';
 import { type Fleet, reachOf, wayTo } from '../fleet.ts';
-import { tunnelAuthority, tunnelName } from '../names.ts';
+import { tunnelAuthority, tunnelEndpoint, tunnelName } from '../names.ts';
 import type { HostView, Part, ServiceView } from '../services/service-view.ts';
 import { endpointPeer, PEER_METADATA } from '../telemetry/labels.ts';
 import { TUNNEL_METADATA } from '../tls.ts';
@@ -209,7 +209,7 @@ function lbEndpoint(
     const healthStatus = HEALTH[endpoint.health];
     const common = { healthStatus, ...weightOf(endpoint) };
     const peer = peerMetadata(endpoint, context.view);
-    const way = wayTo(context.fleet, cluster, endpoint.network);
+    const way = wayTo(context.fleet, cluster, endpoint);
     if (way === undefined || way === 'direct')
       return {
         ...at(socketAddress(endpoint.address, PORTS.inbound), false),
@@ -221,7 +221,8 @@ function lbEndpoint(
       case: 'envoyInternalAddress' as const,
       value: { addressNameSpecifier: listener(server?.owner ?? way.name), endpointId },
     };
-    return { ...at({ address }, true), ...common, metadata: { filterMetadata: { ...tunnelMetadata(authority, endpointId), ...peer } } };
+    const named = tunnelMetadata(authority, tunnelEndpoint(endpoint.address, endpoint.bare === true));
+    return { ...at({ address }, true), ...common, metadata: { filterMetadata: { ...named, ...peer } } };
   };
 }
 
@@ -236,10 +237,10 @@ function at(address: MessageInitShape<typeof AddressSchema>, uncheckable: boolea
 }
 
 /** What the tunnel's listener says to the gateway: the service port it wants and which of its endpoints. */
-function tunnelMetadata(authority: string, endpointId: string): Record<string, Record<string, string | boolean>> {
+function tunnelMetadata(authority: string, endpoint: string): Record<string, Record<string, string | boolean>> {
   return {
     'envoy.transport_socket_match': TUNNEL_MATCH,
-    [TUNNEL_METADATA]: { authority, endpoint: Buffer.from(endpointId).toString('base64') },
+    [TUNNEL_METADATA]: { authority, endpoint: Buffer.from(endpoint).toString('base64') },
   };
 }
 

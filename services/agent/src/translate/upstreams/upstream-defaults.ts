@@ -13,6 +13,8 @@ import { type Init, millis, packed } from '../wire-values.ts';
 
 /** Host metadata that selects the socket through a tunnel (`envoy.transport_socket_match`). */
 export const TUNNEL_MATCH = { tunnel: true };
+/** The same of a gateway's way to a workload that it speaks for itself. */
+export const BARE_MATCH = { bare: true };
 /** Selects plain TCP, for health checks. */
 export const PLAIN_MATCH = { plain: true };
 
