@@ -59,7 +59,7 @@ const ROLES: Readonly<Record<string, readonly Given[]>> = {
     { group: '', resources: ['configmaps'], verbs: ['get', 'patch'], namespaced: true, name: 'hawser-agent-trust-bundle' },
   ],
   'hawser-agent-certificates': [{ group: '', resources: ['secrets'], verbs: READ }],
-  'hawser-agent-derived': [
+  'hawser-agent-derived-services': [
     { group: '', resources: ['services'], verbs: ['create', 'patch', 'delete'] },
     { group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['create', 'patch', 'delete'] },
   ],
