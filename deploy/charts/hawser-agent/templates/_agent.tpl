@@ -69,11 +69,7 @@
 
 {{/* The image of gateways and sidecars. */}}
 {{- define "agent.proxyImage" -}}
-{{- if .Values.proxyImage.digest -}}
-{{ .Values.proxyImage.repository }}@{{ .Values.proxyImage.digest }}
-{{- else -}}
-{{ .Values.proxyImage.repository }}:{{ .Values.proxyImage.tag | default .Chart.AppVersion }}
-{{- end -}}
+{{- include "hawser.imageOf" (dict "root" . "image" .Values.proxyImage) -}}
 {{- end -}}
 
 {{/* Of the webhook and what belongs to it: one of each revision in a cluster. A second of the same is refused by Helm, as what it would take is another release's. */}}
