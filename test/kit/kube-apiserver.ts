@@ -14,7 +14,7 @@ import { kubeApiserverBinary } from './kube-apiserver-binary.ts';
 import { KubeClient } from './kube-client.ts';
 import { freePort } from './ports.ts';
 import { eventually } from './served.ts';
-import { standStill } from './stand-still.ts';
+import { frozen } from './stand-still.ts';
 
 /** Somebody whom the server knows by a token; what they may do is for RBAC to say. */
 export interface KubeUser {
@@ -132,14 +132,7 @@ export async function startKubeApiserver(options: KubeApiserverOptions = {}): Pr
       return path;
     },
     serviceAccountToken: (account, spec = {}) => serviceAccountToken(admin, account, spec),
-    freeze: async (during) => {
-      await standStill(child.pid ?? 0);
-      try {
-        await during();
-      } finally {
-        child.kill('SIGCONT');
-      }
-    },
+    freeze: (during) => frozen(child, during),
     compact: async () => {
       await etcd.compact();
       await restart();

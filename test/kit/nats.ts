@@ -21,7 +21,7 @@ import { fromSeed } from '@nats-io/nkeys';
 import pino from 'pino';
 import { endServer } from './end-server.ts';
 import { freePort } from './ports.ts';
-import { standStill } from './stand-still.ts';
+import { frozen } from './stand-still.ts';
 
 /** A running server and the keys to it. */
 export interface TestNats {
@@ -92,14 +92,7 @@ export async function startNats(log: Logger = pino({ level: 'silent' }), given?:
       if (options.wipe === true) await rm(storeDir, { recursive: true, force: true });
       child = await startServer(config, port);
     },
-    freeze: async (during) => {
-      await standStill(child.pid ?? 0);
-      try {
-        await during();
-      } finally {
-        child.kill('SIGCONT');
-      }
-    },
+    freeze: (during) => frozen(child, during),
     stop: async () => {
       await Promise.all(buses.map((bus) => bus.close()));
       await endServer(child, 'SIGKILL');

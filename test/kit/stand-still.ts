@@ -1,4 +1,5 @@
 /** Lets a process stand still, as a machine that hangs does. */
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -8,6 +9,16 @@ const LOOK_MS = 2;
 export async function standStill(pid: number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   while (!threadStates(pid).every((state) => state === 'T')) await wait(LOOK_MS);
+}
+
+/** A process stands still until this is done. */
+export async function frozen(child: ChildProcess, during: () => Promise<void>): Promise<void> {
+  await standStill(child.pid ?? 0);
+  try {
+    await during();
+  } finally {
+    child.kill('SIGCONT');
+  }
 }
 
 /** One letter a thread (proc(5), stat, field 3). A thread that has just ended has none. */
