@@ -32,6 +32,8 @@ export interface StartOptions {
   readonly sendAllUpTo?: number;
   /** Its objects are those of this API server, in place of the registry directory's. */
   readonly kubeconfig?: string;
+  /** Whether its gateways speak for workloads without a sidecar. */
+  readonly gatewayMode?: boolean;
 }
 
 /** One cluster of it. */
@@ -96,12 +98,12 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, kubeconfig, ...options } = {}) => {
+      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, kubeconfig, gatewayMode, ...options } = {}) => {
         const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
         const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
         const source = kubeconfig === undefined ? { registryDir } : { kubernetes: true, kubeconfig };
         const flags = { ...source, stateDir: folder, xdsPort: String(xdsPort), adminPort: '0', gateway: '127.79.0.1:15443' };
-        const bound = sendAllUpTo === undefined ? {} : { sendAllUpTo: String(sendAllUpTo) };
+        const bound = { ...(sendAllUpTo === undefined ? {} : { sendAllUpTo: String(sendAllUpTo) }), gatewayMode };
         const agent = await startAgent({ config: loadAgentConfig({ ...flags, ...bound }, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
         return agent;

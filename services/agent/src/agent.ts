@@ -28,6 +28,7 @@ import { Warnings } from './report/warnings.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { Federation } from './state/federation.ts';
 import { PolicyProbation } from './state/policy-probation.ts';
+import { unenforcedPeers } from './translate/access/unenforced-peers.ts';
 import { createTranslator, type Translator } from './translate/translator.ts';
 import { agentCertificate } from './trust/agent-certificate.ts';
 import { followAuthority } from './trust/follow-authority.ts';
@@ -295,6 +296,7 @@ class Agent implements RunningAgent {
     this.#drains.look(this.#federation.localDrains(), this.#federation.policies);
     this.#warnings.standing('trust', this.#federation.trustProblems());
     this.#warnings.standing('networks', this.#federation.networkProblems());
+    this.#warnings.standing('gateway-mode', unenforcedPeers(this.#federation.world()));
     this.#busSide?.changed();
     if (this.loop.ready) this.#lastGood.changed();
   }

@@ -51,6 +51,18 @@ describe('EndpointChecks', () => {
     expect(await once.round({})).toBe('UNHEALTHY');
   });
 
+  it('does not ask for a sidecar where there is none', async () => {
+    const asked: number[] = [];
+    const probe = async ({ port }: { port: number }) => {
+      asked.push(port);
+      return 'up' as const;
+    };
+    const checks = new EndpointChecks({ onChange: () => undefined, onRound: () => undefined, sidecarPort: 15006, probe });
+    checks.setTargets([{ address: '10.0.0.1', port: 9080, check: { kind: 'tcp' }, bare: true }]);
+    await checks.round();
+    expect(asked).toEqual([9080]);
+  });
+
   it('waits for the inbound port of a connected sidecar before a new endpoint is healthy', async () => {
     const healthy = Promise.withResolvers<void>();
     let isOpen = false;

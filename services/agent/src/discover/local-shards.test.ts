@@ -221,6 +221,30 @@ describe('localServices', () => {
     `);
   });
 
+  it('tells workloads without a sidecar: by their own word, and in gateway mode unless they say otherwise', () => {
+    const found = (text: string, gatewayMode: boolean) => {
+      const { shards, targets } = localServices('us-east', objectsOf(text), { healthOf: unknown, gatewayMode });
+      const of = (key: string) => shards.get(key)?.endpoints.map(({ address, bare }) => [address, bare]);
+      return {
+        entries: of('bookinfo/reviews'),
+        slices: of('default/details'),
+        checked: targets.filter(({ bare }) => bare === true).length,
+      };
+    };
+    const labels = (mode: string) => REGISTRY.replace('version: v2}', `version: v2, security.istio.io/tlsMode: ${mode}}`);
+    expect(found(labels('disabled'), false).entries).toEqual([
+      ['127.77.1.13', undefined],
+      ['127.77.1.14', true],
+    ]);
+    const inMode = found(labels('istio'), true);
+    expect(inMode.entries).toEqual([
+      ['127.77.1.13', true],
+      ['127.77.1.14', undefined],
+    ]);
+    expect(inMode.slices?.map(([, bare]) => bare)).toEqual([true, true, true]);
+    expect(inMode.checked).toBe(5);
+  });
+
   it('lets the source speak before the checks, and checks before the default', () => {
     const down = localServices('us-east', objects, { healthOf: () => 'UNHEALTHY' }).shards;
     expect(down.get('default/details')?.endpoints.map((endpoint) => endpoint.health)).toEqual(['DRAINING', 'UNHEALTHY', 'UNHEALTHY']);

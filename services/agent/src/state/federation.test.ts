@@ -139,3 +139,21 @@ describe('trust that lapsed', () => {
     expect(known.lapsed).toEqual({ domains: ['b.hawser'], clusters: ['d 1'] });
   });
 });
+
+test('a cluster that had a bare endpoint speaks for workloads, until it leaves: its tunnel does not come and go with Pods', () => {
+  const known = federation(member('a'), member('b'), member('c'));
+  const speaks = () => [...known.world().clusters.values()].flatMap(({ name, speaksForWorkloads }) => (speaksForWorkloads ? [name] : []));
+  const one = shard('b', 'shop');
+  known.setShard('b', 'shop/s', one);
+  expect(speaks()).toEqual([]);
+  known.takeDirty();
+  known.setShard('b', 'shop/s', { ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint, bare: true as const })) });
+  expect(speaks()).toEqual(['b']);
+  expect(known.takeDirty()).toBe('all');
+  known.setShard('b', 'shop/s', one);
+  expect(speaks()).toEqual(['b']);
+  expect(known.takeDirty()).toEqual({ services: new Set(['shop/s']) });
+  known.setRoster({ members: [member('a'), member('c')] });
+  known.setRoster({ members: [member('a'), member('b'), member('c')] });
+  expect(speaks()).toEqual([]);
+});

@@ -24,18 +24,28 @@ const PROXIES: readonly ProxyRef[] = [
 
 const peers: ReadonlyMap<string, PeerCluster> = new Map(
   PLACES.map(({ root, ...place }) => {
-    const known = { zone: 'z', trustDomain: trustDomainOf(place.name), trustBundle: [rootOf(root)], gateways: ['10.9.9.9:15443'] };
+    const known = {
+      zone: 'z',
+      trustDomain: trustDomainOf(place.name),
+      trustBundle: [rootOf(root)],
+      gateways: ['10.9.9.9:15443'],
+      speaksForWorkloads: true as const,
+    };
     return [place.name, { ...place, ...known }];
   }),
 );
 
-const endpoint = fc.record({
-  address: fc.integer({ min: 1, max: 4 }).map((last) => `10.0.0.${last}`),
-  targetPorts: fc.subarray(['80', '3306'], { minLength: 1 }).map((ports) => Object.fromEntries(ports.map((port) => [port, 9080]))),
-  labels: fc.constantFrom({ version: 'v1' }, { version: 'v2' }),
-  serviceAccount: fc.constantFrom('default', 'other'),
-  health: fc.constantFrom('HEALTHY' as const, 'UNHEALTHY' as const, 'DRAINING' as const),
-});
+const endpoint = fc.record(
+  {
+    address: fc.integer({ min: 1, max: 4 }).map((last) => `10.0.0.${last}`),
+    targetPorts: fc.subarray(['80', '3306'], { minLength: 1 }).map((ports) => Object.fromEntries(ports.map((port) => [port, 9080]))),
+    labels: fc.constantFrom({ version: 'v1' }, { version: 'v2' }),
+    serviceAccount: fc.constantFrom('default', 'other'),
+    health: fc.constantFrom('HEALTHY' as const, 'UNHEALTHY' as const, 'DRAINING' as const),
+    bare: fc.constant(true as const),
+  },
+  { requiredKeys: ['address', 'targetPorts', 'labels', 'serviceAccount', 'health'] },
+);
 
 const shard = fc.record({
   service: fc.constantFrom(...SERVICES),
@@ -56,7 +66,7 @@ const policies = fc
     rules: fc.array(fc.array(route, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
     order: fc.uniqueArray(fc.constantFrom('us-west', 'eu-west', 'us-east'), { minLength: 1 }),
     share: fc.integer({ min: 0, max: 100 }),
-    kinds: fc.subarray(['VirtualService', 'DestinationRule', 'FailoverPolicy', 'TrafficShift', 'Versions', 'Drain']),
+    kinds: fc.subarray(['VirtualService', 'DestinationRule', 'FailoverPolicy', 'TrafficShift', 'Versions', 'Drain', 'AuthorizationPolicy']),
     sticky: fc.constantFrom(undefined, { header: 'x-user' }, { cookie: { name: 'side' } }),
     drain: fc.record({
       scope: fc.constantFrom({ region: 'us-east' }, { cluster: 'us-west' }, { gateway: 'eu-west' }, { gateway: 'us-east' }),
@@ -76,6 +86,7 @@ const policies = fc
       TrafficShift: { services: ['reviews'], regions: { 'us-east': share, 'eu-west': 100 - share } },
       Versions: { services: ['reviews'], subsets: { v1: share, v9: 100 - share }, ...(sticky === undefined ? {} : { stickiness: sticky }) },
       Drain: drain,
+      AuthorizationPolicy: { selector: { matchLabels: { version: 'v1' } }, rules: [{}] },
     };
     const metadataOf = (kind: string): Resource['metadata'] =>
       kind === 'Drain' ? { name: 'p' } : { namespace: 'bookinfo', name: kind === 'Versions' ? 'versions' : 'p' };

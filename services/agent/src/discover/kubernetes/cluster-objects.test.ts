@@ -60,6 +60,19 @@ describe('identity and place of an endpoint', () => {
     ]);
   });
 
+  it('is bare in gateway mode, unless injection gave its Pod a sidecar', () => {
+    const injected = pod('b');
+    (injected['metadata'] as { labels: Record<string, string> }).labels['hawser.dev/sidecar'] = 'default.12ab';
+    const addresses = slice([endpoint('10.1.0.1', of('a')), endpoint('10.1.0.2', of('b'))]);
+    const { objects } = cluster(put.service(service()), put.pod(pod('a')), put.pod(injected), put.slice(addresses));
+    const bare = (gatewayMode: boolean) =>
+      localServices('east', objects.objects, { healthOf: () => undefined, gatewayMode })
+        .shards.get('shop/web')
+        ?.endpoints.map((one) => one.bare);
+    expect(bare(true)).toEqual([true, undefined]);
+    expect(bare(false)).toEqual([undefined, undefined]);
+  });
+
   it('is left out while its Pod is not known, and there when it is', () => {
     const { objects, shard } = cluster(put.service(service()), put.slice(slice([endpoint('10.1.0.1', of('a')), endpoint('10.1.0.2')])));
     expect(shard?.endpoints.map(({ address }) => address)).toEqual(['10.1.0.2']);

@@ -1,0 +1,48 @@
+/** Two agents over real NATS: one whose cluster's gateways speak for its workloads, and one that calls them. */
+import type { RunningAgent } from '@hawser/agent/agent.ts';
+import type { Resource } from '@hawser/model/resource.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
+
+const EDS = 'outbound|80||reviews.bookinfo.svc.clusterset.local';
+const [HERE, THERE] = ['us-east', 'us-west'] as const;
+/** As callers name the endpoint to the gateway. */
+const NAMED = Buffer.from('envoy://workloads/127.79.1.11:15006').toString('base64');
+const STRICT: Resource = {
+  ...{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { namespace: 'bookinfo', name: 'strict' } },
+  spec: { mtls: { mode: 'STRICT' } },
+};
+
+const served = (agent: RunningAgent): string => Buffer.from(agent.store.get('sidecar', 'EDS', EDS)?.bytes ?? []).toString('latin1');
+
+describe('a cluster in gateway mode', () => {
+  let federation: TestFederation;
+  let agents: readonly [here: RunningAgent, there: RunningAgent];
+  beforeAll(async () => {
+    federation = await startFederation([HERE, THERE]);
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11']));
+    federation.cluster(THERE).put('reviews.yaml', serviceFile('reviews', ['127.79.2.11']));
+    await Promise.all([federation.configure(HERE, 1, [STRICT]), federation.configure(THERE, 1, [STRICT])]);
+    agents = await Promise.all([federation.cluster(HERE).start({ gatewayMode: true }), federation.cluster(THERE).start()]);
+  });
+  afterAll(() => federation.stop());
+
+  it('is called through its gateways, by itself and by others; others are called as ever', async () => {
+    for (const agent of agents) {
+      await vi.waitFor(() => expect(served(agent)).toContain('127.79.2.11'), { timeout: 10_000 });
+      await vi.waitFor(() => expect(served(agent)).toContain(NAMED), { timeout: 10_000 });
+      expect(served(agent)).not.toContain(Buffer.from('envoy://workloads/127.79.2.11:15006').toString('base64'));
+      expect(agent.store.get('sidecar', 'CDS', `tunnel|${HERE}`)).toBeDefined();
+    }
+    const [here, there] = agents;
+    expect(here.store.get('gateway', 'LDS', 'workloads')).toBeDefined();
+    expect(there.store.get('gateway', 'LDS', 'workloads')).toBeUndefined();
+  });
+
+  it('names the namespaces whose PeerAuthentication nobody enforces, and no other cluster does', async () => {
+    const [here, there] = agents.map((agent) => () => agent.world().warnings.filter(({ place }) => place === 'gateway-mode'));
+    await vi.waitFor(() => expect(here?.()).toHaveLength(1), { timeout: 10_000 });
+    expect(here?.()[0]?.message).toContain('STRICT is not enforced for workloads without a sidecar in bookinfo');
+    expect(there?.()).toEqual([]);
+  });
+});
