@@ -1,5 +1,4 @@
 /** Sidecars by the webhook of an agent, on a real API server, with exactly the roles that are delivered. */
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import { injectionSettings } from '@hawser/model/injection/injection-settings.ts
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { deliverInjection } from '../kit/delivered-injection.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
 import type { KubeAnswer, KubeObject } from '../kit/kube-client.ts';
@@ -19,7 +18,6 @@ import { agentKubeconfig } from '../kit/kube-definitions.ts';
 import { freePort } from '../kit/ports.ts';
 import { eventually } from '../kit/served.ts';
 
-const DELIVERED = join(import.meta.dirname, '../../deploy/kubernetes/injection.yaml');
 const CONFIGURATION = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/hawser-injection';
 const SETTINGS = { image: 'hawser-proxy:local', agent: 'hawser-agent.hawser-system.svc:15010', ignoredNamespaces: ['hawser-system'] };
 /** What the Pod Security Standard `restricted` wants of an application. */
@@ -39,7 +37,6 @@ describe.skipIf(!canRunKubernetes())('injection', () => {
   let folder: string;
   let kubeconfig: string;
   let authority: ClusterAuthority;
-  let port: number;
   let injection: Injection | undefined;
   const warnings = new Map<string, readonly string[]>();
 
@@ -78,10 +75,7 @@ describe.skipIf(!canRunKubernetes())('injection', () => {
     folder = await mkdtemp(join(tmpdir(), 'hawser-injection-'));
     kubeconfig = await agentKubeconfig(kube);
     authority = await openAuthority(folder, 'us-east.hawser');
-    port = await freePort();
-    const webhook = { configuration: 'hawser-injection', names: ['localhost'], address: '127.0.0.1', port };
-    await writeFile(join(folder, 'injection.json'), JSON.stringify({ ...SETTINGS, webhook }));
-    for (const one of parseAllDocuments(readFileSync(DELIVERED, 'utf8'))) await kube.admin.apply(reachable(one.toJS() as KubeObject, port));
+    await writeFile(join(folder, 'injection.json'), JSON.stringify(await deliverInjection(kube.admin, await freePort())));
     await namespace('shop', { 'hawser.dev/inject': 'enabled' });
     await start();
     await injects();
@@ -193,10 +187,3 @@ describe.skipIf(!canRunKubernetes())('injection', () => {
     await eventually(() => warnings.get('injection')?.length === 0, 'a Pod that has its sidecar is named');
   });
 });
-
-/** No Service has a network here: the same entries lead to the agent by its URL. */
-function reachable(object: KubeObject, port: number): KubeObject {
-  if (object.kind !== 'MutatingWebhookConfiguration') return object;
-  const webhooks = object['webhooks'] as readonly { readonly clientConfig: unknown }[];
-  return { ...object, webhooks: webhooks.map((one) => ({ ...one, clientConfig: { url: `https://localhost:${port}/inject` } })) };
-}
