@@ -101,6 +101,16 @@ describe('the plan of a drill', () => {
     expect(planned({}, { resources: [] }).refusals[0]?.message).toMatch(/nobody knows how many it bears; .*--override headroom/);
   });
 
+  it('counts what a cluster declares of its own for that cluster alone', () => {
+    const metadata = { namespace: 'bookinfo', creationTimestamp: '2026-01-01T00:00:00Z' };
+    const ownOf = (cluster: string) => {
+      const own = { ...metadata, name: `capacity@${cluster}`, annotations: { 'hawser.dev/clusters': `cluster=${cluster}` } };
+      return { ...capacityOf({ west: 1_000, north: 1_000 }), metadata: own };
+    };
+    expect(rules({}, { resources: [ownOf('west')] })).toEqual(['headroom']);
+    expect(rules({}, { resources: [ownOf('west'), ownOf('north')] })).toEqual([]);
+  });
+
   it('is refused by freezes and safety rules, and by a drain of the same requests', () => {
     const freeze = { kind: 'Freeze', metadata: { name: 'sale' }, spec: { reason: 'the sale' } };
     expect(rules({}, { resources: [ENOUGH, freeze] })).toEqual(['freeze/sale']);
