@@ -74,7 +74,7 @@ export class ProxyCompiler {
         draft.tcp !== given.tcp ||
         draft.fleet !== given.fleet ||
         given.policies.closesGateways(draft.world.self) !== draft.policies.closesGateways(draft.world.self) ||
-        ((proxy.capture !== undefined || proxy.outboundGateway === true) && this.#callsOthers(layer, draft)) ||
+        (tellsNames(proxy) && (draft.world.heldAddresses !== given.world?.heldAddresses || this.#callsOthers(layer, draft))) ||
         (proxy.role === 'edge' && this.#touchesEdges(draft, given));
       if (isTouched) draft.units.set(layer, this.unit(layer, draft, common));
     }
@@ -106,7 +106,7 @@ export class ProxyCompiler {
     return units.has('routes') || units.has('fleet') || policies !== given.policies || world.credentials !== given.world?.credentials;
   }
 
-  /** Whether a captured workload's names and routes may differ. */
+  /** Whether the names and routes of a caller by names may differ. */
   #callsOthers(layer: LayerName, draft: Draft): boolean {
     return draft.units.has('routes') || draft.units.has(`${this.#indexes.views.of(layer, draft.views)?.layer} routes`);
   }
@@ -151,10 +151,11 @@ export class ProxyCompiler {
   }
 
   #captured(
-    { capture, namespace, fetchesUpstreams, outboundGateway }: ProxyRef,
+    proxy: ProxyRef,
     { view, common, held }: { view: ScopeView | undefined; common: CommonState; held: World['heldAddresses'] },
   ): XdsResource[] {
-    if (capture === undefined && outboundGateway === undefined) return [];
+    if (!tellsNames(proxy)) return [];
+    const { capture, namespace, fetchesUpstreams } = proxy;
     const { scope, bounds, bound = [] } = view ?? {};
     const callable = view === undefined ? { services: liveServices(common), hosts: common.hosts } : callableOf(view, common);
     const lookup: ServiceLookup = (key) => (view?.variants.get(key)?.compiled ?? common.service(key))?.view;
@@ -178,6 +179,11 @@ export class ProxyCompiler {
     this.#captures.set(layer, made);
     return made;
   }
+}
+
+/** Whether the proxy tells callers what names mean. */
+function tellsNames({ capture, outboundGateway }: ProxyRef): boolean {
+  return capture !== undefined || outboundGateway === true;
 }
 
 function liveServices(common: CommonState): CompiledService[] {

@@ -107,3 +107,17 @@ describe('a proxy', () => {
     expect(named(translator.attach({ role: 'sidecar', address: '10.0.1.77' }))).not.toContain('LDS inbound');
   });
 });
+
+test.each([
+  ['an outbound gateway', { ...SIDECAR, namespace: 'hawser-system', outboundGateway: true as const }, '10.96.0.7'],
+  ['a captured workload', { ...SIDECAR, capture: 'ipv4' as const }, '240.250.1.1'],
+])('an address that an import is given later alone is what its name then means, for %s', (_what, proxy, address) => {
+  const translator = createTranslator();
+  translator.attach(proxy);
+  const names = (changes: readonly Change[]): string =>
+    Buffer.from(resourcesAfter(changes).get('sidecar:10.0.1.12 RDS names')?.bytes ?? []).toString();
+  const host = 'reviews.bookinfo.svc.clusterset.local';
+  expect(names(translator.update(world, 'all'))).not.toContain(address);
+  const heldAddresses = new Map([[host, address]]);
+  expect(names(translator.update({ ...world, heldAddresses }, 'all'))).toContain(`"${host}":["${address}"]`);
+});
