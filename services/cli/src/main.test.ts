@@ -51,6 +51,7 @@ describe('hawser', () => {
     [['who-serves', 'reviews'], /name the service as NAMESPACE\/SERVICE/],
     [['proxy-config', 'reviews'], /name the proxy as CLUSTER\/PROXY/],
     [['proxy', 'token', '--cluster', 'Bad!', '--namespace', 'a', '--service-account', 'b'], /--cluster Bad!: must be lower case/],
+    [['check', '--agent-namespace', 'mesh'], /--agent-namespace is for hawser check --pre/],
     [['apply', '-f', '-', '--timeout', 'soon'], /--timeout soon: not a duration such as 30s/],
     [['get', 'vs', '--server', 'http://hub.example'], /plain HTTP is for loopback addresses only/],
   ])('ends with 2 for %j and says why', async (args, expected) => {

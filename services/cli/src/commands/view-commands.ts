@@ -1,5 +1,6 @@
 /** Commands that look: status, proxy-status, proxy-config, who-serves, top, cluster, version. */
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { flagName } from '@hawser/runtime/flag-name.ts';
 import { type Command, Option } from 'commander';
 import type { JoinFlags } from '../cluster/cluster-commands.ts';
 import type { LeaveFlags, RemoveFlags } from '../cluster/leave-commands.ts';
@@ -53,7 +54,8 @@ function addCheck(program: Command, run: Run): void {
       run(async () => {
         const flags = command.optsWithGlobals<CheckPreFlags & { readonly pre?: boolean }>();
         if (flags.pre === true) return (await import('../views/check-pre-command.ts')).checkPreCommand(flags);
-        if (flags.kubeconfig !== undefined) throw new AppError('usage', '--kubeconfig is for hawser check --pre');
+        const without = (['kubeconfig', 'context', 'agentNamespace'] as const).find((flag) => flags[flag] !== undefined);
+        if (without !== undefined) throw new AppError('usage', `${flagName(without)} is for hawser check --pre`);
         return (await import('../views/check-command.ts')).checkCommand(flags);
       }),
     );
