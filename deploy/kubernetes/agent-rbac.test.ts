@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followedKinds } from '@hawser/agent/discover/kubernetes/followed-kinds.ts';
 import { policyPaths } from '@hawser/agent/discover/kubernetes/member-policies.ts';
+import { BACKING_WRITES } from '@hawser/agent/multicluster/backing-kinds.ts';
 import { MULTICLUSTER_KINDS, MULTICLUSTER_WRITES } from '@hawser/agent/multicluster/followed-kinds.ts';
 import { ADOPTABLE } from '@hawser/model/adoption.ts';
 import { expect, it } from 'vitest';
@@ -50,13 +51,15 @@ it('allows Secrets by a role that is bound in single namespaces alone', () => {
   expect(secrets).toEqual(['/api/v1/namespaces/edge/secrets']);
 });
 
-it('allows policy of the cluster by a role that is bound where it is asked for', () => {
-  expect(allowed('hawser-agent-policies')).toEqual(asked(ADOPTABLE.flatMap(policyPaths)));
+it('allows what stands behind imports by roles that are bound where it is asked for', () => {
+  const written = Object.fromEntries(BACKING_WRITES.map(([resource, verbs]) => [resource, verbs.join()]));
+  expect(allowed('hawser-agent-derived-services')).toEqual(written);
+  const { 'discovery.k8s.io/endpointslices': slices } = written;
+  expect(allowed('hawser-agent-import-slices')).toEqual({ 'discovery.k8s.io/endpointslices': slices });
 });
 
-it('allows Services and EndpointSlices of imports to be written by a role that is bound where they are asked for', () => {
-  const derived = { '/services': 'create,patch,delete', 'discovery.k8s.io/endpointslices': 'create,patch,delete' };
-  expect(allowed('hawser-agent-derived-services')).toEqual(derived);
+it('allows policy of the cluster by a role that is bound where it is asked for', () => {
+  expect(allowed('hawser-agent-policies')).toEqual(asked(ADOPTABLE.flatMap(policyPaths)));
 });
 
 it('allows injection its own webhook configuration by name, and to list Namespaces', () => {

@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly kubeconfig?: string;
   /** Whether its gateways speak for workloads without a sidecar. */
   readonly gatewayMode?: boolean;
+  /** Whether imports have EndpointSlices. */
+  readonly importEndpointSlices?: boolean;
 }
 
 /** One cluster of it. */
@@ -66,8 +68,8 @@ export interface TestFederation {
   stop(): Promise<void>;
 }
 
-/** Starts NATS and enrols clusters, each in a region of its own name. Agents are started by the test. */
-export async function startFederation(names: readonly string[]): Promise<TestFederation> {
+/** Starts NATS and enrols clusters, each in a region of its own name, and in a network of it unless `networks` names another. Agents are started by the test. */
+export async function startFederation(names: readonly string[], networks: Readonly<Record<string, string>> = {}): Promise<TestFederation> {
   const log = pino({ level: process.env['HAWSER_TEST_LOG'] ?? 'silent' });
   const folder = mkdtempSync(join(tmpdir(), 'hawser-federation-'));
   const nats = await startNats(log);
@@ -83,7 +85,7 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
     const expiresAt = new Date(Date.now() + 3_600_000);
     const natsJwt = await clusterUserJwt(nats.operator, { cluster: name, userPublicKey: user.publicKey, expiresAt });
     const place = { region: name, zone: '', trustDomain: trustDomainOf(name) };
-    members.push({ name, epoch: 1, signingKey: signer.publicKey, provider: '', network: name, labels: {}, ...place });
+    members.push({ name, epoch: 1, signingKey: signer.publicKey, provider: '', network: networks[name] ?? name, labels: {}, ...place });
     const membership = {
       ...{ cluster: name, epoch: 1, hubKey: hub.publicKey, natsUrls: [nats.url], natsJwt, natsJwtExpiresAt: expiresAt.toISOString() },
       ...place,
@@ -98,12 +100,12 @@ export async function startFederation(names: readonly string[]): Promise<TestFed
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, kubeconfig, gatewayMode, ...options } = {}) => {
+      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, kubeconfig, gatewayMode, importEndpointSlices, ...options } = {}) => {
         const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
         const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
         const source = kubeconfig === undefined ? { registryDir } : { kubernetes: true, kubeconfig };
         const flags = { ...source, stateDir: folder, xdsPort: String(xdsPort), adminPort: '0', gateway: '127.79.0.1:15443' };
-        const bound = { ...(sendAllUpTo === undefined ? {} : { sendAllUpTo: String(sendAllUpTo) }), gatewayMode };
+        const bound = { ...(sendAllUpTo === undefined ? {} : { sendAllUpTo: String(sendAllUpTo) }), gatewayMode, importEndpointSlices };
         const agent = await startAgent({ config: loadAgentConfig({ ...flags, ...bound }, {}), member: own, log, checkMs, ...options });
         agents.push(agent);
         return agent;

@@ -105,7 +105,7 @@ export class BusSide {
     loop.run();
     this.#multicluster = base.followMulticluster?.({
       ...{ feed, federation, loop, local, warnings, registry },
-      range: options.config.virtualRange,
+      config: options.config,
     });
     this.#traffic = await startTraffic({
       ...{ ...base, bus, member: options.member, log: options.log, registry, plain: this.#plain },

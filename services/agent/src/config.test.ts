@@ -15,7 +15,7 @@ describe('loadAgentConfig', () => {
       caKey: { file: undefined, value: undefined },
       virtualRange: { base: 4042260480, prefix: 12 },
       sendAllUpTo: 100,
-      ...{ gatewayMode: false, outboundGateway: { namespace: 'hawser-system', name: 'hawser-outbound' } },
+      ...{ importEndpointSlices: false, gatewayMode: false, outboundGateway: { namespace: 'hawser-system', name: 'hawser-outbound' } },
     });
     const flags = { registryDir: '/r', gateway: ['10.0.0.2:15443', '10.0.0.1:443'] };
     expect(loadAgentConfig(flags, {}).gateways).toEqual(['10.0.0.1:443', '10.0.0.2:15443']);
@@ -72,6 +72,14 @@ describe('loadAgentConfig', () => {
     [{ registryDir: '/r', sendAllUpTo: 'all' }, '--send-all-up-to is "all"; expected a number of upstreams'],
     [{ registryDir: '/r', inject: '/s' }, '--inject (HAWSER_AGENT_INJECT) is for --kubernetes'],
     [{ registryDir: '/r', gatewayMode: 'on' }, '--gateway-mode (HAWSER_AGENT_GATEWAY_MODE) is "on"; expected true'],
+    [
+      { registryDir: '/r', importEndpointSlices: true },
+      '--import-endpoint-slices (HAWSER_AGENT_IMPORT_ENDPOINT_SLICES) is for --kubernetes',
+    ],
+    [
+      { kubernetes: true, importEndpointSlices: 'on' },
+      '--import-endpoint-slices (HAWSER_AGENT_IMPORT_ENDPOINT_SLICES) is "on"; expected true',
+    ],
     [{ registryDir: '/r', outboundGateway: 'a/b' }, '--outbound-gateway (HAWSER_AGENT_OUTBOUND_GATEWAY) is for --gateway-mode'],
     [{ registryDir: '/r', gatewayMode: true, outboundGateway: 'b' }, '--outbound-gateway is "b"; expected NAMESPACE/NAME'],
     [{ registryDir: '/r', gatewayMode: true, outboundGateway: 'a/b/c' }, '--outbound-gateway is "a/b/c"; expected NAMESPACE/NAME'],

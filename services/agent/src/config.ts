@@ -50,6 +50,8 @@ export interface AgentConfig {
   readonly gatewayMode: boolean;
   /** The Service of the proxies that call for workloads without a sidecar; of use in gateway mode alone. */
   readonly outboundGateway: { readonly namespace: string; readonly name: string };
+  /** Whether imports have EndpointSlices of the clusters that export them. */
+  readonly importEndpointSlices: boolean;
 }
 
 /** Settings as flags give them: camel case; those that repeat are lists, those without a value true. */
@@ -81,6 +83,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   trustConfigMap: 'HAWSER_AGENT_TRUST_CONFIG_MAP',
   gatewayMode: 'HAWSER_AGENT_GATEWAY_MODE',
   outboundGateway: 'HAWSER_AGENT_OUTBOUND_GATEWAY',
+  importEndpointSlices: 'HAWSER_AGENT_IMPORT_ENDPOINT_SLICES',
 };
 
 const dnsLabel = Compile(DnsLabel);
@@ -117,6 +120,7 @@ export function loadAgentConfig(flags: AgentFlags, env: NodeJS.ProcessEnv = proc
     inject: absolute(ofKubernetes('--inject (HAWSER_AGENT_INJECT)', text('inject'), registry)),
     trustConfigMap: checkedConfigMap(text('trustConfigMap'), registry),
     ...gatewayModeOf(text('gatewayMode'), text('outboundGateway')),
+    importEndpointSlices: slicesOf(text('importEndpointSlices'), registry),
   });
 }
 
@@ -197,12 +201,20 @@ function checkedConfigMap(text: string | undefined, registry: RegistryPlace): st
   return ofKubernetes(flag, text, registry);
 }
 
+function slicesOf(text: string | undefined, { kind }: RegistryPlace): boolean {
+  const flag = '--import-endpoint-slices (HAWSER_AGENT_IMPORT_ENDPOINT_SLICES)';
+  if (text !== undefined && kind !== 'kubernetes') throw new AppError('config-invalid', `${flag} is for --kubernetes, which is not given`);
+  return isOn(flag, text);
+}
+
+/** A switch that is said, or is not. */
+function isOn(flag: string, text: string | undefined): boolean {
+  if (text === undefined || text === 'true') return text === 'true';
+  throw new AppError('config-invalid', `${flag} is ${JSON.stringify(text)}; expected true, or nothing`);
+}
+
 function gatewayModeOf(mode: string | undefined, outbound: string | undefined): Pick<AgentConfig, 'gatewayMode' | 'outboundGateway'> {
-  if (mode !== undefined && mode !== 'true')
-    throw new AppError(
-      'config-invalid',
-      `--gateway-mode (HAWSER_AGENT_GATEWAY_MODE) is ${JSON.stringify(mode)}; expected true, or nothing`,
-    );
+  const gatewayMode = isOn('--gateway-mode (HAWSER_AGENT_GATEWAY_MODE)', mode);
   if (mode === undefined && outbound !== undefined)
     throw new AppError('config-invalid', '--outbound-gateway (HAWSER_AGENT_OUTBOUND_GATEWAY) is for --gateway-mode, which is not given');
   const [namespace = '', name = '', ...more] = (outbound ?? `${GATEWAY_NAMESPACE}/${OUTBOUND_GATEWAY}`).split('/');
@@ -211,7 +223,7 @@ function gatewayModeOf(mode: string | undefined, outbound: string | undefined): 
       'config-invalid',
       `--outbound-gateway is ${JSON.stringify(outbound)}; expected NAMESPACE/NAME of a Service, such as hawser-system/hawser-outbound`,
     );
-  return { gatewayMode: mode === 'true', outboundGateway: { namespace, name } };
+  return { gatewayMode, outboundGateway: { namespace, name } };
 }
 
 function rangeOf(text: string | undefined): VirtualRange {

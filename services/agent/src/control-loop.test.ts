@@ -64,6 +64,10 @@ class FakeTranslator implements Translator {
   problems(): [] {
     return [];
   }
+
+  tcpServices(): [] {
+    return [];
+  }
 }
 
 describe('ControlLoop', () => {

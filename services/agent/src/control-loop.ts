@@ -13,6 +13,7 @@ import type { Shards } from './state/endpoint-brake.ts';
 import type { Dirty, Federation } from './state/federation.ts';
 import type { PolicyProbation } from './state/policy-probation.ts';
 import type { ProxyRef, World } from './state/world.ts';
+import type { TcpService } from './translate/listeners/tcp-ports.ts';
 import type { Translator } from './translate/translator.ts';
 
 /** A point in the hub's history. */
@@ -88,6 +89,11 @@ export class ControlLoop {
   /** The hub revision that is compiled and served. */
   get moment(): Moment | undefined {
     return this.#moment;
+  }
+
+  /** Where proxies take calls of TCP services; the same array while nothing differs. */
+  get tcpServices(): readonly TcpService[] {
+    return this.#parts.translator.tcpServices();
   }
 
   /** The revision that the last good state was saved at. */

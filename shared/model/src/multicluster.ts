@@ -12,6 +12,11 @@ const copied = (what: string) =>
     Type.Record(Type.String(), Type.String(), { description: `${what} that the import gets; those of metadata are not exported.` }),
   );
 
+/** Of EndpointSlices and Services that stand for an import: the import's name. No cluster takes what has it for workloads of its own. */
+export const IMPORT_NAME_LABEL = 'multicluster.kubernetes.io/service-name';
+/** Of EndpointSlices of an import: the cluster that their endpoints are of. */
+export const SOURCE_CLUSTER_LABEL = 'multicluster.kubernetes.io/source-cluster';
+
 /** Offers the Service of its name and namespace to the other clusters. */
 export const ServiceExportSpec = Type.Object(
   { exportedLabels: copied('Labels'), exportedAnnotations: copied('Annotations') },

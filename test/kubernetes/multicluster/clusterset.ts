@@ -1,6 +1,6 @@
 /** A clusterset of two real API servers and a directory of files, with real agents on a real NATS: what the rules of the MCS API are seen on. */
 import type { RunningAgent } from '@hawser/agent/agent.ts';
-import { serviceFile, startFederation, type TestFederation } from '../../kit/federation.ts';
+import { type StartOptions, serviceFile, startFederation, type TestFederation } from '../../kit/federation.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../../kit/kube-apiserver.ts';
 import type { KubeObject } from '../../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../../kit/kube-definitions.ts';
@@ -40,6 +40,17 @@ export interface ImportObject extends KubeObject {
 }
 
 const MULTICLUSTER = 'multicluster.x-k8s.io/v1beta1';
+/** What an agent of the clusterset may have on. */
+export type Switches = Pick<StartOptions, 'gatewayMode' | 'importEndpointSlices'>;
+
+/** A Service or an EndpointSlice. */
+export interface BackingObject extends KubeObject {
+  readonly spec?: Readonly<Record<string, unknown>> & { readonly clusterIP: string; readonly ports: readonly { readonly port: number }[] };
+  readonly addressType?: string;
+  readonly ports?: readonly { readonly name?: string; readonly port: number }[];
+  readonly endpoints?: readonly { readonly addresses: readonly string[]; readonly conditions?: object }[];
+}
+
 /** Ports of a Service that says none. */
 export const HTTP = [{ name: 'http', port: 80, protocol: 'TCP' }];
 
@@ -58,13 +69,58 @@ export class KubeMember {
     this.#federation = of.federation;
   }
 
-  async start(replica?: string): Promise<RunningAgent> {
+  async start(replica?: string, switches: Switches = {}): Promise<RunningAgent> {
     const agent = await this.#federation
       .cluster(this.name)
-      .start({ kubeconfig: this.kubeconfig, ...(replica === undefined ? {} : { replica }) });
+      .start({ kubeconfig: this.kubeconfig, ...switches, ...(replica === undefined ? {} : { replica }) });
     await ready(agent);
     if (replica === undefined) this.agent = agent;
     return agent;
+  }
+
+  /** Its agent anew, with these switches on. */
+  async restart(switches: Switches = {}): Promise<void> {
+    await this.agent.stop();
+    await this.start(undefined, switches);
+  }
+
+  /** Its agent with these switches on, and the rights of this role of `deploy/kubernetes/agent-rbac.yaml`, while `during` runs; then the agent without them. */
+  async with(switches: Switches, role: string, during: () => Promise<void>): Promise<void> {
+    const binding = {
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: role } },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'ServiceAccount', name: 'hawser-agent', namespace: 'hawser-system' }],
+    };
+    await this.kube.admin.apply(binding);
+    await this.restart(switches);
+    try {
+      await during();
+    } finally {
+      await this.restart();
+      let left: readonly string[] = [];
+      const isClean = async () => {
+        left = await this.leftBehind();
+        return left.length === 0;
+      };
+      await eventually(isClean, () => `${left.join(', ')} are there still; ${this.said()}`, DEADLINE_MS);
+      await this.kube.admin.remove(binding);
+    }
+  }
+
+  /** What the agent made behind imports: names of Services and EndpointSlices. */
+  async leftBehind(namespace?: string): Promise<readonly string[]> {
+    const found = [...(await this.list('Service', namespace)), ...(await this.list('EndpointSlice', namespace))];
+    const isOurs = ({ metadata: { labels = {} } }: KubeObject): boolean =>
+      labels['app.kubernetes.io/managed-by'] === 'hawser' || labels['endpointslice.kubernetes.io/managed-by'] === 'hawser.dev';
+    return found.filter(isOurs).map(({ metadata }) => metadata.name);
+  }
+
+  /** Objects of a namespace, or of all. */
+  async list(kind: 'Service' | 'EndpointSlice', namespace?: string): Promise<readonly BackingObject[]> {
+    const [root, plural] = kind === 'Service' ? ['/api/v1', 'services'] : ['/apis/discovery.k8s.io/v1', 'endpointslices'];
+    const path = namespace === undefined ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`;
+    const { body } = await this.kube.admin.ask('GET', path);
+    return (body as { readonly items: readonly BackingObject[] }).items.map((one) => ({ ...one, kind }));
   }
 
   async namespace(name: string): Promise<void> {
@@ -182,6 +238,8 @@ export interface Clusterset {
   readonly federation: TestFederation;
   /** Writes a file of the cluster `south`, which has no API server. */
   south(file: string, text: string): void;
+  /** The agent of `south` is stopped while `during` runs. */
+  southSilent(during: () => Promise<void>): Promise<void>;
   /** A namespace of its own in both; returns its name. */
   shared(): Promise<string>;
   stop(): Promise<void>;
@@ -191,7 +249,7 @@ export interface Clusterset {
 export async function startClusterset(): Promise<Clusterset> {
   const servers = await Promise.all([startKubeApiserver(), startKubeApiserver({ serviceCidrs: '10.97.0.0/16,fd00:97::/112' })]);
   // Nobody ever starts an agent of `north`.
-  const federation = await startFederation(['east', 'north', 'south', 'west']);
+  const federation = await startFederation(['east', 'north', 'south', 'west'], { south: 'east' });
   const members: KubeMember[] = [];
   for (const [index, name] of (['east', 'west'] as const).entries()) {
     const kube = servers[index] as TestKubeApiserver;
@@ -201,11 +259,17 @@ export async function startClusterset(): Promise<Clusterset> {
   const [east, west] = members as [KubeMember, KubeMember];
   federation.cluster('south').put('own.yaml', serviceFile('own', []));
   for (const name of ['east', 'south', 'west']) await federation.configure(name, 1);
-  const south = await federation.cluster('south').start();
+  let south = await federation.cluster('south').start();
   await Promise.all([east.start(), west.start(), ready(south)]);
   let count = 0;
   return {
     ...{ east, west, federation, south: (file, text) => federation.cluster('south').put(file, text) },
+    southSilent: async (during) => {
+      await south.stop();
+      await during();
+      south = await federation.cluster('south').start();
+      await ready(south);
+    },
     shared: async () => {
       count += 1;
       const name = `shop-${count}`;
@@ -229,7 +293,8 @@ export function exportOf(key: string): Pick<KubeObject, 'apiVersion' | 'kind' | 
   return { apiVersion: MULTICLUSTER, kind: 'ServiceExport', metadata: named(key) };
 }
 
-function named(key: string): { readonly namespace: string; readonly name: string } {
+/** Namespace and name of a `NAMESPACE/NAME`. */
+export function named(key: string): { readonly namespace: string; readonly name: string } {
   const [namespace = '', name = ''] = key.split('/');
   return { namespace, name };
 }

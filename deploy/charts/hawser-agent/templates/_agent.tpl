@@ -25,6 +25,9 @@
 - --edge-account
 - {{ . | quote }}
 {{- end }}
+{{- if .Values.importEndpointSlices }}
+- --import-endpoint-slices
+{{- end }}
 - --send-all-up-to
 - {{ .Values.sendAllUpTo | quote }}
 {{- if .Values.caKey.existingSecret }}

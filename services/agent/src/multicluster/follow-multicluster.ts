@@ -1,12 +1,12 @@
 /** The controller of the MCS API, put together with the agent that it is of. */
 import { counted, gauge, type Registry } from '@hawser/runtime/metrics.ts';
+import type { AgentConfig } from '../config.ts';
 import type { ControlLoop } from '../control-loop.ts';
 import type { ApiClient } from '../discover/kubernetes/api-client.ts';
 import type { LocalSource } from '../discover/local-source.ts';
 import type { AgentFeed } from '../feed/agent-feed.ts';
 import type { Warnings } from '../report/warnings.ts';
 import type { Federation } from '../state/federation.ts';
-import type { VirtualRange } from '../translate/capture/virtual-addresses.ts';
 import { MulticlusterController } from './multicluster-controller.ts';
 
 /** The agent's parts that it reads, and tells. */
@@ -17,7 +17,7 @@ export interface AgentParts {
   readonly feed: AgentFeed;
   readonly warnings: Warnings;
   readonly registry: Registry;
-  readonly range: VirtualRange;
+  readonly config: Pick<AgentConfig, 'virtualRange' | 'gatewayMode' | 'outboundGateway' | 'importEndpointSlices'>;
 }
 
 /** Keeps imports and what exports are told; `wake` when anything may be another. */
@@ -31,9 +31,13 @@ export type FollowMulticluster = (parts: AgentParts) => Multicluster;
 
 /** Follows the MCS kinds of this API server. */
 export function multiclusterOf(api: ApiClient): FollowMulticluster {
-  return ({ federation, loop, local, feed, warnings, registry, range }) => {
+  return ({ federation, loop, local, feed, warnings, registry, config }) => {
     const controller = new MulticlusterController({
-      ...{ api, range },
+      ...{ api, range: config.virtualRange, tcpServices: () => loop.tcpServices },
+      backing: {
+        outboundGateway: config.gatewayMode ? config.outboundGateway : undefined,
+        importEndpointSlices: config.importEndpointSlices,
+      },
       world: () => federation.world(),
       members: () => federation.roster?.members ?? [],
       isHeard: (cluster) => feed.moments().has(cluster),

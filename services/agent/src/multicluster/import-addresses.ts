@@ -1,7 +1,7 @@
 /** ClusterSetIPs: the virtual addresses that names of the clusterset have in this cluster's proxies, kept for the life of an import. Pure. */
 import { clusterLocalHost, clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import type { World } from '../state/world.ts';
-import { type VirtualRange, virtualAddresses } from '../translate/capture/virtual-addresses.ts';
+import { isVirtual, type VirtualRange, virtualAddresses } from '../translate/capture/virtual-addresses.ts';
 import { type ImportState, ipsOf } from './object-states.ts';
 
 /** Host → address. */
@@ -18,7 +18,7 @@ export function heldAddresses(imports: Iterable<readonly [string, ImportState]>,
   for (const [key, state] of [...imports].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const host = clustersetHost(parseServiceKey(key));
     const [ip] = ipsOf(state);
-    if (ip === undefined || held.has(host) || taken.has(ip) || virtualAddresses([], range, new Map([[host, ip]])).size === 0) continue;
+    if (ip === undefined || held.has(host) || taken.has(ip) || !isVirtual(ip, range)) continue;
     taken.add(ip);
     held.set(host, ip);
   }

@@ -4,6 +4,7 @@ import type { RosterMember } from '@hawser/model/fleet.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ScriptedApiServer } from '../../../../test/kit/scripted-api-server.ts';
 import { ApiClient } from '../discover/kubernetes/api-client.ts';
+import { ENDPOINT_SLICES, SERVICES } from '../discover/kubernetes/followed-kinds.ts';
 import { VIRTUAL_RANGE } from '../translate/capture/virtual-addresses.ts';
 import { MulticlusterController } from './multicluster-controller.ts';
 
@@ -31,7 +32,7 @@ beforeEach(async () => {
   const none = { ca: undefined, clientCertificate: undefined, clientKey: undefined, serverName: undefined, insecure: false };
   api = new ApiClient({ server: url, ...none, bearer: () => 't' });
   server.put('/api/v1/namespaces', 'shop', { metadata: { name: 'shop' } });
-  server.have(`${GROUP}/serviceexports`);
+  for (const path of [`${GROUP}/serviceexports`, SERVICES, ENDPOINT_SLICES]) server.have(path);
   server.put(IMPORTS, 'far', {
     metadata: { name: 'far', namespace: 'shop', uid: 'u', labels: { 'app.kubernetes.io/managed-by': 'hawser' } },
     ...{ spec: { type: 'Headless', ports: [] }, status: { clusters: [{ cluster: 'west' }], conditions: [] } },
@@ -39,7 +40,8 @@ beforeEach(async () => {
   [isHeard, writes] = [false, true];
   const shards = new Map([['shop/near', new Map([['east', NEAR]])]]);
   controller = new MulticlusterController({
-    ...{ api, range: VIRTUAL_RANGE, world: () => ({ self: 'east', shards, policies: new Map() }) },
+    ...{ api, range: VIRTUAL_RANGE, world: () => ({ self: 'east', clusters: new Map(), shards, policies: new Map() }) },
+    ...{ backing: { outboundGateway: undefined, importEndpointSlices: false }, tcpServices: () => [] },
     members: () => ['east', 'west'].map((name) => ({ name }) as RosterMember),
     ...{ isHeard: () => isHeard, writes: () => writes, serviceOf: () => ({ type: '' }) },
     ...{ onAddresses: () => undefined, onWarnings: () => undefined },

@@ -11,20 +11,27 @@ import type { ApiClient } from '../discover/kubernetes/api-client.ts';
 import { KnownFacts } from '../discover/kubernetes/known-facts.ts';
 import { Reflector, type ReflectorTimes } from '../discover/kubernetes/reflector.ts';
 import type { World } from '../state/world.ts';
-import type { VirtualRange } from '../translate/capture/virtual-addresses.ts';
+import { isVirtual, type VirtualRange } from '../translate/capture/virtual-addresses.ts';
+import type { TcpService } from '../translate/listeners/tcp-ports.ts';
+import type { BackingSettings } from './backing-kinds.ts';
+import { type BackedImport, backedImport } from './backing-plan.ts';
 import { exportFindings } from './export-findings.ts';
 import { MULTICLUSTER_KINDS } from './followed-kinds.ts';
 import { givenAddresses, type HeldAddresses, heldAddresses, isNatural } from './import-addresses.ts';
-import type { ExportState, ImportState, NamespaceState } from './object-states.ts';
-import { ObjectWriter, type WriterTimes } from './object-writer.ts';
-import { exportWrite, importWrite, type ObjectPlace, type ObjectWrite } from './object-writes.ts';
+import { ImportBacking } from './import-backing.ts';
+import { type ExportState, type ImportState, ipsOf, type NamespaceState } from './object-states.ts';
+import { ObjectWriter, type WriteCounts, type WriterTimes } from './object-writer.ts';
+import { exportWrite, importReference, importWrite, type ObjectPlace, type ObjectWrite } from './object-writes.ts';
 import { type ImportVerdict, isOurs, wantedImport } from './wanted-import.ts';
 
 /** What it works with. */
 export interface MulticlusterParts {
   readonly api: ApiClient;
   readonly range: VirtualRange;
-  readonly world: () => Pick<World, 'self' | 'shards' | 'policies'>;
+  readonly backing: BackingSettings;
+  readonly world: () => Pick<World, 'self' | 'clusters' | 'shards' | 'policies'>;
+  /** Where the cluster's proxies take calls of TCP services; the same array while nothing differs. */
+  readonly tcpServices: () => readonly TcpService[];
   readonly members: () => readonly RosterMember[];
   /** Whether everything of this other cluster was heard once in this life. */
   readonly isHeard: (cluster: string) => boolean;
@@ -63,6 +70,7 @@ export class MulticlusterController {
   readonly #exports = new KnownFacts<ExportState>((key, state) => this.#exportChanged(key, state));
   readonly #reflectors: ReadonlyMap<keyof typeof MULTICLUSTER_KINDS, Reflector<unknown>>;
   readonly #writer: ObjectWriter;
+  readonly #backing: ImportBacking;
   readonly #offered = new Map<string, Offered>();
   /** Types of the Services of own exports, as they were looked at last. */
   readonly #types = new Map<string, string | undefined>();
@@ -104,15 +112,24 @@ export class MulticlusterController {
       ...(parts.times?.writer === undefined ? {} : { times: parts.times.writer }),
       onProblems: (problems) => this.#problem('writes', problems),
     });
+    this.#backing = new ImportBacking({
+      ...{ ...parts.backing, api: parts.api, world: parts.world, tcpServices: parts.tcpServices, times: parts.times },
+      ...{ importOf: (key) => this.#backed(key), addressOf: (key) => this.#allocated(key), unknown: () => this.#unknown },
+      writes: () => this.#isWriting && parts.writes(),
+      onChange: (key) => (key === undefined ? this.wake() : this.#touch(key)),
+      onProblem: (topic, problems) => this.#problem(topic, problems),
+    });
   }
 
   /** What was written, and what waits. */
-  get writer(): Pick<ObjectWriter, 'counts' | 'waiting'> {
-    return this.#writer;
+  get writer(): { readonly counts: WriteCounts; readonly waiting: number } {
+    const [{ counts: own, waiting }, { counts, waiting: more }] = [this.#writer, this.#backing.writer];
+    return { counts: { done: own.done + counts.done, failed: own.failed + counts.failed }, waiting: waiting + more };
   }
 
   /** Begins to follow. */
   start(): void {
+    this.#backing.start();
     for (const reflector of this.#reflectors.values()) void reflector.list();
   }
 
@@ -129,7 +146,7 @@ export class MulticlusterController {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#writer.stop();
-    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
+    await Promise.all([this.#backing.stop(), ...[...this.#reflectors.values()].map((reflector) => reflector.stop())]);
   }
 
   #namespaceChanged(name: string): void {
@@ -153,21 +170,27 @@ export class MulticlusterController {
 
   /** Nothing is judged before all three kinds were listed; a server without the MCS API is left alone. */
   #look(): void {
-    if (![...this.#reflectors.values()].every(({ listed }) => listed)) return;
+    if (![...this.#reflectors.values(), this.#backing].every(({ listed }) => listed)) return;
     const writes = this.#parts.writes() && this.#reflectors.get('serviceimports')?.path !== undefined;
     const isNew = writes && !this.#isWriting;
     this.#isWriting = writes;
     if (!writes) {
       this.#touched.clear();
       this.#writer.clear();
+      this.#backing.clear();
       this.#settleAddresses(false);
       return;
     }
     const fleetDiffers = this.#fleetDiffers();
     const touched = isNew || fleetDiffers ? this.#all() : [...this.#touched];
     this.#touched.clear();
-    const keys = new Set([...touched, ...this.#reoffered(), ...this.#retyped()]);
-    if (keys.size === 0) return;
+    const { reoffered, moved } = this.#differing();
+    const keys = new Set([...touched, ...reoffered, ...this.#retyped()]);
+    if (keys.size > 0) this.#write(keys);
+    this.#backing.look(new Set([...keys, ...moved]), () => this.#all());
+  }
+
+  #write(keys: ReadonlySet<string>): void {
     this.#settleAddresses(true);
     for (const key of keys) {
       this.#writer.look([IMPORT + key]);
@@ -179,7 +202,7 @@ export class MulticlusterController {
 
   #all(): string[] {
     const offered = [...this.#offered].flatMap(([key, { merged }]) => (merged === undefined ? [] : [key]));
-    return [...new Set([...offered, ...this.#imports.keys(), ...this.#exports.keys()])];
+    return [...new Set([...offered, ...this.#imports.keys(), ...this.#exports.keys(), ...this.#backing.keys()])];
   }
 
   /** Members and what they may export, and of whom everything is known. */
@@ -187,17 +210,18 @@ export class MulticlusterController {
     const { self } = this.#parts.world();
     const members = this.#parts.members();
     this.#unknown = new Set(members.map(({ name }) => name).filter((name) => name !== self && !this.#parts.isHeard(name)));
-    const fleet = JSON.stringify([members.map(({ name, exportNamespaces }) => [name, exportNamespaces]), [...this.#unknown]]);
+    const known = members.map(({ name, exportNamespaces, network }) => [name, exportNamespaces, network]);
+    const fleet = JSON.stringify([known, [...this.#unknown]]);
     if (fleet === this.#fleet) return false;
     this.#fleet = fleet;
     return true;
   }
 
-  /** Keys of services of which something else is offered than before: endpoints alone are nothing of it. */
-  #reoffered(): string[] {
+  /** Keys of services of which something else is offered than before, and of those of which at least endpoints differ. */
+  #differing(): { readonly reoffered: readonly string[]; readonly moved: readonly string[] } {
     const { shards } = this.#parts.world();
     const gone = [...this.#offered.keys()].filter((key) => !shards.has(key));
-    const found: string[] = [];
+    const [reoffered, moved]: [string[], string[]] = [[], []];
     for (const key of [...shards.keys(), ...gone]) {
       const before = this.#offered.get(key) ?? NOTHING;
       const now = shards.get(key);
@@ -205,11 +229,11 @@ export class MulticlusterController {
       const exports = this.#exportsOf(key);
       const text = JSON.stringify(exports);
       const isSame = text === before.text;
-      if (!isSame) found.push(key);
+      (isSame ? moved : reoffered).push(key);
       if (now === undefined) this.#offered.delete(key);
       else this.#offered.set(key, { shards: now, exports, text, merged: isSame ? before.merged : mergedExports(exports) });
     }
-    return found;
+    return { reoffered, moved };
   }
 
   /** Keys of own exports whose Services are others than before: one without endpoints offers nothing either way. */
@@ -265,11 +289,36 @@ export class MulticlusterController {
       wasOurs: existing !== undefined && this.#ours.has(existing.uid),
       hasNamespace: namespace?.isEnding === false,
       ips: this.#ipsOf(key),
+      lack: this.#backing.derives ? 'its derived Service has no address yet' : 'the range of virtual addresses has none left',
+      slices: this.#backing.slicesOf(this.#offered.get(key)?.merged?.clusters ?? []),
     });
   }
 
-  /** Undefined until it was looked for; empty when there is none to give. */
+  #backed(key: string): BackedImport {
+    const [existing, place] = [this.#imports.get(key), this.#placeOf('serviceimports', key)];
+    return backedImport(this.#verdict(key), {
+      owner: existing && place && importReference(place, existing),
+      isOurs: existing !== undefined && this.#isKnownAsOurs(existing),
+      isExported: this.#offered.get(key)?.merged !== undefined,
+    });
+  }
+
+  /** The address that an import has of a derived Service, though that may be gone. */
+  #allocated(key: string): string | undefined {
+    const [ip] = ipsOf(this.#imports.get(key));
+    const held = this.#held.get(clustersetHost(parseServiceKey(key))) ?? ip;
+    return held === undefined || isVirtual(held, this.#parts.range) ? undefined : held;
+  }
+
+  /**
+   * Undefined until it was looked for; empty when there is none to give. Of a derived Service it is the Service's; before there is that,
+   * an import keeps what it has.
+   */
   #ipsOf(key: string): readonly string[] | undefined {
+    if (this.#backing.derives) {
+      const own = this.#backing.ipOf(key);
+      return own === undefined ? ipsOf(this.#imports.get(key)) : [own];
+    }
     const host = clustersetHost(parseServiceKey(key));
     const ip = this.#held.get(host);
     return ip !== undefined ? [ip] : this.#without.has(host) ? [] : undefined;
@@ -280,26 +329,37 @@ export class MulticlusterController {
    * whoever writes another, and finds those that are lacking: all of them at once, for it takes a look at every name.
    */
   #settleAddresses(isWriting: boolean): void {
-    const { range, world, onAddresses } = this.#parts;
+    if (this.#backing.derives) {
+      // One whose Service is just being made again keeps its address.
+      this.#hold(new Map([...this.#kept(isWriting), ...this.#backing.addresses()]), true);
+      return;
+    }
+    const { range, world } = this.#parts;
     const ours = [...this.#imports.entries()].filter(([, state]) => this.#isKnownAsOurs(state));
-    const wanted = isWriting ? new Set(this.#wantedHosts()) : new Set<string>();
-    const kept = new Map([...this.#held].filter(([host]) => wanted.has(host)));
-    const found = heldAddresses(ours, kept, range);
-    const lacking = [...wanted].filter((host) => !found.has(host));
+    const found = heldAddresses(ours, this.#kept(isWriting), range);
+    const lacking = isWriting ? this.#wantedHosts().filter((host) => !found.has(host)) : [];
     const given = lacking.length === 0 ? found : givenAddresses(world(), found, range);
     this.#without = new Set(lacking.filter((host) => !given.has(host)));
     const held = new Map([...found, ...lacking.flatMap((host) => entryOf(host, given.get(host)))]);
+    this.#hold(held, false);
+  }
+
+  #hold(held: HeldAddresses, isAllocated: boolean): void {
     const news = [...held].filter(([host, ip]) => this.#held.get(host) !== ip);
     if (news.length === 0 && held.size === this.#held.size) return;
     this.#held = held;
-    onAddresses(
-      held,
-      news.some(([host, ip]) => !isNatural(host, ip, range)),
-    );
+    this.#parts.onAddresses(held, isAllocated || news.some(([host, ip]) => !isNatural(host, ip, this.#parts.range)));
   }
 
-  *#wantedHosts(): Iterable<string> {
-    for (const [key, { merged }] of this.#offered) if (merged?.spec.type === 'ClusterSetIP') yield clustersetHost(parseServiceKey(key));
+  #kept(isWriting: boolean): HeldAddresses {
+    const wanted = new Set(isWriting ? this.#wantedHosts() : []);
+    return new Map([...this.#held].filter(([host]) => wanted.has(host)));
+  }
+
+  #wantedHosts(): string[] {
+    return [...this.#offered].flatMap(([key, { merged }]) =>
+      merged?.spec.type === 'ClusterSetIP' ? [clustersetHost(parseServiceKey(key))] : [],
+    );
   }
 
   #isKnownAsOurs(state: ImportState): boolean {

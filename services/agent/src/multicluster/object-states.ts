@@ -42,12 +42,13 @@ export interface ExportState extends ObjectVersion {
   readonly conditions: readonly Condition[];
 }
 
-const Written = Type.Object({
+/** Metadata of an object that is written to. */
+export const Written = Type.Object({
   ...ObjectMeta.properties,
   resourceVersion: Type.String({ minLength: 1 }),
   generation: Type.Optional(Type.Integer()),
 });
-type Written = Static<typeof Written>;
+export type Written = Static<typeof Written>;
 const Loose = Type.Record(Type.String(), Type.Unknown());
 
 /** Reads Namespaces (v1). */
@@ -76,7 +77,8 @@ export const readExportState = objectReader(
   ({ metadata, status }): ExportState => ({ ...versionOf(metadata), conditions: status?.conditions ?? [] }),
 );
 
-function versionOf({ resourceVersion, uid = '', generation = 0 }: Written): ObjectVersion {
+/** Which version of the object it is. */
+export function versionOf({ resourceVersion, uid = '', generation = 0 }: Written): ObjectVersion {
   return { resourceVersion, uid, generation };
 }
 
@@ -88,7 +90,7 @@ export function clustersOf({ status }: ImportState): readonly string[] | undefin
 }
 
 /** Addresses that an import has. */
-export function ipsOf({ spec }: ImportState): readonly string[] {
-  const ips = spec['ips'];
+export function ipsOf(state: ImportState | undefined): readonly string[] {
+  const ips = state?.spec['ips'];
   return Array.isArray(ips) ? ips.filter((ip) => typeof ip === 'string') : [];
 }

@@ -10,8 +10,8 @@ import type { ObjectWrite } from './object-writes.ts';
 /** What it works with. */
 export interface ObjectWriterParts {
   readonly api: Pick<ApiClient, 'json'>;
-  /** What has to be written of this object now; undefined: nothing. */
-  readonly next: (key: string) => ObjectWrite | undefined;
+  /** What has to be written of this object now; undefined: nothing. `refused`: the HTTP status of the attempt just before, if it failed. */
+  readonly next: (key: string, refused?: number) => ObjectWrite | undefined;
   /** The version of it that is known here; undefined when there is none. */
   readonly known: (key: string) => string | undefined;
   /** What cannot be written is another now, in sentences that name the objects. */
@@ -25,9 +25,11 @@ export interface WriterTimes {
   readonly backoff: BackoffOptions;
   /** So long an object's own write is waited for on the watch, before it is looked at all the same. */
   readonly echoMs: number;
+  /** So long one write of an object is after the last one of it; at once unless given. */
+  readonly spacingMs?: number;
 }
 
-const TIMES: WriterTimes = { deadlineMs: 10_000, backoff: { baseMs: 500, maxMs: 30_000 }, echoMs: 2_000 };
+export const WRITER_TIMES: WriterTimes = { deadlineMs: 10_000, backoff: { baseMs: 500, maxMs: 30_000 }, echoMs: 2_000 };
 const AT_ONCE = 4;
 /** A version that somebody else was faster with, or a namespace that is just going, is no news before it is so again and again. */
 const QUIET_FAILURES = 3;
@@ -39,6 +41,7 @@ interface Waiting {
   /** By `performance.now()`. */
   due: number;
   attempt: number;
+  refused: number | undefined;
   problem: string | undefined;
   isUnderWay: boolean;
   /** It is left as it is for the rest of the minute. */
@@ -47,10 +50,17 @@ interface Waiting {
   isAgain: boolean;
 }
 
+const WAITING: Waiting = {
+  ...{ due: 0, attempt: 0, refused: undefined, problem: undefined },
+  ...{ isUnderWay: false, isHeld: false, isAgain: false },
+};
+
 /** The write that was made last and the version that came of it. Written upon that again it would change nothing. */
 interface Made {
   readonly write: string;
   readonly version: string;
+  /** When, by `performance.now()`. */
+  readonly at: number;
   /** How often in the present minute, which began then. */
   readonly times: number;
   readonly since: number;
@@ -76,7 +86,7 @@ export class ObjectWriter {
 
   constructor(parts: ObjectWriterParts) {
     this.#parts = parts;
-    this.#times = parts.times ?? TIMES;
+    this.#times = parts.times ?? WRITER_TIMES;
   }
 
   get counts(): WriteCounts {
@@ -93,10 +103,10 @@ export class ObjectWriter {
     for (const key of keys) {
       const known = this.#waiting.get(key);
       if (known === undefined) {
-        const due = performance.now() + delayMs;
-        this.#waiting.set(key, { due, attempt: 0, problem: undefined, isUnderWay: false, isHeld: false, isAgain: false });
+        const due = Math.max(performance.now() + delayMs, this.#spaced(key));
+        this.#waiting.set(key, { ...WAITING, due });
       } else if (known.isUnderWay) known.isAgain = true;
-      else if (known.attempt <= QUIET_FAILURES && delayMs === 0 && !known.isHeld) known.due = 0;
+      else if (known.attempt <= QUIET_FAILURES && delayMs === 0 && !known.isHeld) known.due = this.#spaced(key);
     }
     this.#soon();
   }
@@ -132,7 +142,7 @@ export class ObjectWriter {
   }
 
   async #write(key: string, one: Waiting): Promise<void> {
-    const write = this.#parts.next(key);
+    const write = this.#parts.next(key, one.refused);
     const made = this.#made.get(key);
     const before = this.#parts.known(key);
     if (write === undefined || (made?.version === before && made?.write === JSON.stringify(write.body))) {
@@ -166,16 +176,28 @@ export class ObjectWriter {
     const now = performance.now();
     const made = this.#noted(key, { write: JSON.stringify(write.body), version: versionIn(answer) ?? '', now });
     one.attempt = 0;
+    one.refused = undefined;
     one.isHeld = made.times > REWRITES;
     one.problem = one.isHeld ? `${key} is written over by somebody else again and again` : undefined;
     const isEchoed = one.isAgain && this.#parts.known(key) !== before;
-    one.due = one.isHeld ? made.since + MINUTE_MS : now + (isEchoed ? 0 : this.#times.echoMs);
+    one.due = one.isHeld ? made.since + MINUTE_MS : isEchoed ? this.#spaced(key) : Math.max(now + this.#times.echoMs, this.#spaced(key));
+  }
+
+  /** When the object may be written again. */
+  #spaced(key: string): number {
+    const made = this.#made.get(key);
+    return made === undefined ? 0 : made.at + (this.#times.spacingMs ?? 0);
   }
 
   #noted(key: string, { write, version, now }: { readonly write: string; readonly version: string; readonly now: number }): Made {
     const before = this.#made.get(key);
     const isSameMinute = before !== undefined && now - before.since < MINUTE_MS;
-    const made = { write, version, ...(isSameMinute ? { times: before.times + 1, since: before.since } : { times: 1, since: now }) };
+    const made = {
+      write,
+      version,
+      at: now,
+      ...(isSameMinute ? { times: before.times + 1, since: before.since } : { times: 1, since: now }),
+    };
     this.#made.set(key, made);
     return made;
   }
@@ -187,6 +209,7 @@ export class ObjectWriter {
     const asked = error instanceof ApiRefusal ? error.retryAfterMs : 0;
     one.due = performance.now() + Math.max(asked, backoffMs(one.attempt, this.#times.backoff));
     one.attempt += 1;
+    one.refused = error instanceof ApiRefusal ? error.status : undefined;
     if (!isRace || one.attempt > QUIET_FAILURES) one.problem = `${key} could not be written: ${messageOf(error)}`;
   }
 

@@ -63,24 +63,36 @@ function statusWrite(
   return { method: 'PATCH', path: `${pathOf(place)}/status`, body: { metadata: preconditions(existing), status } };
 }
 
+/** `v1` of `/api/v1/PLURAL`, `GROUP/VERSION` of others. */
+export function apiVersionOf(collection: string): string {
+  return collection.split('/').slice(2, -1).join('/');
+}
+
+/** Names the import as the owner of another object (meta/v1, OwnerReference). */
+export function importReference({ collection, name }: ObjectPlace, { uid }: ObjectVersion): JsonObject {
+  return { apiVersion: apiVersionOf(collection), kind: 'ServiceImport', name, uid };
+}
+
 function creation(place: ObjectPlace, { labels, annotations, spec }: WantedImport): ObjectWrite {
   const { collection, namespace, name } = place;
-  const apiVersion = collection.split('/').slice(2, 4).join('/');
+  const apiVersion = apiVersionOf(collection);
   const body = { apiVersion, kind: 'ServiceImport', metadata: { name, namespace, labels, annotations }, spec };
   return { method: 'POST', path: pathOf({ collection, namespace }), body };
 }
 
-function deletion(place: ObjectPlace, existing: ImportState): ObjectWrite {
+/** Takes the object away as it was read. */
+export function deletion(place: ObjectPlace, existing: ObjectVersion): ObjectWrite {
   const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: preconditions(existing) };
   return { method: 'DELETE', path: pathOf(place), body };
 }
 
 /** Whoever wrote in between is looked at before anything is written over. */
-function preconditions({ resourceVersion, uid }: ObjectVersion): { readonly resourceVersion: string; readonly uid: string } {
+export function preconditions({ resourceVersion, uid }: ObjectVersion): { readonly resourceVersion: string; readonly uid: string } {
   return { resourceVersion, uid };
 }
 
-function pathOf({ collection, namespace, name }: Omit<ObjectPlace, 'name'> & { readonly name?: string }): string {
+/** Path of an object, or of the collection of its namespace. */
+export function pathOf({ collection, namespace, name }: Omit<ObjectPlace, 'name'> & { readonly name?: string }): string {
   const [head, plural] = [collection.slice(0, collection.lastIndexOf('/')), collection.slice(collection.lastIndexOf('/') + 1)];
   return `${head}/namespaces/${namespace}/${plural}${name === undefined ? '' : `/${name}`}`;
 }

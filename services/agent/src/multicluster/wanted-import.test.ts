@@ -14,6 +14,7 @@ const ours: ImportState = {
 };
 const question: ImportQuestion = {
   ...{ merged, existing: undefined, wasOurs: false, hasNamespace: true, unknown: new Set<string>(), ips: ['240.240.0.9'] },
+  ...{ lack: 'there is none', slices: undefined },
 };
 const verdict = (change: Partial<ImportQuestion>) => wantedImport({ ...question, ...change });
 
@@ -25,7 +26,15 @@ describe('an import', () => {
   it('is made where its namespace is, once it has an address', () => {
     expect(verdict({ hasNamespace: false })).toBe('leave');
     expect(verdict({ ips: undefined })).toBe('leave');
-    expect(verdict({ ips: [] })).toMatchObject({ finding: { status: 'False', reason: 'Pending' } });
+    expect(verdict({ ips: [] })).toMatchObject({ finding: { status: 'False', reason: 'Pending', message: 'there is none' } });
+  });
+
+  it('says whether there are EndpointSlices of it, and of whom there are none', () => {
+    expect(verdict({})).toMatchObject({ status: { endpointSliceObjects: 'Absent' }, finding: { message: 'exported by 2 clusters' } });
+    expect(verdict({ slices: { beyond: ['west'] } })).toMatchObject({
+      status: { endpointSliceObjects: 'Present' },
+      finding: { message: 'exported by 2 clusters; endpoints of west are behind gateways, and in no EndpointSlice' },
+    });
   });
 
   it('that is headless has no address, and waits for none', () => {

@@ -22,6 +22,10 @@ export interface ImportQuestion {
   readonly unknown: ReadonlySet<string>;
   /** Its addresses; undefined while none is known, empty when there is none to give. */
   readonly ips: readonly string[] | undefined;
+  /** Why there is none to give. */
+  readonly lack: string;
+  /** Whether EndpointSlices are made of it, and then which clusters' endpoints are in none: they are behind gateways. */
+  readonly slices: { readonly beyond: readonly string[] } | undefined;
 }
 
 /** What it should be, whole. */
@@ -29,7 +33,7 @@ export interface WantedImport {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly spec: ImportSpec;
-  readonly status: { readonly clusters: readonly { readonly cluster: string }[]; readonly endpointSliceObjects: 'Absent' };
+  readonly status: { readonly clusters: readonly { readonly cluster: string }[]; readonly endpointSliceObjects: 'Present' | 'Absent' };
   readonly finding: Finding;
 }
 
@@ -61,7 +65,7 @@ function mayLose(existing: ImportState, { merged, unknown }: ImportQuestion): bo
   return of.some((cluster) => unknown.has(cluster) && !known.includes(cluster));
 }
 
-function present(merged: MergedImport, { ips }: ImportQuestion): ImportVerdict {
+function present(merged: MergedImport, { ips, lack, slices }: ImportQuestion): ImportVerdict {
   const isHeadless = merged.spec.type === 'Headless';
   if (!isHeadless && ips === undefined) return 'leave';
   const { ipFamilies: _, ...spec } = merged.spec;
@@ -69,12 +73,20 @@ function present(merged: MergedImport, { ips }: ImportQuestion): ImportVerdict {
     labels: { ...merged.labels, [OWNER_LABEL]: OWNER },
     annotations: merged.annotations,
     spec: { ...spec, ...(isHeadless || ips === undefined || ips.length === 0 ? {} : { ips: [...ips], ipFamilies: ips.map(familyOf) }) },
-    status: { clusters: merged.clusters.map((cluster) => ({ cluster })), endpointSliceObjects: 'Absent' },
+    status: {
+      clusters: merged.clusters.map((cluster) => ({ cluster })),
+      endpointSliceObjects: slices === undefined ? 'Absent' : 'Present',
+    },
     finding:
       isHeadless || ips?.length !== 0
-        ? { type: 'Ready', status: 'True', reason: 'Ready', message: `exported by ${counted(merged.clusters.length, 'cluster')}` }
-        : { type: 'Ready', status: 'False', reason: 'Pending', message: 'the range of virtual addresses has none left' },
+        ? { type: 'Ready', status: 'True', reason: 'Ready', message: exportedBy(merged.clusters, slices?.beyond ?? []) }
+        : { type: 'Ready', status: 'False', reason: 'Pending', message: lack },
   };
+}
+
+function exportedBy(clusters: readonly string[], beyond: readonly string[]): string {
+  const said = `exported by ${counted(clusters.length, 'cluster')}`;
+  return beyond.length === 0 ? said : `${said}; endpoints of ${beyond.join(', ')} are behind gateways, and in no EndpointSlice`;
 }
 
 function familyOf(ip: string): 'IPv4' | 'IPv6' {

@@ -43,6 +43,8 @@ export interface Translator {
   detach(proxy: ProxyRef): Change[];
   /** What of the policies in force is not served as written. */
   problems(): readonly RuleProblem[];
+  /** Where all proxies that no policy narrows take calls of TCP services; the same array while nothing differs. */
+  tcpServices(): readonly TcpService[];
 }
 
 /** A translator that has given nothing yet. Names of the mesh get addresses of `range`. */
@@ -114,6 +116,10 @@ class IncrementalTranslator implements Translator {
       ...this.#proxies.problems(this.#world?.policies),
     ];
     return this.#problems;
+  }
+
+  tcpServices(): readonly TcpService[] {
+    return this.#tcp;
   }
 
   #draft(from: Indexes & Pick<Draft, 'world' | 'fleet'>): Draft {

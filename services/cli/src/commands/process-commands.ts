@@ -82,6 +82,7 @@ function addAgent(program: Command, run: Run): void {
     .option('--context <name>', 'of the kubeconfig (default: its current one)')
     .option('--secret-namespace <namespace...>', 'with --kubernetes: where edge proxies may have TLS Secrets of (default: nowhere)')
     .option('--edge-account <namespace/name...>', 'with --kubernetes: service accounts whose Pods may be edge proxies (default: none)')
+    .option('--import-endpoint-slices', 'with --kubernetes: give ServiceImports EndpointSlices of the clusters that export them')
     .option('--inject <file>', 'with --kubernetes: serve the webhook that adds sidecars, as this file of settings says')
     .option('--trust-config-map <namespace/name>', "with --kubernetes: keep the cluster's trust bundle in this ConfigMap, as ca.pem")
     .option('--address <ip>', 'address of xDS (default: 127.0.0.1)')

@@ -63,6 +63,7 @@ const ROLES: Readonly<Record<string, readonly Given[]>> = {
     { group: '', resources: ['services'], verbs: ['create', 'patch', 'delete'] },
     { group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['create', 'patch', 'delete'] },
   ],
+  'hawser-agent-import-slices': [{ group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: ['create', 'patch', 'delete'] }],
   'hawser-agent-policies': [
     {
       group: 'networking.istio.io',

@@ -1,5 +1,5 @@
 /** Which collections of an API server an agent reads: the same that its role allows (deploy/kubernetes/agent-rbac.yaml). */
-import { MULTICLUSTER } from '@hawser/model/multicluster.ts';
+import { IMPORT_NAME_LABEL, MULTICLUSTER } from '@hawser/model/multicluster.ts';
 import type { ClusterObjects } from './cluster-objects.ts';
 import type { FactsSink } from './known-facts.ts';
 import type { ObjectReader } from './object-facts.ts';
@@ -31,9 +31,22 @@ export interface FollowedKind {
 const PAGE = 500;
 const POD_PAGE = 200;
 
+/** Paths of what imports are made of, too. */
+export const SERVICES = '/api/v1/services';
+export const ENDPOINT_SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
+/** Whose EndpointSlices are: the agent's own say where imports are, and are never offered as what serves here. */
+export const SLICE_OWNER_LABEL = 'endpointslice.kubernetes.io/managed-by';
+export const SLICE_OWNER = 'hawser.dev';
+
 const CLUSTER_WIDE: readonly FollowedKind[] = [
-  kind('Service', ['/api/v1/services'], { read: readService, table: (objects) => objects.services }),
-  kind('EndpointSlice', ['/apis/discovery.k8s.io/v1/endpointslices'], { read: readEndpointSlice, table: (objects) => objects.slices }),
+  {
+    ...kind('Service', [SERVICES], { read: readService, table: (objects) => objects.services }),
+    query: { labelSelector: `!${IMPORT_NAME_LABEL}` },
+  },
+  {
+    ...kind('EndpointSlice', [ENDPOINT_SLICES], { read: readEndpointSlice, table: (objects) => objects.slices }),
+    query: { labelSelector: `!${IMPORT_NAME_LABEL},${SLICE_OWNER_LABEL}!=${SLICE_OWNER}` },
+  },
   {
     ...kind('ServiceExport', multiclusterPaths('serviceexports'), { read: readServiceExport, table: (objects) => objects.exports }),
     mayBeAbsent: true,

@@ -32,7 +32,7 @@ export function rangeText({ base, prefix }: VirtualRange): string {
 /**
  * Gives each name the address that its hash picks, the next free one when a name before it in the alphabet has it. A name keeps its
  * address whatever other names come and go, but for those whose hashes meet, and of those the ones that are `held` (by name), whose
- * addresses nobody else gets. Names beyond the range's size get none.
+ * addresses nobody else gets; a held one may be outside of the range. Names beyond the range's size get none.
  */
 export function virtualAddresses(
   names: Iterable<string>,
@@ -45,8 +45,8 @@ export function virtualAddresses(
   const taken = new Set<number>();
   for (const [name, address] of held) {
     const slot = slotOf(address, range);
-    if (slot === undefined || taken.has(slot)) continue;
-    taken.add(slot);
+    if (slot !== undefined && taken.has(slot)) continue;
+    if (slot !== undefined) taken.add(slot);
     addresses.set(name, address);
   }
   const kept = new Set(addresses.keys());

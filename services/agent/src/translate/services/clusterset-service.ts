@@ -64,7 +64,7 @@ export function headlessService(exported: readonly EndpointShard[], parts: reado
 }
 
 /** What other clusters call their endpoints is checked: it becomes a part of a name. */
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function namedEndpoint({ address, hostname = '', targetPorts }: EndpointShard['endpoints'][number], shard: EndpointShard): NamedEndpoint {
   const label = DNS_LABEL.test(hostname) ? hostname : address.replaceAll(/[.:]/g, '-');
