@@ -100,7 +100,17 @@ export async function startFederation(names: readonly string[], networks: Readon
         writeFileSync(join(registryDir, `.${file}`), text);
         renameSync(join(registryDir, `.${file}`), join(registryDir, file));
       },
-      start: async ({ checkMs = 0, replica, natsUrl = nats.url, xdsPort = 0, sendAllUpTo, kubeconfig, gatewayMode, importEndpointSlices, ...options } = {}) => {
+      start: async ({
+        checkMs = 0,
+        replica,
+        natsUrl = nats.url,
+        xdsPort = 0,
+        sendAllUpTo,
+        kubeconfig,
+        gatewayMode,
+        importEndpointSlices,
+        ...options
+      } = {}) => {
         const agentDir = replica === undefined ? member.agentDir : privateFolder(agentFolder(join(folder, replica), name));
         const own = { ...member, agentDir, membership: { ...membership, natsUrls: [natsUrl] } };
         const source = kubeconfig === undefined ? { registryDir } : { kubernetes: true, kubeconfig };

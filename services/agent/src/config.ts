@@ -201,10 +201,9 @@ function checkedConfigMap(text: string | undefined, registry: RegistryPlace): st
   return ofKubernetes(flag, text, registry);
 }
 
-function slicesOf(text: string | undefined, { kind }: RegistryPlace): boolean {
+function slicesOf(text: string | undefined, registry: RegistryPlace): boolean {
   const flag = '--import-endpoint-slices (HAWSER_AGENT_IMPORT_ENDPOINT_SLICES)';
-  if (text !== undefined && kind !== 'kubernetes') throw new AppError('config-invalid', `${flag} is for --kubernetes, which is not given`);
-  return isOn(flag, text);
+  return isOn(flag, ofKubernetes(flag, text, registry));
 }
 
 /** A switch that is said, or is not. */
