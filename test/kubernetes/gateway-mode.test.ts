@@ -25,8 +25,11 @@ import { eventually } from '../kit/served.ts';
 const [EAST, WEST] = ['us-east', 'us-west'] as const;
 /** A Pod's address has to be one that Kubernetes takes. */
 const OUTBOUND = '10.89.40.50';
+const RATINGS = '10.89.40.60';
+const EAST_GATEWAY = '127.89.40.1';
 const WEST_GATEWAY = '127.89.41.1';
 const REVIEWS = '127.89.41.11';
+const CLIENT = '127.89.41.12';
 const HOST = 'reviews.bookinfo.svc.clusterset.local';
 
 const FILES = `apiVersion: v1
@@ -45,6 +48,25 @@ addressType: IPv4
 ports: [{name: http, port: ${APP_PORTS.http}}, {name: tcp, port: ${APP_PORTS.tcp}}]
 endpoints: [{addresses: [${REVIEWS}]}]
 `;
+
+/** A Service of the cluster without sidecars, exported, and its Pod. */
+const own = { namespace: 'bookinfo', name: 'ratings' };
+const RATINGS_OBJECTS = [
+  {
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: own },
+    spec: { selector: { app: 'ratings' }, ports: [{ name: 'http', port: 80, targetPort: APP_PORTS.http }] },
+  },
+  {
+    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { ...own, labels: { app: 'ratings' } } },
+    spec: { serviceAccountName: 'ratings', containers: [{ name: 'ratings', image: 'example.com/ratings:1' }] },
+  },
+  {
+    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ name: 'http', port: APP_PORTS.http }] },
+    metadata: { ...own, labels: { 'kubernetes.io/service-name': 'ratings' } },
+    endpoints: [{ addresses: [RATINGS], conditions: { ready: true }, targetRef: { kind: 'Pod', ...own } }],
+  },
+  { apiVersion: 'multicluster.x-k8s.io/v1beta1', kind: 'ServiceExport', metadata: own },
+];
 
 /** The policy of docs/without-sidecars.md, as it is there or with another action or principal. */
 const policy = (action = 'ALLOW', account = 'hawser-outbound'): string => {
@@ -78,7 +100,14 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     await applyDefinitions(kube.admin, ['multicluster.x-k8s.io']);
     const kubeconfig = await agentKubeconfig(kube);
     await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bookinfo' } });
-    processes.agentFlags.set(EAST, ['--kubernetes', '--kubeconfig', kubeconfig, '--gateway-mode']);
+    processes.agentFlags.set(EAST, [
+      '--kubernetes',
+      '--kubeconfig',
+      kubeconfig,
+      '--gateway-mode',
+      '--gateway',
+      `${EAST_GATEWAY}:${PORTS.gateway}`,
+    ]);
     processes.agentFlags.set(WEST, ['--gateway', `${WEST_GATEWAY}:${PORTS.gateway}`]);
     east = await processes.join(EAST, {});
     const west = await processes.join(WEST, { 'reviews.yaml': FILES });
@@ -86,6 +115,11 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     reviews = await startEchoApp('reviews', REVIEWS);
     stops.push(() => reviews.stop());
     await processes.gateway(WEST, { address: WEST_GATEWAY, agents });
+    await processes.gateway(EAST, { address: EAST_GATEWAY, agents: [`127.0.0.1:${east.xdsPort}`] });
+    await processes.proxy(WEST, { serviceAccount: 'client', address: CLIENT, agents });
+    for (const object of RATINGS_OBJECTS) await kube.admin.apply(object);
+    const ratings = await startEchoApp('ratings', RATINGS);
+    stops.push(() => ratings.stop());
     await processes.proxy(WEST, { serviceAccount: 'default', address: REVIEWS, agents });
     const own = ['--address', OUTBOUND, '--admin-address', '127.89.40.50'];
     const proxy = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, own);
@@ -166,13 +200,25 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     await becomes([200, 2]);
   });
 
-  test('names that have no ClusterSetIP do not exist, others are nobody’s business here; by UDP and by TCP', async () => {
-    const resolver = new Resolver({ timeout: 2_000, tries: 1 });
-    resolver.setServers([`${OUTBOUND}:${PORTS.dns}`]);
-    await expect(resolver.resolve4('none.bookinfo.svc.clusterset.local')).rejects.toThrow(/ENOTFOUND/);
-    await expect(resolver.resolve4('example.com')).rejects.toThrow(/EREFUSED/);
+  test('names of no service do not exist, others are nobody’s business here; by UDP and by TCP', async () => {
+    await expect(resolver().resolve4('none.bookinfo.svc.clusterset.local')).rejects.toThrow(/ENOTFOUND/);
+    await expect(resolver().resolve4('example.com')).rejects.toThrow(/EREFUSED/);
     expect(await byTcp('none.bookinfo.svc.clusterset.local')).toMatchObject({ rcode: 'NXDOMAIN' });
     expect(await byTcp('example.com')).toMatchObject({ rcode: 'REFUSED' });
+  });
+
+  test('its own Pods are called without a sidecar, from the other cluster and from its own', async () => {
+    const host = 'ratings.bookinfo.svc.clusterset.local';
+    for (const at of [{ address: CLIENT, port: PORTS.outbound }, http]) {
+      let answer: Reply | undefined;
+      await eventually(
+        async () => {
+          answer = await callHttp(at, { host });
+          return answer.servedBy === 'ratings';
+        },
+        () => `${at.address} cannot call it: ${answer?.status} ${answer?.body}`,
+      );
+    }
   });
 
   test('another account is no outbound gateway, whatever its proxy says', async () => {
@@ -184,6 +230,13 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     await proxy.end('SIGTERM');
   });
 });
+
+/** Asks by UDP, once. */
+function resolver(): Resolver {
+  const made = new Resolver({ timeout: 2_000, tries: 1 });
+  made.setServers([`${OUTBOUND}:${PORTS.dns}`]);
+  return made;
+}
 
 /** An answer by TCP. */
 function byTcp(name: string): Promise<{ readonly rcode?: string; readonly answers: readonly object[] }> {
