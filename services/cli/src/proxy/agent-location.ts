@@ -12,6 +12,8 @@ export interface AgentLocation {
   readonly admin: string;
   /** PEM of the cluster's trust bundle, by which the agent's certificate is checked; none where it is served in plain text. */
   readonly ca?: string;
+  /** The file that it was read from, which may be renewed; none where it was given as text. */
+  readonly caFile?: string;
 }
 
 /** What the caller was told: flags, else the environment, else the file of an agent on this machine. */
@@ -44,18 +46,24 @@ export function locateAgent(hints: AgentHints, env: NodeJS.ProcessEnv = terminal
   const [ca] = bundles;
   if (bundles.some((bundle) => (bundle === undefined) !== (ca === undefined)))
     throw new AppError('usage', `--agent ${xds}: one is reached by TLS and another in plain text; name the bundle of both with --agent-ca`);
-  return { xds: agents.join(), admin, ...(ca === undefined ? {} : { ca }) };
+  return { xds: agents.join(), admin, ...ca };
 }
+
+type TrustBundle = Required<Pick<AgentLocation, 'ca'>> & Pick<AgentLocation, 'caFile'>;
 
 /**
  * The bundle to check the agent with, or undefined for plain text: where the agent of this machine serves it so, else on loopback
  * alone. The token goes to nobody who does not prove to be the agent.
  */
-function trustBundle(hints: AgentHints, agent: { xds: string; served: boolean | undefined }, env: NodeJS.ProcessEnv): string | undefined {
+function trustBundle(
+  hints: AgentHints,
+  agent: { xds: string; served: boolean | undefined },
+  env: NodeJS.ProcessEnv,
+): TrustBundle | undefined {
   const inline = nonEmpty(env['HAWSER_AGENT_CA_PEM']);
-  if (hints.agentCa === undefined && inline !== undefined) return checkedBundle('HAWSER_AGENT_CA_PEM', inline);
+  if (hints.agentCa === undefined && inline !== undefined) return { ca: checkedBundle('HAWSER_AGENT_CA_PEM', inline) };
   const given = hints.agentCa ?? nonEmpty(env['HAWSER_AGENT_CA']);
-  if (given !== undefined) return checkedBundle(given, readText(given));
+  if (given !== undefined) return { ca: readAgentCa(given), caFile: given };
   const host = splitAddress(agent.xds).address;
   if (agent.served === false || (agent.served === undefined && (isLoopback(host) || plaintextAllowed(env)))) {
     requireLoopback(host, '--agent', { env, wayOut: 'serve xDS by TLS (hawser agent run --tls on)' });
@@ -66,13 +74,17 @@ function trustBundle(hints: AgentHints, agent: { xds: string; served: boolean | 
     join(hints.stateDir, 'agents', hints.cluster, 'ca.pem'),
   ];
   for (const place of places) {
-    const text = readText(place);
-    if (text !== undefined) return checkedBundle(place, text);
+    if (readText(place) !== undefined) return { ca: readAgentCa(place), caFile: place };
   }
   throw new AppError(
     'usage',
     `the agent at ${agent.xds} cannot be checked: the trust bundle of ${hints.cluster} is in none of ${places.join(', ')}; copy the file that hawser proxy token wrote beside the token, or name it with --agent-ca (HAWSER_AGENT_CA)`,
   );
+}
+
+/** The bundle in a file; throws when none is in it. */
+export function readAgentCa(path: string): string {
+  return checkedBundle(path, readText(path));
 }
 
 /** Where `proxy token --out FILE` puts the cluster's trust bundle. */

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { PORTS } from '@hawser/model/ports.ts';
 import { TRAFFIC_ADMIN_PATH, TRAFFIC_BOUNDS_US, TRAFFIC_PATH, TRAFFIC_SCOPE } from '@hawser/model/traffic-stats.ts';
-import { agentIdentity } from './agent-identity.ts';
+import { agentTls } from './agent-tls.ts';
 import { metricNames } from './metric-names.ts';
 import { httpListener } from './static-listener.ts';
 import { tokenInjector } from './token-secret.ts';
@@ -26,6 +26,8 @@ export interface BootstrapOptions {
   readonly agent: string;
   /** PEM of the cluster's trust bundle: the agent is reached by TLS and must prove to be it. */
   readonly agentCa?: string | undefined;
+  /** The file (`writeAgentCa`) that Envoy takes that bundle from, and takes it again when it is replaced; without one it has it for good. */
+  readonly agentCaFile?: string | undefined;
   /** What Istio's selectors choose the proxy by. */
   readonly labels?: Readonly<Record<string, string>>;
   /** What proves who the proxy is, sent to the agent with every stream. */
@@ -149,7 +151,7 @@ function dynamicResources(token: ProxyToken): Json {
   };
 }
 
-function xdsUpstream({ agent, agentCa, cluster, token }: BootstrapOptions): Json {
+function xdsUpstream({ agent, agentCa, agentCaFile, cluster, token }: BootstrapOptions): Json {
   const agents = agent.split(',').map((one) => splitAddress(one));
   const addresses = agents.map(({ address, port }) => socketAddress(address, port));
   return {
@@ -160,7 +162,7 @@ function xdsUpstream({ agent, agentCa, cluster, token }: BootstrapOptions): Json
     load_assignment: assignment(XDS_UPSTREAM, addresses),
     // Of several agents, one that cannot be reached is left out for a while: the next attempt goes to another.
     ...(addresses.length < 2 ? {} : { outlier_detection: AWAY }),
-    ...(agentCa === undefined ? {} : { transport_socket: agentTls(agentCa, cluster) }),
+    ...(agentCa === undefined ? {} : { transport_socket: agentTls(agentCa, cluster, agentCaFile) }),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
@@ -187,25 +189,6 @@ const AWAY: Json = {
   ...{ consecutive_local_origin_failure: 1, enforcing_consecutive_local_origin_failure: 100 },
   ...{ interval: '1s', base_ejection_time: '5s', max_ejection_time: '30s', max_ejection_percent: 50 },
 };
-
-/** By the cluster's own roots alone, and by the agent's exact SPIFFE ID: a workload's certificate of the same root is not it. */
-function agentTls(bundle: string, cluster: string): Json {
-  const id = agentIdentity(bundle, cluster);
-  return {
-    name: 'envoy.transport_sockets.tls',
-    typed_config: {
-      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-      common_tls_context: {
-        alpn_protocols: ['h2'],
-        tls_params: { tls_minimum_protocol_version: 'TLSv1_2', tls_maximum_protocol_version: 'TLSv1_3' },
-        validation_context: {
-          trusted_ca: { inline_string: bundle },
-          match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: id } }],
-        },
-      },
-    },
-  };
-}
 
 function adminUpstream(address: string): Json {
   return {

@@ -58,7 +58,7 @@ function proxyName(text: string): string {
 }
 
 /** The proxy's own part of its bootstrap. A gateway's namespace and account are known, because its identity is. */
-export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'agentCa' | 'token'> {
+export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agent' | 'agentCa' | 'agentCaFile' | 'token'> {
   const [gateway, outbound] = [flags.gateway === true, flags.outboundGateway === true];
   const known = gateway ? GATEWAY_SERVICE_ACCOUNT : outbound ? OUTBOUND_GATEWAY : undefined;
   const namespace = flags.namespace ?? (known === undefined ? undefined : GATEWAY_NAMESPACE);

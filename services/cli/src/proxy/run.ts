@@ -8,16 +8,18 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { envoyBinary } from '@hawser/runtime/binaries.ts';
 import { privateFolder } from '@hawser/runtime/durable-file.ts';
-import type { AgentLocation } from './agent-location.ts';
+import { type AgentLocation, readAgentCa } from './agent-location.ts';
+import { writeAgentCa } from './agent-tls.ts';
 import { adminAddressOf, type BootstrapOptions, envoyBootstrap } from './bootstrap.ts';
 import { type BoundProcess, startBound } from './bound-process.ts';
 import { drain, tellAgentOfDrain } from './drain.ts';
 import { type EnvoyAdmin, envoyAdmin } from './envoy-admin.ts';
-import { followToken, writeTokenSecret } from './token-secret.ts';
+import { type FollowedFile, followFile } from './secret-file.ts';
+import { writeTokenSecret } from './token-secret.ts';
 
 /** What `proxy run` was asked for. */
 export interface ProxyRunOptions {
-  readonly proxy: Omit<BootstrapOptions, 'agent' | 'agentCa' | 'token'>;
+  readonly proxy: Omit<BootstrapOptions, 'agent' | 'agentCa' | 'agentCaFile' | 'token'>;
   readonly agent: AgentLocation;
   readonly tokenFile: string;
   readonly stateDir: string;
@@ -39,7 +41,7 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   const { proxy } = options;
   const token = { current: readToken(options.tokenFile) };
   const say = (text: string): void => void process.stderr.write(`hawser proxy ${proxy.cluster}/${proxy.name}: ${text}\n`);
-  const { config, secret } = writeBootstrap(options, token.current);
+  const { config, secret, agentCa } = writeBootstrap(options, token.current);
   const names = await answerNames(proxy, say);
   const envoy = startBound(envoyBinary(), envoyArguments(options, config));
   const admin = envoyAdmin({ address: adminAddressOf(proxy), port: PORTS.envoyAdmin });
@@ -61,7 +63,9 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
     writeTokenSecret(secret, next);
     token.current = next;
   };
-  void followToken({ read: () => readToken(options.tokenFile), onRenewed, say, signal: over.signal }, token.current);
+  const following = { say, signal: over.signal };
+  void followFile({ ...following, what: 'token', read: () => readToken(options.tokenFile), onRenewed }, token.current);
+  followAgentCa(options.agent, agentCa, following);
   await watchWorkload(options, { token: () => token.current, say, signal: over.signal });
   return exited;
 }
@@ -132,15 +136,33 @@ function envoyArguments(options: ProxyRunOptions, config: string): string[] {
   ];
 }
 
-/** Writes the bootstrap and the token's secret below the state folder, readable by their owner alone. */
-function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): { readonly config: string; readonly secret: string } {
+/** Kubelets renew a mounted ConfigMap; `proxy token` writes the bundle again beside its token. */
+function followAgentCa({ ca, caFile }: AgentLocation, secret: string | undefined, following: Pick<FollowedFile, 'say' | 'signal'>): void {
+  if (ca === undefined || caFile === undefined || secret === undefined) return;
+  const onRenewed = (bundle: string): void => writeAgentCa(secret, bundle);
+  void followFile({ ...following, what: 'trust bundle of the agent', read: () => readAgentCa(caFile), onRenewed }, ca);
+}
+
+/** The files that an Envoy is started with. */
+interface EnvoyFiles {
+  readonly config: string;
+  /** Of the token. */
+  readonly secret: string;
+  /** Of the agent's roots, where they are in a file that may be renewed. */
+  readonly agentCa: string | undefined;
+}
+
+/** Writes the bootstrap and its secrets below the state folder, readable by their owner alone. */
+function writeBootstrap({ proxy, agent, stateDir }: ProxyRunOptions, token: string): EnvoyFiles {
   const folder = privateFolder(join(stateDir, 'proxies', proxy.cluster));
   const path = resolve(folder, `${proxy.name}.${proxy.namespace}`);
   const [config, secret] = [`${path}.json`, `${path}.token.json`];
+  const agentCa = agent.caFile === undefined ? undefined : `${path}.agent-ca.json`;
   writeTokenSecret(secret, token);
-  const bootstrap = envoyBootstrap({ ...proxy, agent: agent.xds, agentCa: agent.ca, token: { secretFile: secret } });
-  writeFileSync(config, JSON.stringify(bootstrap), { mode: 0o600 });
-  return { config, secret };
+  if (agentCa !== undefined && agent.ca !== undefined) writeAgentCa(agentCa, agent.ca);
+  const known = { agent: agent.xds, agentCa: agent.ca, agentCaFile: agentCa };
+  writeFileSync(config, JSON.stringify(envoyBootstrap({ ...proxy, ...known, token: { secretFile: secret } })), { mode: 0o600 });
+  return { config, secret, agentCa };
 }
 
 /** The token of `hawser proxy token`; throws with the way to get one. */

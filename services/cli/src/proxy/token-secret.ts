@@ -2,10 +2,8 @@
  * How a running Envoy is given a renewed token: it takes the header of its streams from a secret in a file (SDS, credential injection),
  * which is replaced whenever the token's own file was. Kubelets renew a projected token at four fifths of its life.
  */
-import { renameSync, writeFileSync } from 'node:fs';
-import { messageOf } from '@hawser/runtime/app-error.ts';
-import { sleep } from '@hawser/runtime/backoff.ts';
 import type { Json } from './bootstrap.ts';
+import { secretFrom, secretResponse, writeSecret } from './secret-file.ts';
 
 const SECRET = 'proxy_token';
 
@@ -20,58 +18,14 @@ export function tokenInjector(secretFile: string): Json {
         name: 'envoy.http.injected_credentials.generic',
         typed_config: {
           '@type': 'type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic',
-          credential: { name: SECRET, sds_config: { path_config_source: { path: secretFile }, resource_api_version: 'V3' } },
+          credential: secretFrom(secretFile, SECRET),
         },
       },
     },
   };
 }
 
-/** PURE: what stands in that file (envoy.service.discovery.v3.DiscoveryResponse with one generic Secret). */
-export function tokenSecret(token: string): Json {
-  return {
-    resources: [
-      {
-        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
-        name: SECRET,
-        generic_secret: { secret: { inline_string: `Bearer ${token}` } },
-      },
-    ],
-  };
-}
-
-/** Writes the file, 0600, by a rename: Envoy hears of those, and never reads half of it. */
+/** Writes the secret that the injector reads. */
 export function writeTokenSecret(path: string, token: string): void {
-  writeFileSync(`${path}.new`, JSON.stringify(tokenSecret(token)), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
-
-/** What is followed. */
-export interface FollowedToken {
-  /** Reads the token's file; throws when there is none in it. */
-  readonly read: () => string;
-  readonly onRenewed: (token: string) => void;
-  readonly say: (text: string) => void;
-  readonly signal: AbortSignal;
-  /** Milliseconds between two looks; 5 s unless given. */
-  readonly pollMs?: number;
-}
-
-const POLL_MS = 5_000;
-
-/** Looks at the token's file until the signal, and tells of each token that differs. One that cannot be read leaves the last one in use. */
-export async function followToken({ read, onRenewed, say, signal, pollMs = POLL_MS }: FollowedToken, first: string): Promise<void> {
-  let [current, complaint] = [first, ''];
-  for (;;) {
-    await sleep(pollMs * (0.8 + 0.4 * Math.random()), signal);
-    if (signal.aborted) return;
-    try {
-      const next = read();
-      if (next !== current) onRenewed(next);
-      [current, complaint] = [next, ''];
-    } catch (error) {
-      if (messageOf(error) !== complaint) say(`the token is not renewed, the last one stays in use: ${messageOf(error)}`);
-      complaint = messageOf(error);
-    }
-  }
+  writeSecret(path, secretResponse(SECRET, { generic_secret: { secret: { inline_string: `Bearer ${token}` } } }));
 }

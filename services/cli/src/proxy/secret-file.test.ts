@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { followToken } from './token-secret.ts';
+import { followFile } from './secret-file.ts';
 
 it('a renewed token that cannot be handed on is said once, and tried until it can', async () => {
   const over = new AbortController();
@@ -10,6 +10,9 @@ it('a renewed token that cannot be handed on is said once, and tried until it ca
     if (given.length < 4) throw new Error('the disk is full');
     over.abort();
   };
-  await followToken({ read: () => 'renewed', onRenewed, say: (text) => said.push(text), signal: over.signal, pollMs: 1 }, 'first');
+  await followFile(
+    { what: 'token', read: () => 'renewed', onRenewed, say: (text) => said.push(text), signal: over.signal, pollMs: 1 },
+    'first',
+  );
   expect([given.length, said]).toEqual([4, ['the token is not renewed, the last one stays in use: the disk is full']]);
 });
