@@ -25,6 +25,8 @@ import { eventually } from '../kit/served.ts';
 const [EAST, WEST] = ['us-east', 'us-west'] as const;
 /** A Pod's address has to be one that Kubernetes takes. */
 const OUTBOUND = '10.89.40.50';
+/** Of its Envoy. */
+const ADMIN = '127.89.40.50';
 const RATINGS = '10.89.40.60';
 const EAST_GATEWAY = '127.89.40.1';
 const WEST_GATEWAY = '127.89.41.1';
@@ -68,6 +70,8 @@ const RATINGS_OBJECTS = [
   { apiVersion: 'multicluster.x-k8s.io/v1beta1', kind: 'ServiceExport', metadata: own },
 ];
 
+const DERIVED = 'hawser-agent-derived-services';
+
 /** The policy of docs/without-sidecars.md, as it is there or with another action or principal. */
 const policy = (action = 'ALLOW', account = 'hawser-outbound'): string => {
   const guide = readFileSync(join(import.meta.dirname, '../../docs/without-sidecars.md'), 'utf8');
@@ -100,14 +104,10 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     await applyDefinitions(kube.admin, ['multicluster.x-k8s.io']);
     const kubeconfig = await agentKubeconfig(kube);
     await kube.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bookinfo' } });
-    processes.agentFlags.set(EAST, [
-      '--kubernetes',
-      '--kubeconfig',
-      kubeconfig,
-      '--gateway-mode',
-      '--gateway',
-      `${EAST_GATEWAY}:${PORTS.gateway}`,
-    ]);
+    const source = ['--kubernetes', '--kubeconfig', kubeconfig];
+    const gateways = ['--gateway-mode', '--gateway', `${EAST_GATEWAY}:${PORTS.gateway}`];
+    // As in a mesh of many services: what is called is fetched.
+    processes.agentFlags.set(EAST, [...source, ...gateways, '--send-all-up-to', '0']);
     processes.agentFlags.set(WEST, ['--gateway', `${WEST_GATEWAY}:${PORTS.gateway}`]);
     east = await processes.join(EAST, {});
     const west = await processes.join(WEST, { 'reviews.yaml': FILES });
@@ -121,7 +121,18 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     const ratings = await startEchoApp('ratings', RATINGS);
     stops.push(() => ratings.stop());
     await processes.proxy(WEST, { serviceAccount: 'default', address: REVIEWS, agents });
-    const own = ['--address', OUTBOUND, '--admin-address', '127.89.40.50'];
+    await kube.admin.apply({
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: DERIVED } },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: DERIVED },
+      subjects: [{ kind: 'ServiceAccount', name: 'hawser-agent', namespace: 'hawser-system' }],
+    });
+    // As the controller of EndpointSlices would have it, once its Pod is ready.
+    await kube.admin.apply({
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ name: 'dns-tcp', port: PORTS.dns }] },
+      metadata: { name: 'hawser-outbound-1', namespace: 'hawser-system', labels: { 'kubernetes.io/service-name': 'hawser-outbound' } },
+      endpoints: [{ addresses: [OUTBOUND], conditions: { ready: true, serving: true, terminating: false } }],
+    });
+    const own = ['--address', OUTBOUND, '--admin-address', ADMIN];
     const proxy = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, own);
     await proxy.says('ready');
   }, BUILD_MS);
@@ -142,17 +153,45 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       sent.on('error', () => resolve(0));
       sent.end();
     });
-  /** Where the outbound gateway takes connections to a port of TCP. */
-  const tcpPort = async (port: number): Promise<number> => {
-    const text = await (await fetch(`http://127.89.40.50:${PORTS.envoyAdmin}/listeners?format=json`)).text();
-    const { listener_statuses: listeners = [] } = JSON.parse(text) as {
-      listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
-    };
-    return listeners.find(({ name }) => name === `outbound_tcp|${port}|${HOST}`)?.local_address.socket_address.port_value ?? 0;
+  /** The ClusterSetIP of the import, once it is a Service's, and where kube-proxy would lead its ports, by their names. */
+  const derived = async (): Promise<{ readonly address: string; readonly ports: Readonly<Record<string, string>> }> => {
+    const list = async (api: string, kind: string): Promise<readonly Derived[]> =>
+      (await kube.admin.must('GET', `${api}/namespaces/bookinfo/${kind}`))['items'] as readonly Derived[];
+    const imported = (await list('/apis/multicluster.x-k8s.io/v1beta1', 'serviceimports')).find(
+      ({ metadata }) => metadata.name === 'reviews',
+    );
+    const ips = imported?.spec?.ips ?? [];
+    const service = (await list('/api/v1', 'services')).find(({ spec }) => spec?.clusterIP === ips[0]);
+    const slices = (await list('/apis/discovery.k8s.io/v1', 'endpointslices')).filter(
+      ({ metadata: { labels } }) => labels?.['kubernetes.io/service-name'] === service?.metadata.name,
+    );
+    const led = slices.flatMap(({ endpoints = [], ports = [] }) =>
+      endpoints.flatMap(({ addresses }) => ports.map(({ name, port }) => [name, `${addresses[0]}:${port}`] as const)),
+    );
+    return { address: ips[0] ?? '', ports: service === undefined ? {} : Object.fromEntries(led) };
   };
-  const tcp = async (): Promise<string[]> => callTcp({ address: OUTBOUND, port: await tcpPort(3306) }, 'hello');
+  const tcp = async (): Promise<string[]> => callTcp(placeOf((await derived()).ports['tcp']), 'hello');
+
+  test('the ClusterSetIP is the address of a Service that leads to the outbound gateway, and what its name means, by UDP and by TCP', async () => {
+    await eventually(
+      async () => Object.keys((await derived()).ports).length === 2,
+      () => 'no Service leads to the outbound gateway',
+      30_000,
+    );
+    const { address, ports } = await derived();
+    expect([address, ports['http'], ports['tcp']]).toEqual([
+      expect.stringMatching(/^10\.96\./),
+      `${OUTBOUND}:${PORTS.outbound}`,
+      expect.stringMatching(new RegExp(`^${OUTBOUND}:1[6-9]\\d{3}$`)),
+    ]);
+    await eventually(async () => (await byUdp(HOST)).join() === address, 'its name means nothing');
+    expect(await byTcp(HOST)).toMatchObject({ rcode: 'NOERROR', answers: [{ type: 'A', data: address }] });
+  });
 
   test('a plain program calls another cluster, by HTTP/1.1, HTTP/2 and TCP, at the port where a ClusterSetIP leads', async () => {
+    const isThere = async (): Promise<boolean> =>
+      (await (await fetch(`http://${ADMIN}:${PORTS.envoyAdmin}/clusters`)).text()).includes(`outbound|80||${HOST}::`);
+    expect(await isThere()).toBe(false);
     let answer: Reply | undefined;
     await eventually(
       async () => {
@@ -161,7 +200,7 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       },
       () => `it cannot be called: ${answer?.status} ${answer?.body}`,
     );
-
+    expect(await isThere()).toBe(true);
     for (const http2 of [false, true])
       expect(await callHttp(http, { host: HOST, http2 })).toMatchObject({ status: 200, servedBy: 'reviews' });
     expect(await get(`${HOST}:80`)).toBe(200);
@@ -201,8 +240,8 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
   });
 
   test('names of no service do not exist, others are nobody’s business here; by UDP and by TCP', async () => {
-    await expect(resolver().resolve4('none.bookinfo.svc.clusterset.local')).rejects.toThrow(/ENOTFOUND/);
-    await expect(resolver().resolve4('example.com')).rejects.toThrow(/EREFUSED/);
+    expect(await byUdp('none.bookinfo.svc.clusterset.local')).toEqual(['ENOTFOUND']);
+    expect(await byUdp('example.com')).toEqual(['EREFUSED']);
     expect(await byTcp('none.bookinfo.svc.clusterset.local')).toMatchObject({ rcode: 'NXDOMAIN' });
     expect(await byTcp('example.com')).toMatchObject({ rcode: 'REFUSED' });
   });
@@ -231,11 +270,24 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
   });
 });
 
-/** Asks by UDP, once. */
-function resolver(): Resolver {
-  const made = new Resolver({ timeout: 2_000, tries: 1 });
-  made.setServers([`${OUTBOUND}:${PORTS.dns}`]);
-  return made;
+/** What is read of a ServiceImport, of its Service, or of that's EndpointSlice. */
+interface Derived {
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec?: { readonly clusterIP?: string; readonly ips?: readonly string[] };
+  readonly ports?: readonly { readonly name: string; readonly port: number }[];
+  readonly endpoints?: readonly { readonly addresses: readonly string[] }[];
+}
+
+function placeOf(text = ''): { readonly address: string; readonly port: number } {
+  const [address = '', port = '0'] = text.split(':');
+  return { address, port: Number(port) };
+}
+
+/** Addresses by UDP, or why there are none. */
+async function byUdp(name: string): Promise<readonly string[]> {
+  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  resolver.setServers([`${OUTBOUND}:${PORTS.dns}`]);
+  return resolver.resolve4(name).catch(({ code }: NodeJS.ErrnoException) => [code ?? '']);
 }
 
 /** An answer by TCP. */
