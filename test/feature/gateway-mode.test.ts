@@ -7,7 +7,7 @@ import { serviceFile, startFederation, type TestFederation } from '../kit/federa
 const EDS = 'outbound|80||reviews.bookinfo.svc.clusterset.local';
 const [HERE, THERE] = ['us-east', 'us-west'] as const;
 /** As callers name the endpoint to the gateway. */
-const NAMED = Buffer.from('envoy://workloads/127.79.1.11:15006').toString('base64');
+const named = (address: string) => Buffer.from(`envoy://workloads|80.reviews.bookinfo/${address}:15006`).toString('base64');
 const STRICT: Resource = {
   ...{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { namespace: 'bookinfo', name: 'strict' } },
   spec: { mtls: { mode: 'STRICT' } },
@@ -30,13 +30,13 @@ describe('a cluster in gateway mode', () => {
   it('is called through its gateways, by itself and by others; others are called as ever', async () => {
     for (const agent of agents) {
       await vi.waitFor(() => expect(served(agent)).toContain('127.79.2.11'), { timeout: 10_000 });
-      await vi.waitFor(() => expect(served(agent)).toContain(NAMED), { timeout: 10_000 });
-      expect(served(agent)).not.toContain(Buffer.from('envoy://workloads/127.79.2.11:15006').toString('base64'));
+      await vi.waitFor(() => expect(served(agent)).toContain(named('127.79.1.11')), { timeout: 10_000 });
+      expect(served(agent)).not.toContain(named('127.79.2.11'));
       expect(agent.store.get('sidecar', 'CDS', `tunnel|${HERE}`)).toBeDefined();
     }
     const [here, there] = agents;
-    expect(here.store.get('gateway', 'LDS', 'workloads')).toBeDefined();
-    expect(there.store.get('gateway', 'LDS', 'workloads')).toBeUndefined();
+    expect(here.store.get('gateway', 'LDS', 'workloads|80.reviews.bookinfo')).toBeDefined();
+    expect(there.store.get('gateway', 'LDS', 'workloads|80.reviews.bookinfo')).toBeUndefined();
   });
 
   it('names the namespaces whose PeerAuthentication nobody enforces, and no other cluster does', async () => {

@@ -6,6 +6,7 @@ import type { Fleet } from './fleet.ts';
 import type { Indexes } from './indexes.ts';
 import type { ServedPort } from './listeners/inbound.ts';
 import type { TcpService } from './listeners/tcp-ports.ts';
+import type { CompiledWorkloads } from './listeners/workloads.ts';
 import type { Placed } from './resource-ledger.ts';
 import type { StagedHosts } from './routes/route-table.ts';
 import type { StagedViews } from './scope/scope-views.ts';
@@ -22,6 +23,8 @@ export interface Draft extends Indexes {
   gatewayRoutes: StagedHosts | undefined;
   readonly served: Map<string, SaidOf<readonly ServedPort[]>>;
   readonly labels: Map<string, SaidOf<Readonly<Record<string, string>>>>;
+  /** By service; undefined: none of its workloads is without a sidecar. */
+  readonly workloads: Map<string, CompiledWorkloads | undefined>;
   readonly units: Map<string, readonly Placed[]>;
   base: readonly XdsResource[];
   views: StagedViews | undefined;

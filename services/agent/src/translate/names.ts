@@ -27,8 +27,6 @@ export const PASSTHROUGH_CLUSTER = 'passthrough';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'inbound|passthrough';
 /** Listener and route configuration of a gateway. */
 export const GATEWAY = 'gateway';
-/** A gateway's internal listener of calls to the workloads that it speaks for. */
-export const WORKLOADS = 'workloads';
 /** The proxy's own certificate: filled in by whoever authenticated the stream. */
 export const IDENTITY_SECRET = 'identity';
 /** Trust in those who call. */
@@ -123,13 +121,18 @@ export function applicationPort(name: string): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
+/** A gateway's internal listener of calls to the workloads of a service port that it speaks for. */
+export function workloadsName(port: number, name: ServiceName): string {
+  return `workloads|${serverName(port, name)}`;
+}
+
 /**
  * By what a tunnel's caller names the endpoint, as Envoy writes the gateway's host for it: an address, or an internal one of the listener
  * that stands for a workload without a sidecar. It says nothing of the application's port: each service port has its own hosts.
  */
-export function tunnelEndpoint(address: string, isBare: boolean): string {
+export function tunnelEndpoint(address: string, listener: string | undefined): string {
   const id = hostPort(address, PORTS.inbound);
-  return isBare ? `envoy://${WORKLOADS}/${id}` : id;
+  return listener === undefined ? id : `envoy://${listener}/${id}`;
 }
 
 /** Authority of a CONNECT request, by which a gateway picks the service port. */

@@ -13,7 +13,6 @@ import type { Indexes } from './indexes.ts';
 import { elsewhereCluster } from './listeners/elsewhere.ts';
 import type { ServedPort } from './listeners/inbound.ts';
 import type { TcpService } from './listeners/tcp-ports.ts';
-import { workloadResources } from './listeners/workloads.ts';
 import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import type { ServiceLookup } from './routes/destinations.ts';
@@ -25,6 +24,7 @@ import { providerServices, workloadOf } from './telemetry/extension-policies.ts'
 import { observedAll } from './telemetry/observed-listeners.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
 import { credentialSecrets, wantedCredentials } from './upstreams/credential-secrets.ts';
+import { WorkloadsCompiler } from './workloads-compiler.ts';
 
 /** What proxies were compiled from last. */
 export interface GivenState extends Pick<Indexes, 'policies' | 'extensions'> {
@@ -51,18 +51,19 @@ export class ProxyCompiler {
   readonly #indexes: ProxyIndexes;
   readonly #captures = new Map<LayerName, CaptureCompiler>();
   readonly #edges = new EdgeCompiler();
+  readonly #workloads: WorkloadsCompiler;
 
   /** Names of the mesh get addresses of `range`. */
   constructor(range: VirtualRange, indexes: ProxyIndexes) {
     this.#range = range;
     this.#indexes = indexes;
+    this.#workloads = new WorkloadsCompiler(indexes.addresses, (address, draft) => this.labelsAt(address, draft));
   }
 
   /** Puts the units of touched proxies into the draft. */
   draft(draft: Draft, common: CommonState, given: GivenState): void {
     const isObservedAnew = draft.extensions !== given.extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
-    if (isObservedAnew || draft.served.size > 0 || draft.labels.size > 0 || draft.fleet !== given.fleet)
-      draft.units.set('workloads', placed('gateway', this.#workloads(draft, common)));
+    this.#workloads.draft(draft, common, isObservedAnew || draft.fleet !== given.fleet);
     for (const [layer, proxy] of this.all) {
       const isTouched =
         draft.served.has(proxy.address) ||
@@ -78,6 +79,11 @@ export class ProxyCompiler {
         (proxy.role === 'edge' && this.#touchesEdges(draft, given));
       if (isTouched) draft.units.set(layer, this.unit(layer, draft, common));
     }
+  }
+
+  /** Keeps what a draft came to. */
+  commit(draft: Draft): void {
+    this.#workloads.commit(draft);
   }
 
   /** All that is in a proxy's own layer; nothing when the proxy is gone. */
@@ -137,17 +143,6 @@ export class ProxyCompiler {
     const isGatewayDrained = draft.policies.closesGateways(draft.world.self);
     const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed, isGatewayDrained };
     return proxyResources(proxy, { served, tcp, captured, telemetry, ...about });
-  }
-
-  /** What the own cluster's gateways speak for. */
-  #workloads(draft: Draft, common: CommonState): XdsResource[] {
-    const addresses = new Set(liveServices(common).flatMap(({ bare }) => bare));
-    const workloads = [...addresses].sort().map((address) => {
-      const served = this.#indexes.addresses.at(address, draft.served).flat();
-      return { address, served, labels: this.labelsAt(address, draft) ?? {} };
-    });
-    const lookup: ServiceLookup = (key) => common.service(key)?.view;
-    return workloadResources(workloads, { fleet: draft.fleet, lookup, policies: draft.extensions });
   }
 
   #captured(

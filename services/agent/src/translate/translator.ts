@@ -124,7 +124,7 @@ class IncrementalTranslator implements Translator {
 
   #draft(from: Indexes & Pick<Draft, 'world' | 'fleet'>): Draft {
     return {
-      ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), units: new Map() },
+      ...{ ...from, services: new Map(), served: new Map(), labels: new Map(), workloads: new Map(), units: new Map() },
       ...{ tcp: this.#tcp, base: this.#base, routes: undefined, gatewayRoutes: undefined, views: undefined },
     };
   }
@@ -263,6 +263,7 @@ class IncrementalTranslator implements Translator {
     this.#ledger.commit(draft.units);
     this.#addresses.commit(draft.served);
     this.#labels.commit(draft.labels);
+    this.#proxies.commit(draft);
     if (draft.views !== undefined) this.#views.commit(draft.views);
     for (const [key, compiled] of draft.services) {
       this.#leading.replace(key, this.#services.get(key)?.leadsTo ?? NOWHERE, compiled?.leadsTo ?? NOWHERE);

@@ -21,7 +21,7 @@ import {
 import { HeaderBasedSessionStateSchema } from '@hawser/xds/generated/envoy/extensions/http/stateful_session/header/v3/header_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { encoded } from '../encode.ts';
-import { GATEWAY, gatewayClusterName, INBOUND_TRUST, tunnelAuthority, WORKLOADS } from '../names.ts';
+import { GATEWAY, gatewayClusterName, INBOUND_TRUST, tunnelAuthority, workloadsName } from '../names.ts';
 import { hasBare, type ServiceView } from '../services/service-view.ts';
 import { DESTINATION_METADATA, plainSocket, serverTls, throughTunnel } from '../tls.ts';
 import { dynamic } from '../upstreams/clusters.ts';
@@ -160,11 +160,11 @@ function sidecars(port: number, view: ServiceView): LbEndpointInit[] {
 }
 
 /** Hosts that are the own internal listener; by their names callers tell them apart. */
-function bareWorkloads(port: number, { own }: ServiceView): LbEndpointInit[] {
+function bareWorkloads(port: number, { own, name }: ServiceView): LbEndpointInit[] {
   return inOrder(own?.endpoints ?? []).flatMap(({ address, bare, targetPorts }): LbEndpointInit[] => {
     const targetPort = targetPorts[String(port)];
     if (bare !== true || targetPort === undefined) return [];
-    const addressNameSpecifier = { case: 'serverListenerName', value: WORKLOADS } as const;
+    const addressNameSpecifier = { case: 'serverListenerName', value: workloadsName(port, name) } as const;
     const internal = { addressNameSpecifier, endpointId: hostPort(address, PORTS.inbound) };
     const filterMetadata = {
       'envoy.transport_socket_match': BARE_MATCH,

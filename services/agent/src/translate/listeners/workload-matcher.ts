@@ -1,6 +1,6 @@
 /**
- * Which filter chain a connection to a workload gets, by the server name that the caller says, and by where the gateway leads it: one that
- * is led to a workload of one service cannot be had by the chain of another, nor by that of another port. What is not listed is refused. Pure.
+ * Which filter chain a connection to a workload gets: by the port and address that the gateway leads it to, not by anything that the caller says.
+ * What is not listed is refused. Pure.
  */
 import { create } from '@bufbuild/protobuf';
 import { StringValueSchema } from '@bufbuild/protobuf/wkt';
@@ -8,7 +8,6 @@ import {
   ApplicationProtocolInputSchema,
   DestinationIPInputSchema,
   DestinationPortInputSchema,
-  ServerNameInputSchema,
 } from '@hawser/xds/generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.ts';
 import {
   type Matcher,
@@ -21,7 +20,6 @@ import { packed } from '../wire-values.ts';
 /** A chain, and the connections that it is for. */
 export interface ChainPlace {
   readonly name: string;
-  readonly server: string;
   /** The application's. */
   readonly port: number;
   readonly addresses: readonly string[];
@@ -29,36 +27,29 @@ export interface ChainPlace {
   readonly isHttp2: boolean;
 }
 
-const SERVER_NAME = { name: 'server_name', typedConfig: packed(ServerNameInputSchema, {}) };
 const PORT = { name: 'destination_port', typedConfig: packed(DestinationPortInputSchema, {}) };
 const ADDRESS = { name: 'destination_ip', typedConfig: packed(DestinationIPInputSchema, {}) };
 const PROTOCOLS = { name: 'application_protocol', typedConfig: packed(ApplicationProtocolInputSchema, {}) };
 
-/** The tree: server name, then port, then address, then protocol where that decides. */
+/** The tree: port, then address, then protocol where that decides. */
 export function chainMatcher(places: readonly ChainPlace[]): Matcher {
-  const byAddress = (there: readonly ChainPlace[]) => byText(there, ADDRESS, { textsOf: ({ addresses }) => addresses, next: byProtocol });
-  const byPort = (served: readonly ChainPlace[]) =>
-    byText(served, PORT, { textsOf: ({ port }) => [String(port)], next: (there) => within(byAddress(there)) });
-  return byText(places, SERVER_NAME, { textsOf: ({ server }) => [server], next: (served) => within(byPort(served)) });
+  const byPort = [...Map.groupBy(places, ({ port }) => port)].sort(([a], [b]) => a - b);
+  return exactly(PORT, Object.fromEntries(byPort.map(([port, group]) => [String(port), within(byAddress(group))])));
 }
 
-type Input = typeof SERVER_NAME;
-
-interface Branching {
-  readonly textsOf: (place: ChainPlace) => readonly string[];
-  readonly next: (places: readonly ChainPlace[]) => OnMatch;
-}
-
-function byText(places: readonly ChainPlace[], input: Input, { textsOf, next }: Branching): Matcher {
+function byAddress(places: readonly ChainPlace[]): Matcher {
   const grouped = new Map<string, ChainPlace[]>();
   for (const place of places) {
-    for (const text of textsOf(place)) {
-      const group = grouped.get(text);
-      if (group === undefined) grouped.set(text, [place]);
+    for (const address of place.addresses) {
+      const group = grouped.get(address);
+      if (group === undefined) grouped.set(address, [place]);
       else group.push(place);
     }
   }
-  return exactly(input, Object.fromEntries([...grouped.keys()].sort().map((text) => [text, next(grouped.get(text) ?? [])])));
+  return exactly(
+    ADDRESS,
+    Object.fromEntries([...grouped.keys()].sort().map((address) => [address, byProtocol(grouped.get(address) ?? [])])),
+  );
 }
 
 function byProtocol(places: readonly ChainPlace[]): OnMatch {
@@ -67,7 +58,7 @@ function byProtocol(places: readonly ChainPlace[]): OnMatch {
   return within({ ...exactly(PROTOCOLS, { "'h2'": chain(http2.name) }), onNoMatch: chain(other.name) });
 }
 
-function exactly(input: Input, map: Record<string, OnMatch>): Matcher {
+function exactly(input: typeof ADDRESS, map: Record<string, OnMatch>): Matcher {
   return create(MatcherSchema, {
     matcherType: { case: 'matcherTree', value: { input, treeType: { case: 'exactMatchMap', value: { map } } } },
   });

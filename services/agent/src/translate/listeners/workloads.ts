@@ -1,6 +1,6 @@
 /**
- * A gateway in the place of the sidecars that workloads do not have (decision 0040): an internal listener with the filter chains that each
- * of them would have, and the way to the workload in plain. Its certificate is the gateway's own. Pure.
+ * A gateway in the place of the sidecars that workloads do not have (decision 0040): for each service port an internal listener with the
+ * filter chains that each of them would have, and the way to the workload in plain. The certificate is the gateway's own. Pure.
  */
 import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
@@ -12,7 +12,7 @@ import { OriginalDstSchema } from '@hawser/xds/generated/envoy/extensions/filter
 import { TlsInspectorSchema } from '@hawser/xds/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import type { XdsResource } from '../../snapshot/resource.ts';
 import { inPieces, versionOf } from '../encode.ts';
-import { inboundClusterName, serverName, WORKLOADS } from '../names.ts';
+import { inboundClusterName, serverName, workloadsName } from '../names.ts';
 import type { ExtensionPolicies, Workload } from '../telemetry/extension-policies.ts';
 import { NAMING_LABELS, workloadName } from '../telemetry/labels.ts';
 import { logSwitch } from '../telemetry/log-switch.ts';
@@ -38,6 +38,14 @@ export interface WorkloadsWorld extends ProviderWorld {
   readonly policies: ExtensionPolicies;
 }
 
+/** What the workloads of one service came to. */
+export interface CompiledWorkloads {
+  /** Listeners and routes. */
+  readonly own: readonly XdsResource[];
+  /** What those of other services may need as well: upstreams of applications, and what observers ask for. */
+  readonly shared: readonly XdsResource[];
+}
+
 /** The workloads of a service port that no policy and no name in metrics tells apart. */
 interface Group {
   readonly id: string;
@@ -48,33 +56,46 @@ interface Group {
 
 const { filterChains: CHAINS } = ListenerSchema.field;
 
-/** The listener with its routes and upstreams; nothing where there are no such workloads. */
-export function workloadResources(workloads: readonly BareWorkload[], world: WorkloadsWorld): XdsResource[] {
-  const groups = groupsOf(workloads, world);
-  if (groups.length === 0) return [];
+/** A listener for each port of a service, and the routes to its workloads, which come sorted by address. */
+export function compiledWorkloads(key: string, workloads: readonly BareWorkload[], world: WorkloadsWorld): CompiledWorkloads {
   const { fleet, lookup, policies } = world;
-  const observed = groups.map((group) => {
+  const observed = groupsOf(key, workloads, world).map((group) => {
     const telemetry = proxyTelemetry(group.workload, policies, { fleet, lookup, isEdge: false, bearer: 'LISTENER_FILTER_CHAIN' });
     return { group, telemetry, chains: chainsOf(group, telemetry, world) };
   });
-  const ports = new Map(groups.map(({ port }) => [inboundClusterName(port.targetPort, port.protocol), port]));
-  const clusters = [...ports].map(([name, port]) => applicationCluster(name, { workload: undefined, port, bounds: undefined }));
   const routes = observed.flatMap(({ group: { id, port }, telemetry }) => {
     if (port.protocol === 'tcp') return [];
-    const cluster = inboundClusterName(port.targetPort, port.protocol);
-    return [telemetry.access.guarded(inboundRoutes(`${routesOf(port)}${id}`, cluster, { fault: port.fault }))];
+    return [telemetry.access.guarded(inboundRoutes(`${routesOf(port)}${id}`, clusterOf(port), { fault: port.fault }))];
   });
-  const needed = neededBy(observed.map(({ telemetry }) => telemetry));
-  return [...clusters, ...routes, listener(observed.flatMap(({ chains }) => chains)), ...needed];
+  const byPort = Map.groupBy(observed, ({ group: { port } }) => workloadsName(port.port, port.name));
+  const listeners = [...byPort].map(([name, parts]) =>
+    listener(
+      name,
+      parts.flatMap(({ chains }) => chains),
+    ),
+  );
+  const ports = new Map(observed.map(({ group: { port } }) => [clusterOf(port), port]));
+  const clusters = [...ports].map(([name, port]) => applicationCluster(name, { workload: undefined, port, bounds: undefined }));
+  return { own: [...listeners, ...routes], shared: once([...clusters, ...observed.flatMap(({ telemetry }) => telemetry.resources)]) };
 }
 
-/** In the order of their names. What tells workloads apart are the labels that policies select by, and those that metrics show. */
-function groupsOf(workloads: readonly BareWorkload[], { fleet, policies }: WorkloadsWorld): Group[] {
-  const targets = policies.sources.flatMap(({ metadata, spec }) =>
-    targetsOf(spec as Targeted).map((name) => `${metadata.namespace}/${name}`),
-  );
-  const selecting = policies.sources.flatMap(({ spec }) => Object.keys((spec as Targeted | undefined)?.selector?.matchLabels ?? {}));
-  const [telling, targeted] = [new Set([...NAMING_LABELS, ...selecting]), new Set(targets)];
+/** What all of them need, each once. The log of all is written where that of one of them is. */
+export function sharedByWorkloads(all: readonly CompiledWorkloads[]): XdsResource[] {
+  return once(all.flatMap(({ shared }) => shared));
+}
+
+function once(resources: readonly XdsResource[]): XdsResource[] {
+  const on = (['CLIENT', 'SERVER'] as const).map((side) => logSwitch(side, true)).filter((one) => resources.includes(one));
+  return [...new Map([...resources, ...on].map((resource) => [`${resource.type} ${resource.name}`, resource])).values()];
+}
+
+function clusterOf({ targetPort, protocol }: ServedPort): string {
+  return inboundClusterName(targetPort, protocol);
+}
+
+/** In the order of ports and their groups. What tells workloads apart are the labels that policies select by, and those that metrics show. */
+function groupsOf(key: string, workloads: readonly BareWorkload[], { fleet, policies }: WorkloadsWorld): Group[] {
+  const { labels: telling, services: targeted } = selectorsOf(policies);
   const groups = new Map<string, Group>();
   for (const { address, served, labels } of workloads) {
     const kept = Object.fromEntries(
@@ -82,8 +103,8 @@ function groupsOf(workloads: readonly BareWorkload[], { fleet, policies }: Workl
         .filter(([name]) => telling.has(name))
         .sort(),
     );
-    const services = [...new Set(served.map(({ name }) => serviceKey(name)))].filter((key) => targeted.has(key)).sort();
-    for (const port of served.filter(({ bare }) => bare !== undefined)) {
+    const services = [...new Set(served.map(({ name }) => serviceKey(name)))].filter((one) => targeted.has(one)).sort();
+    for (const port of served.filter(({ bare, name }) => bare !== undefined && serviceKey(name) === key)) {
       const id = `|${sha256(JSON.stringify([port.targetPort, kept, services])).slice(0, 8)}`;
       const name = `${serverName(port.port, port.name)}${id}`;
       const workload: Workload = {
@@ -96,6 +117,27 @@ function groupsOf(workloads: readonly BareWorkload[], { fleet, policies }: Workl
     }
   }
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** What policies tell workloads apart by. */
+interface Selectors {
+  readonly labels: ReadonlySet<string>;
+  /** Keys of services. */
+  readonly services: ReadonlySet<string>;
+}
+
+const knownSelectors = new WeakMap<ExtensionPolicies, Selectors>();
+
+function selectorsOf(policies: ExtensionPolicies): Selectors {
+  const known = knownSelectors.get(policies);
+  if (known !== undefined) return known;
+  const targets = policies.sources.flatMap(({ metadata, spec }) =>
+    targetsOf(spec as Targeted).map((name) => `${metadata.namespace}/${name}`),
+  );
+  const selecting = policies.sources.flatMap(({ spec }) => Object.keys((spec as Targeted | undefined)?.selector?.matchLabels ?? {}));
+  const made = { labels: new Set([...NAMING_LABELS, ...selecting]), services: new Set(targets) };
+  knownSelectors.set(policies, made);
+  return made;
 }
 
 /** What of a policy says for whom it is. */
@@ -115,14 +157,13 @@ interface PlacedChain extends ChainPlace {
 
 /** As a sidecar has them. Which connections they are for says the matcher, so that workloads come and go without a change of a chain. */
 function chainsOf({ id, port, addresses }: Group, { observers, metadata }: ProxyTelemetry, { fleet }: WorkloadsWorld): PlacedChain[] {
-  const server = serverName(port.port, port.name);
   return filterChains(port, { severed: fleet.severed, group: id }).map(({ filterChainMatch, ...init }) => {
     const filterMetadata = { ...init.metadata?.filterMetadata, ...(metadata as Record<string, JsonObject>) };
     const chain = create(FilterChainSchema, { ...init, metadata: { filterMetadata } });
     if (port.bare === 'own') keepToOwn(chain, fleet.self.trustDomain);
     const content = new BinaryWriter().bytes(toBinary(FilterChainSchema, chain)).finish();
     return {
-      ...{ server, port: port.targetPort, addresses, name: chain.name, isHttp2: filterChainMatch?.applicationProtocols !== undefined },
+      ...{ port: port.targetPort, addresses, name: chain.name, isHttp2: filterChainMatch?.applicationProtocols !== undefined },
       chain: observedChain(CHAINS.number, content, { side: 'SERVER', observers }),
     };
   });
@@ -137,9 +178,9 @@ function keepToOwn(chain: FilterChain, trustDomain: string): void {
   chain.filters.unshift(...create(FilterChainSchema, { filters: [filter] }).filters);
 }
 
-function listener(placed: readonly PlacedChain[]): XdsResource {
+function listener(name: string, placed: readonly PlacedChain[]): XdsResource {
   const message = create(ListenerSchema, {
-    name: WORKLOADS,
+    name,
     listenerSpecifier: { case: 'internalListener', value: {} },
     listenerFilters: [
       extension('envoy.filters.listener.original_dst', OriginalDstSchema, {}),
@@ -149,12 +190,5 @@ function listener(placed: readonly PlacedChain[]): XdsResource {
   });
   const head = toBinary(ListenerSchema, message);
   const version = sha256([versionOf(head), ...placed.map(({ chain }) => chain.version)].join()).slice(0, 16);
-  return inPieces({ type: 'LDS', name: WORKLOADS, version }, [head, ...placed.map(({ chain }) => chain.field)]);
-}
-
-/** Each once. The log of all is written where that of one of them is. */
-function neededBy(telemetries: readonly ProxyTelemetry[]): XdsResource[] {
-  const all = telemetries.flatMap(({ resources }) => resources);
-  const on = (['CLIENT', 'SERVER'] as const).map((side) => logSwitch(side, true)).filter((one) => all.includes(one));
-  return [...new Map([...all, ...on].map((resource) => [`${resource.type} ${resource.name}`, resource])).values()];
+  return inPieces({ type: 'LDS', name, version }, [head, ...placed.map(({ chain }) => chain.field)]);
 }

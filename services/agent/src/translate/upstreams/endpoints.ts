@@ -10,7 +10,7 @@ import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '@hawser/xds/ge
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { PeerCluster } from '../../state/world.ts';
 import { type Fleet, reachOf, wayTo } from '../fleet.ts';
-import { tunnelAuthority, tunnelEndpoint, tunnelName } from '../names.ts';
+import { tunnelAuthority, tunnelEndpoint, tunnelName, workloadsName } from '../names.ts';
 import type { HostView, Part, ServiceView } from '../services/service-view.ts';
 import { endpointPeer, PEER_METADATA } from '../telemetry/labels.ts';
 import { TUNNEL_METADATA } from '../tls.ts';
@@ -204,7 +204,7 @@ function lbEndpoint(
   port: number,
   context: { view: ServiceView; fleet: Fleet },
 ): (endpoint: Endpoint) => LbEndpointInit {
-  const authority = tunnelAuthority(port, context.view.name);
+  const [authority, workloads] = [tunnelAuthority(port, context.view.name), workloadsName(port, context.view.name)];
   return (endpoint) => {
     const healthStatus = HEALTH[endpoint.health];
     const common = { healthStatus, ...weightOf(endpoint) };
@@ -221,7 +221,7 @@ function lbEndpoint(
       case: 'envoyInternalAddress' as const,
       value: { addressNameSpecifier: listener(server?.owner ?? way.name), endpointId },
     };
-    const named = tunnelMetadata(authority, tunnelEndpoint(endpoint.address, endpoint.bare === true));
+    const named = tunnelMetadata(authority, tunnelEndpoint(endpoint.address, endpoint.bare === true ? workloads : undefined));
     return { ...at({ address }, true), ...common, metadata: { filterMetadata: { ...named, ...peer } } };
   };
 }
