@@ -17,6 +17,8 @@ export interface TrustConfigMapParts {
   /** Whether it is this agent that writes for its cluster. */
   readonly publishes: () => boolean;
   readonly warnings: Pick<Warnings, 'standing'>;
+  /** Milliseconds between two looks; a minute unless given. */
+  readonly everyMs?: number;
 }
 
 /** Where in the ConfigMap the bundle is. */
@@ -31,12 +33,12 @@ const ConfigMap = Compile(
 const DEADLINE_MS = 5_000;
 
 /** Begins: now, after each change of the authority, and each minute. Returns how to stop. */
-export function keepTrustConfigMap({ configMap, place, authority, publishes, warnings }: TrustConfigMapParts): () => void {
+export function keepTrustConfigMap({ configMap, place, authority, publishes, warnings, everyMs }: TrustConfigMapParts): () => void {
   const api = apiClientOf(place);
   const over = new AbortController();
   const wake = keepField({
     put: () => putTrustBundle({ api, configMap, bundle: authority.doorBundle, signal: over.signal }),
-    isOwn: publishes,
+    ...{ isOwn: publishes, everyMs },
     onProblem: (problem) =>
       warnings.standing('trust bundle', problem === undefined ? [] : [`ConfigMap ${configMap} is not kept: ${problem}`]),
     signal: over.signal,
