@@ -60,7 +60,7 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
       ...{ ...common, replicas: 2, cluster: 'us-east', extraArgs: ['--virtual-range', '241.0.0.0/16'] },
       identity: { accessMode: 'ReadWriteMany', storageClass: 'shared', size: '1Gi' },
       ...{ caKey: { existingSecret: 'ca-key' }, hubCa: { existingSecret: 'hub-ca' }, state: { storageClass: 'fast' } },
-      ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50, readPolicies: true },
+      ...{ secretNamespaces: ['edge'], edgeAccounts: ['edge/ingress'], sendAllUpTo: 50, importEndpointSlices: true, readPolicies: true },
       denyImportWrites: { enabled: true, otherAccounts: ['canary/hawser-agent'] },
       proxyImage: { repository: 'registry.example/hawser-proxy', tag: '1' },
       injection: { enabled: true, failurePolicy: 'Fail' },
@@ -201,12 +201,15 @@ describe.skipIf(!canRunHelm())('charts', () => {
     for (const argv of commands) await expect(flagsOf(argv), argv.join(' ')).resolves.toBeDefined();
   });
 
-  it('binds the right to write Services and EndpointSlices in gateway mode alone', async () => {
-    const bound = async (values: object): Promise<boolean> => {
+  it('binds the rights to write what stands behind imports where the switches are on alone', async () => {
+    const bound = async (values: object): Promise<string[]> => {
       const objects = (await rendered(AGENT, values)) as readonly Rbac[];
-      return objects.some(({ kind, roleRef }) => kind === 'ClusterRoleBinding' && roleRef?.name === 'hawser-agent-derived-services');
+      const names = objects.flatMap(({ kind, roleRef }) => (kind === 'ClusterRoleBinding' ? (roleRef?.name ?? []) : []));
+      return names.filter((name) => /-(derived-services|import-slices)$/.test(name));
     };
-    expect([await bound({}), await bound({ cluster: 'us-east', gatewayMode: { enabled: true } })]).toEqual([false, true]);
+    expect(await bound({})).toEqual([]);
+    expect(await bound({ cluster: 'us-east', gatewayMode: { enabled: true } })).toEqual(['hawser-agent-derived-services']);
+    expect(await bound({ importEndpointSlices: true })).toEqual(['hawser-agent-import-slices']);
   });
 
   it.each(MATRIX)(

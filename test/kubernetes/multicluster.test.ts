@@ -6,6 +6,7 @@ import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
 import { type Clusterset, startClusterset } from './multicluster/clusterset.ts';
 import { CONDITIONS } from './multicluster/conditions.ts';
 import { DERIVED } from './multicluster/derived-services.ts';
+import { DNS } from './multicluster/dns.ts';
 import { FAULTS } from './multicluster/faults.ts';
 import { SLICES } from './multicluster/import-slices.ts';
 import { LIFETIME } from './multicluster/lifetime.ts';
@@ -13,7 +14,7 @@ import { MERGING, PORTS } from './multicluster/merging.ts';
 import { ADDRESSES, TYPES } from './multicluster/types-and-addresses.ts';
 
 /** What ends a server's v1beta1 comes last. */
-const RULES = [...LIFETIME, ...TYPES, ...ADDRESSES, ...PORTS, ...MERGING, ...CONDITIONS, ...DERIVED, ...SLICES, ...FAULTS];
+const RULES = [...LIFETIME, ...TYPES, ...ADDRESSES, ...PORTS, ...MERGING, ...CONDITIONS, ...DNS, ...DERIVED, ...SLICES, ...FAULTS];
 const DOCUMENT = join(import.meta.dirname, '../../docs/mcs-rules.md');
 
 describe.skipIf(!canRunKubernetes())('the MCS API', () => {
