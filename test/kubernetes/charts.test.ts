@@ -175,7 +175,10 @@ describe.skipIf(!canRunHelm())('charts', () => {
     expect(proxyOf((await flagsOf(words)) as unknown as ProxyIdentityFlags)).toMatchObject({
       ...{ outboundGateway: true, name: 'a.mesh', namespace: 'mesh', serviceAccount: 'hawser-outbound' },
     });
-    expect(proxy).toMatchObject({ serviceAccountName: 'hawser-outbound' });
+    expect(proxy).toMatchObject({
+      serviceAccountName: 'hawser-outbound',
+      containers: [{ startupProbe: { tcpSocket: { port: 'http' } }, lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } } }],
+    });
     const [policy] = own.filter(({ kind }) => kind === 'NetworkPolicy') as unknown as { spec: { ingress: object[] } }[];
     expect(policy?.spec.ingress[0]).toMatchObject({
       ports: [{ port: 'http' }, { port: 16_000, endPort: 19_999 }, { port: 'dns', protocol: 'UDP' }, { port: 'dns-tcp', protocol: 'TCP' }],

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { firstMessage, framed } from '@hawser/cli/proxy/names/forwarder.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { decode, encode } from 'dns-packet';
@@ -85,6 +86,7 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
   let kube: TestKubeApiserver;
   let east: RunningCluster;
   let reviews: EchoApp;
+  let outbound: Running;
 
   /** Starts `hawser proxy run --outbound-gateway` with a projected token of an account, as its Pod would have it. */
   const outboundGateway = async (
@@ -133,8 +135,8 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       endpoints: [{ addresses: [OUTBOUND], conditions: { ready: true, serving: true, terminating: false } }],
     });
     const own = ['--address', OUTBOUND, '--admin-address', ADMIN];
-    const proxy = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, own);
-    await proxy.says('ready');
+    outbound = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, own);
+    await outbound.says('ready');
   }, BUILD_MS);
   afterAll(async () => {
     await processes.stop();
@@ -267,6 +269,20 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     // As gRPC carries it.
     await proxy.says('node.metadata.outboundGateway is true, but the token is for bookinfo/other'.replaceAll(' ', '%20'));
     await proxy.end('SIGTERM');
+  });
+
+  test('one that is asked to leave ends what its callers have begun, by HTTP and by TCP', async () => {
+    const slow = callHttp(http, { host: HOST, reply: { delayMs: 2_500 } });
+    const { address, port } = placeOf((await derived()).ports['tcp']);
+    const connection = connect(port, address);
+    const lines = createInterface(connection)[Symbol.asyncIterator]();
+    expect(await lines.next()).toMatchObject({ value: 'reviews' });
+    const ended = outbound.end('SIGTERM');
+    expect(await slow).toMatchObject({ status: 200, servedBy: 'reviews' });
+    connection.write('still here\n');
+    expect(await lines.next()).toMatchObject({ value: 'still here' });
+    connection.destroy();
+    await ended;
   });
 });
 

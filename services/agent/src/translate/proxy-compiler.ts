@@ -139,13 +139,14 @@ export class ProxyCompiler {
     const tcp = view === undefined ? draft.tcp : tcpServicesOf(view, draft.tcp);
     const { namespace } = proxy;
     const secrets = namespace === undefined ? undefined : { namespace, credentials };
-    const captured = this.#captured(proxy, { view, common, held: draft.world.heldAddresses });
+    const named = this.#named(proxy, { view, common, held: draft.world.heldAddresses });
     const isGatewayDrained = draft.policies.closesGateways(draft.world.self);
     const about = { bounds: view?.bounds, bound: view?.bound ?? [], secrets, severed: draft.fleet.severed, isGatewayDrained };
-    return proxyResources(proxy, { served, tcp, captured, telemetry, ...about });
+    return proxyResources(proxy, { served, tcp, named, telemetry, ...about });
   }
 
-  #captured(
+  /** What callers by names need: a captured workload, or those of an outbound gateway. */
+  #named(
     proxy: ProxyRef,
     { view, common, held }: { view: ScopeView | undefined; common: CommonState; held: World['heldAddresses'] },
   ): XdsResource[] {

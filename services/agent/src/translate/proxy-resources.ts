@@ -12,13 +12,13 @@ import type { BoundPart } from './scope/bound-parts.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
 import type { ProxyTelemetry } from './telemetry/proxy-telemetry.ts';
 
-/** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`; `captured` when its traffic is. */
+/** Resources of a proxy whose workload serves `served` and may call the TCP services of `tcp`; `named` is what calls by names need. */
 export function proxyResources(
   proxy: ProxyRef,
   about: {
     readonly served: readonly ServedPort[];
     readonly tcp: readonly TcpService[];
-    readonly captured: readonly XdsResource[];
+    readonly named: readonly XdsResource[];
     readonly telemetry: ProxyTelemetry;
     readonly severed: string | undefined;
     readonly bounds: InboundBounds | undefined;
@@ -43,7 +43,7 @@ export function proxyResources(
     ...(proxy.outboundGateway === true
       ? []
       : inboundResources(proxy.address, served, { captured: proxy.capture !== undefined, bounds, severed, peers, ...endTls })),
-    ...about.captured,
+    ...about.named,
   ];
   return observedAll(own, about.telemetry);
 }

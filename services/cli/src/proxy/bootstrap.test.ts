@@ -76,4 +76,6 @@ it('counts requests in progress and inbound TCP, not who watches or pools', () =
     '',
   ];
   expect(activeRequests(stats.join('\n'))).toBe(9);
+  // What leads out of an outbound gateway is its callers'.
+  expect(activeRequests(stats.join('\n'), true)).toBe(15);
 });

@@ -14,6 +14,8 @@ export interface DrainOptions {
   readonly minimumMs: number;
   /** Most time spent waiting for requests in progress. */
   readonly maximumMs: number;
+  /** Whether what leads out is of callers that stay, as at an outbound gateway. */
+  readonly forOthers?: boolean;
   readonly say: (text: string) => void;
   /** Ends all waiting at once (a second signal, or Envoy gone). */
   readonly signal: AbortSignal;
@@ -52,13 +54,13 @@ async function tellOthers({ tellAgent, say, signal }: DrainOptions): Promise<voi
   }
 }
 
-async function waitUntilIdle({ envoy, minimumMs, maximumMs, signal }: DrainOptions): Promise<DrainResult> {
+async function waitUntilIdle({ envoy, minimumMs, maximumMs, forOthers, signal }: DrainOptions): Promise<DrainResult> {
   const started = performance.now();
   let left = 0;
   while (!signal.aborted) {
     const passed = performance.now() - started;
     try {
-      left = activeRequests(await envoy.stats(ACTIVE_FILTER));
+      left = activeRequests(await envoy.stats(ACTIVE_FILTER), forOthers);
     } catch {
       // An admin interface that does not answer tells nothing: wait on, as long as allowed.
     }

@@ -57,7 +57,8 @@ export async function runProxy(options: ProxyRunOptions): Promise<number> {
   stopOnSignal(envoy, over, async () => {
     const { cluster, name, namespace, address } = proxy;
     const tellAgent = (): Promise<number> => tellAgentOfDrain(options.agent.admin, token.current, { cluster, name, namespace, address });
-    await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, say, signal: over.signal });
+    const forOthers = proxy.outboundGateway === true;
+    await drain({ envoy: admin, tellAgent, minimumMs: MINIMUM_DRAIN_MS, maximumMs: options.drainMs, forOthers, say, signal: over.signal });
   });
   const onRenewed = (next: string): void => {
     writeTokenSecret(secret, next);
