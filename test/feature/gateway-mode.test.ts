@@ -3,6 +3,7 @@ import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
+import { jsonOf } from '../kit/golden-case.ts';
 
 const EDS = 'outbound|80||reviews.bookinfo.svc.clusterset.local';
 const [HERE, THERE] = ['us-east', 'us-west'] as const;
@@ -14,6 +15,9 @@ const STRICT: Resource = {
 };
 
 const served = (agent: RunningAgent): string => Buffer.from(agent.store.get('sidecar', 'EDS', EDS)?.bytes ?? []).toString('latin1');
+
+const gatewayText = (agent: RunningAgent): string =>
+  Buffer.from(agent.store.get('gateway', 'EDS', 'inbound|80|reviews.bookinfo')?.bytes ?? []).toString('latin1');
 
 describe('a cluster in gateway mode', () => {
   let federation: TestFederation;
@@ -37,6 +41,21 @@ describe('a cluster in gateway mode', () => {
     const [here, there] = agents;
     expect(here.store.get('gateway', 'LDS', 'workloads|80.reviews.bookinfo')).toBeDefined();
     expect(there.store.get('gateway', 'LDS', 'workloads|80.reviews.bookinfo')).toBeUndefined();
+  });
+
+  it('has a new workload called once its gateways know it', async () => {
+    const [here, there] = agents;
+    const health: string[] = [];
+    const stop = there.store.subscribe(() => {
+      const resource = there.store.get('sidecar', 'EDS', EDS);
+      const text = resource === undefined ? '' : JSON.stringify(jsonOf(resource));
+      health.push(...text.matchAll(/127\.79\.1\.12:15006.*?"health_status":"(\w+)"/g).map(([, state = '']) => state));
+    });
+    federation.cluster(HERE).put('reviews.yaml', serviceFile('reviews', ['127.79.1.11', '127.79.1.12']));
+    await vi.waitFor(() => expect(health.at(-1)).toBe('HEALTHY'), { timeout: 10_000 });
+    stop();
+    expect(health[0]).toBe('DRAINING');
+    expect(gatewayText(here)).toContain('127.79.1.12');
   });
 
   it('names the namespaces whose PeerAuthentication nobody enforces, and no other cluster does', async () => {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EndpointHealth, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import type { Credentials } from '../state/credential.ts';
 import { type BrakeMemory, type BrakeSource, brake, confirmableAt, NO_MEMORY, type Shards } from '../state/endpoint-brake.ts';
+import { BareArrivals } from './bare-arrivals.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
 import { localServices, ServiceMemory } from './local-shards.ts';
 import { type ObjectsByFile, RegistryFiles } from './registry-files.ts';
@@ -69,6 +70,7 @@ export class LocalSource {
   #memory: BrakeMemory = NO_MEMORY;
   #holds = 0;
   readonly #services = new ServiceMemory();
+  readonly #arrivals = new BareArrivals(() => this.#judge('live'));
   #known: boolean;
   #scheduled: NodeJS.Immediate | undefined;
   #confirm: NodeJS.Timeout | undefined;
@@ -200,6 +202,7 @@ export class LocalSource {
     clearTimeout(this.#confirm);
     clearImmediate(this.#scheduled);
     this.#checks.stop();
+    this.#arrivals.stop();
     await this.#registry.stop();
   }
 
@@ -240,7 +243,10 @@ export class LocalSource {
     const services = (only?: RegistryRead['changes']) =>
       localServices(cluster, [...this.#objects, ...this.#joined], { ...options, changes: only });
     const found = services(changes);
-    const { shards, warnings } = this.#checks.setTargets(found.targets) ? services() : found;
+    const isOpening = this.#checks.setTargets(found.targets);
+    // What the first read finds was there before: nobody called it as long as nobody knew of it.
+    const isArriving = this.#known && this.#arrivals.look(this.#inForce, found.shards);
+    const { shards, warnings } = isOpening || isArriving ? services() : found;
     const before = this.#memory;
     const verdict = brake({ inForce: this.#inForce, next: shards, source, now: this.#now(), memory: before, confirmed });
     this.#memory = verdict.memory;
@@ -257,7 +263,7 @@ export class LocalSource {
   }
 
   #healthOf(address: string, ports: readonly number[]): EndpointHealth | undefined {
-    return this.isDraining(address) ? 'DRAINING' : this.#checks.healthOf(address, ports);
+    return this.isDraining(address) || this.#arrivals.has(address) ? 'DRAINING' : this.#checks.healthOf(address, ports);
   }
 
   #isElsewhere(what: 'sidecars' | 'draining', address: string): boolean {
