@@ -220,6 +220,7 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     const done = await uninstall('--yes');
     expect([done.status, done.stdout]).toEqual([0, shown.stdout]);
     expect(done.stderr).toMatch(/PersistentVolumeClaim hawser-system\/hawser-agent-identity, the cluster's keys/);
+    expect(done.stderr).toContain('kubectl delete serviceimports,services -A -l app.kubernetes.io/managed-by=hawser');
     const kinds = ['apps/v1 StatefulSet hawser-agent', 'v1 Secret hawser-join-token', 'v1 ServiceAccount hawser-agent'];
     const cluster = [
       'rbac.authorization.k8s.io/v1 ClusterRole hawser-agent',

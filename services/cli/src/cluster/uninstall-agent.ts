@@ -1,4 +1,6 @@
 /** `hawser cluster uninstall --kubeconfig F`: everything that joining put into a Kubernetes cluster goes again, but what cannot be made anew. */
+import { SLICE_OWNER, SLICE_OWNER_LABEL } from '@hawser/agent/discover/kubernetes/followed-kinds.ts';
+import { OWNER, OWNER_LABEL } from '@hawser/agent/multicluster/wanted-import.ts';
 import { counted } from '@hawser/model/counted.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { ClusterApi, type ClusterFlags } from '../kubernetes/cluster-api.ts';
@@ -38,6 +40,7 @@ export function remains(namespace: string, kept: readonly string[]): readonly st
   return [
     `the cluster is a member until: hawser cluster remove NAME`,
     `namespace ${namespace} stays, with the last good state of agents${kept.length === 0 ? '' : ` and ${kept.join(', ')}, the cluster's keys`}: kubectl delete namespace ${namespace}`,
-    'definitions of kinds stay, and all objects of them: kubectl get crd; imports of other clusters: kubectl delete serviceimports -A -l app.kubernetes.io/managed-by=hawser',
+    'definitions of kinds stay, and all objects of them: kubectl get crd',
+    `what the agent made of other clusters' exports stays: kubectl delete serviceimports,services -A -l ${OWNER_LABEL}=${OWNER}; kubectl delete endpointslices -A -l ${SLICE_OWNER_LABEL}=${SLICE_OWNER}`,
   ];
 }
