@@ -12,7 +12,10 @@ import type { JsonObject } from './merge-patch.ts';
 import type { ImportVerdict } from './wanted-import.ts';
 
 /** An import that is there and as it should be; `leave` while that is not known, `absent` where it is none of ours. */
-export type BackedImport = 'leave' | 'absent' | { readonly owner: JsonObject; readonly spec: ImportSpec };
+export type BackedImport =
+  | 'leave'
+  | 'absent'
+  | { readonly owner: JsonObject; readonly spec: ImportSpec; readonly clusters: readonly string[] };
 
 /**
  * What may stand behind an import, by what it should be. One that somebody deleted comes again: what stands behind it waits.
@@ -25,7 +28,7 @@ export function backedImport(
 ): BackedImport {
   if (verdict === 'leave') return (owner === undefined ? isExported : isOurs) ? 'leave' : 'absent';
   if (typeof verdict === 'string') return 'absent';
-  return owner === undefined ? 'leave' : { owner, spec: verdict.spec };
+  return owner === undefined ? 'leave' : { owner, spec: verdict.spec, clusters: verdict.status.clusters.map(({ cluster }) => cluster) };
 }
 
 /** What is known beside the import. */

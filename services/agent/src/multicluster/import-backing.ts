@@ -222,11 +222,11 @@ export class ImportBacking {
     else this.#owned.set(key, owned);
   }
 
-  #planOf(key: string, { spec }: Exclude<BackedImport, string>): BackingPlan {
+  #planOf(key: string, { spec, clusters }: Exclude<BackedImport, string>): BackingPlan {
     const { world, unknown, importEndpointSlices, outboundGateway } = this.#parts;
     const { namespace, service } = parseServiceKey(key);
     const { shards, ...fleet } = world();
-    const exported = [...(shards.get(key) ?? [])].filter(([, shard]) => shard.exported);
+    const exported = [...(shards.get(key) ?? [])].filter(([cluster]) => clusters.includes(cluster));
     const slices = [...(this.#owned.get(key) ?? [])].flatMap((object) => {
       const state = object.startsWith('EndpointSlice') ? this.#state(object) : undefined;
       return state === undefined ? [] : [[object.slice(object.lastIndexOf('/') + 1), state] as const];

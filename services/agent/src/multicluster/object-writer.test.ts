@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiRefusal, type ApiRequest } from '../discover/kubernetes/api-client.ts';
-import { ObjectWriter } from './object-writer.ts';
+import { ObjectWriter, type ObjectWriterParts } from './object-writer.ts';
 
 /** Objects by key, as a watch tells of them, and what each should be. */
 const stored = new Map<string, { readonly value: string; readonly version: number }>();
@@ -12,6 +12,10 @@ let problems: readonly string[];
 let said: string[];
 let version: number;
 let writer: ObjectWriter;
+let parts: ObjectWriterParts;
+/** What each look was told of the attempt before it. */
+let refused: (number | undefined)[];
+const TIMES = { deadlineMs: 1_000, backoff: { baseMs: 1, maxMs: 4 }, echoMs: 1 };
 /** What the server makes of a value. */
 let kept: (value: string) => string;
 /** What somebody else does upon each write. */
@@ -21,9 +25,11 @@ beforeEach(() => {
   stored.clear();
   wanted.clear();
   [refusals, asked, problems, said, version, kept, after] = [[], [], [], [], 0, (value) => value, () => undefined];
-  writer = new ObjectWriter({
+  refused = [];
+  parts = {
     api: { json },
-    next: (key) => {
+    next: (key, status) => {
+      refused.push(status);
       const value = wanted.get(key);
       return value === undefined || stored.get(key)?.value === value ? undefined : { method: 'PATCH', path: key, body: value };
     },
@@ -32,8 +38,8 @@ beforeEach(() => {
       problems = now;
       said.push(...now);
     },
-    times: { deadlineMs: 1_000, backoff: { baseMs: 1, maxMs: 4 }, echoMs: 1 },
-  });
+  };
+  writer = new ObjectWriter({ ...parts, times: TIMES });
 });
 afterEach(() => writer.stop());
 
@@ -69,6 +75,29 @@ describe('a writer', () => {
     await done('ServiceImport shop/web');
     expect(said).toContain('ServiceImport shop/web could not be written: forbidden');
     expect([problems, writer.counts.failed]).toEqual([[], 6]);
+  });
+
+  it('knows what the attempt before was refused with, until one is not', async () => {
+    refusals = [new ApiRefusal(422, 'taken'), new ApiRefusal(500, 'no')];
+    wanted.set('a', 'x');
+    writer.look(['a']);
+    await done('a');
+    wanted.set('a', 'y');
+    writer.look(['a']);
+    await done('a');
+    expect(refused.slice(0, 4)).toEqual([undefined, 422, 500, undefined]);
+  });
+
+  it('leaves an object alone for a while after each write, where it is asked to', async () => {
+    writer.stop();
+    writer = new ObjectWriter({ ...parts, times: { ...TIMES, spacingMs: 3_600_000 } });
+    wanted.set('a', 'x');
+    writer.look(['a']);
+    await vi.waitFor(() => expect(asked).toEqual(['a']));
+    wanted.set('a', 'y').set('b', 'x');
+    writer.look(['a', 'b']);
+    await vi.waitFor(() => expect(stored.get('b')?.value).toBe('x'));
+    expect([stored.get('a')?.value, asked, writer.waiting > 0]).toEqual(['x', ['a', 'b'], true]);
   });
 
   it('says nothing of a race that it lost once', async () => {
