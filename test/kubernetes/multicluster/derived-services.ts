@@ -196,6 +196,20 @@ export const DERIVED: readonly Rule[] = [
       expect(clustersOf(await west.imported(key))).toEqual(['east']);
     },
   ),
+  inGatewayMode(0, 'of two agents in gateway mode both have the addresses, and the other takes over derived Services', async (set, key) => {
+    const { east, west } = set;
+    const { namespace } = named(key);
+    const second = await west.start('second', { gatewayMode: true });
+    await east.offers(key);
+    const { spec } = await derivedOf(west, key);
+    await expect.poll(() => namesIn({ agent: second }, namespace), { timeout: 10_000 }).toContain(spec?.clusterIP);
+    await west.agent.stop();
+    await east.offers(`${namespace}/then`);
+    await derivedOf(west, `${namespace}/then`);
+    expect((await west.imported(key)).spec.ips).toEqual([spec?.clusterIP]);
+    await west.start(undefined, { gatewayMode: true });
+    await second.stop();
+  }),
   {
     rule: 4,
     seen: 'out of gateway mode derived Services are taken away, and the import has a virtual address again',

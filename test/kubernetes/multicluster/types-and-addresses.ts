@@ -152,7 +152,7 @@ export const ADDRESSES: readonly Rule[] = [
 ];
 
 /** What a captured workload's resolver is told of the names of a namespace: from its first name to some way behind its last one. */
-export function namesIn({ agent }: KubeMember, namespace: string): string {
+export function namesIn({ agent }: Pick<KubeMember, 'agent'>, namespace: string): string {
   const proxy = { role: 'sidecar', address: '10.250.0.1', name: 'caller', namespace, serviceAccount: 'default', capture: 'ipv4' } as const;
   agent.loop.attach(proxy);
   const text = Buffer.from(agent.store.get(ownLayer(proxy), 'RDS', 'names')?.bytes ?? []).toString('latin1');
