@@ -30,6 +30,7 @@ const bare = (version: string, at: number) => ({ ...eastern('reviews', version, 
 
 const behaviour = behavioursOf({
   net: NET,
+  drainsAtOnce: true,
   clusters: ['east', 'west'],
   workloads: [bare('v1', 21), bare('v2', 22), eastern('ratings', 'v1', 24)],
   clients: [
@@ -255,3 +256,24 @@ behaviour('GM-013', 'gateway mode: a Pod dies', 'no request fails', async (rig) 
   reviews(rig, { v1: V1, v2: V2 });
   await rig.settled();
 });
+
+behaviour(
+  'GM-014',
+  'gateway mode: drills',
+  'what a drill does to a service its gateways do to its workloads, and it is lifted',
+  async (rig) => {
+    const once = policy('VirtualService', {
+      hosts: ['reviews'],
+      http: [{ route: [{ destination: { host: 'reviews' } }], retries: { attempts: 0 } }],
+    });
+    const outlierDetection = { consecutiveGatewayErrors: 0, consecutiveLocalOriginFailures: 0 };
+    const noEjection = policy('DestinationRule', { host: 'reviews', trafficPolicy: { outlierDetection } });
+    const run = (fault: object) => {
+      const inject = { scope: { region: 'east' }, services: ['bookinfo/reviews'], fault };
+      return { ...policy('DrillRun', { run: 'run', lease: '15s', inject }), metadata: { name: 'run' } };
+    };
+    await judged(rig, [once, run({ error: 500 })], [[{ from: 'details' }, 500]]);
+    await judged(rig, [once, run({ refuse: true }), noEjection], [[{ from: 'details' }, 503]]);
+    await judged(rig, [once, noEjection], [[{ from: 'details' }, 200]]);
+  },
+);

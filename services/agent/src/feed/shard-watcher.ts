@@ -198,7 +198,7 @@ function stateOf(peer: Peer | undefined, saved: boolean): PeerStatus['state'] {
 function shardProblem(shard: PublishedShard, from: string, key: string): string | undefined {
   if (shard.cluster !== from || shardKey(shard.namespace, shard.service) !== key) return 'it is of another cluster or service than its key';
   if (!shard.exported) return 'it is not exported';
-  const endpoints = [...shard.endpoints, ...(shard.elsewhere ?? [])];
+  const { endpoints } = receivedShard(shard);
   if (endpoints.length > MAX_ENDPOINTS) return `it has more than ${MAX_ENDPOINTS} endpoints`;
   const bad = endpoints.find((endpoint) => isIP(endpoint.address) === 0);
   return bad === undefined ? undefined : `${JSON.stringify(bad.address.slice(0, 60))} is not an IP address`;
