@@ -1,6 +1,8 @@
 /** Two agents over real NATS: one whose cluster's gateways speak for its workloads, and one that calls them. */
 import type { RunningAgent } from '@hawser/agent/agent.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { seal } from '@hawser/wire/envelope.ts';
+import { FLEET_PREFIX, shardKey } from '@hawser/wire/subjects.ts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { serviceFile, startFederation, type TestFederation } from '../kit/federation.ts';
 import { jsonOf } from '../kit/golden-case.ts';
@@ -63,5 +65,39 @@ describe('a cluster in gateway mode', () => {
     await vi.waitFor(() => expect(here?.()).toHaveLength(1), { timeout: 10_000 });
     expect(here?.()[0]?.message).toContain('STRICT is not enforced for workloads without a sidecar in bookinfo');
     expect(there?.()).toEqual([]);
+  });
+
+  it('is not believed in an address that is none, which no Envoy would take', async () => {
+    const [here] = agents;
+    const bus = await federation.nats.clusterBus(THERE);
+    const tell = (service: string, address: string, revision: number) => {
+      const key = shardKey('bookinfo', service);
+      const shard = {
+        cluster: THERE,
+        namespace: 'bookinfo',
+        service,
+        exported: true,
+        ports: [{ port: 80, protocol: 'http' }],
+        endpoints: [],
+      };
+      const endpoint = { address, targetPorts: { '80': 80 }, labels: {}, serviceAccount: 'x', health: 'HEALTHY', bare: true };
+      const document = {
+        protocol: 1,
+        from: THERE,
+        to: '*',
+        key,
+        epoch: 1,
+        revision,
+        part: 0,
+        parts: 1,
+        body: { ...shard, bare: [endpoint] },
+      };
+      return bus.request(`${FLEET_PREFIX}.${THERE}.${key}`, seal(document, federation.cluster(THERE).member.signer), { timeoutMs: 5_000 });
+    };
+    await tell('odd', 'nowhere.example', 2 ** 45);
+    await tell('even', '127.79.2.31', 2 ** 45 + 1);
+    const has = (service: string) => here.store.get('sidecar', 'EDS', EDS.replace('reviews', service)) !== undefined;
+    await vi.waitFor(() => expect(has('even')).toBe(true), { timeout: 10_000 });
+    expect(has('odd')).toBe(false);
   });
 });
