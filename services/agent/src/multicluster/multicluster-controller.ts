@@ -3,9 +3,6 @@
  * told. All replicas read; only the one that publishes for the cluster writes.
  */
 
-import { exportFactsOf } from '@hawser/model/endpoint-shard.ts';
-import type { RosterMember } from '@hawser/model/fleet.ts';
-import { type ClusterExport, type MergedImport, mergedExports } from '@hawser/model/multicluster/merge-exports.ts';
 import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import type { ApiClient } from '../discover/kubernetes/api-client.ts';
 import { KnownFacts } from '../discover/kubernetes/known-facts.ts';
@@ -22,19 +19,17 @@ import { ImportBacking } from './import-backing.ts';
 import { type ExportState, type ImportState, ipsOf, type NamespaceState } from './object-states.ts';
 import { ObjectWriter, type WriteCounts, type WriterTimes } from './object-writer.ts';
 import { exportWrite, importReference, importWrite, type ObjectPlace, type ObjectWrite } from './object-writes.ts';
+import { OfferedExports, type OfferSources } from './offered-exports.ts';
 import { type ImportVerdict, isOurs, wantedImport } from './wanted-import.ts';
 
 /** What it works with. */
-export interface MulticlusterParts {
+export interface MulticlusterParts extends OfferSources {
   readonly api: ApiClient;
   readonly range: VirtualRange;
   readonly backing: BackingSettings;
   readonly world: () => Pick<World, 'self' | 'clusters' | 'shards' | 'policies'>;
   /** Where the cluster's proxies take calls of TCP services; the same array while nothing differs. */
   readonly tcpServices: () => readonly TcpService[];
-  readonly members: () => readonly RosterMember[];
-  /** Whether everything of this other cluster was heard once in this life. */
-  readonly isHeard: (cluster: string) => boolean;
   /** Whether this replica writes: it publishes, and everything is known. */
   readonly writes: () => boolean;
   /** What the registry says of an exported Service: its type, `''` for none; undefined where the registry does not know the export. */
@@ -52,16 +47,6 @@ const GATHER_MS = 20;
 const SERVICE_LATE_MS = 1_000;
 const [IMPORT, EXPORT] = ['ServiceImport ', 'ServiceExport '] as const;
 
-/** What was offered of one service when it was looked at last. */
-interface Offered {
-  readonly shards: ReadonlyMap<string, unknown> | undefined;
-  readonly text: string;
-  readonly exports: readonly ClusterExport[];
-  readonly merged: MergedImport | undefined;
-}
-
-const NOTHING: Offered = { shards: undefined, text: '[]', exports: [], merged: undefined };
-
 /** Follows, judges and writes until it is stopped. */
 export class MulticlusterController {
   readonly #parts: MulticlusterParts;
@@ -71,7 +56,7 @@ export class MulticlusterController {
   readonly #reflectors: ReadonlyMap<keyof typeof MULTICLUSTER_KINDS, Reflector<unknown>>;
   readonly #writer: ObjectWriter;
   readonly #backing: ImportBacking;
-  readonly #offered = new Map<string, Offered>();
+  readonly #offered: OfferedExports;
   /** Types of the Services of own exports, as they were looked at last. */
   readonly #types = new Map<string, string | undefined>();
   /** Uids of imports that carried our label in this life. */
@@ -81,14 +66,13 @@ export class MulticlusterController {
   #held: HeldAddresses = new Map();
   /** Hosts that the range has no address for. */
   #without: ReadonlySet<string> = new Set();
-  #unknown: ReadonlySet<string> = new Set();
-  #fleet = '';
   #isWriting = false;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(parts: MulticlusterParts) {
     this.#parts = parts;
+    this.#offered = new OfferedExports(parts);
     const tables = { namespaces: this.#namespaces, serviceimports: this.#imports, serviceexports: this.#exports } as const;
     this.#reflectors = new Map(
       Object.entries(MULTICLUSTER_KINDS).map(([name, kind]) => {
@@ -114,7 +98,7 @@ export class MulticlusterController {
     });
     this.#backing = new ImportBacking({
       ...{ ...parts.backing, api: parts.api, world: parts.world, tcpServices: parts.tcpServices, times: parts.times },
-      ...{ importOf: (key) => this.#backed(key), addressOf: (key) => this.#allocated(key), unknown: () => this.#unknown },
+      ...{ importOf: (key) => this.#backed(key), addressOf: (key) => this.#allocated(key), unknown: () => this.#offered.unknown },
       writes: () => this.#isWriting && parts.writes(),
       onChange: (key) => (key === undefined ? this.wake() : this.#touch(key)),
       onProblem: (topic, problems) => this.#problem(topic, problems),
@@ -181,10 +165,10 @@ export class MulticlusterController {
       this.#settleAddresses(false);
       return;
     }
-    const fleetDiffers = this.#fleetDiffers();
+    const fleetDiffers = this.#offered.fleetDiffers();
     const touched = isNew || fleetDiffers ? this.#all() : [...this.#touched];
     this.#touched.clear();
-    const { reoffered, moved } = this.#differing();
+    const { reoffered, moved } = this.#offered.differing();
     const keys = new Set([...touched, ...reoffered, ...this.#retyped()]);
     if (keys.size > 0) this.#write(keys);
     this.#backing.look(new Set([...keys, ...moved]), () => this.#all());
@@ -201,39 +185,7 @@ export class MulticlusterController {
   }
 
   #all(): string[] {
-    const offered = [...this.#offered].flatMap(([key, { merged }]) => (merged === undefined ? [] : [key]));
-    return [...new Set([...offered, ...this.#imports.keys(), ...this.#exports.keys(), ...this.#backing.keys()])];
-  }
-
-  /** Members and what they may export, and of whom everything is known. */
-  #fleetDiffers(): boolean {
-    const { self } = this.#parts.world();
-    const members = this.#parts.members();
-    this.#unknown = new Set(members.map(({ name }) => name).filter((name) => name !== self && !this.#parts.isHeard(name)));
-    const known = members.map(({ name, exportNamespaces, network }) => [name, exportNamespaces, network]);
-    const fleet = JSON.stringify([known, [...this.#unknown]]);
-    if (fleet === this.#fleet) return false;
-    this.#fleet = fleet;
-    return true;
-  }
-
-  /** Keys of services of which something else is offered than before, and of those of which at least endpoints differ. */
-  #differing(): { readonly reoffered: readonly string[]; readonly moved: readonly string[] } {
-    const { shards } = this.#parts.world();
-    const gone = [...this.#offered.keys()].filter((key) => !shards.has(key));
-    const [reoffered, moved]: [string[], string[]] = [[], []];
-    for (const key of [...shards.keys(), ...gone]) {
-      const before = this.#offered.get(key) ?? NOTHING;
-      const now = shards.get(key);
-      if (before.shards === now && before !== NOTHING) continue;
-      const exports = this.#exportsOf(key);
-      const text = JSON.stringify(exports);
-      const isSame = text === before.text;
-      (isSame ? moved : reoffered).push(key);
-      if (now === undefined) this.#offered.delete(key);
-      else this.#offered.set(key, { shards: now, exports, text, merged: isSame ? before.merged : mergedExports(exports) });
-    }
-    return { reoffered, moved };
+    return [...new Set([...this.#offered.imported(), ...this.#imports.keys(), ...this.#exports.keys(), ...this.#backing.keys()])];
   }
 
   /** Keys of own exports whose Services are others than before: one without endpoints offers nothing either way. */
@@ -244,23 +196,6 @@ export class MulticlusterController {
       this.#types.set(key, type);
       return true;
     });
-  }
-
-  #exportsOf(key: string): ClusterExport[] {
-    const { shards, self } = this.#parts.world();
-    return [...(shards.get(key) ?? [])].flatMap(([cluster, shard]) =>
-      shard.exported && (cluster !== self || this.#isAllowed(shard.namespace)) ? [{ cluster, facts: exportFactsOf(shard) }] : [],
-    );
-  }
-
-  #isAllowed(namespace: string): boolean {
-    const { self } = this.#parts.world();
-    return (
-      this.#parts
-        .members()
-        .find(({ name }) => name === self)
-        ?.exportNamespaces?.includes(namespace) !== false
-    );
   }
 
   #next(key: string): ObjectWrite | undefined {
@@ -275,9 +210,9 @@ export class MulticlusterController {
     const known = this.#parts.serviceOf(service);
     // What the registry has not heard of yet is not known to be without a Service.
     if (existing === undefined || known === undefined || place === undefined) return undefined;
-    const { exports, merged } = this.#offered.get(service) ?? NOTHING;
+    const { exports, merged } = this.#offered.of(service);
     const offered = exports.find(({ cluster }) => cluster === this.#parts.world().self)?.facts;
-    const [isAllowed, isForeign] = [this.#isAllowed(place.namespace), this.#verdict(service) === 'foreign'];
+    const [isAllowed, isForeign] = [this.#offered.isAllowed(place.namespace), this.#verdict(service) === 'foreign'];
     return exportWrite(place, exportFindings({ serviceType: known.type, offered, merged, isAllowed, isForeign }), { existing, now });
   }
 
@@ -285,12 +220,12 @@ export class MulticlusterController {
     const existing = this.#imports.get(key);
     const namespace = this.#namespaces.get(parseServiceKey(key).namespace);
     return wantedImport({
-      ...{ merged: this.#offered.get(key)?.merged, existing, unknown: this.#unknown },
+      ...{ merged: this.#offered.of(key).merged, existing, unknown: this.#offered.unknown },
       wasOurs: existing !== undefined && this.#ours.has(existing.uid),
       hasNamespace: namespace?.isEnding === false,
       ips: this.#ipsOf(key),
       lack: this.#backing.derives ? 'its derived Service has no address yet' : 'the range of virtual addresses has none left',
-      slices: this.#backing.slicesOf(this.#offered.get(key)?.merged?.clusters ?? []),
+      slices: this.#backing.slicesOf(this.#offered.of(key).merged?.clusters ?? []),
     });
   }
 
@@ -299,7 +234,7 @@ export class MulticlusterController {
     return backedImport(this.#verdict(key), {
       owner: existing && place && importReference(place, existing),
       isOurs: existing !== undefined && this.#isKnownAsOurs(existing),
-      isExported: this.#offered.get(key)?.merged !== undefined,
+      isExported: this.#offered.of(key).merged !== undefined,
     });
   }
 
@@ -337,7 +272,7 @@ export class MulticlusterController {
     const { range, world } = this.#parts;
     const ours = [...this.#imports.entries()].filter(([, state]) => this.#isKnownAsOurs(state));
     const found = heldAddresses(ours, this.#kept(isWriting), range);
-    const lacking = isWriting ? this.#wantedHosts().filter((host) => !found.has(host)) : [];
+    const lacking = isWriting ? this.#offered.addressedHosts().filter((host) => !found.has(host)) : [];
     const given = lacking.length === 0 ? found : givenAddresses(world(), found, range);
     this.#without = new Set(lacking.filter((host) => !given.has(host)));
     const held = new Map([...found, ...lacking.flatMap((host) => entryOf(host, given.get(host)))]);
@@ -352,14 +287,8 @@ export class MulticlusterController {
   }
 
   #kept(isWriting: boolean): HeldAddresses {
-    const wanted = new Set(isWriting ? this.#wantedHosts() : []);
+    const wanted = new Set(isWriting ? this.#offered.addressedHosts() : []);
     return new Map([...this.#held].filter(([host]) => wanted.has(host)));
-  }
-
-  #wantedHosts(): string[] {
-    return [...this.#offered].flatMap(([key, { merged }]) =>
-      merged?.spec.type === 'ClusterSetIP' ? [clustersetHost(parseServiceKey(key))] : [],
-    );
   }
 
   #isKnownAsOurs(state: ImportState): boolean {
@@ -368,7 +297,7 @@ export class MulticlusterController {
 
   #tellOfObjects(): void {
     const foreign = [...this.#imports.entries()].filter(
-      ([key, state]) => !this.#isKnownAsOurs(state) && this.#offered.get(key)?.merged !== undefined,
+      ([key, state]) => !this.#isKnownAsOurs(state) && this.#offered.of(key).merged !== undefined,
     );
     const said = foreign.map(
       ([key]) => `${IMPORT}${key}: somebody else made it, and it is left as it is: what the clusterset exports is not in it`,
