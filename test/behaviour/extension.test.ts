@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { until } from '../datapath/kit/until.ts';
 import { behavioursOf } from './kit/behaviour.ts';
-import { callTcp, type Reply } from './kit/clients.ts';
+import { callTcp, DEFAULT_HOST, type Reply } from './kit/clients.ts';
 import { APP_PORTS } from './kit/echo-app.ts';
 import { policy, type Rig, type RigCall } from './kit/rig.ts';
 import { headerModule, prefixModule } from './kit/wasm-module.ts';
@@ -55,6 +55,7 @@ afterAll(() => {
 const PORTS = [
   { name: 'http', port: 80, protocol: 'http' },
   { name: 'tcp', port: 9000, protocol: 'tcp' },
+  { name: 'http2', port: 82, protocol: 'http2' },
 ] as const;
 const behaviour = behavioursOf({ net: 106, drainsAtOnce: true, ports: { 'bookinfo/reviews': PORTS } });
 type Policy = ReturnType<typeof policy>;
@@ -214,3 +215,9 @@ behaviour(
     );
   },
 );
+
+behaviour('EX-025', 'match.ports', 'and whichever HTTP it speaks there', async (rig) => {
+  await pluginFor(rig, { mode: 'SERVER', ports: [{ number: APP_PORTS.http2 }] });
+  await reply(rig, { host: `${DEFAULT_HOST}:82` }, marked);
+  await reply(rig, {}, unmarked);
+});

@@ -26,6 +26,7 @@ function upstreamsOf(port: number): JsonObject[] {
   return [
     { call_expr: { function: 'startsWith', target: upstream, args: [text(`outbound|${port}|`)] } },
     { call_expr: { function: '_==_', args: [upstream, text(`inbound|${port}`)] } },
+    { call_expr: { function: 'startsWith', target: upstream, args: [text(`inbound|${port}|`)] } },
   ];
 }
 
