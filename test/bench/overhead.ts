@@ -1,12 +1,11 @@
 /**
  * What a pair of sidecars adds to a request, and the memory of an Envoy: 200 requests a second through both, as many directly, and as many
  * through two Envoys that only pass them on, in plain text and without an agent: what is added there is the machine's and Envoy's own.
- * The three take turns, request by request, on processors that are kept awake: what a hypervisor takes to wake one would be counted with each hop.
+ * The three take turns, request by request.
  */
 import { PORTS } from '@hawser/model/ports.ts';
 import type { FigureBook } from '../../deploy/demo/figures.ts';
 import { hostOf } from '../../deploy/demo/topology.ts';
-import { awake } from './awake.ts';
 import type { Bench } from './bench.ts';
 import { type Federation, inFederation } from './federation.ts';
 import { quantile, timesInTurns } from './in-turns.ts';
@@ -21,7 +20,7 @@ const SERVER_PORT = 9080;
 /** The benchmark. */
 export const overhead: Bench = {
   name: 'overhead',
-  title: `latency that two sidecars add at ${TURNS.perSecond} requests/s, p99 over a direct call, beside two bare Envoys, processors awake; memory of an Envoy`,
+  title: `latency that two sidecars add at ${TURNS.perSecond} requests/s, p99 over a direct call, beside two bare Envoys; memory of an Envoy`,
   bars: { added_p99_ms: { max: 3, samples: 1_000 }, envoy_mib: { max: 80, samples: 2 } },
   run: (book) => inFederation({ plan: { [CLUSTER]: ['client-v1', 'details-v1'] } }, (federation) => measure(federation, book)),
 };
@@ -37,7 +36,7 @@ async function measure({ fleet, say }: Federation, book: FigureBook): Promise<vo
     bare: { host: '127.0.0.1', port: first.port, authority },
     meshed: { host: client, port: PORTS.outbound, path: `http://${authority}/`, authority },
   };
-  const { direct, bare, meshed } = await awake(() => timesInTurns(ways, TURNS)).finally(() => {
+  const { direct, bare, meshed } = await timesInTurns(ways, TURNS).finally(() => {
     first.stop();
     second.stop();
   });
