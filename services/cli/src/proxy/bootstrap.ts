@@ -128,8 +128,9 @@ function nodeOf(options: BootstrapOptions): Json {
 
 /** Delta ADS for listeners and clusters; what they refer to follows on the same stream. */
 function dynamicResources(token: ProxyToken): Json {
-  // The default timeout of 15 s stays: with none, one missing resource blocks all xDS (envoy #47066).
-  const fromAds = { ads: {}, resource_api_version: 'V3' };
+  // Without a limit: Envoy would call itself ready after 30 s without any listener or cluster, and the application beside it would start.
+  // What these refer to keeps the default of 15 s, or one missing resource would block all xDS (envoy #47066).
+  const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   return {
     lds_config: fromAds,
     cds_config: fromAds,

@@ -5,8 +5,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+/** Envoy's own limits, 15 s for clusters and then 15 s for listeners, are over. */
+const PAST_FETCH_LIMITS_MS = 32_000;
 const MAIN = join(import.meta.dirname, '../main.ts');
 
 interface RunningProxy {
@@ -85,6 +88,12 @@ describe('hawser proxy run', () => {
     expect(asked[0]?.headers.authorization).toBe('Bearer a.b.c');
     expect(JSON.parse(asked[0]?.body ?? '')).toEqual({ cluster: 'us-east', name: 'reviews-v1', namespace: 'bookinfo', address });
   });
+
+  it('is not ready without an agent, however long: the application beside it would start without the mesh', async () => {
+    await start(`${address}:15014`);
+    await wait(PAST_FETCH_LIMITS_MS);
+    expect((await fetch(`http://${address}:15000/ready`)).status).toBe(503);
+  }, 60_000);
 
   it('takes its Envoy with it when it is SIGKILLed', async () => {
     const proxy = await start(`${address}:15014`);
