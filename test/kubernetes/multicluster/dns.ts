@@ -8,6 +8,11 @@ import { decode, encode } from 'dns-packet';
 import { expect } from 'vitest';
 import { HTTP, type KubeMember, type Rule } from './clusterset.ts';
 
+const TWO = [
+  ['db-0', '10.1.0.1'],
+  ['db-1', '10.1.0.2'],
+] as const;
+
 /** Endpoints of a headless Service with a host name each, as those of a StatefulSet have. */
 async function members(
   { kube }: KubeMember,
@@ -20,6 +25,18 @@ async function members(
     metadata: { name: `${name}-1`, namespace, labels: { 'kubernetes.io/service-name': name } },
     endpoints: endpoints.map(([hostname, address]) => ({ addresses: [address], hostname, conditions: { ready: true } })),
   });
+}
+
+/** An exported headless Service with these endpoints: its key, and its name in the clusterset. */
+async function headless(
+  member: KubeMember,
+  namespace: string,
+  endpoints: Parameters<typeof members>[2],
+): Promise<{ readonly key: string; readonly host: string }> {
+  const key = `${namespace}/db`;
+  await member.offers(key, { clusterIP: 'None' });
+  await members(member, key, endpoints);
+  return { key, host: `db.${namespace}.svc.clusterset.local` };
 }
 
 /** What a workload of the cluster is answered: the response code, then records as text; `forward` where its own resolver is asked. */
@@ -84,13 +101,7 @@ export const DNS: readonly Rule[] = [
     rule: 10,
     seen: 'a headless import has an A record of each ready endpoint, and of each by its host name and cluster',
     show: async ({ east, shared }) => {
-      const key = `${await shared()}/db`;
-      const host = `db.${key.split('/')[0]}.svc.clusterset.local`;
-      await east.offers(key, { clusterIP: 'None' });
-      await members(east, key, [
-        ['db-0', '10.1.0.1'],
-        ['db-1', '10.1.0.2'],
-      ]);
+      const { host } = await headless(east, await shared(), TWO);
       await answers(east, host, 'A', ['NOERROR', '10.1.0.1', '10.1.0.2']);
       await answers(east, `db-1.east.${host}`, 'A', ['NOERROR', '10.1.0.2']);
       await answers(east, `db-1.west.${host}`, 'A', ['NXDOMAIN']);
@@ -100,13 +111,7 @@ export const DNS: readonly Rule[] = [
     rule: 10,
     seen: 'a headless import has an SRV record for each port and endpoint, with the port where the endpoint listens',
     show: async ({ east, shared }) => {
-      const key = `${await shared()}/db`;
-      const host = `db.${key.split('/')[0]}.svc.clusterset.local`;
-      await east.offers(key, { clusterIP: 'None' });
-      await members(east, key, [
-        ['db-0', '10.1.0.1'],
-        ['db-1', '10.1.0.2'],
-      ]);
+      const { host } = await headless(east, await shared(), TWO);
       await answers(east, `_http._tcp.${host}`, 'SRV', ['NOERROR', `db-0.east.${host}:8080`, `db-1.east.${host}:8080`]);
     },
   },
@@ -114,10 +119,7 @@ export const DNS: readonly Rule[] = [
     rule: 10,
     seen: 'a headless import without a ready endpoint has no name',
     show: async ({ east, shared }) => {
-      const key = `${await shared()}/db`;
-      const host = `db.${key.split('/')[0]}.svc.clusterset.local`;
-      await east.offers(key, { clusterIP: 'None' });
-      await members(east, key, [['db-0', '10.1.0.1']]);
+      const { key, host } = await headless(east, await shared(), TWO.slice(0, 1));
       await answers(east, host, 'A', ['NOERROR', '10.1.0.1']);
       await members(east, key, []);
       await answers(east, host, 'A', ['NXDOMAIN']);

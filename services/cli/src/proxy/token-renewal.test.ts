@@ -3,10 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SnapshotStore } from '@hawser/agent/snapshot/snapshot-store.ts';
 import { afterEach, expect, it } from 'vitest';
-import { startAdsAgent, type TestAdsAgent } from '../../../../test/kit/ads-agent.ts';
-import { edsCluster, loopbackEndpoints } from '../../../../test/kit/ads-resources.ts';
+import type { TestAdsAgent } from '../../../../test/kit/ads-agent.ts';
+import { startCountingAgent, statAt } from '../../../../test/kit/renewing-agent.ts';
 import { eventually } from '../../../../test/kit/served.ts';
 
 const ADDRESS = `127.80.101.${10 + Math.floor(Math.random() * 200)}`;
@@ -26,15 +25,8 @@ afterEach(async () => {
 it('a stream that ends with its token is opened again with the renewed one, and nothing is pushed', async () => {
   folder = mkdtempSync(join(tmpdir(), 'hawser-renewal-'));
   const tokenFile = join(folder, 'token');
-  const store = new SnapshotStore();
-  store.apply([edsCluster('a', '1s'), loopbackEndpoints('a', [8_080])].map((put) => ({ layer: 'sidecar', put })));
-  let attached = 0;
-  agent = await startAdsAgent({
-    ...{ store, tls: true },
-    onAttach: () => {
-      attached += 1;
-    },
-  });
+  const { agent: started, attached } = await startCountingAgent();
+  agent = started;
   writeFileSync(tokenFile, await agent.token({ ttlMs: SHORT_MS, name: 'reviews-1.bookinfo' }));
   writeFileSync(join(folder, 'labels'), 'app="reviews"\n');
   const pod = {
@@ -46,19 +38,15 @@ it('a stream that ends with its token is opened again with the renewed one, and 
     env: { ...process.env, ...pod },
     stdio: 'ignore',
   });
-  await eventually(() => attached === 1, 'the proxy does not come', 60_000);
-  await eventually(async () => (await stat('cluster_manager.active_clusters')) === 4, 'the proxy does not have its upstream', 60_000);
+  await eventually(() => attached() === 1, 'the proxy does not come', 60_000);
+  await eventually(
+    async () => (await statAt(ADDRESS, 'cluster_manager.active_clusters')) === 4,
+    'the proxy does not have its upstream',
+    60_000,
+  );
   writeFileSync(tokenFile, await agent.token({ name: 'reviews-1.bookinfo' }));
-  await eventually(() => attached === 2, 'the proxy does not come again', 60_000);
-  await eventually(async () => (await stat('control_plane.connected_state')) === 1, 'the proxy is not connected', 60_000);
-  expect([await stat('cluster_manager.cluster_modified'), await stat('cluster.a.warming_state')]).toEqual([0, 0]);
+  await eventually(() => attached() === 2, 'the proxy does not come again', 60_000);
+  await eventually(async () => (await statAt(ADDRESS, 'control_plane.connected_state')) === 1, 'the proxy is not connected', 60_000);
+  expect([await statAt(ADDRESS, 'cluster_manager.cluster_modified'), await statAt(ADDRESS, 'cluster.a.warming_state')]).toEqual([0, 0]);
   expect([...agent.attached.values()]).toMatchObject([{ name: 'reviews-1.bookinfo', address: ADDRESS, labels: { app: 'reviews' } }]);
 }, 180_000);
-
-async function stat(name: string): Promise<number> {
-  const text = await fetch(`http://${ADDRESS}:15000/stats?filter=^${name.replaceAll('.', '\\.')}$`).then(
-    (answer) => answer.text(),
-    () => '',
-  );
-  return Number(text.trim().split(': ')[1] ?? Number.NaN);
-}
