@@ -2,6 +2,7 @@
 import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import { expect, test } from 'vitest';
+import type { PeerCluster } from '../../state/world.ts';
 import { unenforcedPeers } from './unenforced-peers.ts';
 
 function own(namespace: string, endpoint: Partial<Endpoint> = {}): [string, ReadonlyMap<string, EndpointShard>] {
@@ -15,8 +16,13 @@ function strict(namespace: string, spec: object): [string, Resource] {
   return [resourceKey('PeerAuthentication', namespace, 'strict'), { apiVersion: 'v1', kind: 'PeerAuthentication', metadata, spec }];
 }
 
+const SPEAKER: PeerCluster = {
+  ...{ name: 'a', region: 'r', zone: '', network: 'n', trustDomain: 'a.hawser', trustBundle: [], gateways: [] },
+  speaksForWorkloads: true,
+};
+
 const found = (shards: ReturnType<typeof own>[], policies: ReturnType<typeof strict>[]) =>
-  unenforcedPeers({ self: 'a', shards: new Map(shards), policies: new Map(policies) });
+  unenforcedPeers({ self: 'a', clusters: new Map([['a', SPEAKER]]), shards: new Map(shards), policies: new Map(policies) });
 
 test('namespaces with bare endpoints for which STRICT is asked are named, others are not', () => {
   const shards = [own('shop', { bare: true }), own('bank', { bare: true }), own('mill')];

@@ -5,7 +5,14 @@ import { type ExtensionPolicies, extensionPolicies } from '../telemetry/extensio
 import { modeAt, peerModes } from './peer-modes.ts';
 
 /** A sentence that names the own namespaces where STRICT is asked for and does not hold; none where there are none. */
-export function unenforcedPeers({ self, shards, policies }: Pick<World, 'self' | 'shards' | 'policies'>): readonly string[] {
+export function unenforcedPeers({
+  self,
+  clusters,
+  shards,
+  policies,
+}: Pick<World, 'self' | 'clusters' | 'shards' | 'policies'>): readonly string[] {
+  // Most clusters never had a bare endpoint: theirs are not looked through after each change.
+  if (clusters.get(self)?.speaksForWorkloads !== true) return [];
   const before = known.get(shards);
   if (before?.policies === policies) return before.found;
   const found = sentences({ self, shards }, extensionPolicies(policies));
