@@ -1,5 +1,5 @@
 /**
- * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped tests are named, and a
+ * `npm test [-- PATH…] [--update]`: every test, then `N passed, N failed` alone on the last line. Skipped and failed tests are named before it, and a
  * process that a test leaves behind is a failure. The line before it sums what the tests of sync, simulation and replicas looked at;
  * anything lost, falsely removed, emptied or stale there is a failure too. `--update` rewrites goldens (`npm run golden`). What measures whole
  * federations (`test/e2e`) runs first and alone, a file at a time: two cores are not enough for more. It waits a good part of its time, and
@@ -79,6 +79,7 @@ for (const { pid, command } of leaked) console.log(`left behind by a test, ended
 const skipped = outcomes.flatMap(({ file, skipped: names }) => names.map((name) => `  ${file} > ${name}`));
 if (skipped.length > 0) console.log(`skipped:\n${skipped.join('\n')}`);
 for (const line of unsteadyTests) console.log(`unsteady, passed only the second time: ${line}`);
+for (const { file, failures } of outcomes) for (const { test, message } of failures) console.log(`failed: ${file} > ${test}: ${message}`);
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const broken = outcomes.reduce((sum, { failures }) => sum + failures.length, 0);
 if (passed + broken === 0) console.log('no test ran');
