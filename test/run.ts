@@ -13,7 +13,7 @@ import { type InlineConfig, type Reporter, startVitest } from 'vitest/node';
 import { watchDescendants } from './kit/descendants.ts';
 import { canRunHelm, helmBinary } from './kit/helm.ts';
 import { canRunKubernetes, kubeApiserverBinary } from './kit/kube-apiserver-binary.ts';
-import { afterSecondRun, type FileOutcome, outcomeOf, THE_RUN, worthAnotherRun } from './kit/test-outcome.ts';
+import { afterSecondRun, type FileOutcome, outcomeOf, withUncaught, worthAnotherRun } from './kit/test-outcome.ts';
 import { readTotals, TOTALS_FILE, totalsLine, wrongTotals } from './kit/totals.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -31,9 +31,7 @@ async function runFiles(only: readonly string[], phase: InlineConfig): Promise<F
   let outcomes: FileOutcome[] = [];
   const collect: Reporter = {
     onTestRunEnd: (modules, unhandledErrors) => {
-      outcomes = modules.map(outcomeOf);
-      const failures = unhandledErrors.map(({ message }) => ({ test: 'outside of any test', message }));
-      if (failures.length > 0) outcomes.push({ file: THE_RUN, passed: 0, skipped: [], failures });
+      outcomes = withUncaught(modules.map(outcomeOf), unhandledErrors, root);
     },
   };
   const vitest = await startVitest('test', [...only], { ...COMMON, reporters: ['default', collect], ...phase });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { afterSecondRun, type FileOutcome, THE_RUN, worthAnotherRun } from './test-outcome.ts';
+import { afterSecondRun, type FileOutcome, THE_RUN, type UncaughtError, withUncaught, worthAnotherRun } from './test-outcome.ts';
 
 const file = (name: string, ...messages: string[]): FileOutcome => ({
   ...{ file: name, passed: 3, skipped: [] },
@@ -27,4 +27,20 @@ it('the second run counts, and tells what it forgave', () => {
   const { outcomes, unsteady } = afterSecondRun([good, late], [second]);
   expect(outcomes).toEqual([good, second]);
   expect(unsteady).toEqual(['test/late.test.ts > case 0: not there in 30 s']);
+});
+
+it('an error that no test caught belongs to its file when a test failed there, and to the run otherwise', () => {
+  const error = (path?: string): UncaughtError => ({ message: 'read ECONNRESET\n  at', ...(path && { VITEST_TEST_PATH: path }) });
+  const uncaught = { test: 'outside of any test', message: 'read ECONNRESET' };
+  const [goodToo, lateToo, ...rest] = withUncaught(
+    [good, late],
+    [error('/r/test/late.test.ts'), error('/r/test/good.test.ts'), error()],
+    '/r',
+  );
+  expect(goodToo).toEqual(good);
+  expect(lateToo).toEqual({ ...late, failures: [...late.failures, uncaught] });
+  expect(rest.map(({ file, failures }) => [file, failures[0]?.test])).toEqual([
+    [THE_RUN, 'outside of any test, in test/good.test.ts'],
+    [THE_RUN, 'outside of any test, in no file'],
+  ]);
 });

@@ -1,5 +1,6 @@
 /** What became of each test file in a run of `npm test`, and which of them may run once more. */
-import type { TestCase, TestModule } from 'vitest/node';
+import { relative } from 'node:path';
+import type { SerializedError, TestCase, TestModule } from 'vitest/node';
 
 /** A test file and what its tests came to. `failures` also holds what broke outside of any test. */
 export interface FileOutcome {
@@ -15,6 +16,9 @@ export interface Failure {
   readonly test: string;
   readonly message: string;
 }
+
+/** An error that no test caught, and where Vitest says that it came from: the path of the test file that ran. */
+export type UncaughtError = SerializedError & { readonly VITEST_TEST_PATH?: string };
 
 /** Stands for a file where something broke outside of all of them. */
 export const THE_RUN = 'the run itself';
@@ -37,6 +41,23 @@ export function outcomeOf(module: TestModule): FileOutcome {
     skipped: tests.filter((test) => !['passed', 'failed'].includes(test.result().state)).map((test) => test.fullName),
     failures,
   };
+}
+
+/**
+ * The outcomes with the errors that no test caught. In a file where a test failed they are what that left behind, as a rule a promise that nobody awaits any
+ * more, and belong to it; anywhere else they are failures of `THE_RUN`, which nothing forgives.
+ */
+export function withUncaught(outcomes: readonly FileOutcome[], errors: readonly UncaughtError[], root: string): FileOutcome[] {
+  const all = [...outcomes];
+  for (const { VITEST_TEST_PATH: path, message } of errors) {
+    const file = path === undefined ? 'no file' : relative(root, path);
+    const index = all.findIndex((outcome) => outcome.file === file);
+    const outcome = all[index];
+    const failure = { test: 'outside of any test', message: firstLine(message) };
+    if (outcome !== undefined && outcome.failures.length > 0) all[index] = { ...outcome, failures: [...outcome.failures, failure] };
+    else all.push({ file: THE_RUN, passed: 0, skipped: [], failures: [{ ...failure, test: `${failure.test}, in ${file}` }] });
+  }
+  return all;
 }
 
 /**
