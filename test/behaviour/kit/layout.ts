@@ -34,6 +34,8 @@ export interface Layout {
   readonly aliases?: Readonly<Record<string, readonly string[]>>;
   readonly workloads: readonly Workload[];
   readonly clients: readonly Client[];
+  /** Last parts of the addresses of each cluster's gateways; one cluster alone has none. */
+  readonly gateways: readonly number[];
   /** Ports by service; `http` 80 for those not named. */
   readonly ports: Readonly<Record<string, readonly RigPort[]>>;
 }
@@ -43,11 +45,17 @@ export function eastern(service: string, version: string, at: number): Workload 
   return { name: `${service}-${version}`, service: `bookinfo/${service}`, cluster: 'east', labels: { app: service, version }, at };
 }
 
+/** The same without a sidecar. */
+export function bareEastern(service: string, version: string, at: number): Workload {
+  return { ...eastern(service, version, at), bare: true };
+}
+
 /** reviews v1, v2 and v3, ratings v1, and productpage, who calls them; all in one cluster. */
 export const BOOKINFO: Layout = {
   clusters: ['east'],
   workloads: [eastern('reviews', 'v1', 21), eastern('reviews', 'v2', 22), eastern('reviews', 'v3', 23), eastern('ratings', 'v1', 24)],
   clients: [{ name: 'productpage', namespace: 'bookinfo', cluster: 'east', at: 11 }],
+  gateways: [1],
   ports: {
     'bookinfo/reviews': [
       { name: 'http', port: 80, protocol: 'http' },

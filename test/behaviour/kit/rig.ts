@@ -1,10 +1,13 @@
 /**
  * A mesh whose policies are replaced while it runs: real Envoys, the agents' real ADS server and translator, applications that echo.
- * Addresses are `127.81.NET.HOST`: every test file has a `net` of its own, and each further cluster takes the next one.
+ * Addresses are `127.81.NET.HOST`, of IPv6 `fd81:NET::HOST` (`openIpv6`): every test file has a `net` of its own, and each further
+ * cluster takes the next one.
  */
 import { Agent } from 'node:http';
+import { hostPort } from '@hawser/agent/translate/wire-values.ts';
 import type { EndpointHealth } from '@hawser/model/endpoint-shard.ts';
 import { kindNamed } from '@hawser/model/kinds.ts';
+import { PORTS } from '@hawser/model/ports.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import { validateInForce } from '@hawser/model/validate.ts';
@@ -23,6 +26,7 @@ export type RigOptions = {
   readonly dns?: DnsServer;
   readonly sendsAllUpTo?: number;
   readonly drainsAtOnce?: boolean;
+  readonly isIpv6?: boolean;
 } & Partial<Layout>;
 
 /** Answers of many calls. */
@@ -35,16 +39,21 @@ export interface Tally {
 /** A call by one of the clients. */
 export type RigCall = CallOptions & { readonly from?: string };
 
+/** The address of host `at` of a net. */
+export function rigAddress(net: number, at: number, isIpv6 = false): string {
+  return isIpv6 ? `fd81:${net}::${at}` : `127.81.${net}.${at}`;
+}
+
 /** Starts everything and waits until the services answer. */
 export async function startRig(options: RigOptions): Promise<Rig> {
   const layout = { ...BOOKINFO, ...options };
   const addressOf = ({ cluster, at }: { cluster: string; at: number }): string =>
-    `127.81.${options.net + layout.clusters.indexOf(cluster)}.${at}`;
+    rigAddress(options.net + layout.clusters.indexOf(cluster), at, options.isIpv6);
   const mesh = await Mesh.start(
     layout.clusters.map((name) => ({
       name,
       aliases: layout.aliases?.[name] ?? [],
-      gateways: [`${addressOf({ cluster: name, at: 1 })}:15443`],
+      gateways: layout.gateways.map((at) => hostPort(addressOf({ cluster: name, at }), PORTS.gateway)),
     })),
     undefined,
     { ...(options.dns === undefined ? {} : { dns: options.dns }), sendsAllUpTo: options.sendsAllUpTo, drainsAtOnce: options.drainsAtOnce },
@@ -73,7 +82,7 @@ export class Rig {
 
   /** Starts applications, servers' sidecars, gateways, and then the clients, which find everything healthy. */
   async start(): Promise<void> {
-    const { workloads, clients, clusters } = this.#layout;
+    const { workloads, clients, clusters, gateways } = this.#layout;
     const identity = await (await createTrustDomain('echo')).issue('spiffe://echo/app');
     for (const workload of workloads) {
       this.#apps.set(workload.name, await startEchoApp(workload.name, this.#addressOf(workload), identity));
@@ -85,9 +94,12 @@ export class Rig {
       this.mesh.service(`${client.namespace}/probe`, client.cluster, { endpoints: [] });
     }
     this.#tellServices();
-    const gateways = clusters.length > 1 ? clusters.map((name) => this.mesh.gateway(name, this.#addressOf({ cluster: name, at: 1 }))) : [];
+    const places = clusters.length > 1 ? clusters.flatMap((cluster) => gateways.map((at) => ({ cluster, at }))) : [];
     const withSidecar = workloads.filter(({ bare }) => bare !== true);
-    await Promise.all([...withSidecar.map((one) => this.mesh.sidecar(one.cluster, this.#addressOf(one), one.service)), ...gateways]);
+    await Promise.all([
+      ...withSidecar.map((one) => this.mesh.sidecar(one.cluster, this.#addressOf(one), one.service)),
+      ...places.map((place) => this.mesh.gateway(place.cluster, this.#addressOf(place))),
+    ]);
     for (const client of clients) {
       const envoy = await this.mesh.sidecar(client.cluster, this.#addressOf(client), `${client.namespace}/${client.name}`);
       this.#clients.set(client.name, envoy);
