@@ -1,18 +1,15 @@
 /** What runs in proxies beside routing: AuthorizationPolicy CUSTOM and WasmPlugin. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Server as NetServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { until } from '../datapath/kit/until.ts';
 import { behavioursOf } from './kit/behaviour.ts';
 import { callTcp, DEFAULT_HOST, type Reply } from './kit/clients.ts';
 import { APP_PORTS } from './kit/echo-app.ts';
 import { policy, type Rig, type RigCall } from './kit/rig.ts';
-import { headerModule, prefixModule } from './kit/wasm-module.ts';
+import { headerModule, inFile, prefixModule } from './kit/wasm-module.ts';
 
 const ADDRESS = '127.81.106.2';
 const MODULE = headerModule('x-plugin', 'was-here');
@@ -67,13 +64,6 @@ function provider(more: object = {}, port = byHttp): Policy {
 
 function custom(rules: unknown = [{}], more: object = {}): Policy {
   return policy('AuthorizationPolicy', { action: 'CUSTOM', provider: { name: 'judge' }, rules, ...more });
-}
-
-/** The URL's path of a file with these bytes. */
-function inFile(bytes: Uint8Array): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
-  writeFileSync(file, bytes);
-  return file;
 }
 
 /** The first reply that fulfils a condition: connections of before may live on for a moment. */

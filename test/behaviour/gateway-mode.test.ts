@@ -8,7 +8,7 @@ import { authorization, judged } from './kit/access.ts';
 import { behavioursOf } from './kit/behaviour.ts';
 import { callTcp } from './kit/clients.ts';
 import { startEchoApp } from './kit/echo-app.ts';
-import { eastern } from './kit/layout.ts';
+import { bareEastern, eastern } from './kit/layout.ts';
 import { seen } from './kit/metric-series.ts';
 import { policy, type Rig } from './kit/rig.ts';
 
@@ -26,13 +26,12 @@ const PORTS = [
 const TARGETS = { '80': 9080, '82': 9082, '9000': 9081, '8000': 9080 };
 /** As callers of the TCP port name a Pod to the gateway. */
 const named = (address: string) => `envoy://workloads|9000.reviews.bookinfo/${address}:15006`;
-const bare = (version: string, at: number) => ({ ...eastern('reviews', version, at), bare: true as const });
 
 const behaviour = behavioursOf({
   net: NET,
   drainsAtOnce: true,
   clusters: ['east', 'west'],
-  workloads: [bare('v1', 21), bare('v2', 22), eastern('ratings', 'v1', 24)],
+  workloads: [bareEastern('reviews', 'v1', 21), bareEastern('reviews', 'v2', 22), eastern('ratings', 'v1', 24)],
   clients: [
     { name: 'productpage', namespace: 'bookinfo', cluster: 'east', at: 11 },
     { name: 'cart', namespace: 'shop', cluster: 'east', at: 12 },

@@ -1,26 +1,22 @@
 /** RequestAuthentication: tokens of callers, and what AuthorizationPolicies make of them. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ACCESS, authorization, judged, only } from './kit/access.ts';
 import { behavioursOf } from './kit/behaviour.ts';
 import { eventually } from './kit/edge.ts';
+import { bearer, createIssuer, ISSUER } from './kit/issuer.ts';
 import { policy, type Rig, type RigCall } from './kit/rig.ts';
 
-const ISSUER = 'https://issuer.example/realms/a';
 const ADDRESS = '127.81.128.2';
 
-type Keys = Awaited<ReturnType<typeof generateKeyPair>>;
-let [keys, others]: (Keys | undefined)[] = [];
-let [jwks, port, isDown] = ['', 0, false];
+const [{ jwks, token }, stranger] = await Promise.all([createIssuer(), createIssuer()]);
+let [port, isDown] = [0, false];
 
 /** Has the keys of the issuer, unless it is down. */
 const server: Server = createServer((_request, response) => void (isDown ? response.writeHead(500).end() : response.end(jwks)));
 
 beforeAll(async () => {
-  [keys, others] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')];
-  jwks = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] });
   await new Promise<void>((resolve) => server.listen(0, ADDRESS, resolve));
   port = (server.address() as AddressInfo).port;
 });
@@ -31,17 +27,6 @@ afterAll(() => {
 
 const behaviour = behavioursOf({ net: 128, drainsAtOnce: true, ...ACCESS, clusters: ['east'], clients: ACCESS.clients.slice(0, 1) });
 
-/** A token of the issuer for `ann`, valid for an hour unless told otherwise. */
-async function token(
-  claims: JWTPayload = {},
-  { by = keys, expires = '1h' }: { by?: Keys | undefined; expires?: string } = {},
-): Promise<string> {
-  if (by === undefined) throw new Error('there are no keys');
-  const jwt = new SignJWT({ iss: ISSUER, sub: 'ann', ...claims }).setProtectedHeader({ alg: 'ES256', kid: 'one' }).setIssuedAt();
-  return jwt.setExpirationTime(expires).sign(by.privateKey);
-}
-
-const bearer = (text: string): RigCall => ({ headers: { authorization: `Bearer ${text}` } });
 const believed = (rule: object = {}) => policy('RequestAuthentication', { jwtRules: [{ issuer: ISSUER, jwks, ...rule }] });
 const by = (...requestPrincipals: string[]) => only('ALLOW', { from: [{ source: { requestPrincipals } }] });
 
@@ -68,7 +53,7 @@ behaviour('JWT-001', 'jwtRules.jwks', 'a token of the issuer passes, and a reque
     [believed()],
     [
       [bearer('no.token.atall'), 401],
-      [bearer(await token({}, { by: others })), 401],
+      [bearer(await stranger.token()), 401],
       [bearer(await token()), 200],
       [{}, 200],
     ],
@@ -94,7 +79,7 @@ behaviour('JWT-003', 'jwtRules', 'a token that has expired, is not yet valid, or
     rig,
     [believed()],
     [
-      [bearer(await token({}, { expires: '-5m' })), 401],
+      [bearer(await token({}, '-5m')), 401],
       [bearer(await token({ nbf: Math.floor(Date.now() / 1_000) + 3_600 })), 401],
       [bearer(unsigned), 401],
       [bearer(await token()), 200],
@@ -277,7 +262,7 @@ behaviour('JWT-014', 'jwtRules.jwksUri', 'keys are fetched and kept; while there
     [rule('down'), by('*')],
     [
       [call, 200],
-      [bearer(await token({}, { by: others })), 401],
+      [bearer(await stranger.token()), 401],
     ],
   );
   isDown = true;
@@ -286,16 +271,15 @@ behaviour('JWT-014', 'jwtRules.jwksUri', 'keys are fetched and kept; while there
 });
 
 behaviour('JWT-015', 'jwtRules', 'tokens of several issuers, of one policy or of several', async (rig) => {
-  const other = JSON.stringify({ keys: [{ ...(await exportJWK((others as Keys).publicKey)), kid: 'one', alg: 'ES256' }] });
-  const second = policy('RequestAuthentication', { jwtRules: [{ issuer: 'https://b.example', jwks: other }] }, { name: 'second' });
+  const second = policy('RequestAuthentication', { jwtRules: [{ issuer: 'https://b.example', jwks: stranger.jwks }] }, { name: 'second' });
   await judged(
     rig,
     [believed(), second, by('*')],
     [
       [bearer(await token()), 200],
-      [bearer(await token({ iss: 'https://b.example' }, { by: others })), 200],
+      [bearer(await stranger.token({ iss: 'https://b.example' })), 200],
       [bearer(await token({ iss: 'https://b.example' })), 401],
-      [bearer(await token({ iss: 'https://c.example' }, { by: others })), 401],
+      [bearer(await stranger.token({ iss: 'https://c.example' })), 401],
     ],
   );
 });

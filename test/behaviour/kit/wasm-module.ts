@@ -1,4 +1,7 @@
 /** The smallest proxy-wasm plugins (ABI 0.2.1). Written byte by byte, so that tests need no compiler. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const I32 = 0x7f;
 
@@ -14,6 +17,13 @@ export function prefixModule(text: string): Uint8Array {
   // In the bytes from downstream (2), instead of the first 0 of them.
   const call = [...i32(2), ...i32(0), ...i32(0), ...i32(TEXT_AT), ...i32(text.length)];
   return moduleOf({ host: 'proxy_set_buffer_bytes', on: 'proxy_on_downstream_data', call, text });
+}
+
+/** The path of a new file with these bytes. */
+export function inFile(bytes: Uint8Array): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'hawser-wasm-')), 'plugin.wasm');
+  writeFileSync(file, bytes);
+  return file;
 }
 
 /** Where the text is in the memory of a module. */
