@@ -1,9 +1,12 @@
 /** FailoverPolicies whose overflow the hub works out, as operations: they begin with the policy and last as long as it asks for it. */
 import type { FailoverPolicySpec } from '@hawser/model/failover-policy.ts';
+import { CLUSTERS_ANNOTATION } from '@hawser/model/kinds.ts';
 import type { MeasuredTraffic } from '@hawser/model/measured-traffic.ts';
 import type { Resource } from '@hawser/model/resource.ts';
 import { currentRollout, type FleetContext } from '../fleet/fleet-context.ts';
 import type { OperationKind } from '../operations/operation-kind.ts';
+import { adoptedIn, isDisplaced } from '../placement/adopted.ts';
+import { isPlacedOn } from '../placement/place.ts';
 import { placedRevision } from '../placement/spec-in-force.ts';
 import { type LearnedCapacity, learnedOf } from './learned-capacity.ts';
 import { measuredLoads } from './overflow-loads.ts';
@@ -35,7 +38,8 @@ export function overflowKind({ traffic, onLearned }: OverflowParts): OperationKi
         const namespace = resource.metadata.namespace ?? '';
         if (measured === undefined) return undefined;
         const away = currentRollout(fleet, placedRevision(resource)).disconnected;
-        return measuredLoads(measured, { namespace, spec, since, away, clusters: fleet.fleet.clusters() });
+        const callers = obeyingClusters(fleet, resource);
+        return measuredLoads(measured, { namespace, spec, since, away, callers, clusters: fleet.fleet.clusters() });
       },
     }),
     advance: (state, resource, evidence) => advancedOverflow(state, specOf(resource), evidence),
@@ -47,9 +51,19 @@ export function overflowKind({ traffic, onLearned }: OverflowParts): OperationKi
       return { overflow: { phase, ...(message === undefined ? {} : { message }), spill, learned } };
     },
     isEnded: ({ phase }) => phase === 'Ended',
-    attend: (underWay) =>
-      onLearned?.(learnedOf(underWay.map(({ resource, state }) => ({ namespace: resource.metadata.namespace ?? '', state })))),
+    attend: (underWay) => {
+      // What the callers of some clusters alone were answered is little of what a place can bear.
+      const everywhere = underWay.filter(({ resource }) => resource.metadata.annotations?.[CLUSTERS_ANNOTATION] === undefined);
+      onLearned?.(learnedOf(everywhere.map(({ resource, state }) => ({ namespace: resource.metadata.namespace ?? '', state }))));
+    },
   };
+}
+
+/** Clusters where the policy is in force: it goes there, and the cluster has none of its own in its place. */
+function obeyingClusters({ distribution: { desired } }: FleetContext, resource: Resource): ReadonlySet<string> {
+  const adopted = desired?.adopted ?? adoptedIn(desired?.resources ?? []);
+  const obeying = (desired?.members ?? []).filter((one) => isPlacedOn(resource, one) && !isDisplaced(resource, one.name, adopted));
+  return new Set(obeying.map(({ name }) => name));
 }
 
 /** Whether every connected proxy has acknowledged what is in force of a policy. */

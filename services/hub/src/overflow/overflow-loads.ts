@@ -20,11 +20,13 @@ export interface LoadsQuestion {
   /** Unix ms. */
   readonly since: number;
   readonly clusters: readonly ClusterView[];
+  /** Those among them where the policy is in force: its capacity is what their callers may use, and they alone obey what is spilled. */
+  readonly callers: ReadonlySet<string>;
   /** Clusters that are not waited for. */
   readonly away: readonly string[];
 }
 
-/** What places bear; undefined while the counts of the callers of a cluster that is there are not known of enough seconds. */
+/** What places bear of the callers that obey the policy; undefined while the counts of those of a cluster that is there are not known of enough seconds. */
 export function measuredLoads(traffic: MeasuredTraffic, asked: LoadsQuestion): MeasuredLoads | undefined {
   const to = traffic.knownUntil();
   const from = Math.max(Math.ceil(asked.since / 1_000) * 1_000, to - WINDOW_MS);
@@ -34,10 +36,12 @@ export function measuredLoads(traffic: MeasuredTraffic, asked: LoadsQuestion): M
   for (const service of servicesOf(asked)) {
     const query = { service: serviceKey({ namespace: asked.namespace, service }), from, to };
     const sums = traffic.window(query);
-    const sources = sums.sources.filter(({ cluster }) => !asked.away.includes(cluster));
+    const callers = sums.sources.filter(({ cluster }) => asked.callers.has(cluster));
+    const sources = callers.filter(({ cluster }) => !asked.away.includes(cluster));
     if (!isCovered({ ...sums, sources }, COVERED)) return undefined;
-    isWhole &&= isCovered(sums, COVERED);
-    services.set(service, placesOf(traffic.groups(query, ['cluster', 'region']), { service, asked, seconds: (to - from) / 1_000 }));
+    isWhole &&= isCovered({ ...sums, sources: callers }, COVERED);
+    const groups = traffic.groups(query, ['source', 'cluster', 'region']).filter(({ source }) => asked.callers.has(source));
+    services.set(service, placesOf(groups, { service, asked, seconds: (to - from) / 1_000 }));
   }
   return { services, isWhole };
 }

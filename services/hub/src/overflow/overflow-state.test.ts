@@ -106,15 +106,15 @@ describe('loads', () => {
     return {
       window: () => sums(0, 0),
       groups: () => [
-        { source: '', service: 'shop/cart', destination: to('a'), sums: sums(500, 0) },
-        { source: '', service: 'shop/cart', destination: to('b'), sums: sums(100, 50) },
+        { source: 'a', service: 'shop/cart', destination: to('a'), sums: sums(500, 0) },
+        { source: 'b', service: 'shop/cart', destination: to('b'), sums: sums(100, 50) },
       ],
       knownUntil: () => 20_000,
     } as unknown as MeasuredTraffic;
   };
   const asked = (since: number, away: readonly string[] = []) => ({
     ...{ namespace: 'shop', spec: { order: ['a'], capacity: { learned: true } }, since, away },
-    clusters: clusters as unknown as readonly ClusterView[],
+    ...{ clusters: clusters as unknown as readonly ClusterView[], callers: new Set(['a', 'b']) },
   });
 
   it('are those of whole seconds since the last change, by place', () => {
