@@ -34,10 +34,28 @@ function chosenShift(
 }
 
 /**
- * What DestinationRules say about regions to callers whom none of them means in particular: of the service's namespace, else of the
- * root namespace, the most exact host, and of several the oldest with a traffic policy. Ports and subsets may have their own.
+ * What DestinationRules say about regions to callers whom none of them means in particular (`decidingRules`): of several the oldest with
+ * a traffic policy. Ports and subsets may have their own.
  */
 export function effectiveLocality(policies: Iterable<Resource>, service: ServiceName): LocalitySetting | undefined {
+  const first = decidingRules(policies, service).find((policy) => trafficPolicyOf(policy) !== undefined);
+  return first === undefined ? undefined : trafficPolicyOf(first)?.loadBalancer?.localityLbSetting;
+}
+
+/** The labels of each subset by its name, to the same callers; of two of one name the older. */
+export function effectiveSubsets(
+  policies: Iterable<Resource>,
+  service: ServiceName,
+): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  const all = decidingRules(policies, service).flatMap(({ spec }) => (spec as DestinationRuleSpec).subsets ?? []);
+  return new Map(all.toReversed().map(({ name, labels = {} }) => [name, labels]));
+}
+
+/**
+ * The DestinationRules that decide for callers whom none of them means in particular, the oldest first: of the service's namespace, else
+ * of the root namespace, those of the most exact host; without a `workloadSelector`.
+ */
+function decidingRules(policies: Iterable<Resource>, service: ServiceName): readonly Resource[] {
   const rules = [...policies].flatMap((policy) => {
     const reach = policy.kind === 'DestinationRule' ? hostReach(policy, service) : undefined;
     return reach === undefined ? [] : [{ policy, reach }];
@@ -46,10 +64,9 @@ export function effectiveLocality(policies: Iterable<Resource>, service: Service
     const near = rules.filter(({ policy }) => policy.metadata.namespace === namespace);
     const least = Math.min(...near.map(({ reach }) => reach));
     const exact = near.filter(({ reach }) => reach === least).map(({ policy }) => policy);
-    const [first] = exact.filter((policy) => trafficPolicyOf(policy) !== undefined).sort((a, b) => (precedes(a, b) ? -1 : 1));
-    if (near.length > 0) return first === undefined ? undefined : trafficPolicyOf(first)?.loadBalancer?.localityLbSetting;
+    if (exact.length > 0) return exact.sort((a, b) => (precedes(a, b) ? -1 : 1));
   }
-  return undefined;
+  return [];
 }
 
 function trafficPolicyOf(policy: Resource): DestinationRuleSpec['trafficPolicy'] {

@@ -49,6 +49,9 @@ export interface RunJudgeParts {
 /** Readiness without which nothing begins; the rest is what a drill may be there to find. */
 const NEEDED: ReadonlySet<string> = new Set(['agents', 'agent-lag', 'synced-proxies', 'healthy-endpoints', 'trust', 'fault-reach']);
 
+/** The shift of a drill goes to every cluster. */
+const ANYWHERE = { metadata: { name: '' } };
+
 /** A hub that has just come waits so long for the word of agents, who give it every few seconds. */
 const UNHEARD_MS = 30_000;
 
@@ -229,7 +232,8 @@ export class JudgedRun implements RunEvidence {
     const { desired } = this.#context.distribution;
     const { destinations = [] } = this.#spec.plan.scenario.shift ?? {};
     const region = desired?.members.find(({ name }) => name === cluster)?.region ?? '';
-    return destinations.find((one) => wentTo(one, { service, destination: { cluster, region, version } }, desired))?.name;
+    const went = { service, destination: { cluster, region, version } };
+    return destinations.find((one) => wentTo(one, went, { shift: ANYWHERE, desired }))?.name;
   }
 
   get measuredUntil(): number {

@@ -45,8 +45,7 @@ export function shiftOutlook({ drill, services, context, traffic }: ShiftQuestio
   const shift = made as typeof made & { readonly spec: SteppedShift };
   const { namespace } = shift.metadata;
   const span = { since: (traffic?.knownUntil() ?? 0) - LOAD_MS, windowMs: LOAD_MS, away: [] };
-  const about = { spec: shift.spec, namespace, desired: context.distribution.desired };
-  const observed = traffic === undefined ? undefined : observedSince(traffic, span, about);
+  const observed = traffic === undefined ? undefined : observedSince(traffic, span, { shift, desired: context.distribution.desired });
   return {
     ...{ shift, observed },
     load: traffic === undefined ? undefined : loadOf(traffic, shift.spec, namespace),
@@ -87,18 +86,22 @@ function overlapping({ metadata, spec }: ShiftOutlook['shift'], { distribution }
   return undefined;
 }
 
-function unknownDestination({ metadata, spec }: ShiftOutlook['shift'], { distribution: { desired } }: FleetContext): Refusal | undefined {
+function unknownDestination(shift: ShiftOutlook['shift'], { distribution: { desired } }: FleetContext): Refusal | undefined {
   const members = desired?.members ?? [];
+  const { metadata, spec } = shift;
   const isKnown = (destination: ShiftDestination): boolean => {
     const { sort, target } = targetOf(destination);
     if (sort === 'subset')
-      return spec.services.every((service) => subsetLabels(desired, `${metadata.namespace}/${service}`, target) !== undefined);
+      return spec.services.every((service) => {
+        const asked = { shift, service: `${metadata.namespace}/${service}`, subset: target };
+        return subsetLabels(desired, asked) !== undefined;
+      });
     return members.some(({ name, region }) => (sort === 'region' ? region : name) === target);
   };
   const missing = spec.destinations.find((one) => !isKnown(one));
   if (missing === undefined) return undefined;
   const { sort, target } = targetOf(missing);
-  const where = sort === 'subset' ? ` of ${spec.services.join(', ')}: have a DestinationRule that names it` : '';
+  const where = sort === 'subset' ? ` of ${spec.services.join(', ')}: have a DestinationRule that names it in every cluster, alike` : '';
   return { rule: 'known-destination', message: `there is no ${sort} ${target}${where}` };
 }
 
@@ -109,7 +112,7 @@ function hindered(
 ): Refusal | undefined {
   const { spec } = shift;
   const resource = { ...shift, spec: { ...spec, overrideSafetyRules: [...overrides] } };
-  const destinations = destinationFacts(context, spec, shift.metadata.namespace ?? '');
+  const destinations = destinationFacts(context, shift);
   const moves = { underWay: () => drainMoves(context) };
   let before = startWeights(spec);
   for (const [step, { setWeights }] of spec.steps.entries()) {

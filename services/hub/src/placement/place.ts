@@ -112,7 +112,7 @@ function documentKey(kind: KindDescriptor, { metadata }: Resource): string {
 }
 
 /** Whether a policy goes to a member. One whose selector cannot be read goes nowhere: writes refuse it, so it was never placed. */
-export function isPlacedOn(resource: Resource, member: PlacedMember): boolean {
+export function isPlacedOn(resource: Pick<Resource, 'metadata'>, member: PlacedMember): boolean {
   return selectorOf(resource)(member);
 }
 
@@ -156,7 +156,7 @@ function isPlaced(resource: Resource | undefined): resource is Resource {
 
 const nowhere = (): boolean => false;
 
-function selectorOf(resource: Resource): (member: PlacedMember) => boolean {
+function selectorOf(resource: Pick<Resource, 'metadata'>): (member: PlacedMember) => boolean {
   const text = resource.metadata.annotations?.[CLUSTERS_ANNOTATION];
   if (text === undefined) return () => true;
   const selector = parseLabelSelector(text);

@@ -92,7 +92,7 @@ function timeIssues({ schedule }: TrafficShiftSpec): readonly Issue[] {
 
 /** Weights to what is known to have no endpoint. */
 function placeIssues(resource: Resource, spec: SteppedShift, context: FleetContext): readonly Issue[] {
-  const facts = destinationFacts(context, spec, resource.metadata.namespace ?? '');
+  const facts = destinationFacts(context, { metadata: resource.metadata, spec });
   const used = new Set([startWeights(spec), ...spec.steps.map(({ setWeights = {} }) => setWeights)].flatMap(weighted));
   return spec.destinations.flatMap(({ name }, index): Issue[] => {
     if (!used.has(name) || facts[name]?.endpoints !== 0) return [];

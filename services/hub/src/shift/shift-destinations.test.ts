@@ -3,7 +3,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { expect, it } from 'vitest';
 import { contextOf } from '../drain/drain-fixture.ts';
 import { memberOf, policyOf } from '../fleet/fleet-fixture.ts';
-import { destinationFacts } from './shift-destinations.ts';
+import { destinationFacts, subsetLabels } from './shift-destinations.ts';
 
 const MEMBERS = [memberOf('east'), memberOf('west-1', { region: 'west' }), memberOf('west-2', { region: 'west' })];
 const SHIFT = {
@@ -38,6 +38,52 @@ it.each<[string, Resource[], (number | undefined)[]]>([
     [undefined, 80],
   ],
 ])('declared capacity %s', (_name, resources, capacities) => {
-  const { one, all } = destinationFacts(contextOf({ members: MEMBERS, resources }), SHIFT, 'bookinfo');
+  const { one, all } = destinationFacts(contextOf({ members: MEMBERS, resources }), {
+    metadata: { name: 'x', namespace: 'bookinfo' },
+    spec: SHIFT,
+  });
   expect([one?.capacity, all?.capacity]).toEqual(capacities);
+});
+
+function rule(name: string, spec: object, clusters?: string): Resource {
+  const annotations = clusters === undefined ? undefined : { 'hawser.dev/clusters': clusters };
+  return policyOf('DestinationRule', name, { host: 'reviews', ...spec }, annotations);
+}
+
+const v2 = (version = 'v2'): object => ({ subsets: [{ name: 'v2', labels: { version } }] });
+
+it.each<[string, Resource[], string | undefined, object | undefined]>([
+  ['that goes everywhere counts', [rule('one', v2())], undefined, { version: 'v2' }],
+  ['that one cluster owns does not', [rule('one@east', v2(), 'cluster=east')], undefined, undefined],
+  [
+    'that one cluster owns counts for a shift that goes there alone',
+    [rule('one@east', v2(), 'cluster=east')],
+    'cluster=east',
+    { version: 'v2' },
+  ],
+  [
+    'that goes before the one of the hub in a cluster has to say the same',
+    [rule('one', v2()), rule('one@east', v2('2'), 'cluster=east')],
+    undefined,
+    undefined,
+  ],
+  ['that does is as good', [rule('one', v2()), rule('one@east', v2(), 'cluster=east')], undefined, { version: 'v2' }],
+  [
+    'that takes its place in a cluster without naming the subset hides it',
+    [rule('one', v2()), rule('one@east', {}, 'cluster=east')],
+    undefined,
+    undefined,
+  ],
+  ['for certain callers does not', [rule('one', { ...v2(), workloadSelector: { matchLabels: { app: 'web' } } })], undefined, undefined],
+  [
+    'with a wildcard counts where none names the service',
+    [rule('one', { ...v2(), host: '*.bookinfo.svc.cluster.local' })],
+    undefined,
+    { version: 'v2' },
+  ],
+])('a subset of a DestinationRule %s', (_name, resources, clusters, labels) => {
+  const annotations = clusters === undefined ? {} : { 'hawser.dev/clusters': clusters };
+  const { desired } = contextOf({ members: MEMBERS, resources }).distribution;
+  const shift = { metadata: { name: 'x', namespace: 'bookinfo', annotations } };
+  expect(subsetLabels(desired, { shift, service: 'bookinfo/reviews', subset: 'v2' })).toEqual(labels);
 });

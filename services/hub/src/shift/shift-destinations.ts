@@ -1,12 +1,15 @@
 /** What is known of the destinations of a shift: endpoints by what clusters publish, capacity as declared, requests as measured. Pure. */
-import type { DestinationRuleSpec } from '@hawser/model/istio/specs.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { effectiveSubsets } from '@hawser/model/effective-policy.ts';
+import { CLUSTERS_ANNOTATION } from '@hawser/model/kinds.ts';
 import type { MeasuredTraffic, TrafficGroup, TrafficSums } from '@hawser/model/measured-traffic.ts';
 import { type ShiftDestination, type SteppedShift, targetOf } from '@hawser/model/progressive-shift.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import { parseServiceHost, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { parseServiceKey, type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
 import type { FleetContext } from '../fleet/fleet-context.ts';
 import type { ClusterView } from '../fleet/fleet-state.ts';
 import { declaredCapacity } from '../overflow/declared-capacity.ts';
+import { isPlacedOn, policiesOn } from '../placement/place.ts';
 import type { DesiredState } from '../resource/resource-read-model.ts';
 import type { DestinationFacts, ObservedRequests } from './shift-evidence.ts';
 
@@ -17,47 +20,57 @@ export function servicesOf({ services }: Pick<SteppedShift, 'services'>, namespa
   return services.map((service) => ({ namespace, service }));
 }
 
-/** Subsets by `NAMESPACE/SERVICE`, then by name; worked out once for each state. */
-const known = new WeakMap<DesiredState, ReadonlyMap<string, ReadonlyMap<string, Labels>>>();
+/** By the service and the selector of the shift, then by subset; worked out once for each state. */
+const known = new WeakMap<DesiredState, Map<string, Subsets>>();
 
-function subsetsIn(desired: DesiredState): ReadonlyMap<string, ReadonlyMap<string, Labels>> {
-  const found = known.get(desired) ?? collectSubsets(desired.resources);
-  known.set(desired, found);
+type Subsets = ReadonlyMap<string, Labels>;
+
+/** A shift whose destinations are looked at: its metadata say of which namespace it is, and which clusters it goes to. */
+export interface PlacedShift extends Pick<Resource, 'metadata'> {
+  readonly spec: SteppedShift;
+}
+
+/**
+ * The labels of a subset of a service (`NAMESPACE/NAME`), as the DestinationRules in force have it in every cluster that the shift goes to;
+ * undefined where those of some cluster do not have it, or have it otherwise: its callers would be answered 503, or go elsewhere.
+ */
+export function subsetLabels(
+  desired: DesiredState | undefined,
+  { shift, service, subset }: { readonly shift: Pick<Resource, 'metadata'>; readonly service: string; readonly subset: string },
+): Labels | undefined {
+  return desired === undefined ? undefined : subsetsIn(desired, shift, service).get(subset);
+}
+
+function subsetsIn(desired: DesiredState, shift: Pick<Resource, 'metadata'>, service: string): Subsets {
+  const all = known.get(desired) ?? new Map<string, Subsets>();
+  known.set(desired, all);
+  const key = `${service} ${shift.metadata.annotations?.[CLUSTERS_ANNOTATION] ?? ''}`;
+  const found = all.get(key) ?? agreedSubsets(desired, shift, parseServiceKey(service));
+  all.set(key, found);
   return found;
 }
 
-/** The labels of a subset of a service (`NAMESPACE/NAME`); undefined where no DestinationRule names it. */
-export function subsetLabels(desired: DesiredState | undefined, service: string, subset: string): Labels | undefined {
-  return desired === undefined ? undefined : subsetsIn(desired).get(service)?.get(subset);
-}
-
-function collectSubsets(resources: readonly Resource[]): ReadonlyMap<string, ReadonlyMap<string, Labels>> {
-  const all = new Map<string, Map<string, Labels>>();
-  for (const { kind, metadata, spec } of resources) {
-    if (kind !== 'DestinationRule') continue;
-    const { host = '', subsets = [] } = spec as DestinationRuleSpec;
-    const service = parseServiceHost(host, metadata.namespace ?? '');
-    if (service === undefined || subsets.length === 0) continue;
-    const own = all.get(serviceKey(service)) ?? new Map<string, Labels>();
-    for (const { name, labels = {} } of subsets) own.set(name, labels);
-    all.set(serviceKey(service), own);
-  }
-  return all;
+function agreedSubsets({ resources, members }: DesiredState, shift: Pick<Resource, 'metadata'>, service: ServiceName): Subsets {
+  const rules = resources.filter(({ kind }) => kind === 'DestinationRule');
+  const [first, ...others] = members
+    .filter((member) => isPlacedOn(shift, member))
+    .map((member) => effectiveSubsets(policiesOn(rules, member), service));
+  const isAgreed = ([name, labels]: [string, Labels]): boolean => others.every((other) => isDeepStrictEqual(other.get(name), labels));
+  return new Map([...(first ?? [])].filter(isAgreed));
 }
 
 /** The facts of each destination, by its name; of several services the least. */
 export function destinationFacts(
   { fleet, distribution }: Pick<FleetContext, 'fleet' | 'distribution'>,
-  spec: SteppedShift,
-  namespace: string,
+  shift: PlacedShift,
 ): Readonly<Record<string, DestinationFacts>> {
   const isHeard = fleet.knownServices() !== undefined;
   const { desired } = distribution;
   const clusters = fleet.clusters();
   return Object.fromEntries(
-    spec.destinations.map((destination) => {
-      const facts = servicesOf(spec, namespace).map((service) => ({
-        endpoints: isHeard ? endpointsOf(destination, { service, clusters, desired }) : undefined,
+    shift.spec.destinations.map((destination) => {
+      const facts = servicesOf(shift.spec, shift.metadata.namespace ?? '').map((service) => ({
+        endpoints: isHeard ? endpointsOf(destination, { shift, service, clusters, desired }) : undefined,
         capacity: desired === undefined ? undefined : capacityOf(destination, service, desired),
       }));
       return [destination.name, { endpoints: least(facts.map((one) => one.endpoints)), capacity: least(facts.map((one) => one.capacity)) }];
@@ -71,20 +84,21 @@ function least(numbers: readonly (number | undefined)[]): number | undefined {
 }
 
 interface Around {
+  readonly shift: PlacedShift;
   readonly service: ServiceName;
   readonly clusters: readonly ClusterView[];
   readonly desired: DesiredState | undefined;
 }
 
 /** Endpoints that are meant to take traffic; of a subset, label sets of such. Undefined where too many labels are in use to be kept. */
-function endpointsOf(destination: ShiftDestination, { service, clusters, desired }: Around): number | undefined {
+function endpointsOf(destination: ShiftDestination, { shift, service, clusters, desired }: Around): number | undefined {
   const { sort, target } = targetOf(destination);
   const key = serviceKey(service);
   if (sort !== 'subset') {
     const meant = clusters.filter(({ member }) => (sort === 'region' ? member.region : member.name) === target);
     return meant.reduce((sum, { shards }) => sum + capable(shards.get(key)), 0);
   }
-  const labels = subsetLabels(desired, key, target);
+  const labels = subsetLabels(desired, { shift, service: key, subset: target });
   if (labels === undefined) return undefined;
   const shards = clusters.flatMap(({ shards: of }) => of.get(key) ?? []);
   if (shards.some((shard) => shard.labels === undefined)) return undefined;
@@ -123,7 +137,7 @@ const COVERED = 0.9;
 export function observedSince(
   traffic: MeasuredTraffic,
   span: { readonly since: number; readonly windowMs: number; readonly away: readonly string[] },
-  of: { readonly spec: SteppedShift; readonly namespace: string; readonly desired: DesiredState | undefined },
+  of: { readonly shift: PlacedShift; readonly desired: DesiredState | undefined },
 ): ObservedRequests | undefined {
   const to = traffic.knownUntil();
   const longest = to - Math.max(Math.ceil(span.since / 1000) * 1000, to - span.windowMs);
@@ -137,17 +151,18 @@ export function observedSince(
 function observedIn(
   traffic: MeasuredTraffic,
   { from, to, away }: { readonly from: number; readonly to: number; readonly away: readonly string[] },
-  of: Parameters<typeof observedSince>[2],
+  { shift, desired }: Parameters<typeof observedSince>[2],
 ): ObservedRequests | undefined {
   let total = 0;
   const byDestination: Record<string, number> = {};
-  for (const service of servicesOf(of.spec, of.namespace)) {
+  for (const service of servicesOf(shift.spec, shift.metadata.namespace ?? '')) {
     const query = { service: serviceKey(service), from, to };
     const sums = traffic.window(query);
     if (!isHeard(sums, away)) return undefined;
     total += sums.requests;
     for (const group of traffic.groups(query, ['cluster', 'region', 'version'])) {
-      const meant = of.spec.destinations.find((destination) => wentTo(destination, { ...group, service: query.service }, of.desired));
+      const went = { ...group, service: query.service };
+      const meant = shift.spec.destinations.find((destination) => wentTo(destination, went, { shift, desired }));
       if (meant !== undefined) byDestination[meant.name] = (byDestination[meant.name] ?? 0) + group.sums.requests;
     }
   }
@@ -166,11 +181,11 @@ export function wentTo(
     service,
     destination,
   }: Pick<TrafficGroup, 'service'> & { readonly destination: Pick<TrafficGroup['destination'], 'cluster' | 'region' | 'version'> },
-  desired: DesiredState | undefined,
+  { shift, desired }: { readonly shift: Pick<Resource, 'metadata'>; readonly desired: DesiredState | undefined },
 ): boolean {
   const { sort, target } = targetOf(shiftTo);
   if (sort !== 'subset') return destination[sort] === target;
-  const labels = subsetLabels(desired, service, target);
+  const labels = subsetLabels(desired, { shift, service, subset: target });
   return labels?.['version'] !== undefined && labels['version'] === destination.version;
 }
 

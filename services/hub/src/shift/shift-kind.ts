@@ -68,7 +68,7 @@ interface About {
 /** What costs something is worked out when it is asked for. */
 function evidenceOf(parts: ShiftParts, guardrails: ShiftGuardrails, { context, resource, state }: About): ShiftEvidence {
   const spec = specOf(resource);
-  const namespace = resource.metadata.namespace ?? '';
+  const shift = { metadata: resource.metadata, spec };
   const { fleet, now, clock } = context;
   const traffic = parts.traffic?.();
   const rollout = rolloutOf(fleet, resource);
@@ -78,7 +78,7 @@ function evidenceOf(parts: ShiftParts, guardrails: ShiftGuardrails, { context, r
     get observed() {
       if (traffic === undefined || state?.measureFrom === undefined) return undefined;
       const span = { since: state.measureFrom, windowMs: observedWindowMs(spec), away: rollout?.away ?? [] };
-      return observedSince(traffic, span, { spec, namespace, desired: fleet.distribution.desired });
+      return observedSince(traffic, span, { shift, desired: fleet.distribution.desired });
     },
     get permit() {
       return shiftPermit(fleet, { resource, weights: state?.weights, step: state?.step ?? 0 }, parts.moves);
@@ -87,10 +87,10 @@ function evidenceOf(parts: ShiftParts, guardrails: ShiftGuardrails, { context, r
       return shiftInterruption(fleet, resource, parts.moves);
     },
     get destinations() {
-      return destinationFacts(fleet, spec, namespace);
+      return destinationFacts(fleet, shift);
     },
     get load() {
-      return traffic === undefined ? undefined : loadOf(traffic, spec, namespace);
+      return traffic === undefined ? undefined : loadOf(traffic, spec, resource.metadata.namespace ?? '');
     },
   };
 }
