@@ -8,6 +8,7 @@ import { environmentOf, type Outcome, runHere } from '../../services/cli/src/com
 import { type PodTemplate, podTemplateOf } from '../kit/chart.ts';
 import { HawserProcesses } from '../kit/hawser-processes.ts';
 import { canRunHelm, helmBinary } from '../kit/helm.ts';
+import { installedObject, startInstalledAgent } from '../kit/installed-agent.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
 import type { KubeObject } from '../kit/kube-client.ts';
@@ -37,8 +38,8 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     kubeconfig,
     ...flags,
   ];
-  const installed = (apiVersion: string, kind: string, name: string): Promise<KubeObject | undefined> =>
-    kube.admin.read({ apiVersion, kind, metadata: { name, namespace: NAMESPACE } });
+  const installed = (...object: readonly [apiVersion: string, kind: string, name: string]): Promise<KubeObject | undefined> =>
+    installedObject(kube, object);
   const tokens = async (): Promise<number> =>
     (JSON.parse((await hawser(['get', 'jointokens', '-o', 'json'])).stdout) as { items: [] }).items.length;
 
@@ -119,7 +120,7 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
       () => 'nothing was installed',
       60_000,
     );
-    await startInstalled();
+    await startInstalledAgent(kube, { processes, podIp: POD_IP });
     const { status, stderr } = await waiting;
     expect([status, stderr]).toEqual([0, expect.stringMatching(/objects of hawser-agent are acceptable.*its agent is there and ready/s)]);
   });
@@ -220,7 +221,6 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
     const done = await uninstall('--yes');
     expect([done.status, done.stdout]).toEqual([0, shown.stdout]);
     expect(done.stderr).toMatch(/PersistentVolumeClaim hawser-system\/hawser-agent-identity, the cluster's keys/);
-    expect(done.stderr).toContain('kubectl delete serviceimports,services -A -l app.kubernetes.io/managed-by=hawser');
     const kinds = ['apps/v1 StatefulSet hawser-agent', 'v1 Secret hawser-join-token', 'v1 ServiceAccount hawser-agent'];
     const cluster = [
       'rbac.authorization.k8s.io/v1 ClusterRole hawser-agent',
@@ -247,18 +247,5 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('joining a Kubernetes clus
 
   interface Probe {
     readonly exec: { readonly command: readonly string[] };
-  }
-
-  /** The agent with the arguments and the environment of its container, as its service account; folders are those of the test. */
-  async function startInstalled(): Promise<void> {
-    const template = podTemplateOf((await installed('apps/v1', 'StatefulSet', 'hawser-agent')) as KubeObject);
-    const secret = (await installed('v1', 'Secret', 'hawser-join-token')) as unknown as { data: { token: string } };
-    const args = template?.spec.containers[0]?.args ?? [];
-    const places: Readonly<Record<string, string>> = { $POD_IP: POD_IP, '/var/lib/hawser-identity': join(processes.folder, 'identity') };
-    const own = args.map((word) => places[word.replace(/^\$\((.*)\)$/, '$$$1')] ?? word);
-    const account = await kube.kubeconfig(await kube.serviceAccountToken({ namespace: NAMESPACE, name: 'hawser-agent' }));
-    const token = Buffer.from(secret.data.token, 'base64').toString();
-    const agent = processes.start([...own, '--state-dir', join(processes.folder, 'agent'), '--kubeconfig', account, '--token', token]);
-    await agent.says('enrolled');
   }
 });

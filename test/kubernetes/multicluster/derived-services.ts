@@ -1,8 +1,11 @@
 /** Gateway mode: the address of an import is the ClusterIP of a derived Service, whose endpoints are the outbound gateway's. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ownLayer } from '@hawser/agent/snapshot/resource.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { expect } from 'vitest';
+import type { KubeObject } from '../../kit/kube-client.ts';
 import { eventually } from '../../kit/served.ts';
 import { type BackingObject, type Clusterset, clustersOf, HTTP, importOf, type KubeMember, named, type Rule } from './clusterset.ts';
 import { namesIn } from './types-and-addresses.ts';
@@ -68,6 +71,36 @@ function listenerPort({ agent }: KubeMember, name: string): number | undefined {
   const { address } = bytes === undefined ? {} : (fromBinary(ListenerSchema, bytes).address ?? {});
   const port = address?.case === 'socketAddress' ? address.value.portSpecifier : undefined;
   return port?.case === 'portValue' ? port.value : undefined;
+}
+
+/** Runs a block of commands at the end of docs/without-sidecars.md, as kubectl does: `kubectl delete KINDS --all-namespaces -l SELECTOR`, a line each. */
+async function asTheGuideSays({ kube: { admin } }: KubeMember, block: 'helm upgrade' | 'helm uninstall'): Promise<void> {
+  const guide = readFileSync(join(import.meta.dirname, '../../../docs/without-sidecars.md'), 'utf8');
+  const [, text = ''] = new RegExp(`^.*after \`${block}\`.*\\n\\n\`\`\`sh\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(guide) ?? [];
+  const lines = [...text.matchAll(/^kubectl delete (\S+) --all-namespaces -l '?([^'\s]+)'?$/gm)];
+  expect(lines.length).toBe(text.trim().split('\n').length);
+  for (const [, plural = '', selector = ''] of lines) {
+    const path = `${PATHS[plural]}/${plural}?labelSelector=${encodeURIComponent(selector)}`;
+    const { items } = await admin.must<{ readonly items: readonly KubeObject[] }>('GET', path);
+    for (const { metadata } of items)
+      await admin.must('DELETE', `${PATHS[plural]}/namespaces/${metadata.namespace}/${plural}/${metadata.name}`);
+  }
+}
+
+const PATHS: Readonly<Record<string, string>> = {
+  ...{ services: '/api/v1', endpointslices: '/apis/discovery.k8s.io/v1', serviceimports: '/apis/multicluster.x-k8s.io/v1beta1' },
+};
+
+/** An EndpointSlice as `--import-endpoint-slices` makes it. */
+function importSlice(namespace: string): KubeObject {
+  const [owner, source] = [
+    { 'endpointslice.kubernetes.io/managed-by': 'hawser.dev' },
+    { 'multicluster.kubernetes.io/source-cluster': 'east' },
+  ];
+  return {
+    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', endpoints: [], ports: [] },
+    metadata: { name: 'web-east-0', namespace, labels: { ...owner, ...source } },
+  };
 }
 
 export const DERIVED: readonly Rule[] = [
@@ -210,6 +243,32 @@ export const DERIVED: readonly Rule[] = [
     await west.start(undefined, { gatewayMode: true });
     await second.stop();
   }),
+  inGatewayMode(
+    0,
+    'an agent that has lost its right with gateway mode names what it leaves, and the lines of docs/without-sidecars.md take that away',
+    async (set, key) => {
+      const { east, west } = set;
+      const { namespace } = named(key);
+      const slice = importSlice(namespace);
+      await east.offers(key);
+      const { metadata } = await derivedOf(west, key);
+      await west.kube.admin.apply(slice);
+      await west.kube.admin.remove({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: ROLE } });
+      await west.restart();
+      await eventually(
+        () => west.said().includes(`Service ${namespace}/${metadata.name} could not be written`),
+        () => west.said(),
+        15_000,
+      );
+      await asTheGuideSays(west, 'helm upgrade');
+      expect(await west.leftBehind()).toEqual([slice.metadata.name]);
+      await west.agent.stop();
+      await asTheGuideSays(west, 'helm uninstall');
+      expect([await west.leftBehind(), await west.import(key)]).toEqual([[], undefined]);
+      await west.start();
+      await west.imported(key);
+    },
+  ),
   {
     rule: 4,
     seen: 'out of gateway mode derived Services are taken away, and the import has a virtual address again',

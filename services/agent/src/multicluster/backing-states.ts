@@ -1,4 +1,6 @@
 /** Objects that stand behind imports, as an API server has them: Services and EndpointSlices, cut down to what the agent writes. Pure. */
+import { SOURCE_CLUSTER_LABEL } from '@hawser/model/multicluster.ts';
+import { serviceKey } from '@hawser/model/service-host.ts';
 import Type, { type Static } from 'typebox';
 import { mapOf, nullable, objectReader } from '../discover/kubernetes/object-facts.ts';
 import type { JsonObject } from './merge-patch.ts';
@@ -58,6 +60,17 @@ export const readBackingSlice = objectReader(
     },
   }),
 );
+
+/** Key of the import that owns this object, of those found by `OWN_SERVICES` or `OWN_SLICES`; undefined of one that an agent did not make. */
+export function backedImportKey(name: string, state: Pick<BackingState, 'owners'> | undefined): string | undefined {
+  const owner = state?.owners.find(({ kind }) => kind === 'ServiceImport')?.['name'];
+  return typeof owner === 'string' ? serviceKey({ namespace: name.slice(0, name.indexOf('/')), service: owner }) : undefined;
+}
+
+/** Whether an own EndpointSlice is of a cluster that exports (`--import-endpoint-slices`); others are of derived Services. */
+export function isImportedSlice({ labels }: Pick<BackingState, 'labels'>): boolean {
+  return SOURCE_CLUSTER_LABEL in labels;
+}
 
 function stateOf(metadata: Static<typeof Owned>): Omit<BackingState, 'content'> {
   return { ...versionOf(metadata), labels: mapOf(metadata.labels), owners: metadata.ownerReferences ?? [] };

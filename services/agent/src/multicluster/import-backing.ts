@@ -2,7 +2,7 @@
  * Keeps what stands behind the imports of the own cluster: derived Services with their EndpointSlices, and EndpointSlices of the clusters
  * that export. All replicas read; only the one that publishes for the cluster writes.
  */
-import { clustersetHost, parseServiceKey, serviceKey } from '@hawser/model/service-host.ts';
+import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import type { ApiClient } from '../discover/kubernetes/api-client.ts';
 import { ENDPOINT_SLICES, SERVICES } from '../discover/kubernetes/followed-kinds.ts';
 import { KnownFacts } from '../discover/kubernetes/known-facts.ts';
@@ -12,7 +12,7 @@ import type { World } from '../state/world.ts';
 import type { TcpService } from '../translate/listeners/tcp-ports.ts';
 import { BACKING_COLLECTIONS, type BackingSettings, gatewaySlices, OWN_SERVICES, OWN_SLICES } from './backing-kinds.ts';
 import { type BackedImport, type BackingPlan, backingPlan, clustersBeyond } from './backing-plan.ts';
-import { type BackingState, readBackingService, readBackingSlice } from './backing-states.ts';
+import { type BackingState, backedImportKey, readBackingService, readBackingSlice } from './backing-states.ts';
 import { type BackingObject, backingWrite } from './backing-writes.ts';
 import { derivedName } from './derived-service.ts';
 import type { JsonObject } from './merge-patch.ts';
@@ -115,14 +115,15 @@ export class ImportBacking {
   /** The ClusterIP of the derived Service of an import; undefined before there is one. */
   ipOf(key: string): string | undefined {
     const { namespace, service } = parseServiceKey(key);
-    const state = this.#tables.Service.get(`${namespace}/${derivedName(service)}`);
-    return state !== undefined && ownerOf(state) === service ? state.ip : undefined;
+    const name = `${namespace}/${derivedName(service)}`;
+    const state = this.#tables.Service.get(name);
+    return backedImportKey(name, state) === key ? state?.ip : undefined;
   }
 
   /** Host → ClusterIP of every derived Service. */
   *addresses(): Iterable<[string, string]> {
     for (const [name, state] of this.#tables.Service.entries()) {
-      const key = importKey(name, state);
+      const key = backedImportKey(name, state);
       const ip = key === undefined ? undefined : this.ipOf(key);
       if (key !== undefined && ip !== undefined) yield [clustersetHost(parseServiceKey(key)), ip];
     }
@@ -178,7 +179,7 @@ export class ImportBacking {
     const [object, [now, before]] = [`${kind} ${name}`, states];
     if (now !== undefined) this.#lost.delete(object);
     else if (before !== undefined) this.#lost.set(object, before.uid);
-    const keys = new Set(states.flatMap((state) => importKey(name, state) ?? []));
+    const keys = new Set(states.flatMap((state) => backedImportKey(name, state) ?? []));
     const planned = this.#planned.get(object)?.key;
     for (const key of planned === undefined ? keys : keys.add(planned)) {
       this.#owned.set(key, (this.#owned.get(key) ?? new Set()).add(object));
@@ -264,15 +265,4 @@ const NOTHING: BackingPlan = { service: undefined, slices: [], kept: new Set(), 
 
 function kindOf(object: string): Kind {
   return object.startsWith('Service ') ? 'Service' : 'EndpointSlice';
-}
-
-/** Name of the import that owns an object. */
-function ownerOf({ owners }: BackingState): string | undefined {
-  const owner = owners.find(({ kind }) => kind === 'ServiceImport');
-  return typeof owner?.['name'] === 'string' ? owner['name'] : undefined;
-}
-
-function importKey(name: string, state: BackingState | undefined): string | undefined {
-  const owner = state === undefined ? undefined : ownerOf(state);
-  return owner === undefined ? undefined : serviceKey({ namespace: name.slice(0, name.indexOf('/')), service: owner });
 }

@@ -8,6 +8,8 @@ import { clustersOf, type ImportState } from './object-states.ts';
 /** Whose an import is; another implementation's has it not, and is left alone. */
 export const OWNER_LABEL = 'app.kubernetes.io/managed-by';
 export const OWNER = 'hawser';
+/** The query for them. */
+export const OWN_IMPORTS = { labelSelector: `${OWNER_LABEL}=${OWNER}` } as const;
 
 /** What is asked. */
 export interface ImportQuestion {

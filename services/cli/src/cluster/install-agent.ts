@@ -14,6 +14,7 @@ import { describeObject, installedObjects, marked, requireOwn, staleObjects } fr
 import { renderedChart } from '../kubernetes/rendered-chart.ts';
 import { note, print } from '../output/print.ts';
 import { AGENT_RELEASE, agentValues, inOrder, joinSecret, namespaceObject } from './agent-release.ts';
+import { isAnothers, type Made, madeNoMore, madeObjects, NONE_MADE, takeAway } from './made-objects.ts';
 
 /** Flags beside those of the join itself. */
 export interface InstallFlags extends GlobalFlags {
@@ -70,6 +71,8 @@ async function putInto(api: ClusterApi, objects: readonly KubeObject[], { cluste
   await api.apply(namespaceObject(namespace));
   const found = await installedObjects(api, namespace);
   requireOwn(found, objects, namespace);
+  const made = await madeWithout(api, objects, found);
+  await madeObjects(api, made); // who may not list them is told before anything is changed
   for (const object of objects) await api.apply(object, { dryRun: true });
   note(`${api.server}: ${objects.length} objects of ${AGENT_RELEASE} are acceptable there`);
   if (token === undefined) note(`${cluster} is a member: its agent keeps its keys, no token was made (--new-token makes one)`);
@@ -81,8 +84,19 @@ async function putInto(api: ClusterApi, objects: readonly KubeObject[], { cluste
   note(`${objects.length} objects applied in namespace ${namespace}`);
   for (const object of staleObjects(found, [joinSecret(namespace), ...objects], namespace)) {
     await api.remove(object);
-    note(`removed, as it is asked for no more: ${describeObject(object)}`);
+    note(removed(object));
   }
+  // After the agent's right to make them: until it starts anew it would make them again.
+  await takeAway(api, made, (object) => note(removed(object)));
+}
+
+/** What nobody makes any more when these objects are applied and all else that was `found` is gone. */
+async function madeWithout(api: ClusterApi, objects: readonly KubeObject[], found: readonly KubeObject[]): Promise<Made> {
+  return (await isAnothers(api, [...objects, ...found])) ? NONE_MADE : madeNoMore(objects);
+}
+
+function removed(object: KubeObject): string {
+  return `removed, as it is asked for no more: ${describeObject(object)}`;
 }
 
 /** Whether the agent needs a token: not when the hub has heard of it before. */
@@ -106,7 +120,8 @@ async function show(api: ClusterApi, objects: readonly KubeObject[], namespace: 
     const change = await changeOf(api, object);
     if (change !== undefined) note(`${change}: ${describeObject(object)}`);
   }
-  for (const object of staleObjects(found, all, namespace)) note(`would be removed: ${describeObject(object)}`);
+  const made = await madeObjects(api, await madeWithout(api, objects, found));
+  for (const object of [...staleObjects(found, all, namespace), ...made]) note(`would be removed: ${describeObject(object)}`);
   note('nothing was changed, neither in the cluster nor at the hub (--dry-run)');
   return EXIT.done;
 }

@@ -182,7 +182,9 @@ function addCluster(program: Command, run: Run): void {
     );
   cluster
     .command('uninstall')
-    .description('take out of a Kubernetes cluster what "cluster join --kubeconfig" put there; its keys, definitions and namespace stay')
+    .description(
+      'take out of a Kubernetes cluster what "cluster join --kubeconfig" put there, and imports; keys, definitions and namespace stay',
+    )
     .requiredOption('--kubeconfig <file>', 'of that cluster')
     .option('--context <name>', 'of the kubeconfig (default: its current one)')
     .option('--namespace <name>', 'where the agent is', 'hawser-system')

@@ -37,6 +37,14 @@ export const INSTALL_RIGHTS: readonly NeededRight[] = [
   ...installed('policy', ['poddisruptionbudgets'], true),
 ];
 
+const MCS = 'multicluster.x-k8s.io';
+/** For what the agent made of other clusters' exports: whoever takes its rights away removes it too. */
+export const MADE_RIGHTS: readonly NeededRight[] = [
+  { group: '', resource: 'services', verbs: ['list', 'delete'], namespaced: false },
+  { group: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list', 'delete'], namespaced: false },
+  { group: MCS, resource: 'serviceimports', verbs: ['list', 'delete'], namespaced: false },
+];
+
 /** A rule of a role. */
 interface Given extends Partial<Pick<NeededRight, 'namespaced' | 'name'>> {
   readonly group: string;
@@ -45,7 +53,6 @@ interface Given extends Partial<Pick<NeededRight, 'namespaced' | 'name'>> {
 }
 
 const READ = ['list', 'watch'];
-const MCS = 'multicluster.x-k8s.io';
 const ROLES: Readonly<Record<string, readonly Given[]>> = {
   'hawser-agent': [
     { group: '', resources: ['services', 'pods', 'nodes', 'namespaces'], verbs: READ },

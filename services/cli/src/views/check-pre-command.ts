@@ -14,7 +14,14 @@ import {
   storageFinding,
   versionFinding,
 } from '../kubernetes/cluster-needs.ts';
-import { INSTALL_RIGHTS, type JudgedRight, type NeededRight, ROLE_RIGHTS, rightFindings } from '../kubernetes/needed-rights.ts';
+import {
+  INSTALL_RIGHTS,
+  type JudgedRight,
+  MADE_RIGHTS,
+  type NeededRight,
+  ROLE_RIGHTS,
+  rightFindings,
+} from '../kubernetes/needed-rights.ts';
 import { helmVersion } from '../kubernetes/rendered-chart.ts';
 import { type Finding, type HubParts, hubFindings, reportFindings } from './check-command.ts';
 import type { ViewFlags } from './status-command.ts';
@@ -100,7 +107,7 @@ async function judgedRights(api: ClusterApi, namespace: string): Promise<readonl
     const answers = await Promise.all(needed.verbs.map((verb) => isAllowed(api, needed, { verb, namespace })));
     return { ...needed, missing: answers.includes(undefined) ? undefined : needed.verbs.filter((_, index) => answers[index] !== true) };
   };
-  const [granting, ...needed] = await Promise.all([GRANTING, ...INSTALL_RIGHTS, ...ROLE_RIGHTS].map(judge));
+  const [granting, ...needed] = await Promise.all([GRANTING, ...INSTALL_RIGHTS, ...MADE_RIGHTS, ...ROLE_RIGHTS].map(judge));
   return granting?.missing?.length === 0 ? needed.filter(({ role }) => role === undefined) : needed;
 }
 
