@@ -46,6 +46,19 @@ describe('a connection that breaks between two statements', () => {
     expect(database.up()).toBe(true);
   });
 
+  it('sends those who wait for a turn away with the same words, said once', async () => {
+    let waiting: Promise<unknown> = Promise.resolve();
+    const broken = database.transaction(async (tx) => {
+      waiting = database.transaction(backendOf).catch((error: unknown) => error);
+      await terminate(await backendOf(tx));
+      await backendOf(tx);
+    });
+    const failure = await broken.catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'database-unavailable' });
+    expect(await waiting).toBe(failure);
+    expect(await database.transaction(backendOf)).toBeGreaterThan(0);
+  });
+
   it('fails a transaction that wanted to commit', async () => {
     const broken = database.transaction(async (tx) => terminate(await backendOf(tx)));
     await expect(broken).rejects.toMatchObject({ code: 'database-unavailable' });

@@ -59,7 +59,7 @@ export function openDatabase(dsn: string, log: Logger, overrides: PoolConfig = {
   const transaction: Database['transaction'] = async (work, options) => {
     if (state.suspected && !(await probe())) throw unavailable(new Error('PostgreSQL did not answer'));
     const giveBack = await turns.take().catch((cause: unknown) => {
-      throw unavailable(cause);
+      throw cause instanceof AppError ? cause : unavailable(cause);
     });
     try {
       const result = await onOneConnection(pool, (db) => db.transaction(work, options));
