@@ -1,34 +1,28 @@
 /** DNS and capture: unmodified programs in network namespaces call the mesh by name, through `hawser proxy run --capture`. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { VirtualServiceSpec } from '@hawser/model/istio/specs.ts';
 import type { Resource } from '@hawser/model/resource.ts';
+import { ipv6Twin } from '@hawser/model/virtual-ipv6.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Mesh } from '../datapath/kit/mesh.ts';
-import { createTrustDomain } from '../datapath/kit/pki.ts';
+import type { Mesh } from '../datapath/kit/mesh.ts';
 import { until } from '../datapath/kit/until.ts';
 import { available } from '../kit/requirements.ts';
+import {
+  type CapturedWorkloads,
+  curlIn,
+  HOST,
+  hawser,
+  MESH_HOST,
+  PORTS,
+  RESOLV_CONF,
+  startCapturedWorkloads,
+  TARGETS,
+  WEST_SERVERS,
+} from './kit/captured-workloads.ts';
 import { callHttp } from './kit/clients.ts';
-import { APP_PORTS, type EchoApp, startEchoApp } from './kit/echo-app.ts';
-import { type Namespace, Network } from './kit/namespaces.ts';
-import { resolvedIn, startOutside } from './kit/outside.ts';
+import type { Namespace, Ran } from './kit/namespaces.ts';
+import { resolvedIn } from './kit/outside.ts';
 import { policy } from './kit/rig.ts';
 
-const MAIN = join(import.meta.dirname, '../../services/cli/src/main.ts');
-const HOST = '10.78.0.1';
-const MESH_HOST = 'reviews.bookinfo.svc.clusterset.local';
-const [EAST_GATEWAY, WEST_GATEWAY] = ['10.78.1.1', '10.78.2.1'];
-const WEST_SERVERS = ['10.78.2.21', '10.78.2.22'] as const;
-const RESOLV_CONF = `nameserver ${HOST}\nsearch bookinfo.svc.cluster.local svc.cluster.local\noptions ndots:5 timeout:3 attempts:1\n`;
-const PORTS = [
-  { name: 'http', port: 80, protocol: 'http' as const },
-  { name: 'tcp', port: 5000, protocol: 'tcp' as const },
-  { name: 'tls', port: 443, protocol: 'tcp' as const, application: 'tls' },
-  { port: 7000, protocol: 'http' as const, application: 'auto' },
-  { port: 7001, protocol: 'http' as const, application: 'auto' },
-];
-const TARGETS = { '80': APP_PORTS.http, '5000': APP_PORTS.tcp, '443': APP_PORTS.tls, '7000': APP_PORTS.http, '7001': APP_PORTS.tcp };
 const SUBSETS = policy('DestinationRule', {
   host: 'reviews',
   subsets: ['v1', 'v2'].map((version) => ({ name: version, labels: { version } })),
@@ -45,20 +39,14 @@ function behaviour(id: string, field: string, seen: string, show: () => Promise<
 }
 
 describe.skipIf(!available('root') || !available('iptables'))('captured workloads', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hawser-capture-'));
-  const apps: EchoApp[] = [];
-  const logs: (() => string)[] = [];
-  const closing: (() => Promise<unknown> | unknown)[] = [];
-  let network: Network;
+  let all: CapturedWorkloads;
   let mesh: Mesh;
   let client: Namespace;
   let server: Namespace;
 
-  const hawser = (...args: readonly string[]): string[] => [process.execPath, MAIN, ...args];
-  const curl = (url: string, ...more: readonly string[]): Promise<{ code: number; out: string }> =>
-    client.run(['curl', '-sS', '--max-time', '10', ...more, url]);
+  const curl = (url: string, ...more: readonly string[]): Promise<Ran> => curlIn(client, url, ...more);
   /** A plain TCP client: the shell's own. */
-  const tcp = (host: string, port: number, line: string): Promise<{ code: number; out: string }> =>
+  const tcp = (host: string, port: number, line: string): Promise<Ran> =>
     client.run(['bash', '-c', `exec 3<>/dev/tcp/${host}/${port} && echo ${line} >&3 && head -n 2 <&3`]);
 
   /** A plain TLS client. */
@@ -69,65 +57,10 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
   };
 
   beforeAll(async () => {
-    network = await Network.create([HOST, EAST_GATEWAY, WEST_GATEWAY, ...WEST_SERVERS]);
-    const clusters = [
-      { name: 'east', gateways: [`${EAST_GATEWAY}:15443`] },
-      { name: 'west', gateways: [`${WEST_GATEWAY}:15443`] },
-    ];
-    // Nothing is sent unasked: first requests and connections wait for their upstreams.
-    mesh = await Mesh.start(clusters, HOST, { sendsAllUpTo: 0 });
-    const identity = await (await createTrustDomain('echo')).issue('spiffe://echo/app');
-    for (const address of WEST_SERVERS) apps.push(await startEchoApp(`west-${address.split('.')[3]}`, address, identity));
-    mesh.service('bookinfo/reviews', 'west', {
-      ports: PORTS,
-      endpoints: WEST_SERVERS.map((address, index) => ({ address, targetPorts: TARGETS, labels: { version: `v${index + 1}` } })),
-    });
-    await Promise.all([
-      mesh.gateway('west', WEST_GATEWAY),
-      ...WEST_SERVERS.map((address) => mesh.sidecar('west', address, 'bookinfo/reviews')),
-    ]);
-    closing.push(await startOutside(HOST));
-    client = await network.namespace('c', '10.78.1.11', RESOLV_CONF);
-    server = await network.namespace('s', '10.78.1.12', RESOLV_CONF);
-    mesh.service('bookinfo/local', 'east', {
-      exported: false,
-      ports: [{ name: 'http', port: 80, protocol: 'http' }],
-      endpoints: [{ address: server.address, targetPorts: { '80': 9080 }, labels: { app: 'local' } }],
-    });
-    server.start([process.execPath, '-e', `require('http').createServer((q, r) => r.end('local\\n')).listen(9080, '${server.address}')`]);
-    for (const [at, account] of [
-      [client, 'productpage'],
-      [server, 'local'],
-    ] as const) {
-      expect(await at.run(hawser('proxy', 'capture', '--install', '--proxy-user', '0'), 'root')).toMatchObject({ code: 0 });
-      logs.push(startSidecar(at, account));
-    }
-    let last = '';
-    await until(
-      async () => {
-        const answers = await Promise.all([curl(`http://${MESH_HOST}/`), curl('http://local.bookinfo.svc.cluster.local/')]);
-        last = answers.map(({ out }) => out).join();
-        return last.includes('west-') && last.includes('local\n');
-      },
-      () => `the client does not reach the mesh: ${last} ${mesh.nacks.join()} ${logs.map((log) => log()).join('\n')}`,
-    );
+    all = await startCapturedWorkloads();
+    ({ mesh, client, server } = all);
   }, 120_000);
-
-  afterAll(async () => {
-    await mesh?.stop();
-    await network?.remove();
-    await Promise.all([...closing.map((close) => close()), ...apps.map((app) => app.stop())]);
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  function startSidecar(at: Namespace, account: string): () => string {
-    const tokenFile = join(folder, `${account}.token`);
-    const claims = { cluster: 'east', namespace: 'bookinfo', serviceAccount: account };
-    writeFileSync(tokenFile, Buffer.from(JSON.stringify(claims)).toString('base64'), { mode: 0o600 });
-    const who = ['--cluster', 'east', '--name', account, '--namespace', 'bookinfo', '--service-account', account, '--address', at.address];
-    const where = ['--agent', `${HOST}:${mesh.adsPort('east')}`, '--token-file', tokenFile, '--state-dir', folder];
-    return at.start(hawser('proxy', 'run', '--capture', ...who, ...where), { HAWSER_ALLOW_PLAINTEXT: '1' });
-  }
+  afterAll(() => all?.stop());
 
   behaviour('DNS-001', 'svc.clusterset.local', 'curl calls a service of another cluster by its name, through a gateway', async () => {
     const { out } = await curl('http://reviews.bookinfo.svc.clusterset.local/');
@@ -206,7 +139,7 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
   );
 
   behaviour('DNS-012', 'hawser proxy capture', 'installing twice is installing once, and removing leaves nothing behind', async () => {
-    const spare = await network.namespace('x', '10.78.1.13', RESOLV_CONF);
+    const spare = await all.network.namespace('x', '10.78.1.13', RESOLV_CONF);
     const saved = async (): Promise<string> => {
       const both = ['iptables-save', 'ip6tables-save'].map((program) => spare.run([program], 'root'));
       return (await Promise.all(both)).map(({ out }) => out.replace(/^#.*$/gm, '').replace(/\[\d+:\d+\]/g, '')).join('\n');
@@ -373,6 +306,41 @@ describe.skipIf(!available('root') || !available('iptables'))('captured workload
     async () => {
       const said = await resolvedIn(client, `d.resolveSrv('_tcp._tcp.${MESH_HOST}')`, "d.resolveTxt('dns-version.clusterset.local')");
       expect(JSON.parse(said)).toMatchObject([[{ name: MESH_HOST, port: 5000, priority: 0, weight: 10 }], [['1.0.0']]]);
+    },
+  );
+
+  behaviour(
+    'DNS-022',
+    'Service.ipFamilies',
+    'a dual-stack service has an address of IPv6 too for a workload that can call it, and HTTP and TCP to it reach the service',
+    async () => {
+      const host = 'dual.bookinfo.svc.clusterset.local';
+      const ports = PORTS.slice(0, 2);
+      mesh.service('bookinfo/dual', 'west', {
+        ports,
+        export: {
+          type: 'ClusterSetIP',
+          ports: ports.map(({ name, port }) => ({ ...(name === undefined ? {} : { name }), protocol: 'TCP', port })),
+          ipFamilies: ['IPv4', 'IPv6'],
+        },
+        endpoints: [{ address: WEST_SERVERS[0], targetPorts: TARGETS, serviceAccount: 'reviews' }],
+      });
+      const found = (): Promise<string> => resolvedIn(client, `d.resolve4('${host}')`, `d.resolve6('${host}').catch((e) => e.code)`);
+      let said = '';
+      await until(
+        async () => {
+          said = await found();
+          return said.includes('"240.');
+        },
+        () => `the service has no address: ${said} ${mesh.nacks.join()}`,
+      );
+      const [[ipv4 = ''], none] = JSON.parse(said) as [string[], string];
+      expect(none).toBe('ENODATA');
+      await client.run(['ip', 'addr', 'add', 'fd78::11/64', 'dev', 'eth0', 'nodad'], 'root');
+      await client.run(['ip', '-6', 'route', 'add', 'default', 'dev', 'eth0'], 'root');
+      await expect.poll(found, { timeout: 10_000 }).toBe(JSON.stringify([[ipv4], [ipv6Twin(ipv4)]]));
+      expect(JSON.parse((await curl(`http://${host}/`, '-6')).out)).toMatchObject({ headers: { host } });
+      expect((await tcp(ipv6Twin(ipv4), 5000, 'hello')).out).toBe('west-21\nhello\n');
     },
   );
 

@@ -7,7 +7,17 @@ import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/l
 import { expect } from 'vitest';
 import type { KubeObject } from '../../kit/kube-client.ts';
 import { eventually } from '../../kit/served.ts';
-import { type BackingObject, type Clusterset, clustersOf, HTTP, importOf, type KubeMember, named, type Rule } from './clusterset.ts';
+import {
+  type BackingObject,
+  type Clusterset,
+  clustersOf,
+  HTTP,
+  type ImportObject,
+  importOf,
+  type KubeMember,
+  named,
+  type Rule,
+} from './clusterset.ts';
 import { namesIn } from './types-and-addresses.ts';
 
 const ROLE = 'hawser-agent-derived-services';
@@ -118,6 +128,20 @@ export const DERIVED: readonly Rule[] = [
       expect(metadata.labels?.['app.kubernetes.io/managed-by']).toBe('hawser');
       expect(metadata['ownerReferences']).toMatchObject([{ kind: 'ServiceImport', name: 'web', uid: found.metadata.uid }]);
       await expect.poll(() => namesIn(west, named(key).namespace)).toContain(spec?.clusterIP);
+    },
+  ),
+  inGatewayMode(
+    4,
+    'an import of whose families its derived Service has none is told IPFamilyNotSupported, and keeps the address that it has',
+    async ({ west }, key) => {
+      await west.offers(key, { ipFamilies: ['IPv6'] });
+      const { spec: derived } = await derivedOf(west, key);
+      const isJudged = ({ status }: ImportObject) => status?.conditions?.some(({ reason }) => reason === 'IPFamilyNotSupported') === true;
+      const { spec, status } = await west.imported(key, isJudged);
+      expect(spec).toMatchObject({ ips: [derived?.clusterIP], ipFamilies: ['IPv4'] });
+      expect(status?.conditions).toMatchObject([
+        { type: 'Ready', status: 'False', message: expect.stringContaining('of IPv6 there is none') },
+      ]);
     },
   ),
   inGatewayMode(

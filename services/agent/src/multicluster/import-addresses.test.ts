@@ -1,7 +1,8 @@
 import type { Resource } from '@hawser/model/resource.ts';
+import { ipv6Twin } from '@hawser/model/virtual-ipv6.ts';
 import { expect, it } from 'vitest';
 import { VIRTUAL_RANGE, virtualAddresses } from '../translate/capture/virtual-addresses.ts';
-import { givenAddresses, heldAddresses, isNatural } from './import-addresses.ts';
+import { addressesOf, givenAddresses, heldAddresses, isNatural } from './import-addresses.ts';
 import type { ImportState } from './object-states.ts';
 
 const importWith = (ip?: string): ImportState => ({
@@ -17,8 +18,19 @@ it('imports hold the addresses that they have, in the range, each for one host',
     ['shop/c', importWith('10.0.0.5')],
     ['shop/d', importWith()],
     ['shop/e', importWith('fd00::1')],
+    ['shop/f', importWith(ipv6Twin('240.240.0.7'))],
   ] as const;
-  expect(heldAddresses(imports, new Map(), VIRTUAL_RANGE)).toEqual(new Map([[host('a'), '240.240.0.5']]));
+  expect(heldAddresses(imports, new Map(), VIRTUAL_RANGE)).toEqual(
+    new Map([
+      [host('a'), '240.240.0.5'],
+      [host('f'), '240.240.0.7'],
+    ]),
+  );
+});
+
+it('an import has its address in each of the families, in their order', () => {
+  expect(addressesOf('240.240.0.5', undefined)).toEqual(['240.240.0.5']);
+  expect(addressesOf('240.240.0.5', ['IPv6', 'IPv4'])).toEqual([ipv6Twin('240.240.0.5'), '240.240.0.5']);
 });
 
 it('an address that is kept goes before what somebody wrote', () => {

@@ -1,10 +1,12 @@
 /** ClusterSetIPs: the virtual addresses that names of the clusterset have in this cluster's proxies, kept for the life of an import. Pure. */
+import type { ImportSpec } from '@hawser/model/multicluster.ts';
 import { clusterLocalHost, clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
+import { ipv4Twin, ipv6Twin } from '@hawser/model/virtual-ipv6.ts';
 import type { World } from '../state/world.ts';
 import { isVirtual, type VirtualRange, virtualAddresses } from '../translate/capture/virtual-addresses.ts';
 import { type ImportState, ipsOf } from './object-states.ts';
 
-/** Host → address. */
+/** Host → address; of virtual ones that of IPv4, whose twin is the one of IPv6. */
 export type HeldAddresses = ReadonlyMap<string, string>;
 
 /**
@@ -17,12 +19,17 @@ export function heldAddresses(imports: Iterable<readonly [string, ImportState]>,
   const taken = new Set(kept.values());
   for (const [key, state] of [...imports].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const host = clustersetHost(parseServiceKey(key));
-    const [ip] = ipsOf(state);
+    const [ip] = ipsOf(state).map((one) => ipv4Twin(one) ?? one);
     if (ip === undefined || held.has(host) || taken.has(ip) || !isVirtual(ip, range)) continue;
     taken.add(ip);
     held.set(host, ip);
   }
   return held;
+}
+
+/** What an import has of a virtual address: one of each family, in their order. Of IPv4 where no export names any. */
+export function addressesOf(ip: string, families: ImportSpec['ipFamilies'] = ['IPv4']): readonly string[] {
+  return families.map((family) => (family === 'IPv6' ? ipv6Twin(ip) : ip));
 }
 
 /** An address for every name that proxies of this cluster may have one for; held ones first. Without room, names have none. */

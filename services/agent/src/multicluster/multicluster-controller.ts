@@ -14,7 +14,7 @@ import type { BackingSettings } from './backing-kinds.ts';
 import { type BackedImport, backedImport } from './backing-plan.ts';
 import { exportFindings } from './export-findings.ts';
 import { MULTICLUSTER_KINDS } from './followed-kinds.ts';
-import { givenAddresses, type HeldAddresses, heldAddresses, isNatural } from './import-addresses.ts';
+import { addressesOf, givenAddresses, type HeldAddresses, heldAddresses, isNatural } from './import-addresses.ts';
 import { ImportBacking } from './import-backing.ts';
 import { type ExportState, type ImportState, ipsOf, type NamespaceState } from './object-states.ts';
 import { ObjectWriter, type WriteCounts, type WriterTimes } from './object-writer.ts';
@@ -256,7 +256,8 @@ export class MulticlusterController {
     }
     const host = clustersetHost(parseServiceKey(key));
     const ip = this.#held.get(host);
-    return ip !== undefined ? [ip] : this.#without.has(host) ? [] : undefined;
+    if (ip === undefined) return this.#without.has(host) ? [] : undefined;
+    return addressesOf(ip, this.#offered.of(key).merged?.spec.ipFamilies);
   }
 
   /**

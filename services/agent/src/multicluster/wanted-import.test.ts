@@ -5,7 +5,7 @@ import { type ImportQuestion, OWNER, OWNER_LABEL, wantedImport } from './wanted-
 
 const http = [{ name: 'http', port: 80, protocol: 'TCP' as const }];
 const merged: MergedImport = {
-  ...{ spec: { type: 'ClusterSetIP', ports: http, ipFamilies: ['IPv6'] }, labels: { team: 'a' }, annotations: {} },
+  ...{ spec: { type: 'ClusterSetIP', ports: http, ipFamilies: ['IPv4'] }, labels: { team: 'a' }, annotations: {} },
   ...{ clusters: ['east', 'west'], conflicts: [] },
 };
 const ours: ImportState = {
@@ -19,8 +19,24 @@ const question: ImportQuestion = {
 const verdict = (change: Partial<ImportQuestion>) => wantedImport({ ...question, ...change });
 
 describe('an import', () => {
-  it('has the families of its addresses, whatever those of the Services are', () => {
-    expect(verdict({})).toMatchObject({ spec: { ips: ['240.240.0.9'], ipFamilies: ['IPv4'] }, finding: { status: 'True' } });
+  it('has the families of its addresses, and says which of the Services’ it has none of', () => {
+    const ofFamilies = (...ipFamilies: readonly ('IPv4' | 'IPv6')[]) => ({
+      ...merged,
+      spec: { ...merged.spec, ipFamilies: [...ipFamilies] },
+    });
+    const both = { ips: ['fd00::9', '10.0.0.9'], merged: ofFamilies('IPv6', 'IPv4') };
+    expect(verdict(both)).toMatchObject({
+      spec: { ips: ['fd00::9', '10.0.0.9'], ipFamilies: ['IPv6', 'IPv4'] },
+      finding: { status: 'True', message: 'exported by 2 clusters' },
+    });
+    expect(verdict({ merged: ofFamilies('IPv6', 'IPv4') })).toMatchObject({
+      spec: { ips: ['240.240.0.9'], ipFamilies: ['IPv4'] },
+      finding: { status: 'True', message: expect.stringContaining('of IPv6 there is none here') },
+    });
+    expect(verdict({ merged: ofFamilies('IPv6') })).toMatchObject({
+      spec: { ips: ['240.240.0.9'], ipFamilies: ['IPv4'] },
+      finding: { status: 'False', reason: 'IPFamilyNotSupported' },
+    });
   });
 
   it('is made where its namespace is, once it has an address', () => {

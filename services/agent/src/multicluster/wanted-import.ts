@@ -67,23 +67,35 @@ function mayLose(existing: ImportState, { merged, unknown }: ImportQuestion): bo
   return of.some((cluster) => unknown.has(cluster) && !known.includes(cluster));
 }
 
-function present(merged: MergedImport, { ips, lack, slices }: ImportQuestion): ImportVerdict {
+function present(merged: MergedImport, question: ImportQuestion): ImportVerdict {
   const isHeadless = merged.spec.type === 'Headless';
-  if (!isHeadless && ips === undefined) return 'leave';
+  if (!isHeadless && question.ips === undefined) return 'leave';
   const { ipFamilies: _, ...spec } = merged.spec;
+  const ips = isHeadless ? [] : (question.ips ?? []);
   return {
     labels: { ...merged.labels, [OWNER_LABEL]: OWNER },
     annotations: merged.annotations,
-    spec: { ...spec, ...(isHeadless || ips === undefined || ips.length === 0 ? {} : { ips: [...ips], ipFamilies: ips.map(familyOf) }) },
+    spec: { ...spec, ...(ips.length === 0 ? {} : { ips: [...ips], ipFamilies: ips.map(familyOf) }) },
     status: {
       clusters: merged.clusters.map((cluster) => ({ cluster })),
-      endpointSliceObjects: slices === undefined ? 'Absent' : 'Present',
+      endpointSliceObjects: question.slices === undefined ? 'Absent' : 'Present',
     },
-    finding:
-      isHeadless || ips?.length !== 0
-        ? { type: 'Ready', status: 'True', reason: 'Ready', message: exportedBy(merged.clusters, slices?.beyond ?? []) }
-        : { type: 'Ready', status: 'False', reason: 'Pending', message: lack },
+    finding: isHeadless || ips.length > 0 ? addressed(merged, ips, question) : notReady('Pending', question.lack),
   };
+}
+
+/** Of an import that has the addresses that it can have. A headless one has none, and names no families. */
+function addressed({ clusters, spec: { ipFamilies = [] } }: MergedImport, ips: readonly string[], { slices }: ImportQuestion): Finding {
+  const own = ips.map(familyOf);
+  const lacking = ipFamilies.filter((family) => !own.includes(family));
+  const told = `its address is of ${own.join(' and ')}, and of ${lacking.join(' and ')} there is none here; calls of it are led to every endpoint`;
+  if (lacking.length > 0 && lacking.length === ipFamilies.length) return notReady('IPFamilyNotSupported', told);
+  const said = exportedBy(clusters, slices?.beyond ?? []);
+  return { type: 'Ready', status: 'True', reason: 'Ready', message: lacking.length === 0 ? said : `${said}; ${told}` };
+}
+
+function notReady(reason: string, message: string): Finding {
+  return { type: 'Ready', status: 'False', reason, message };
 }
 
 function exportedBy(clusters: readonly string[], beyond: readonly string[]): string {

@@ -104,6 +104,7 @@ function withIdentity(command: Command): Command {
     .option('--outbound-address <ip>', 'of loopback, where the workload calls it; one each where a machine has several (default: as above)')
     .option('--agent-ca <file>', "the cluster's trust bundle, to check the agent with (default: HAWSER_AGENT_CA, else beside the token)")
     .option('--capture', "the workload's traffic is led here by hawser proxy capture; run answers its DNS too")
+    .option('--no-ipv6', 'hawser proxy capture was told to leave IPv6 alone: names have no IPv6 address')
     .option('--region <region>', 'where the proxy is, for statistics by locality')
     .option('--zone <zone>');
 }

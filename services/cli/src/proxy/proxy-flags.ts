@@ -21,6 +21,8 @@ export interface ProxyIdentityFlags extends GlobalFlags {
   readonly gateway?: boolean;
   readonly edge?: boolean;
   readonly capture?: boolean;
+  /** False by `--no-ipv6`. */
+  readonly ipv6?: boolean;
   readonly outboundGateway?: boolean;
   /** `KEY=VALUE` each. */
   readonly label?: readonly string[];
@@ -105,11 +107,11 @@ function labels({ label: texts = [], workloadGroup, gateway, edge }: ProxyIdenti
   return Object.keys(all).length === 0 ? {} : { labels: all };
 }
 
-/** Where this network namespace has IPv6 on loopback, IPv6 is captured too. */
+/** Where this network namespace has IPv6 on loopback, IPv6 is captured too, unless `--no-ipv6` says that it is not. */
 function captured(flags: ProxyIdentityFlags): 'ipv4' | 'dual' {
   if (flags.gateway === true || flags.edge === true) throw new AppError('usage', '--capture is for sidecars: others have no workload');
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return addresses.some(({ address }) => address === '::1') ? 'dual' : 'ipv4';
+  return flags.ipv6 !== false && addresses.some(({ address }) => address === '::1') ? 'dual' : 'ipv4';
 }
 
 function labelsOf(texts: readonly string[]): Record<string, string> {

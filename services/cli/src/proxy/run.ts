@@ -91,8 +91,9 @@ async function answerNames(
   if (capture === undefined && outboundGateway !== true) return undefined;
   const { startNames } = await import('./names/start-names.ts');
   // Whoever reaches an outbound gateway may ask it: for names of the mesh, and not for others in its place.
-  if (outboundGateway === true) return startNames({ addresses: [address], forwards: false, say });
-  return startNames({ addresses: capture === 'dual' ? ['127.0.0.1', '::1'] : ['127.0.0.1'], forwards: true, say });
+  if (outboundGateway === true) return startNames({ addresses: [address], forwards: false, capturesIpv6: false, say });
+  const isDual = capture === 'dual';
+  return startNames({ addresses: isDual ? ['127.0.0.1', '::1'] : ['127.0.0.1'], forwards: true, capturesIpv6: isDual, say });
 }
 
 /** One Ctrl-C arrives more than once: from the terminal, and again from each npm or launcher above that passes it on. */

@@ -103,6 +103,12 @@ describe('injectedPod', () => {
     expect(capture?.command.join(' ')).toContain('--exclude-inbound-ports 9000,9001 --exclude-outbound-ports 22');
   });
 
+  it('where IPv6 is left alone, the sidecar knows that no call by it comes to it', () => {
+    const { spec } = injected(POD, { ...SETTINGS, ipv6: false });
+    for (const container of ['hawser-capture', 'hawser-proxy'])
+      expect((spec.initContainers as unknown as { name: string; command: string[] }[]).find(({ name }) => name === container)?.command).toContain('--no-ipv6');
+  });
+
   it('without capture there is no container that may change the network', () => {
     const { spec, metadata } = injected({ ...POD, metadata: { annotations: { 'hawser.dev/capture': 'false' } } });
     expect(spec.initContainers?.map(({ name }) => name)).toEqual(['hawser-proxy', 'migrate']);

@@ -52,13 +52,13 @@ function captureContainer(settings: InjectionSettings): Json {
 }
 
 /** Lives as long as the Pod; what comes after it starts when it is ready. */
-function proxyContainer({ image, proxyUser, capture, requests, limits, cluster, agent, agentCa }: InjectionSettings): Json {
+function proxyContainer({ image, proxyUser, capture, ipv6, requests, limits, cluster, agent, agentCa }: InjectionSettings): Json {
   const ready = { httpGet: { path: '/healthz/ready', port: PORTS.health } };
   return {
     name: PROXY_CONTAINER,
     image,
     restartPolicy: 'Always',
-    command: ['hawser', 'proxy', 'run', ...(capture ? ['--capture'] : [])],
+    command: ['hawser', 'proxy', 'run', ...(capture ? ['--capture', ...(ipv6 ? [] : ['--no-ipv6'])] : [])],
     env: [
       { name: 'HAWSER_CLUSTER', value: cluster },
       { name: 'HAWSER_AGENT', value: agent },

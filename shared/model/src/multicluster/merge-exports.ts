@@ -30,8 +30,8 @@ export interface ExportConflict {
 /** An import before it has addresses. */
 export interface MergedImport {
   /**
-   * `ipFamilies` are those that the oldest export names. Traffic goes through proxies that speak both, so that an import may have
-   * addresses of others; its own `ipFamilies` have to be those of its addresses.
+   * `ipFamilies` are those that the oldest export names, which where the address is the API server's may be others than it has one of:
+   * its own `ipFamilies` have to be those of its addresses.
    */
   readonly spec: Omit<ImportSpec, 'ips'>;
   readonly labels: Readonly<Record<string, string>>;
@@ -77,7 +77,7 @@ export function bornAt({ createdAt = '' }: Pick<ExportFacts, 'createdAt'>): numb
 
 function specOf(facts: ExportFacts, sorted: readonly ClusterExport[]): MergedImport['spec'] {
   const { type, sessionAffinityConfig, trafficDistribution } = facts;
-  const ipFamilies = familiesOf(sorted);
+  const ipFamilies = mergedFamilies(sorted);
   return {
     type,
     ports: mergedPorts(sorted),
@@ -89,8 +89,10 @@ function specOf(facts: ExportFacts, sorted: readonly ClusterExport[]): MergedImp
   };
 }
 
-function familiesOf(sorted: readonly ClusterExport[]): ImportSpec['ipFamilies'] {
-  return sorted.map(({ facts }) => facts.ipFamilies).find((families) => families !== undefined);
+/** The families of the oldest export that names any; undefined where none does. `sorted` is by seniority. */
+export function mergedFamilies(sorted: readonly Pick<ClusterExport, 'facts'>[]): ImportSpec['ipFamilies'] {
+  const [families] = sorted.flatMap(({ facts: { ipFamilies = [] } }) => (ipFamilies.length === 0 ? [] : [[...new Set(ipFamilies)]]));
+  return families;
 }
 
 /**

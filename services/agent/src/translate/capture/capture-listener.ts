@@ -26,7 +26,7 @@ import { UniqueMatches } from '../unique-chains.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from '../wire-values.ts';
 import { endpointChains } from './endpoint-chains.ts';
 import type { AddressedHost } from './named-hosts.ts';
-import { rangeText, type VirtualRange } from './virtual-addresses.ts';
+import { rangeTexts, type VirtualRange } from './virtual-addresses.ts';
 
 type ChainInit = Init<typeof FilterChainSchema>;
 type MatchInit = Init<typeof FilterChainMatchSchema>;
@@ -159,7 +159,7 @@ function common(options: CaptureOptions, port: number | undefined): ChainInit[] 
   return [
     {
       name: `virtual${suffix}`,
-      filterChainMatch: { ...at, prefixRanges: [cidrRange(rangeText(options.range))] },
+      filterChainMatch: { ...at, prefixRanges: rangeTexts(options.range).map(cidrRange) },
       filters: [outboundHttp(options.isPartial ? CAPTURE : OUTBOUND, options.fetches)],
     },
     { name: `http${suffix}`, filterChainMatch: { ...at, ...HTTP_SEEN }, filters: [outboundHttp(routes, options.fetches)] },

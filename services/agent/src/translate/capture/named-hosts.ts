@@ -1,10 +1,11 @@
 /** What captured workloads call by name: the hosts of the mesh, their ports and the addresses that stand for them. Pure. */
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
+import { ipv6Twin } from '@hawser/model/virtual-ipv6.ts';
 import { type TcpCaller, type TcpRules, tcpRulesOf } from '../listeners/tcp-ports.ts';
 import type { HeadlessService } from '../services/clusterset-service.ts';
 import type { HostView, ServiceView } from '../services/service-view.ts';
 import { isForwarding } from '../upstreams/external-upstreams.ts';
-import { type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
+import { isVirtual, type VirtualRange, virtualAddresses } from './virtual-addresses.ts';
 
 /** A host and what it may be called by. */
 export interface NamedHost {
@@ -20,6 +21,8 @@ export interface NamedHost {
   readonly tellsPorts?: true;
   /** Its endpoints stand for themselves. */
   readonly headless?: HeadlessService;
+  /** Whether an address of IPv6 stands for it beside that of IPv4. */
+  readonly hasIpv6?: true;
   /** What policy says of connections, by port; ports without a word are left out. */
   readonly rules?: Readonly<Record<number, TcpRules>>;
 }
@@ -39,6 +42,7 @@ export function namedHosts(view: ServiceView, caller: TcpCaller): NamedHost[] {
     given: one.external?.addresses ?? [],
     ...(one.scope === 'clusterset' ? { tellsPorts: true as const } : {}),
     ...(one.headless === undefined ? {} : { headless: one.headless }),
+    ...(one.hasIpv6 === true ? { hasIpv6: one.hasIpv6 } : {}),
     ...rulesOf(view, one, caller),
   }));
 }
@@ -62,11 +66,13 @@ export function addressed(hosts: readonly NamedHost[], range: VirtualRange, held
     range,
     held,
   );
-  const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host)) }));
+  const all = hosts.map((host) => ({ ...host, addresses: addressesOf(host, virtual.get(host.host), range) }));
   return all.sort((a, b) => (a.host < b.host ? -1 : 1));
 }
 
 /** CIDR ranges are matched, but no name resolves to one: a range as an address is left to the caller's own resolver. */
-function addressesOf({ given }: NamedHost, virtual: string | undefined): readonly string[] {
-  return given.length > 0 ? [...given].sort() : virtual === undefined ? [] : [virtual];
+function addressesOf({ given, hasIpv6 }: NamedHost, address: string | undefined, range: VirtualRange): readonly string[] {
+  if (given.length > 0) return [...given].sort();
+  if (address === undefined) return [];
+  return hasIpv6 === true && isVirtual(address, range) ? [address, ipv6Twin(address)] : [address];
 }

@@ -1,4 +1,5 @@
 /** Virtual addresses: what a name of the mesh resolves to. Pure; the same names in the same range, the same addresses everywhere. */
+import { ipv4Twin, ipv6TwinRange } from '@hawser/model/virtual-ipv6.ts';
 import { sha256 } from '@hawser/runtime/canonical-json.ts';
 
 /** An IPv4 range of virtual addresses: none of them is on any network. */
@@ -60,9 +61,14 @@ export function virtualAddresses(
   return addresses;
 }
 
-/** Whether an address is one that stands for a name, and not for a place. */
+/** Whether an address, of either family, is one that stands for a name, and not for a place. */
 export function isVirtual(address: string, range: VirtualRange): boolean {
-  return slotOf(address, range) !== undefined;
+  return slotOf(ipv4Twin(address) ?? address, range) !== undefined;
+}
+
+/** Both ranges as text: of IPv4, and of the twins of its addresses. */
+export function rangeTexts(range: VirtualRange): readonly [ipv4: string, ipv6: string] {
+  return [rangeText(range), ipv6TwinRange(rangeText(range))];
 }
 
 /** Where an address is in the range; undefined where it is not one of it that a name may have. */

@@ -1,6 +1,6 @@
 /** What the exports of a service make of its clusterset host: ports, and the endpoints that DNS names where it is headless (KEP-1645). Pure. */
 import { type EndpointShard, exportFactsOf, type ServicePort } from '@hawser/model/endpoint-shard.ts';
-import { bornAt, bySeniority } from '@hawser/model/multicluster/merge-exports.ts';
+import { bornAt, bySeniority, type ClusterExport, mergedFamilies } from '@hawser/model/multicluster/merge-exports.ts';
 import { type Fleet, wayTo } from '../fleet.ts';
 import type { Part } from './service-view.ts';
 
@@ -51,7 +51,7 @@ function oldestFirst(shards: readonly EndpointShard[], self: string): readonly E
 /** The endpoints to name; undefined where the oldest of the exporting shards is not headless. */
 export function headlessService(exported: readonly EndpointShard[], parts: readonly Part[], fleet: Fleet): HeadlessService | undefined {
   if (!exported.some((shard) => shard.export?.type === 'Headless')) return undefined;
-  const [oldest] = exported.map((shard) => ({ cluster: shard.cluster, facts: exportFactsOf(shard) })).sort(bySeniority);
+  const [oldest] = exportsOf(exported);
   if (oldest?.facts.type !== 'Headless') return undefined;
   const ready = parts.flatMap(({ cluster, shard }) =>
     shard.endpoints
@@ -61,6 +61,17 @@ export function headlessService(exported: readonly EndpointShard[], parts: reado
   const direct = ready.filter(({ isDirect }) => isDirect).slice(0, MOST_NAMED);
   const isBeyond = ready.length > 0 && ready.some(({ isDirect }) => !isDirect);
   return { isBeyond, endpoints: direct.map(({ endpoint, shard }) => namedEndpoint(endpoint, shard)) };
+}
+
+/** Whether an address of IPv6 stands for the service as well, as its import has one. */
+export function hasIpv6(exported: readonly EndpointShard[]): boolean {
+  if (!exported.some((shard) => shard.export?.ipFamilies?.includes('IPv6') === true)) return false;
+  return mergedFamilies(exportsOf(exported))?.includes('IPv6') === true;
+}
+
+/** The oldest first. */
+function exportsOf(exported: readonly EndpointShard[]): ClusterExport[] {
+  return exported.map((shard) => ({ cluster: shard.cluster, facts: exportFactsOf(shard) })).sort(bySeniority);
 }
 
 /** What other clusters call their endpoints is checked: it becomes a part of a name. */

@@ -7,7 +7,7 @@ import { type Fleet, reachOf, wayTo } from '../fleet.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
 import { isInline } from '../upstreams/external-upstreams.ts';
-import { type HeadlessService, headlessService, mergedPorts } from './clusterset-service.ts';
+import { type HeadlessService, hasIpv6, headlessService, mergedPorts } from './clusterset-service.ts';
 import { type ExternalInput, externalHostView, externalName, isMixed, ownPart, withSidecars } from './external-host.ts';
 
 /** A cluster's part of a service. */
@@ -50,6 +50,8 @@ export interface HostView {
   readonly external?: ExternalHost;
   /** Where the exports make it headless: of scope `clusterset` alone. */
   readonly headless?: HeadlessService;
+  /** Whether an address of IPv6 stands for it as well: of scope `clusterset` alone. */
+  readonly hasIpv6?: true;
 }
 
 /** A cluster's servers, by identity. */
@@ -129,7 +131,7 @@ function isOwner(cluster: PeerCluster, { server }: Part): boolean {
 /** Everything of a view but its endpoints: while it stays, only ClusterLoadAssignments change. */
 export function shapeOf(view: ServiceView): string {
   return JSON.stringify([
-    view.hosts.map((host) => [host.host, host.short, host.ports]),
+    view.hosts.map((host) => [host.host, host.short, host.ports, ...(host.hasIpv6 === true ? ['IPv6'] : [])]),
     view.servers.map((servers) => [servers.cluster.name, servers.serviceAccounts, ...(servers.hasBare === true ? ['bare'] : [])]),
     view.own !== undefined && (view.own.exported || hasBare(view.own)) ? [view.own.exported, view.own.ports] : [],
     view.guests.map(({ ports }) => ports),
@@ -189,12 +191,9 @@ function hostViews(name: ServiceName, known: Known, fleet: Fleet): HostView[] {
   });
   const clusterset = (): HostView => {
     const made = view('clusterset', clustersetHost(name), (shard) => shard.exported);
-    const headless = headlessService(
-      known.shards.filter((shard) => shard.exported),
-      made.parts,
-      fleet,
-    );
-    return headless === undefined ? made : { ...made, headless };
+    const exported = known.shards.filter((shard) => shard.exported);
+    const headless = headlessService(exported, made.parts, fleet);
+    return { ...made, ...(headless === undefined ? {} : { headless }), ...(hasIpv6(exported) ? { hasIpv6: true as const } : {}) };
   };
   return [
     ...(isFederated ? [clusterset()] : []),

@@ -96,9 +96,16 @@ export function rulesOf(flags: ProxyCaptureFlags): CaptureRules {
     includeInboundPorts: flags.includeInboundPorts === '*' ? 'all' : ports('--include-inbound-ports', flags.includeInboundPorts),
     excludeInboundPorts: ports('--exclude-inbound-ports', flags.excludeInboundPorts),
     excludeInboundFrom: cidrs('--exclude-inbound-from', flags.excludeInboundFrom),
-    virtualRange: cidrs('--virtual-range', flags.virtualRange)[0] ?? '',
+    virtualRange: virtualRange(flags.virtualRange),
     dns: flags.dns,
   };
+}
+
+function virtualRange(text: string): string {
+  const [range, ...more] = cidrs('--virtual-range', text);
+  if (range === undefined || more.length > 0 || range.includes(':'))
+    throw new AppError('usage', `--virtual-range ${text}: must be one range of IPv4, such as 240.240.0.0/12; that of IPv6 follows from it`);
+  return range;
 }
 
 function listOf(text: string): string[] {

@@ -68,6 +68,7 @@ test('lists of ports and ranges are kept to, each family its own, and the virtua
   expect(four.some((line) => line.includes('53'))).toBe(false);
   const six = linesOf(lists, 'IPv6');
   expect(six).toContain('-A HAWSER_OUTPUT -p tcp -d fd00::/8 -j REDIRECT --to-ports 15007');
+  expect(six).toContain('-A HAWSER_OUTPUT -p tcp -d fdfd:ec1a:4d56::f0f0:0/108 -j REDIRECT --to-ports 15007');
   expect(six.some((line) => line.includes('10.') || line.includes('240.'))).toBe(false);
 });
 
@@ -109,6 +110,7 @@ test('bad lists are refused by flag', () => {
   expect(refused({ includeInboundPorts: '80,http' })).toThrow(/--include-inbound-ports http/);
   expect(refused({ proxyUser: 'envoy' })).toThrow(/--proxy-user envoy/);
   expect(refused({ excludeInboundFrom: '-j ACCEPT' })).toThrow(/--exclude-inbound-from/);
+  expect(refused({ virtualRange: 'fd00::/64' })).toThrow(/--virtual-range fd00::\/64/);
   expect(() => captureCommand(FLAGS)).toThrow(/--install or --remove/);
   expect(() => captureCommand({ ...FLAGS, install: true, remove: true })).toThrow(/one of them/);
 });

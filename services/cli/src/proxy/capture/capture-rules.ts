@@ -1,5 +1,6 @@
 /** PURE: the rules by which the kernel leads a workload's traffic to its sidecar, as text for `iptables-restore --noflush`. */
 import { PORTS } from '@hawser/model/ports.ts';
+import { ipv6TwinRange } from '@hawser/model/virtual-ipv6.ts';
 
 /** What is captured. Lists are as Istio's annotations have them. */
 export interface CaptureRules {
@@ -15,6 +16,7 @@ export interface CaptureRules {
   readonly excludeInboundPorts: readonly number[];
   /** Callers whose connections go to the application itself: an agent whose health checks must see it and not its sidecar. */
   readonly excludeInboundFrom: readonly string[];
+  /** Of IPv4; that of IPv6 follows from it. */
   readonly virtualRange: string;
   readonly dns: boolean;
 }
@@ -75,7 +77,8 @@ function tables(rules: CaptureRules, family: Family): Table[] {
 function outbound(rules: CaptureRules, family: Family): string[] {
   const to = (port: number): string => `-j REDIRECT --to-ports ${port}`;
   const own = (cidrs: readonly string[]): string[] => cidrs.filter((cidr) => cidr.includes(':') === (family === 'IPv6'));
-  const wanted = rules.includeOutbound === 'all' ? [] : own([...rules.includeOutbound, rules.virtualRange]);
+  const wanted =
+    rules.includeOutbound === 'all' ? [] : own([...rules.includeOutbound, rules.virtualRange, ipv6TwinRange(rules.virtualRange)]);
   return [
     `-m owner --uid-owner ${rules.proxyUser} -j RETURN`,
     ...(rules.dns ? ['udp', 'tcp'].map((protocol) => `-p ${protocol} --dport 53 ${to(PORTS.dns)}`) : []),

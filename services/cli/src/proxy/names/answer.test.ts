@@ -1,4 +1,5 @@
 /** The records of multicluster DNS (KEP-1645, specification 1.0.0), question by question. */
+import { ipv6Twin } from '@hawser/model/virtual-ipv6.ts';
 import { type Answer, type DecodedPacket, decode, encode } from 'dns-packet';
 import { describe, expect, it } from 'vitest';
 import { judge } from './answer.ts';
@@ -41,6 +42,17 @@ describe('a service with a ClusterSetIP', () => {
     expect(ask(`_HTTP._TCP.Web.${ZONE}`, 'SRV').answers.map(placeOf)).toEqual([`web.${ZONE}:80`]);
     expect(ask(`web.${ZONE}`, 'SRV').answers.map(placeOf)).toEqual([`web.${ZONE}:80`, `web.${ZONE}:81`]);
     for (const name of ['_grpc._tcp', '_http._udp', '_http']) expect(ask(`${name}.web.${ZONE}`, 'SRV').rcode, name).toBe('NXDOMAIN');
+  });
+
+  it('of both families has an address of each, but that of IPv6 only where calls of it get anywhere', () => {
+    const text = JSON.stringify({ zones: ['svc.clusterset.local'], names: { [`web.${ZONE}`]: ['240.240.1.2', ipv6Twin('240.240.1.2')] } });
+    const [both, ipv4] = [parseNameTable(text), parseNameTable(text, false)];
+    expect([dataOf(ask(`web.${ZONE}`, 'A', both)), dataOf(ask(`web.${ZONE}`, 'AAAA', both))]).toEqual([
+      ['240.240.1.2'],
+      [ipv6Twin('240.240.1.2')],
+    ]);
+    expect(dataOf(ask(`web.${ZONE}`, 'ANY', ipv4))).toEqual(['240.240.1.2']);
+    expect(ask(`web.${ZONE}`, 'AAAA', ipv4)).toMatchObject({ rcode: 'NOERROR', answers: [] });
   });
 
   it('has what stands above its ports, without a record', () => {

@@ -1,5 +1,6 @@
 /** The names of the mesh, what they mean and which services are there, as Envoy hands them over. */
 import { isIP } from 'node:net';
+import { ipv4Twin } from '@hawser/model/virtual-ipv6.ts';
 
 /** What an agent says of names. */
 export interface NameTable {
@@ -21,13 +22,19 @@ export interface ServicePlace {
   readonly port: number;
 }
 
-/** Reads a table; throws when it is none. Sections that it does not have are empty: agents of an earlier release say names alone. */
-export function parseNameTable(text: string): NameTable {
+/**
+ * Reads a table; throws when it is none. Sections that it does not have are empty: agents of an earlier release say names alone.
+ * @param ipv6 Whether the workload's calls of virtual IPv6 addresses get anywhere; without, those are left out.
+ */
+export function parseNameTable(text: string, ipv6 = true): NameTable {
   const { zones, names, ports = {}, headless = {} } = JSON.parse(text) as Readonly<Record<string, unknown>>;
   if (!Array.isArray(zones) || !zones.every((zone) => typeof zone === 'string') || !isMap(names) || !isMap(ports) || !isMap(headless))
     throw new Error('it has not the shape of a table of names');
   const endpoints = Object.entries(headless).map(([host, rows]) => [host.toLowerCase(), endpointsOf(host, rows)] as const);
-  const named = Object.entries(names).map(([name, addresses]) => [name.toLowerCase(), addressesOf(name, addresses)] as const);
+  const isCallable = (address: string): boolean => ipv6 || ipv4Twin(address) === undefined;
+  const named = Object.entries(names).map(
+    ([name, addresses]) => [name.toLowerCase(), addressesOf(name, addresses).filter(isCallable)] as const,
+  );
   const own = endpoints.flatMap(([host, rows]) => rows.map(({ name, address }) => [`${name}.${host}`, address] as const));
   const ofEndpoints = [...Map.groupBy(own, ([name]) => name)].map(([name, rows]) => [name, rows.map(([, address]) => address)] as const);
   const all = new Map<string, readonly string[]>([...ofEndpoints, ...named]);

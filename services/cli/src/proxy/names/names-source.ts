@@ -18,19 +18,28 @@ const TIMEOUT_MS = 2_000;
 /** A hundred thousand names. */
 const LARGEST_TABLE = 1 << 23;
 
-/** Starts asking. `say` hears once of a table that cannot be read, and again when another one cannot. */
-export function startNamesSource(say: (text: string) => void, base = `http://127.0.0.1:${PORTS.names}`): NamesSource {
+/**
+ * Starts asking. `say` hears once of a table that cannot be read, and again when another one cannot.
+ * @param hasIpv6 Whether the workload may be told virtual addresses of IPv6, at the moment.
+ */
+export function startNamesSource(
+  say: (text: string) => void,
+  hasIpv6: () => boolean,
+  base = `http://127.0.0.1:${PORTS.names}`,
+): NamesSource {
   const over = new AbortController();
   let table: NameTable | undefined;
   let version = '';
+  let withIpv6 = false;
   let complaint = '';
   const look = async (): Promise<void> => {
     const newest = await get(`${base}/version`);
-    if (newest === undefined || newest === version) return;
+    const ipv6 = hasIpv6();
+    if (newest === undefined || (newest === version && ipv6 === withIpv6)) return;
     const text = await get(`${base}/names`);
     if (text === undefined) return;
-    table = parseNameTable(text);
-    version = newest;
+    table = parseNameTable(text, ipv6);
+    [version, withIpv6] = [newest, ipv6];
   };
   const run = async (): Promise<void> => {
     while (!over.signal.aborted) {
