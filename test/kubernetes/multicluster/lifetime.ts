@@ -1,7 +1,7 @@
 /** Rules 1 and 2: what is exported at all, and how long an import lives. */
 import { expect } from 'vitest';
 import { serviceFile } from '../../kit/federation.ts';
-import { clustersOf, importOf, type Rule } from './clusterset.ts';
+import { clustersOf, exportOf, importOf, type Rule } from './clusterset.ts';
 
 export const LIFETIME: readonly Rule[] = [
   {
@@ -47,6 +47,37 @@ export const LIFETIME: readonly Rule[] = [
       expect(await west.import('only-east/web')).toBeUndefined();
       await west.namespace('only-east');
       expect(clustersOf(await west.imported('only-east/web'))).toEqual(['east']);
+    },
+  },
+  {
+    rule: 2,
+    seen: 'in a namespace that is being deleted no import is made, and nobody is warned of it',
+    show: async ({ east, west, shared }) => {
+      const shop = await shared();
+      // No controller is here to finish it.
+      await west.kube.admin.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: shop } });
+      await east.offers(`${shop}/late`);
+      await east.imported(`${shop}/late`);
+      const other = `${await shared()}/web`;
+      await east.offers(other);
+      await west.imported(other);
+      expect([await west.import(`${shop}/late`), west.said()]).toEqual([undefined, expect.not.stringContaining(shop)]);
+    },
+  },
+  {
+    rule: 1,
+    seen: 'an export that is deleted is withdrawn at once, though a finalizer of somebody else holds it',
+    show: async ({ east, west, shared }) => {
+      const key = `${await shared()}/web`;
+      await east.service(key);
+      await east.exports(key, undefined, { finalizers: ['example.com/hold'] });
+      await west.imported(key);
+      await east.withdraws(key);
+      await Promise.all([east, west].map((member) => member.notImported(key)));
+      expect(Object.keys(await east.exported(key))).not.toEqual([]);
+      await east.edits(exportOf(key), { metadata: { finalizers: null } });
+      await east.exports(key);
+      await west.imported(key);
     },
   },
   {

@@ -70,6 +70,26 @@ export const TYPES: readonly Rule[] = [
       await west.imported(key);
     },
   },
+  {
+    rule: 3,
+    seen: 'a Service whose type is changed in place, to ExternalName and to headless, is imported as what it is',
+    show: async ({ east, west, shared }) => {
+      const key = `${await shared()}/web`;
+      const service = { apiVersion: 'v1', kind: 'Service', metadata: named(key) };
+      await east.offers(key);
+      const before = await west.imported(key);
+      const none = { clusterIP: null, clusterIPs: null, ipFamilies: null, ipFamilyPolicy: null };
+      await east.edits(service, { spec: { type: 'ExternalName', externalName: 'example.com', ...none } });
+      await east.told(key, 'Valid', 'InvalidServiceType');
+      await Promise.all([east, west].map((member) => member.notImported(key)));
+      await east.edits(service, { spec: { type: 'ClusterIP', externalName: null, clusterIP: 'None' } });
+      expect((await west.imported(key)).spec).toMatchObject({ type: 'Headless' });
+      await east.edits(service, { spec: { type: 'ExternalName', externalName: 'example.com', ...none } });
+      await west.notImported(key);
+      await east.edits(service, { spec: { type: 'ClusterIP', externalName: null } });
+      expect((await west.imported(key)).spec).toMatchObject({ type: 'ClusterSetIP', ips: before.spec.ips });
+    },
+  },
 ];
 
 export const ADDRESSES: readonly Rule[] = [

@@ -208,9 +208,10 @@ const UNOFFERED: OfferedService = { facts: undefined, warnings: [] };
 const MANY_ENDPOINTS = 5_000;
 const TOO_MANY = `over ${MANY_ENDPOINTS} endpoints: each change of one sends all of them to every proxy that calls it; divide the service`;
 
-/** The service's first address family is that of its cluster IP; IPv4 where it has none. */
+/** The first of the service's families, which is that of its cluster IP; IPv4 where nobody says. */
 function firstFamilyFirst({ service, slices }: ServiceParts): readonly EndpointSliceObject[] {
-  const first = service.spec.clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4';
+  const [named] = service.spec.ipFamilies ?? [];
+  const first = named ?? (service.spec.clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4');
   return [...slices].sort((a, b) => Number(b.addressType === first) - Number(a.addressType === first));
 }
 

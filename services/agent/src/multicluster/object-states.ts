@@ -54,9 +54,7 @@ const Loose = Type.Record(Type.String(), Type.Unknown());
 /** Reads Namespaces (v1). */
 export const readNamespace = objectReader(
   'Namespace',
-  Type.Object({
-    metadata: Type.Object({ ...ObjectMeta.properties, deletionTimestamp: nullable(Type.String()) }),
-  }),
+  Type.Object({ metadata: ObjectMeta }),
   ({ metadata }): NamespaceState => ({ labels: mapOf(metadata.labels), isEnding: typeof metadata.deletionTimestamp === 'string' }),
 );
 

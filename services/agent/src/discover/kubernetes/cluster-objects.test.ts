@@ -149,15 +149,16 @@ describe('slices', () => {
     expect(shard?.endpoints.map(({ address }) => address)).toEqual(['10.1.0.1', '10.1.0.2']);
   });
 
-  const dual: [string, string][] = [
-    ['10.96.0.9', '10.1.0.1'],
-    ['fd00::9', 'fd00::1'],
+  const dual: [Raw, string][] = [
+    [{ clusterIP: '10.96.0.9' }, '10.1.0.1'],
+    [{ clusterIP: 'fd00::9' }, 'fd00::1'],
+    [{ clusterIP: 'None', ipFamilies: ['IPv6', 'IPv4'] }, 'fd00::1'],
   ];
-  it.each(dual)('of two families show a Pod once, in that of the cluster IP %s', (clusterIP, address) => {
+  it.each(dual)('of two families show a Pod once, in the first of the Service, %j', (spec, address) => {
     const six = slice([endpoint('fd00::1', of('a')), endpoint('fd00::2')], { addressType: 'IPv6' });
     (six['metadata'] as Raw)['name'] = 'web-0';
     const { shard } = cluster(
-      ...[put.service(service('web', { clusterIP })), put.pod(pod('a')), put.slice(six), put.slice(slice([endpoint('10.1.0.1', of('a'))]))],
+      ...[put.service(service('web', spec)), put.pod(pod('a')), put.slice(six), put.slice(slice([endpoint('10.1.0.1', of('a'))]))],
     );
     expect(shard?.endpoints.map((one) => one.address)).toEqual([address, 'fd00::2']);
   });
@@ -263,6 +264,10 @@ describe('services and exports', () => {
       ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP', appProtocol: 'http' }],
     };
     const born = { ...meta('web'), creationTimestamp: '2026-01-02T03:04:05Z', labels: { not: 'exported' } };
+    expect(readServiceExport({ metadata: { ...born, deletionTimestamp: '2026-01-02T00:00:00Z' } })).toEqual({
+      key: 'shop/web',
+      isGone: true,
+    });
     const offered = readServiceExport({ metadata: born, spec: { exportedLabels: { team: 'a' }, exportedAnnotations: null } });
     const { objects, shard } = cluster(
       put.service(service('web', spec)),

@@ -40,7 +40,11 @@ export class KnownFacts<Facts> implements FactsSink<Facts> {
     return this.#problems.values();
   }
 
-  put({ key, facts, problem }: ReadObject<Facts>): void {
+  put({ key, facts, problem, isGone }: ReadObject<Facts>): void {
+    if (isGone === true) {
+      this.remove(key);
+      return;
+    }
     if (problem !== undefined) this.#problems.set(key, problem);
     else this.#problems.delete(key);
     const before = this.#known.get(key);

@@ -3,13 +3,14 @@ import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** One object as it was read: its facts, or why it has none. */
+/** One object as it was read: its facts, why it has none, or that it is as good as gone. */
 export interface ReadObject<Facts> {
   /** `NAMESPACE/NAME`, or the name alone. */
   readonly key: string;
   readonly facts?: Facts;
   /** Why it cannot be used; names the object and the field. */
   readonly problem?: string;
+  readonly isGone?: true;
 }
 
 /** Reads objects of one kind; undefined for what has not even a name. */
@@ -23,6 +24,7 @@ export const ObjectMeta = Type.Object({
   namespace: Type.Optional(Type.String()),
   uid: Type.Optional(Type.String()),
   creationTimestamp: Type.Optional(Type.String()),
+  deletionTimestamp: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   labels: Type.Optional(Type.Union([StringMap, Type.Null()])),
   annotations: Type.Optional(Type.Union([StringMap, Type.Null()])),
 });
@@ -37,18 +39,21 @@ const Named = Compile(
   Type.Object({ metadata: Type.Object({ name: ObjectMeta.properties.name, namespace: ObjectMeta.properties.namespace }) }),
 );
 
-/** A reader by the schema of the fields that are used; any others are welcome. */
+/** A reader by the schema of the fields that are used; any others are welcome. Of an object that is as good as gone there are no facts. */
 export function objectReader<Schema extends TSchema, Facts>(
   kind: string,
   schema: Schema,
-  factsOf: (object: Static<Schema>) => Facts,
+  factsOf: (object: Static<Schema>) => Facts | undefined,
 ): ObjectReader<Facts> {
   const shape = Compile(schema);
   return (raw) => {
     if (!Named.Check(raw)) return undefined;
     const { name, namespace } = raw.metadata;
     const key = namespace === undefined ? name : `${namespace}/${name}`;
-    if (shape.Check(raw)) return { key, facts: factsOf(raw as Static<Schema>) };
+    if (shape.Check(raw)) {
+      const facts = factsOf(raw as Static<Schema>);
+      return facts === undefined ? { key, isGone: true } : { key, facts };
+    }
     const [error] = shape.Errors(raw);
     const field = (error?.instancePath ?? '').slice(1).replaceAll('/', '.');
     return { key, problem: `${kind} ${key}: ${field}: ${error?.message ?? 'has not the shape of its kind'}; its last good state is kept` };

@@ -98,9 +98,13 @@ const RawExport = Type.Object({
   spec: nullable(Type.Object({ exportedLabels: nullable(StringMap), exportedAnnotations: nullable(StringMap) })),
 });
 
-/** Reads ServiceExports (multicluster.x-k8s.io) of either version. The oldest decides conflicts, so its birth is kept. */
-export const readServiceExport = objectReader('ServiceExport', RawExport, ({ metadata, spec }): ServiceExportObject => {
-  const { name, namespace = 'default', creationTimestamp } = metadata;
+/**
+ * Reads ServiceExports (multicluster.x-k8s.io) of either version. The oldest decides conflicts, so its birth is kept. One that is being
+ * deleted is withdrawn: nobody can take that back, though somebody's finalizer may hold the object for long.
+ */
+export const readServiceExport = objectReader('ServiceExport', RawExport, ({ metadata, spec }): ServiceExportObject | undefined => {
+  const { name, namespace = 'default', creationTimestamp, deletionTimestamp } = metadata;
+  if (deletionTimestamp) return undefined;
   const copied = {
     ...(spec?.exportedLabels ? { exportedLabels: { ...spec.exportedLabels } } : {}),
     ...(spec?.exportedAnnotations ? { exportedAnnotations: { ...spec.exportedAnnotations } } : {}),
