@@ -138,9 +138,9 @@ describe('caBundlePatch', () => {
 
 describe('hintsOf', () => {
   const pod = (name: string, labels: Record<string, string> = {}, rest: Partial<ListedPod['metadata']> = {}): ListedPod => ({
-    ...{ metadata: { name, labels, ...rest }, spec: {} },
+    ...{ metadata: { name, labels, ...rest }, spec: POD.spec },
   });
-  const hints = (pods: readonly ListedPod[], isAll = true): string[] => hintsOf('shop', pods, { revision: 'default', isAll });
+  const hints = (pods: readonly ListedPod[], isAll = true): string[] => hintsOf('shop', pods, { settings: SETTINGS, isAll });
 
   it('names Pods without a sidecar and with another one, and how to restart them', () => {
     const old = { 'hawser.dev/sidecar': 'default.0' };
@@ -152,9 +152,11 @@ describe('hintsOf', () => {
   });
 
   it('says nothing of those that want none, or are about to end', () => {
-    const host = { ...pod('host'), spec: { hostNetwork: true } };
+    const host = { ...pod('host'), spec: { ...POD.spec, hostNetwork: true } };
+    const windows = { ...pod('windows'), spec: { ...POD.spec, nodeSelector: { 'kubernetes.io/os': 'windows' } } };
+    const user = { ...pod('user'), spec: { ...POD.spec, securityContext: { runAsUser: SETTINGS.proxyUser } } };
     const out = pod('out', {}, { annotations: { 'hawser.dev/inject': 'false' } });
     const ending = pod('ending', {}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
-    expect(hints([host, out, ending, pod('canary', { 'hawser.dev/rev': 'canary' })])).toEqual([]);
+    expect(hints([host, windows, user, out, ending, pod('canary', { 'hawser.dev/rev': 'canary' })])).toEqual([]);
   });
 });

@@ -1,19 +1,23 @@
 /** Names the Pods that should have a sidecar, or another one: those that were there before, or came while no agent answered. */
 import { counted } from '@hawser/model/counted.ts';
-import { isOptedOut } from '@hawser/model/injection/injected-pod.ts';
+import { leftOut } from '@hawser/model/injection/injected-pod.ts';
 import { INJECT_LABEL, REVISION_LABEL, SIDECAR_LABEL } from '@hawser/model/injection/injection-names.ts';
+import type { InjectionSettings } from '@hawser/model/injection/injection-settings.ts';
+import { PodTemplate } from '@hawser/model/injection/pod-template.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ApiRequest } from '../discover/kubernetes/api-client.ts';
 
+type LeavesOut = Pick<InjectionSettings, 'ignoredNamespaces' | 'revision' | 'proxyUser'>;
+
 /** What it works with. */
 export interface RestartHintsParts {
   readonly api: { json(request: ApiRequest): Promise<unknown> };
-  readonly revision: string;
+  /** What says which Pods are left out. */
+  readonly settings: LeavesOut;
   /** The label that a Pod made now would have (`sidecarMark`). */
   readonly mark: () => string;
-  readonly ignoredNamespaces: readonly string[];
   /** All that is to be said now. What could not be asked leaves what was said before. */
   readonly onHints: (hints: readonly string[]) => void;
   readonly signal: AbortSignal;
@@ -29,7 +33,7 @@ const Meta = Type.Object({
   deletionTimestamp: Type.Optional(Type.String()),
 });
 const Namespaces = Compile(Type.Object({ items: Type.Array(Type.Object({ metadata: Meta })) }));
-const Pod = Type.Object({ metadata: Meta, spec: Type.Object({ hostNetwork: Type.Optional(Type.Boolean()) }) });
+const Pod = Type.Object({ metadata: Meta, spec: PodTemplate.properties.spec });
 const Pods = Compile(Type.Object({ metadata: Type.Object({ continue: Type.Optional(Type.String()) }), items: Type.Array(Pod) }));
 /** A Pod as it is looked at. */
 export type ListedPod = Static<typeof Pod>;
@@ -53,19 +57,19 @@ export async function followRestartHints(parts: RestartHintsParts): Promise<void
 
 /** One look: of every labelled namespace, the Pods without the label of now. In a cluster where all is well nothing but names is sent. */
 export async function restartHints(parts: Omit<RestartHintsParts, 'onHints'>): Promise<readonly string[]> {
-  const { api, signal, mark } = parts;
+  const { api, signal, mark, settings } = parts;
   const query = { labelSelector: `${INJECT_LABEL}=enabled`, resourceVersion: '0' };
   const found = await api.json({ path: '/api/v1/namespaces', query, deadlineMs: DEADLINE_MS, signal });
   if (!Namespaces.Check(found)) throw new Error('the answer is no list of Namespaces');
-  const own = found.items.filter(({ metadata }) => (metadata.labels?.[REVISION_LABEL] ?? 'default') === parts.revision);
-  const names = own.map(({ metadata }) => metadata.name).filter((name) => !parts.ignoredNamespaces.includes(name));
+  const own = found.items.filter(({ metadata }) => (metadata.labels?.[REVISION_LABEL] ?? 'default') === settings.revision);
+  const names = own.map(({ metadata }) => metadata.name).filter((name) => !settings.ignoredNamespaces.includes(name));
   const hints: string[] = [];
   for (const namespace of names.sort().slice(0, MOST_NAMESPACES)) {
     const labelSelector = `${SIDECAR_LABEL}!=${mark()},${INJECT_LABEL}!=false`;
     const listing = { labelSelector, fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed', limit: String(MOST_PODS) };
     const pods = await api.json({ path: `/api/v1/namespaces/${namespace}/pods`, query: listing, deadlineMs: DEADLINE_MS, signal });
     if (!Pods.Check(pods)) throw new Error('the answer is no list of Pods');
-    hints.push(...hintsOf(namespace, pods.items, { revision: parts.revision, isAll: !pods.metadata.continue }));
+    hints.push(...hintsOf(namespace, pods.items, { settings, isAll: !pods.metadata.continue }));
   }
   return hints;
 }
@@ -74,9 +78,10 @@ export async function restartHints(parts: Omit<RestartHintsParts, 'onHints'>): P
 export function hintsOf(
   namespace: string,
   pods: readonly ListedPod[],
-  { revision, isAll }: { readonly revision: string; readonly isAll: boolean },
+  { settings, isAll }: { readonly settings: LeavesOut; readonly isAll: boolean },
 ): string[] {
-  const meant = pods.filter((pod) => isMeant(pod, revision));
+  // A Pod that would be left out again is none that a restart helps.
+  const meant = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && leftOut(pod, settings, namespace) === undefined);
   const without = meant.filter(({ metadata }) => metadata.labels?.[SIDECAR_LABEL] === undefined);
   const older = meant.filter(({ metadata }) => metadata.labels?.[SIDECAR_LABEL] !== undefined);
   const wayOut = `kubectl -n ${namespace} rollout restart deployments,statefulsets,daemonsets (what has no owner has to be made anew)`;
@@ -88,10 +93,4 @@ export function hintsOf(
     return [`namespace ${namespace}: ${count} ${what} (${names.slice(0, SHOWN).join(', ')}${more}): ${wayOut}`];
   };
   return [...said(without, 'without a sidecar'), ...said(older, 'with a sidecar of other settings')];
-}
-
-function isMeant({ metadata, spec }: ListedPod, revision: string): boolean {
-  if (spec.hostNetwork === true || metadata.deletionTimestamp !== undefined || isOptedOut({ metadata })) return false;
-  const wanted = metadata.labels?.[REVISION_LABEL];
-  return wanted === undefined || wanted === revision;
 }

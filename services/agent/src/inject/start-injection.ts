@@ -54,9 +54,8 @@ export async function startInjection(parts: InjectionParts): Promise<Injection> 
   const api = apiClientOf(place);
   const over = new AbortController();
   const every = parts.everyMs === undefined ? {} : { everyMs: parts.everyMs };
-  const hints = { ...every, api, revision: settings().revision, ignoredNamespaces: settings().ignoredNamespaces, signal: over.signal };
   void followRestartHints({
-    ...hints,
+    ...{ ...every, api, settings: settings(), signal: over.signal },
     mark: () => sidecarMark(settings()),
     onHints: (said) => warnings.standing('injection', said),
   });

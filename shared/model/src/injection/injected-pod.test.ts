@@ -56,6 +56,10 @@ describe('injectedPod', () => {
   it.each([
     ['a Pod with nothing but containers', { spec: { containers: [{ name: 'a' }] } }],
     ['nulls where Go writes them', { metadata: null, spec: { containers: [{ name: 'a' }], initContainers: null, volumes: null } }],
+    [
+      'its own word',
+      { metadata: { labels: { 'hawser.dev/inject': 'true' }, annotations: { 'hawser.dev/inject': 'enabled' } }, spec: POD.spec },
+    ],
     ['of this revision', { metadata: { labels: { 'hawser.dev/rev': 'default' } }, spec: POD.spec }],
   ])('takes %s', (_name, pod) => {
     expect(injected(pod).spec.initContainers?.[1]?.name).toBe('hawser-proxy');
@@ -64,10 +68,25 @@ describe('injectedPod', () => {
   it.each([
     ['a label', { metadata: { labels: { 'hawser.dev/inject': 'false' } } }, true, /"false"/],
     ['an annotation', { metadata: { annotations: { 'hawser.dev/inject': 'false' } } }, true, /"false"/],
+    ['the word of Namespaces', { metadata: { labels: { 'hawser.dev/inject': 'disabled' } } }, true, /"false"/],
+    [
+      'a word that is none',
+      { metadata: { labels: { 'hawser.dev/inject': 'no' } } },
+      false,
+      /hawser\.dev\/inject: "no" is neither "true" nor "false"/,
+    ],
+    ['a file of its own', { metadata: { annotations: { 'kubernetes.io/config.mirror': 'a1b2' } } }, true, /file on its node/],
     ['another revision', { metadata: { labels: { 'hawser.dev/rev': 'canary' } } }, true, /revision canary/],
     ['a namespace of Kubernetes', { metadata: { namespace: 'kube-system' } }, true, /kube-system/],
     ['the network of the node', { spec: { ...POD.spec, hostNetwork: true } }, false, /hostNetwork/],
     ['Windows', { spec: { ...POD.spec, os: { name: 'windows' } } }, false, /windows/],
+    ['nodes of Windows', { spec: { ...POD.spec, nodeSelector: { 'kubernetes.io/os': 'windows' } } }, false, /windows/],
+    [
+      'the sidecar of another mesh',
+      { spec: { containers: [{ name: 'web' }, { name: 'istio-proxy' }] } },
+      false,
+      /istio-proxy is of another mesh/,
+    ],
     ["the sidecar's user", { spec: { ...POD.spec, securityContext: { runAsUser: 1337 } } }, false, /runAsUser 1337/],
     ["the sidecar's user in a container", { spec: { containers: [{ name: 'a', securityContext: { runAsUser: 1337 } }] } }, false, /1337/],
     ['a container of that name', { spec: { containers: [{ name: 'hawser-proxy' }] } }, false, /container hawser-proxy/],
@@ -106,7 +125,9 @@ describe('injectedPod', () => {
   it('where IPv6 is left alone, the sidecar knows that no call by it comes to it', () => {
     const { spec } = injected(POD, { ...SETTINGS, ipv6: false });
     for (const container of ['hawser-capture', 'hawser-proxy'])
-      expect((spec.initContainers as unknown as { name: string; command: string[] }[]).find(({ name }) => name === container)?.command).toContain('--no-ipv6');
+      expect(
+        (spec.initContainers as unknown as { name: string; command: string[] }[]).find(({ name }) => name === container)?.command,
+      ).toContain('--no-ipv6');
   });
 
   it('without capture there is no container that may change the network', () => {

@@ -28,7 +28,7 @@ export function injectedPod(pod: unknown, settings: InjectionSettings, namespace
   const problem = podTemplateProblem(pod);
   if (problem !== undefined) return skipped(problem);
   const template = pod as PodTemplate;
-  const reason = reasonAgainst(template, settings, template.metadata?.namespace ?? namespace);
+  const reason = leftOut(template, settings, template.metadata?.namespace ?? namespace);
   if (reason !== undefined) return reason;
   const own = withoutAdded(template);
   const taken = takenName(own);
@@ -39,24 +39,39 @@ export function injectedPod(pod: unknown, settings: InjectionSettings, namespace
   return isDeepStrictEqual(injected, template) ? { kind: 'unchanged' } : { kind: 'injected', pod: injected };
 }
 
-function skipped(reason: string, asked = false): Injection {
+function skipped(reason: string, asked = false): Injection & { readonly kind: 'skipped' } {
   return { kind: 'skipped', reason, asked };
 }
 
-/** Whether a Pod asks to be left out. */
-export function isOptedOut({ metadata }: Pick<PodTemplate, 'metadata'>): boolean {
-  return metadata?.labels?.[INJECT_LABEL] === 'false' || metadata?.annotations?.[INJECT_LABEL] === 'false';
-}
+/** What a Pod may say of itself, beside the word that Namespaces have for it. */
+const WANTED = ['true', 'enabled'];
+const UNWANTED = ['false', 'disabled'];
+/** Containers of other meshes, which lead the same traffic to themselves. */
+const OTHER_MESHES = ['istio-proxy', 'istio-init', 'istio-validation', 'linkerd-proxy', 'linkerd-init'];
+/** On the API server's image of a Pod that the kubelet made of a file: it runs as that file says. */
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 
-function reasonAgainst(pod: PodTemplate, settings: InjectionSettings, namespace: string | undefined): Injection | undefined {
+/** Why a Pod is given no sidecar, whatever its annotations say of one; undefined where nothing is against it. */
+export function leftOut(
+  pod: PodTemplate,
+  settings: Pick<InjectionSettings, 'ignoredNamespaces' | 'revision' | 'proxyUser'>,
+  namespace: string | undefined,
+): (Injection & { readonly kind: 'skipped' }) | undefined {
   const { metadata, spec } = pod;
-  if (isOptedOut(pod)) return skipped(`${INJECT_LABEL} is "false"`, true);
+  const said = [metadata?.labels?.[INJECT_LABEL], metadata?.annotations?.[INJECT_LABEL]].filter((word) => word !== undefined);
+  if (said.some((word) => UNWANTED.includes(word))) return skipped(`${INJECT_LABEL} is "false"`, true);
+  const odd = said.find((word) => !WANTED.includes(word));
+  if (odd !== undefined) return skipped(`${INJECT_LABEL}: ${JSON.stringify(odd)} is neither "true" nor "false"`);
+  if (metadata?.annotations?.[MIRROR_ANNOTATION] !== undefined) return skipped('it is made of a file on its node', true);
   if (namespace !== undefined && settings.ignoredNamespaces.includes(namespace))
     return skipped(`nothing is injected in namespace ${namespace}`, true);
   const revision = metadata?.labels?.[REVISION_LABEL];
   if (revision !== undefined && revision !== settings.revision) return skipped(`it is for revision ${revision} (${REVISION_LABEL})`, true);
   if (spec.hostNetwork === true) return skipped('hostNetwork: its traffic is that of the node, and cannot be captured');
-  if (spec.os?.name === 'windows') return skipped('os.name is windows: there is no sidecar for it');
+  if (spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows')
+    return skipped('it is for windows: there is no sidecar for it');
+  const other = [...spec.containers, ...(spec.initContainers ?? [])].find(({ name }) => OTHER_MESHES.includes(name));
+  if (other !== undefined) return skipped(`container ${other.name} is of another mesh, and two sidecars cannot both have its traffic`);
   const users = [spec, ...spec.containers].map(({ securityContext }) => securityContext?.runAsUser);
   if (users.includes(settings.proxyUser))
     return skipped(`runAsUser ${settings.proxyUser} is the sidecar's: its traffic would not be captured; take another one`);

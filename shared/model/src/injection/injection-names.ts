@@ -1,6 +1,6 @@
 /** Names by which Pods and Namespaces say what they want, and by which an injected Pod says what it was given. */
 
-/** On a Namespace `enabled`; on a Pod `false` leaves it out (as a label or an annotation). */
+/** On a Namespace `enabled`; on a Pod `false` (or `disabled`) leaves it out, as a label or an annotation. */
 export const INJECT_LABEL = 'hawser.dev/inject';
 /** On a Namespace or a Pod: which revision injects; without it the one that is called `default`. */
 export const REVISION_LABEL = 'hawser.dev/rev';

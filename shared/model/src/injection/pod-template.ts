@@ -28,6 +28,7 @@ export const PodTemplate = Type.Object({
     hostNetwork: Type.Optional(Type.Boolean()),
     securityContext: Type.Optional(UserContext),
     os: Type.Optional(Type.Union([Type.Object({ name: Type.String() }), Type.Null()])),
+    nodeSelector: Type.Optional(StringMap),
   }),
 });
 export type PodTemplate = Static<typeof PodTemplate>;
