@@ -75,6 +75,16 @@ const MATRIX: readonly (readonly [chart: string, what: string, values: object])[
   [AGENT, 'gateway mode without gateways', { cluster: 'us-east', gatewayMode: { enabled: true, outbound: { replicas: 1 } } }],
   [
     AGENT,
+    'emptied',
+    {
+      ...{ cluster: 'us-east', gateway: { enabled: true, resources: null, topologySpread: null }, resources: null, podAnnotations: null },
+      gatewayMode: { enabled: true, outbound: { from: [], resources: { limits: null } } },
+      monitoring: { podMonitor: { enabled: true }, from: [] },
+      ...{ tolerations: null, affinity: null, extraEnv: null, nodeSelector: null, imagePullSecrets: null },
+    },
+  ],
+  [
+    AGENT,
     'minimal',
     {
       ...{ identity: { existingSecret: 'identity' }, topologySpread: [] },
@@ -98,6 +108,8 @@ const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])
   [AGENT, { injection: { failurePolicy: 'fail' } }, /failurePolicy/],
   [AGENT, { denyImportWrites: { otherAccounts: ['hawser-agent'] } }, /otherAccounts/],
   [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
+  [AGENT, { podLabels: { 'app.kubernetes.io/name': 'mine' } }, /podLabels/],
+  [HUB, { podLabels: { 'helm.sh/chart': 'mine' } }, /podLabels/],
   [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
   [AGENT, { gatewayMode: { enabled: true } }, /the outbound gateway has to know the name of its cluster: set cluster/],
   [AGENT, { cluster: 'us-east', gatewayMode: { enabled: true, outbound: { service: { clusterIP: 'dns' } } } }, /clusterIP/],

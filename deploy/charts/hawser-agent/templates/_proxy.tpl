@@ -1,3 +1,10 @@
+{{/* Seconds that a Pod is given to end: it leaves, drains (`values.drain`) and stops. Of the dict of agent.proxies. */}}
+{{- define "agent.grace" -}}
+{{- $unit := regexFind "[a-z]+$" .values.drain -}}
+{{- $drain := mul (regexFind "^[0-9]+" .values.drain | int) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit) -}}
+{{- max 60 (add (div $drain 1000) (default 0 .leave) 15) -}}
+{{- end -}}
+
 {{/*
 The Deployment of proxies without a workload, their ServiceAccount and PodDisruptionBudget: of a dict with root, name, account, selector (a
 text of labels), values (their section of the values), flags (of `hawser proxy run`), ports (of the container, beside health and stats) and
@@ -31,7 +38,7 @@ spec:
       serviceAccountName: {{ .account }}
       automountServiceAccountToken: false
       enableServiceLinks: false
-      terminationGracePeriodSeconds: 60
+      terminationGracePeriodSeconds: {{ include "agent.grace" . }}
       securityContext: {{- include "hawser.podSecurity" $root | nindent 8 }}
       {{- include "hawser.placement" (dict "root" $root "values" .values "selector" .selector) | trim | nindent 6 }}
       containers:
