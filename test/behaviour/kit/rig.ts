@@ -26,8 +26,14 @@ export type RigOptions = {
   readonly dns?: DnsServer;
   readonly sendsAllUpTo?: number;
   readonly drainsAtOnce?: boolean;
+  /** Of workloads and gateways. A client's sidecar listens for its program on loopback, where IPv6 has one address for all. */
   readonly isIpv6?: boolean;
 } & Partial<Layout>;
+
+/** Where something stands. */
+type Place = { readonly cluster: string; readonly at: number };
+
+type AddressOf = (of: Place, isIpv6?: boolean) => string;
 
 /** Answers of many calls. */
 export interface Tally {
@@ -47,8 +53,8 @@ export function rigAddress(net: number, at: number, isIpv6 = false): string {
 /** Starts everything and waits until the services answer. */
 export async function startRig(options: RigOptions): Promise<Rig> {
   const layout = { ...BOOKINFO, ...options };
-  const addressOf = ({ cluster, at }: { cluster: string; at: number }): string =>
-    rigAddress(options.net + layout.clusters.indexOf(cluster), at, options.isIpv6);
+  const addressOf = ({ cluster, at }: Place, isIpv6 = options.isIpv6): string =>
+    rigAddress(options.net + layout.clusters.indexOf(cluster), at, isIpv6);
   const mesh = await Mesh.start(
     layout.clusters.map((name) => ({
       name,
@@ -67,14 +73,14 @@ export async function startRig(options: RigOptions): Promise<Rig> {
 export class Rig {
   readonly mesh: Mesh;
   readonly #layout: Layout;
-  readonly #addressOf: (of: { cluster: string; at: number }) => string;
+  readonly #addressOf: AddressOf;
   readonly #apps = new Map<string, EchoApp>();
   readonly #clients = new Map<string, TestEnvoy>();
   readonly #health = new Map<string, EndpointHealth>();
   #policies: readonly Resource[] = [];
   #probes = 0;
 
-  constructor(mesh: Mesh, layout: Layout, addressOf: (of: { cluster: string; at: number }) => string) {
+  constructor(mesh: Mesh, layout: Layout, addressOf: AddressOf) {
     this.mesh = mesh;
     this.#layout = layout;
     this.#addressOf = addressOf;
@@ -89,7 +95,7 @@ export class Rig {
     }
     for (const client of clients) {
       this.mesh.service(`${client.namespace}/${client.name}`, client.cluster, {
-        endpoints: [{ address: this.#addressOf(client), labels: client.labels ?? {} }],
+        endpoints: [{ address: this.clientAddress(client.name), labels: client.labels ?? {} }],
       });
       this.mesh.service(`${client.namespace}/probe`, client.cluster, { endpoints: [] });
     }
@@ -101,7 +107,7 @@ export class Rig {
       ...places.map((place) => this.mesh.gateway(place.cluster, this.#addressOf(place))),
     ]);
     for (const client of clients) {
-      const envoy = await this.mesh.sidecar(client.cluster, this.#addressOf(client), `${client.namespace}/${client.name}`);
+      const envoy = await this.mesh.sidecar(client.cluster, this.clientAddress(client.name), `${client.namespace}/${client.name}`);
       this.#clients.set(client.name, envoy);
     }
     await this.settled();
@@ -201,7 +207,7 @@ export class Rig {
     const { clients } = this.#layout;
     const found = clients.find((client) => client.name === (name ?? clients[0]?.name));
     if (found === undefined) throw new Error(`no client ${name}`);
-    return this.#addressOf(found);
+    return this.#addressOf(found, false);
   }
 
   /** The address of an HTTP or TCP listener of a client's sidecar by its name; undefined while there is none. */

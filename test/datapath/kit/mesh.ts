@@ -211,7 +211,7 @@ export class Mesh {
     const { ads, given } = this.#member(cluster);
     if (as.identity !== undefined) given.set(as.account, as.identity);
     const [namespace = '', serviceAccount = ''] = as.account.split('/');
-    const name = `${ref.role}-${ref.address}`;
+    const name = `${ref.role}-${ref.address.replaceAll(/:+/g, '-')}`;
     const fetching = ref.role === 'sidecar' && this.#options.sendsAllUpTo !== undefined ? { onDemand: 'upstreams' } : {};
     const node = { ...ref, name, namespace, serviceAccount, cluster, ...fetching };
     const token = Buffer.from(JSON.stringify({ cluster, namespace, serviceAccount, edge: ref.role === 'edge' })).toString('base64');

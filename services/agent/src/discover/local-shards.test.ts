@@ -245,6 +245,20 @@ describe('localServices', () => {
     expect(inMode.checked).toBe(5);
   });
 
+  it('knows each endpoint by the one text of its address, as proxies do', () => {
+    const text = REGISTRY.replace('addressType: IPv4', 'addressType: IPv6')
+      .replace('10.0.0.3', 'FD00:0:0::3')
+      .replace('10.0.0.2', 'fd00::3')
+      .replace('127.77.1.14', 'fd00:0::14');
+    const { shards, targets } = localServices('us-east', objectsOf(text), {
+      healthOf: (address) => (address === 'fd00::14' ? 'UNHEALTHY' : undefined),
+    });
+    const of = (key: string) => shards.get(key)?.endpoints.map(({ address, health }) => `${address} ${health}`);
+    expect(of('default/details')).toEqual(['10.0.0.1 DRAINING', 'fd00::3 UNHEALTHY']);
+    expect(of('bookinfo/reviews')).toEqual(['127.77.1.13 HEALTHY', 'fd00::14 UNHEALTHY']);
+    expect(targets.map(({ address }) => address)).toContain('fd00::14');
+  });
+
   it('lets the source speak before the checks, and checks before the default', () => {
     const down = localServices('us-east', objects, { healthOf: () => 'UNHEALTHY' }).shards;
     expect(down.get('default/details')?.endpoints.map((endpoint) => endpoint.health)).toEqual(['DRAINING', 'UNHEALTHY', 'UNHEALTHY']);

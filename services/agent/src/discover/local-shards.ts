@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, EndpointHealth, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { type ServiceName, serviceKey } from '@hawser/model/service-host.ts';
+import { canonicalIp } from '@hawser/runtime/canonical-ip.ts';
 import { isBare } from './bare-endpoints.ts';
 import {
   type CheckTarget,
@@ -312,7 +313,8 @@ class ShardBuilder {
     return isBare(labels, { gatewayMode: this.#sinks.gatewayMode, annotations }) ? { labels, bare: true } : { labels };
   }
 
-  #add(found: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, check: HealthCheck): void {
+  #add(said: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, check: HealthCheck): void {
+    const found = { ...said, address: canonicalIp(said.address) };
     const ports = [...new Set(Object.values(found.targetPorts))];
     if (ports.length === 0) return;
     const checked = this.#sinks.healthOf(found.address, check.kind === 'none' ? NO_PORTS : checkPorts(ports, check));

@@ -1,6 +1,7 @@
 /** Workloads that no Service selects: ServiceEntries may still. Pure. */
 import type { Endpoint, EndpointShard } from '@hawser/model/endpoint-shard.ts';
 import { parseServiceKey, STRAY_SERVICE, serviceKey } from '@hawser/model/service-host.ts';
+import { canonicalIp } from '@hawser/runtime/canonical-ip.ts';
 import {
   type CheckTarget,
   checkPorts,
@@ -33,8 +34,9 @@ export function strayWorkloads(
     for (const entry of byKey.get(key) ?? []) {
       const check = healthCheckOf(entry.metadata.annotations) ?? { kind: 'tcp' };
       const ports = [...new Set(Object.values(entry.spec.ports ?? {}))];
-      targets.push(...checkTargets(entry.spec.address, ports, check));
-      endpoints.set(entry.spec.address, endpointOf(entry, healthOf(entry.spec.address, checkPorts(ports, check))));
+      const address = canonicalIp(entry.spec.address);
+      targets.push(...checkTargets(address, ports, check));
+      endpoints.set(address, { ...endpointOf(entry, healthOf(address, checkPorts(ports, check))), address });
     }
     const sorted = [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
     const shard: EndpointShard = { cluster, ...parseServiceKey(key), exported: false, ports: [], endpoints: sorted };

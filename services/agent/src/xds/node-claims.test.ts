@@ -10,6 +10,10 @@ it('takes an edge proxy with its labels, in the order of their names', () => {
   expect(JSON.stringify(typeof proxy === 'string' ? {} : proxy.labels)).toBe('{"app":"edge","istio":"ingressgateway"}');
 });
 
+it('knows a proxy by the one text of its address', () => {
+  expect(checkClaims({ ...claims, address: 'FD00:0:0::1' }, identity)).toMatchObject({ address: 'fd00::1' });
+});
+
 it('refuses an edge proxy whose token is not for one: it would be given certificates', () => {
   expect(checkClaims(claims, { ...identity, edge: false })).toContain('not for an edge proxy');
 });

@@ -1,6 +1,7 @@
 /** What a proxy says of itself in `node.metadata`, checked against what its token proves. */
 import { isIP } from 'node:net';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT } from '@hawser/model/fleet.ts';
+import { canonicalIp } from '@hawser/runtime/canonical-ip.ts';
 import { isLoopback } from '@hawser/runtime/plain-listener.ts';
 import type { ConnectedProxy, ProxyIdentity } from './proxy-gate.ts';
 
@@ -11,10 +12,10 @@ export interface NodeMetadata {
 
 /** The proxy that the claims describe, or a sentence that names the claim that is missing, malformed or not proven. */
 export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): ConnectedProxy | string {
-  const { role, address, name } = metadata;
+  const { role, address: said, name } = metadata;
   if (role !== 'sidecar' && role !== 'gateway' && role !== 'edge')
     return `node.metadata.role is ${shown(role)}, expected sidecar, gateway or edge`;
-  if (typeof address !== 'string' || isIP(address) === 0) return `node.metadata.address is ${shown(address)}, expected an IP address`;
+  if (typeof said !== 'string' || isIP(said) === 0) return `node.metadata.address is ${shown(said)}, expected an IP address`;
   if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name))
     return `node.metadata.name is ${shown(name)}, expected lower-case letters, digits, dashes and dots`;
   const { cluster, namespace, serviceAccount } = identity;
@@ -30,7 +31,7 @@ export function checkClaims(metadata: NodeMetadata, identity: ProxyIdentity): Co
     return `node.metadata.role is "gateway", but the token is for ${namespace}/${serviceAccount}; gateways are ${GATEWAY_NAMESPACE}/${GATEWAY_SERVICE_ACCOUNT}`;
   if (role === 'edge' && identity.edge !== true)
     return 'node.metadata.role is "edge", but the token is not for an edge proxy; make one with: hawser proxy token --edge …';
-  const labels = labelsIn(metadata['labels']);
+  const [address, labels] = [canonicalIp(said), labelsIn(metadata['labels'])];
   const { capture, onDemand, outboundAddress, outboundGateway } = metadata;
   if (onDemand !== undefined && onDemand !== 'upstreams') return `node.metadata.onDemand is ${shown(onDemand)}, expected upstreams`;
   if (outboundAddress !== undefined && (typeof outboundAddress !== 'string' || isIP(outboundAddress) === 0 || !isLoopback(outboundAddress)))

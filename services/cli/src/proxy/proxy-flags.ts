@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { GATEWAY_NAMESPACE, GATEWAY_SERVICE_ACCOUNT, OUTBOUND_GATEWAY } from '@hawser/model/gateway-identity.ts';
 import { WORKLOAD_GROUP_LABEL } from '@hawser/model/workload-group.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
+import { canonicalIp } from '@hawser/runtime/canonical-ip.ts';
 import { isLoopback, plaintextAllowed, requireLoopback } from '@hawser/runtime/plain-listener.ts';
 import { type GlobalFlags, stateDirOf } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
@@ -77,7 +78,7 @@ export function proxyOf(flags: ProxyIdentityFlags): Omit<BootstrapOptions, 'agen
     name: proxyName(flags.name),
     namespace: label('--namespace', namespace),
     serviceAccount: label('--service-account', serviceAccount),
-    address: flags.address,
+    address: canonicalIp(flags.address),
     adminAddress: adminAddress(flags),
     ...outboundAddress(flags),
     ...(outbound ? { outboundGateway: true as const } : {}),
