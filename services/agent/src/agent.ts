@@ -78,6 +78,7 @@ class Agent implements RunningAgent {
   #validity: readonly [credentials: Validity, root: Validity];
   #stopping = false;
   #busSide: BusSide | undefined;
+  #xds: AdsServer | undefined;
 
   constructor(options: AgentOptions, base: Foundations) {
     const { config, member, log } = options;
@@ -110,6 +111,8 @@ class Agent implements RunningAgent {
       cluster,
       openRegistry: base.openRegistry,
       ...{ saved: base.saved === undefined ? undefined : localStateOf(base.saved), gatewayMode: config.gatewayMode },
+      gatewaysHaveAll: () =>
+        [...(this.#xds?.streams.newest() ?? [])].every(({ proxy, machine }) => proxy.role !== 'gateway' || machine.idle),
       onShards: (shards) => {
         this.loop.setOwnShards(shards);
         this.#busSide?.feed.publish(shards);
@@ -214,6 +217,7 @@ class Agent implements RunningAgent {
       ...{ address: config.address, port: config.xdsPort, store, gate: this.#proxies, identities, log, registry: this.#registry },
       ...{ certificate, use: this.#use },
     });
+    this.#xds = server;
     this.xdsPort = server.port;
     this.#trust.follow(server);
     this.#stops.push(

@@ -20,9 +20,7 @@ afterEach(() => void vi.useRealTimers());
 
 test('who is new waits, who was there or has a sidecar does not', () => {
   let settled = 0;
-  const arrivals = new BareArrivals(() => {
-    settled += 1;
-  });
+  const arrivals = new BareArrivals({ gatewaysHaveAll: () => true, onSettled: () => (settled += 1) });
   expect(arrivals.look(shards(OLD), shards(OLD, NEW, WITH_SIDECAR))).toBe(true);
   expect([OLD, NEW, WITH_SIDECAR].map(({ address }) => arrivals.has(address))).toEqual([false, true, false]);
   expect(arrivals.look(shards(OLD), shards(OLD, NEW)), 'it is waited for once').toBe(false);
@@ -30,16 +28,31 @@ test('who is new waits, who was there or has a sidecar does not', () => {
   expect([settled, arrivals.has(NEW.address)]).toEqual([1, false]);
 });
 
+test('who is new waits until every gateway has acknowledged, though not for one that never does', () => {
+  let haveAll = false;
+  const arrivals = new BareArrivals({ gatewaysHaveAll: () => haveAll, onSettled: () => undefined });
+  arrivals.look(shards(OLD), shards(OLD, NEW));
+  vi.advanceTimersByTime(3_000);
+  expect(arrivals.has(NEW.address)).toBe(true);
+  haveAll = true;
+  vi.advanceTimersByTime(100);
+  expect(arrivals.has(NEW.address)).toBe(false);
+  haveAll = false;
+  arrivals.look(shards(OLD), shards(OLD, NEW));
+  vi.advanceTimersByTime(4_900);
+  expect(arrivals.has(NEW.address)).toBe(true);
+  vi.advanceTimersByTime(100);
+  expect(arrivals.has(NEW.address)).toBe(false);
+});
+
 test('one that gets rid of its sidecar is new as well', () => {
-  const arrivals = new BareArrivals(() => undefined);
+  const arrivals = new BareArrivals({ gatewaysHaveAll: () => true, onSettled: () => undefined });
   expect(arrivals.look(shards(WITH_SIDECAR), shards({ ...WITH_SIDECAR, bare: true }))).toBe(true);
 });
 
 test('nobody is waited for after the end', () => {
   let settled = 0;
-  const arrivals = new BareArrivals(() => {
-    settled += 1;
-  });
+  const arrivals = new BareArrivals({ gatewaysHaveAll: () => true, onSettled: () => (settled += 1) });
   arrivals.look(shards(), shards(NEW));
   arrivals.stop();
   vi.runAllTimers();

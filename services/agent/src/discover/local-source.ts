@@ -36,6 +36,8 @@ export interface LocalSourceOptions {
   readonly saved?: LocalState | undefined;
   /** Whether the cluster's gateways speak for workloads without a sidecar. */
   readonly gatewayMode?: boolean;
+  /** Whether every connected gateway has acknowledged what it was sent; true unless given. */
+  readonly gatewaysHaveAll?: () => boolean;
   /** The shards in force changed; those that did not are the same objects. */
   readonly onShards: (shards: Shards) => void;
   /** Certificates for edge proxies changed. */
@@ -70,7 +72,7 @@ export class LocalSource {
   #memory: BrakeMemory = NO_MEMORY;
   #holds = 0;
   readonly #services = new ServiceMemory();
-  readonly #arrivals = new BareArrivals(() => this.#judge('live'));
+  readonly #arrivals: BareArrivals;
   #known: boolean;
   #scheduled: NodeJS.Immediate | undefined;
   #confirm: NodeJS.Timeout | undefined;
@@ -78,6 +80,10 @@ export class LocalSource {
   constructor(options: LocalSourceOptions) {
     const { saved, checkMs } = options;
     this.#options = options;
+    this.#arrivals = new BareArrivals({
+      gatewaysHaveAll: options.gatewaysHaveAll ?? (() => true),
+      onSettled: () => this.#judge('live'),
+    });
     this.#now = options.now ?? (() => performance.now());
     this.#files = saved?.files ?? new Map();
     this.#objects = new RegistryFiles(this.#files).merged().objects;
