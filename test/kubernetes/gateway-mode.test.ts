@@ -9,12 +9,13 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { firstMessage, framed } from '@hawser/cli/proxy/names/forwarder.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { decode, encode } from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPodNetwork } from '../../deploy/demo/kubernetes/pod-network.ts';
-import { callHttp, callTcp, type Reply } from '../behaviour/kit/clients.ts';
+import { type At, callHttp, callTcp, type Reply } from '../behaviour/kit/clients.ts';
 import { APP_PORTS, type EchoApp, startEchoApp } from '../behaviour/kit/echo-app.ts';
 import { HawserProcesses, type Running, type RunningCluster } from '../kit/hawser-processes.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
@@ -22,10 +23,12 @@ import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
 import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import { available } from '../kit/requirements.ts';
 import { eventually } from '../kit/served.ts';
+import { type Places, placeOf, startProgram } from './gateway-mode-program.ts';
 
 const [EAST, WEST] = ['us-east', 'us-west'] as const;
 /** A Pod's address has to be one that Kubernetes takes. */
-const OUTBOUND = '10.89.40.50';
+const podOf = (at: number): string => `10.89.40.${at}`;
+const OUTBOUND = podOf(50);
 /** Of its Envoy. */
 const ADMIN = '127.89.40.50';
 const RATINGS = '10.89.40.60';
@@ -95,9 +98,28 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
   ): Promise<Running> => {
     const file = join(processes.folder, `${account.name}.projected`);
     writeFileSync(file, await kube.serviceAccountToken(account, { audiences: ['hawser'] }));
-    const who = ['--cluster', EAST, '--namespace', account.namespace, '--service-account', account.name, '--name', account.name];
+    const who = ['--cluster', EAST, '--namespace', account.namespace, '--service-account', account.name];
     const where = ['--token-file', file, '--agent', `127.0.0.1:${east.xdsPort}`, ...more];
     return processes.start(['proxy', 'run', '--outbound-gateway', ...who, ...where]);
+  };
+  /** A Pod of the Deployment, by the last part of its addresses; resolves when it is ready. */
+  const replica = async (at: number, more: readonly string[] = []): Promise<Running> => {
+    const where = ['--name', `hawser-outbound-${at}`, '--address', podOf(at), '--admin-address', `127.89.40.${at}`];
+    const started = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, [...where, ...more]);
+    await started.says('ready');
+    return started;
+  };
+  /** Says of its Pods what the controller of EndpointSlices would. */
+  const say = async (pods: Readonly<Record<number, 'ready' | 'leaving'>>): Promise<void> => {
+    const endpoints = Object.entries(pods).map(([at, state]) => ({
+      addresses: [podOf(Number(at))],
+      conditions: { ready: state === 'ready', serving: true, terminating: state === 'leaving' },
+    }));
+    await kube.admin.apply({
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ name: 'dns-tcp', port: PORTS.dns }] },
+      metadata: { name: 'hawser-outbound-1', namespace: 'hawser-system', labels: { 'kubernetes.io/service-name': 'hawser-outbound' } },
+      endpoints,
+    });
   };
 
   beforeAll(async () => {
@@ -128,15 +150,8 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: DERIVED },
       subjects: [{ kind: 'ServiceAccount', name: 'hawser-agent', namespace: 'hawser-system' }],
     });
-    // As the controller of EndpointSlices would have it, once its Pod is ready.
-    await kube.admin.apply({
-      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ name: 'dns-tcp', port: PORTS.dns }] },
-      metadata: { name: 'hawser-outbound-1', namespace: 'hawser-system', labels: { 'kubernetes.io/service-name': 'hawser-outbound' } },
-      endpoints: [{ addresses: [OUTBOUND], conditions: { ready: true, serving: true, terminating: false } }],
-    });
-    const own = ['--address', OUTBOUND, '--admin-address', ADMIN];
-    outbound = await outboundGateway({ namespace: 'hawser-system', name: 'hawser-outbound' }, own);
-    await outbound.says('ready');
+    outbound = await replica(50);
+    await say({ 50: 'ready' });
   }, BUILD_MS);
   afterAll(async () => {
     await processes.stop();
@@ -156,7 +171,7 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       sent.end();
     });
   /** The ClusterSetIP of the import, once it is a Service's, and where kube-proxy would lead its ports, by their names. */
-  const derived = async (): Promise<{ readonly address: string; readonly ports: Readonly<Record<string, string>> }> => {
+  const derived = async (): Promise<{ readonly address: string; readonly ports: Places }> => {
     const list = async (api: string, kind: string): Promise<readonly Derived[]> =>
       (await kube.admin.must('GET', `${api}/namespaces/bookinfo/${kind}`))['items'] as readonly Derived[];
     const imported = (await list('/apis/multicluster.x-k8s.io/v1beta1', 'serviceimports')).find(
@@ -168,11 +183,18 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
       ({ metadata: { labels } }) => labels?.['kubernetes.io/service-name'] === service?.metadata.name,
     );
     const led = slices.flatMap(({ endpoints = [], ports = [] }) =>
-      endpoints.flatMap(({ addresses }) => ports.map(({ name, port }) => [name, `${addresses[0]}:${port}`] as const)),
+      endpoints
+        .filter(({ conditions }) => conditions?.ready !== false)
+        .flatMap(({ addresses }) => ports.map(({ name, port }) => ({ name, place: `${addresses[0]}:${port}` }))),
     );
-    return { address: ips[0] ?? '', ports: service === undefined ? {} : Object.fromEntries(led) };
+    const byName = Object.entries(Object.groupBy(led, ({ name }) => name));
+    return {
+      address: ips[0] ?? '',
+      ports: service === undefined ? {} : Object.fromEntries(byName.map(([name, all = []]) => [name, all.map(({ place }) => place)])),
+    };
   };
-  const tcp = async (): Promise<string[]> => callTcp(placeOf((await derived()).ports['tcp']), 'hello');
+  const tcpPlace = async (): Promise<At> => placeOf((await derived()).ports['tcp']?.[0]);
+  const tcp = async (): Promise<string[]> => callTcp(await tcpPlace(), 'hello');
 
   test('the ClusterSetIP is the address of a Service that leads to the outbound gateway, and what its name means, by UDP and by TCP', async () => {
     await eventually(
@@ -183,8 +205,8 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     const { address, ports } = await derived();
     expect([address, ports['http'], ports['tcp']]).toEqual([
       expect.stringMatching(/^10\.96\./),
-      `${OUTBOUND}:${PORTS.outbound}`,
-      expect.stringMatching(new RegExp(`^${OUTBOUND}:1[6-9]\\d{3}$`)),
+      [`${OUTBOUND}:${PORTS.outbound}`],
+      [expect.stringMatching(new RegExp(`^${OUTBOUND}:1[6-9]\\d{3}$`))],
     ]);
     await eventually(async () => (await byUdp(HOST)).join() === address, 'its name means nothing');
     expect(await byTcp(HOST)).toMatchObject({ rcode: 'NOERROR', answers: [{ type: 'A', data: address }] });
@@ -264,7 +286,7 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
 
   test('another account is no outbound gateway, whatever its proxy says', async () => {
     await kube.admin.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'other', namespace: 'bookinfo' } });
-    const own = ['--address', '127.89.40.60'];
+    const own = ['--name', 'other', '--address', '127.89.40.60'];
     const proxy = await outboundGateway({ namespace: 'bookinfo', name: 'other' }, own);
     // As gRPC carries it.
     await proxy.says('node.metadata.outboundGateway is true, but the token is for bookinfo/other'.replaceAll(' ', '%20'));
@@ -273,7 +295,7 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
 
   test('one that is asked to leave ends what its callers have begun, by HTTP and by TCP', async () => {
     const slow = callHttp(http, { host: HOST, reply: { delayMs: 2_500 } });
-    const { address, port } = placeOf((await derived()).ports['tcp']);
+    const { address, port } = await tcpPlace();
     const connection = connect(port, address);
     const lines = createInterface(connection)[Symbol.asyncIterator]();
     expect(await lines.next()).toMatchObject({ value: 'reviews' });
@@ -284,19 +306,53 @@ describe.skipIf(![canRunKubernetes(), available('root')].every(Boolean))('a clus
     connection.destroy();
     await ended;
   });
+
+  test('two replicas are replaced one after the other under load: no GET of a plain program fails, connections of TCP end in order', async () => {
+    const drain = ['--drain', '3s'];
+    const pods = new Map<number, Running>();
+    const roll = async (at: number, old?: number): Promise<void> => {
+      pods.set(at, await replica(at, drain));
+      const leaving = old === undefined ? undefined : pods.get(old);
+      if (old !== undefined) pods.delete(old);
+      const ready = Object.fromEntries([...pods.keys()].map((one) => [one, 'ready' as const]));
+      await say(old === undefined ? ready : { ...ready, [old]: 'leaving' });
+      if (leaving === undefined) return;
+      await wait(PRE_STOP_MS);
+      await leaving.end('SIGTERM');
+      await say(ready);
+    };
+    await roll(51);
+    await roll(52);
+    let { ports } = await derived();
+    const followed = new AbortController();
+    const following = (async () => {
+      // As kube-proxy hears of it.
+      for (; !followed.signal.aborted; await wait(500)) ({ ports } = await derived());
+    })();
+    await eventually(() => Promise.resolve(ports['http']?.length === 2 && ports['tcp']?.length === 2), 'no Service leads to both');
+    const program = startProgram({ host: HOST, places: () => ports, rate: 50 });
+    await wait(1_000);
+    await roll(53, 51);
+    await roll(54, 52);
+    await wait(1_000);
+    const { gets, failedGets, ended, broken } = await program.stop();
+    followed.abort();
+    await following;
+    expect([failedGets, broken]).toEqual([[], []]);
+    expect(gets).toBeGreaterThan(500);
+    expect(ended).toBeGreaterThan(0);
+  });
 });
+
+/** How long a Pod of `deploy/charts/hawser-agent` goes on before it is told to leave. */
+const PRE_STOP_MS = 5_000;
 
 /** What is read of a ServiceImport, of its Service, or of that's EndpointSlice. */
 interface Derived {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
   readonly spec?: { readonly clusterIP?: string; readonly ips?: readonly string[] };
   readonly ports?: readonly { readonly name: string; readonly port: number }[];
-  readonly endpoints?: readonly { readonly addresses: readonly string[] }[];
-}
-
-function placeOf(text = ''): { readonly address: string; readonly port: number } {
-  const [address = '', port = '0'] = text.split(':');
-  return { address, port: Number(port) };
+  readonly endpoints?: readonly { readonly addresses: readonly string[]; readonly conditions?: { readonly ready?: boolean } }[];
 }
 
 /** Addresses by UDP, or why there are none. */
