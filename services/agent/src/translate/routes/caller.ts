@@ -45,13 +45,21 @@ export function isVisible({ exportTo, namespace }: RuleOwner, { scope }: Caller)
   return isExportedTo(exportTo, namespace, scope?.namespace ?? '');
 }
 
-/** Whether a match of a rule is for this caller. Its own gateways take the place of the VirtualService's. */
+/** Whether the VirtualService, or a match of the rule, is for the caller's gateway: what is for others alone hides nothing from it. */
+export function isBound(owner: RuleOwner, matches: readonly CallerMatch[], { gateway }: Caller): boolean {
+  return owner.gateways.includes(gateway) || matches.some((match) => gatewaysOf(match, owner).includes(gateway));
+}
+
+/** Whether a match of a rule is for this caller. */
 export function isFor(match: CallerMatch, owner: RuleOwner, { gateway, scope }: Caller): boolean {
-  const gateways =
-    match.gateways === undefined || match.gateways.length === 0 ? owner.gateways : gatewayKeys(match.gateways, owner.namespace);
-  if (!gateways.includes(gateway)) return false;
+  if (!gatewaysOf(match, owner).includes(gateway)) return false;
   if (match.sourceNamespace !== undefined && match.sourceNamespace !== '' && match.sourceNamespace !== scope?.namespace) return false;
   return selects(match.sourceLabels ?? {}, scope?.labels ?? {});
+}
+
+/** A match's own gateways take the place of the VirtualService's. */
+function gatewaysOf({ gateways = [] }: CallerMatch, owner: RuleOwner): readonly string[] {
+  return gateways.length === 0 ? owner.gateways : gatewayKeys(gateways, owner.namespace);
 }
 
 /** Whether it depends on more than the gateway whom a match is for. */

@@ -3,7 +3,7 @@ import { isAddressRange } from '@hawser/model/address-range.ts';
 import type { ServicePort } from '@hawser/model/endpoint-shard.ts';
 import type { VirtualServiceTcpRoute } from '@hawser/model/istio/specs.ts';
 import { UNAVAILABLE_CLUSTER } from '../names.ts';
-import { type Caller, dependsOnScope, isFor, isRestricted, isVisible } from './caller.ts';
+import { type Caller, dependsOnScope, isBound, isFor, isRestricted, isVisible } from './caller.ts';
 import { destinationOf } from './destinations.ts';
 import type { RoutePlace } from './http-routes.ts';
 import type { ConnectionMatch, ConnectionRule } from './virtual-service-rules.ts';
@@ -52,9 +52,9 @@ export function connectionsDependOnScope(rules: readonly ConnectionRule[]): bool
   return rules.some(({ owner, matches }) => isRestricted(owner) || matches.some(dependsOnScope));
 }
 
-/** Of the rules that a caller sees, those of the most specific host. */
+/** Of the rules that a caller sees, those of the most specific host that is for its gateway. */
 function rulesFor(rules: readonly ConnectionRule[], caller: Caller): ConnectionRule[] {
-  const visible = rules.filter(({ owner }) => isVisible(owner, caller));
+  const visible = rules.filter(({ owner, matches }) => isVisible(owner, caller) && isBound(owner, matches, caller));
   const most = visible.reduce((rank, rule) => Math.max(rank, rule.rank), 0);
   return visible.filter(({ rank }) => rank === most);
 }

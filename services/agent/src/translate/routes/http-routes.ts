@@ -3,7 +3,7 @@ import type { VirtualServiceHttp, VirtualServiceMatch } from '@hawser/model/isti
 import type { RouteSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_components_pb.ts';
 import type { HostView } from '../services/service-view.ts';
 import type { Init } from '../wire-values.ts';
-import { type Caller, dependsOnScope, isFor, isRestricted, isVisible } from './caller.ts';
+import { type Caller, dependsOnScope, isBound, isFor, isRestricted, isVisible } from './caller.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
 import { headerChanges } from './header-operations.ts';
 import { filterConfigs } from './route-filters.ts';
@@ -57,9 +57,9 @@ export function rulesDependOnScope(rules: readonly HttpRule[]): boolean {
   return rules.some(({ owner, rule }) => isRestricted(owner) || (rule.match ?? []).some(dependsOnScope));
 }
 
-/** Of the rules that a caller sees, those of the most specific host. */
+/** Of the rules that a caller sees, those of the most specific host that is for its gateway. */
 function rulesFor(rules: readonly HttpRule[], caller: Caller): HttpRule[] {
-  const visible = rules.filter(({ owner }) => isVisible(owner, caller));
+  const visible = rules.filter(({ owner, rule }) => isVisible(owner, caller) && isBound(owner, rule.match ?? [], caller));
   const most = visible.reduce((rank, rule) => Math.max(rank, rule.rank), 0);
   return visible.filter(({ rank }) => rank === most);
 }
