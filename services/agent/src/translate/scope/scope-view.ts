@@ -219,7 +219,9 @@ class Staging {
   }
 
   #note(key: string, ports: ReadonlySet<number> | undefined): void {
-    if (connectionsDependOnScope(this.#compiled(key)?.view.policies.connections ?? [])) this.#connected.add(key);
+    const compiled = this.#compiled(key);
+    const connections = compiled?.view.policies.connections ?? [];
+    if (connectionsDependOnScope(connections) || (connections.length > 0 && this.#leadsToVariant(compiled))) this.#connected.add(key);
     else this.#connected.delete(key);
     const may = ports === undefined || ports.size > 0;
     const bounded = isBounded(this.#start.bounds);
@@ -232,10 +234,13 @@ class Staging {
   #callableHosts(key: string, compiled: CompiledService, allowed: ReadonlySet<number> | undefined): readonly EncodedHost[] {
     const { scope } = this.#start;
     if (allowed?.size === 0) return [];
-    const depends =
-      this.#variants.has(key) || dependOnCaller(compiled.view) || [...compiled.leadsTo].some((other) => this.#variants.has(other));
+    const depends = this.#variants.has(key) || dependOnCaller(compiled.view) || this.#leadsToVariant(compiled);
     const hosts = depends ? compiledHosts(compiled, (other) => this.#compiled(other)?.view, scope) : this.#common.hostsOf(key);
     return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portOfHost({ name })));
+  }
+
+  #leadsToVariant(compiled: CompiledService | undefined): boolean {
+    return [...(compiled?.leadsTo ?? [])].some((other) => this.#variants.has(other));
   }
 
   /** Ports of a service that the scope may call; undefined: all of them. */
