@@ -24,7 +24,6 @@ import {
   destinationRulesFor,
   destinationSpec,
   hostKeysOf,
-  ownerOf,
   type Subset,
   sameDestinations,
 } from './upstreams/destination-rules.ts';
@@ -37,6 +36,8 @@ export interface ServicePolicies {
   readonly connections: readonly ConnectionRule[];
   /** Every DestinationRule that is for it, oldest first; which of them holds may depend on the caller. */
   readonly destinations: readonly DestinationRule[];
+  /** The namespace that the service is of: its DestinationRules hold for callers that have none of their own; undefined: a host that nobody has. */
+  readonly owner: string | undefined;
   /** What they say to whom none of them means in particular. */
   readonly destination: DestinationPolicy;
   readonly subsets: readonly Subset[];
@@ -61,8 +62,7 @@ export interface PolicyIndex {
   /** Whether tunnels through the gateways of a cluster have to end: they are drained of every service. */
   closesGateways(cluster: string): boolean;
   /**
-   * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry has the placing policies of
-   * the entry's namespace.
+   * The policies of a service; the same object while nothing of them changed. The host of a ServiceEntry is of the entry's namespace.
    */
   of(service: string, namespace?: string): ServicePolicies;
 }
@@ -153,13 +153,15 @@ class Index implements PolicyIndex {
     const name = { namespace, service: parseServiceKey(key).service };
     const placing = this.#tables.placing.get(name.namespace) ?? [];
     const destinations = destinationRulesFor(key, (host) => this.#tables.destination.get(host) ?? []);
-    const destination = destinationPolicy(destinations, ownerOf(key) ?? (namespace === '*' ? undefined : namespace), COMMON_SCOPE);
+    const owner = namespace === '*' ? undefined : namespace;
+    const destination = destinationPolicy(destinations, owner, COMMON_SCOPE);
     if (![namespace, '*'].includes(parseServiceKey(key).namespace)) this.#strays.add(key);
     const failover = effectiveFailover(placing, name);
     const answer: ServicePolicies = {
       rules: this.#virtualServices(key, (policy, rank) => httpRulesOf(policy, rank, (name) => this.#tables.delegates.get(name)?.[0])),
       connections: this.#virtualServices(key, connectionRulesOf),
       destinations,
+      owner,
       destination,
       subsets: destination.subsets,
       failover,
@@ -232,7 +234,7 @@ export function samePolicies(a: ServicePolicies, b: ServicePolicies): boolean {
   const sameRules = sameObjects(a.rules, b.rules) && sameObjects(a.connections, b.connections);
   const samePlaces = a.failover === b.failover && a.shift === b.shift && sameObjects(a.diversions, b.diversions);
   const sameMoves = a.split === b.split && a.injection === b.injection;
-  return sameRules && samePlaces && sameMoves && sameDestinations(a.destinations, b.destinations);
+  return sameRules && samePlaces && sameMoves && a.owner === b.owner && sameDestinations(a.destinations, b.destinations);
 }
 
 /** Whether two lists have the same objects in the same order. */

@@ -184,7 +184,8 @@ class IncrementalTranslator implements Translator {
     if (shards.size === 0 && external === undefined && !draft.policies.hosts.has(key)) {
       if (before !== undefined) draft.services.set(key, undefined);
     } else {
-      const found = draft.policies.of(key, external?.entries.entries[0]?.namespace);
+      // What clusters serve stays theirs, whoever describes it as well.
+      const found = draft.policies.of(key, shards.size > 0 ? undefined : external?.entries.entries[0]?.namespace);
       const policies = before !== undefined && samePolicies(before.input.policies, found) ? before.input.policies : found;
       const guests = guestsOf(key, draft, before?.input.guests);
       const compiled = compiledService({ key, shards, external, guests, policies }, draft.fleet, before);

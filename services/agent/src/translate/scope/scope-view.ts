@@ -18,7 +18,7 @@ import { portOfHost } from '../routes/renamed-hosts.ts';
 import { type EncodedHost, routeConfiguration } from '../routes/route-config.ts';
 import { dependOnCaller } from '../routes/routes.ts';
 import { type CompiledService, compiledHosts, compiledService, sidecarResources } from '../services/compiled-service.ts';
-import { dependsOnCaller, destinationPolicy, ownerOf } from '../upstreams/destination-rules.ts';
+import { dependsOnCaller, destinationPolicy } from '../upstreams/destination-rules.ts';
 import { type BoundPart, boundParts } from './bound-parts.ts';
 import { isExportedTo, type ProxyScope } from './scope.ts';
 import { boundedService, boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
@@ -193,7 +193,7 @@ class Staging {
 
   #draftVariant(key: string): void {
     const compiled = this.#common.service(key);
-    const policies = compiled === undefined ? undefined : policiesFor(compiled.input.policies, key, this.#start.scope);
+    const policies = compiled === undefined ? undefined : policiesFor(compiled.input.policies, this.#start.scope);
     if (compiled === undefined || policies === undefined) {
       this.#variants.delete(key);
       return;
@@ -338,10 +338,10 @@ class Staging {
 }
 
 /** The policies of a service as the scope sees them; undefined when that is as everybody does. */
-function policiesFor(policies: ServicePolicies, key: string, scope: ProxyScope): ServicePolicies | undefined {
-  const owner = ownerOf(key);
-  if (!dependsOnCaller(policies.destinations, owner)) return undefined;
-  const destination = destinationPolicy(policies.destinations, owner, scope);
+function policiesFor(policies: ServicePolicies, scope: ProxyScope): ServicePolicies | undefined {
+  const { destinations, owner } = policies;
+  if (!dependsOnCaller(destinations, owner)) return undefined;
+  const destination = destinationPolicy(destinations, owner, scope);
   if (JSON.stringify(destination) === JSON.stringify(policies.destination)) return undefined;
   return { ...policies, destination, subsets: destination.subsets };
 }

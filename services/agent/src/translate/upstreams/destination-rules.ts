@@ -127,12 +127,6 @@ export function destinationSpec(policy: Resource): DestinationRuleSpec | undefin
   return typeof spec?.host === 'string' && spec.host !== '' ? (spec as DestinationRuleSpec) : undefined;
 }
 
-/** The namespace that a service is of; undefined for a host that is no cluster's service. */
-export function ownerOf(key: string): string | undefined {
-  const { namespace } = parseServiceKey(key);
-  return namespace === '*' ? undefined : namespace;
-}
-
 /** The keys under which rules for a service may be: its own, then wildcards, the longest first. */
 export function hostKeysOf(key: string): readonly string[] {
   const known = keyCache.get(key);
