@@ -75,3 +75,14 @@ describe('a credential of a DestinationRule', () => {
     expect(problems([rule({ mode: 'ISTIO_MUTUAL' })])).toEqual([]);
   });
 });
+
+describe('TLS of a DestinationRule', () => {
+  const rule = (host: string) => policy('DestinationRule', { host, trafficPolicy: { tls: { mode: 'SIMPLE' } } });
+  const entry = (host: string) =>
+    policy('ServiceEntry', { hosts: [host], resolution: 'DNS', ports: [{ number: 80, name: 'http', protocol: 'HTTP' }] });
+
+  it('is told where a service of the mesh is called, and of hosts outside it is obeyed', () => {
+    expect(problems([rule('reviews')])).toEqual([expect.stringContaining('spec.trafficPolicy.tls.mode: calls of services')]);
+    for (const host of ['api.example.com', 'example.com']) expect(problems([rule(host), entry(host)])).toEqual([]);
+  });
+});

@@ -1,5 +1,6 @@
 /** What of the policies in force is not served as written: rules left out, destinations that answer 503, subsets without endpoints. Pure. */
 
+import { hasSidecars } from '../services/external-host.ts';
 import type { HostView, ServiceView } from '../services/service-view.ts';
 import { meshProblems } from '../upstreams/destination-problems.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
@@ -23,10 +24,15 @@ export function ruleProblems(view: ServiceView, lookup: ServiceLookup): RuleProb
   const all = [
     ...rulesProblems(view, host, lookup),
     ...(host === undefined ? [] : view.subsets.flatMap((subset) => subsetProblems(subset, host))),
-    ...meshProblems(view.policies.destination),
+    ...(isOfMesh(view) ? meshProblems(view.policies.destination) : []),
   ];
   const seen = new Set<string>();
   return all.filter(({ policy, field }) => !seen.has(`${policy} ${field}`) && seen.add(`${policy} ${field}`));
+}
+
+/** Whether calls of the service are made by the mesh's own TLS: it is no host outside. */
+function isOfMesh({ hosts }: ServiceView): boolean {
+  return hosts.some(({ external }) => external === undefined || hasSidecars(external));
 }
 
 /** Builds what a caller is served whom every match means, and hears what of it is not as written. */
