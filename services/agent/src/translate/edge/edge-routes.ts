@@ -16,7 +16,7 @@ import { methodRoutes } from '../routes/method-routes.ts';
 import { UNSENT_HEADER } from '../routes/retries.ts';
 import { forwardTo, MOST_BODY_BYTES } from '../routes/route-actions.ts';
 import { ORIGIN_METADATA } from '../routes/route-origin.ts';
-import { type DelegateLookup, EXACT_RANK, type HttpRule, httpRulesOf } from '../routes/virtual-service-rules.ts';
+import { type DelegateLookup, delegateKeys, EXACT_RANK, type HttpRule, httpRulesOf } from '../routes/virtual-service-rules.ts';
 import type { ProxyScope } from '../scope/scope.ts';
 import type { Init } from '../wire-values.ts';
 import { isBoundTo, servedHosts } from './bound-hosts.ts';
@@ -126,5 +126,8 @@ function toEndpoint(cluster: string): RouteInit[] {
 
 /** Finds what rules are delegated to among the policies in force. */
 export function delegatesAmong(policies: ReadonlyMap<string, Resource>): DelegateLookup {
-  return (key) => policies.get(`VirtualService/${key}`);
+  return (key) => {
+    const found = policies.get(`VirtualService/${key}`);
+    return found !== undefined && delegateKeys(found).length > 0 ? found : undefined;
+  };
 }

@@ -11,6 +11,7 @@ import type { Resource } from '@hawser/model/resource.ts';
 import { hostKey } from '@hawser/model/service-host.ts';
 import { Compile } from 'typebox/compile';
 import { policyKeyOf } from '../policy-tables.ts';
+import { isExportedTo } from '../scope/scope.ts';
 import { gatewayKeys, type RuleOwner } from './caller.ts';
 import { delegatedRule } from './delegation.ts';
 
@@ -121,7 +122,15 @@ function expanded({ policy, rule, index, rank, delegates }: Written): HttpRule[]
   if (rule.delegate === undefined) return [own];
   const delegate = delegates(delegateKey(policy, rule.delegate));
   const below = delegate === undefined ? undefined : virtualServiceSpec(delegate)?.http;
-  if (delegate === undefined || below === undefined) return [{ ...own, rule: unanswered(rule) }];
+  if (delegate === undefined || below === undefined)
+    return [{ ...own, rule: unanswered(rule, `there is no VirtualService ${rule.delegate.name} to delegate to`) }];
+  if (!isExported(delegate, namespace))
+    return [
+      {
+        ...own,
+        rule: unanswered(rule, `the exportTo of the VirtualService ${rule.delegate.name} leaves out ${namespace}, which delegates to it`),
+      },
+    ];
   return below.flatMap((inner, at): HttpRule[] => {
     // One level, as Istio has it: what a delegate delegates is not looked at.
     const merged = inner.delegate === undefined ? delegatedRule(rule, inner) : undefined;
@@ -131,11 +140,14 @@ function expanded({ policy, rule, index, rank, delegates }: Written): HttpRule[]
   });
 }
 
+/** Whether rules of a namespace may delegate to a VirtualService (Istio: its `exportTo` counts for them). */
+function isExported(delegate: Resource, namespace: string): boolean {
+  return isExportedTo(virtualServiceSpec(delegate)?.exportTo, delegate.metadata.namespace ?? '', namespace);
+}
+
 /** What delegates to nothing answers 503, rather than to let its requests through to other rules. */
-function unanswered(rule: VirtualServiceHttp): VirtualServiceHttp {
-  const { delegate, match } = rule;
-  const body = { string: `hawser: there is no VirtualService ${delegate?.name} to delegate to\n` };
-  return { ...(match === undefined ? {} : { match }), directResponse: { status: 503, body } };
+function unanswered({ match }: VirtualServiceHttp, reason: string): VirtualServiceHttp {
+  return { ...(match === undefined ? {} : { match }), directResponse: { status: 503, body: { string: `hawser: ${reason}\n` } } };
 }
 
 function delegateKey(policy: Resource, { name = '', namespace }: NonNullable<VirtualServiceHttp['delegate']>): string {
