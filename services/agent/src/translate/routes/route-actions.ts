@@ -94,10 +94,10 @@ function clusterOf({ destination }: Target): string {
 
 /** Copies of requests, whose answers nobody waits for. */
 function mirrorsOf(rule: VirtualServiceHttp, context: ActionContext): Init<typeof RouteAction_RequestMirrorPolicySchema>[] {
-  const percent = rule.mirrorPercentage?.value ?? rule.mirrorPercent ?? rule.mirror_percent;
+  const percent = percentOf(rule.mirrorPercentage) ?? rule.mirrorPercent ?? rule.mirror_percent;
   const single = rule.mirror === undefined ? [] : [{ destination: rule.mirror, percent, field: 'mirror' }];
   const several = (rule.mirrors ?? []).map(({ destination, percentage }, index) => ({
-    ...{ destination, percent: percentage?.value },
+    ...{ destination, percent: percentOf(percentage) },
     field: `mirrors[${index}].destination`,
   }));
   return [...single, ...several].flatMap(({ destination, percent: share = 100, field }) => {
@@ -106,6 +106,11 @@ function mirrorsOf(rule: VirtualServiceHttp, context: ActionContext): Init<typeo
     if (found.state === 'missing' || share <= 0) return [];
     return [{ cluster: found.cluster, runtimeFraction: { defaultValue: fraction(share) } }];
   });
+}
+
+/** A percentage that is there and says nothing is 0, as in Istio. */
+function percentOf(percentage: { readonly value?: number | undefined } | undefined): number | undefined {
+  return percentage === undefined ? undefined : (percentage.value ?? 0);
 }
 
 /** `rewrite.authority`, else the host that the rule sets as a header. */
