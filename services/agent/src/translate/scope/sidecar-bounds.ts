@@ -67,7 +67,8 @@ export function boundsOf(sidecars: readonly Resource[], namespace: string): Side
   return {
     policy: policyKeyOf(nearest),
     egress: isOpen && egress?.[0]?.listener.captureMode !== 'NONE' ? undefined : egress,
-    elsewhere: outbound === undefined ? undefined : (outbound.mode ?? 'ALLOW_ANY'),
+    // The first of Istio's enumeration is what a policy without a mode means.
+    elsewhere: outbound === undefined ? undefined : (outbound.mode ?? 'REGISTRY_ONLY'),
     egressProxy: outbound?.egressProxy,
     namespace,
     ingress: first?.ingress ?? [],

@@ -26,6 +26,7 @@ it.each<[string, SidecarSpec]>([
       ingress: [{ port, bind: '::1', captureMode: 'NONE' }],
     },
   ],
+  ['a proxy for what is let out', { outboundTrafficPolicy: { mode: 'ALLOW_ANY', egressProxy: { host: 'egress' } } }],
   ['a redirect of plain HTTP', { ingress: [{ port, tls: { httpsRedirect: true } }] }],
   [
     'TLS by Secrets for the workloads that it selects',
@@ -37,6 +38,7 @@ it.each<[string, SidecarSpec]>([
 
 it.each<[string, SidecarSpec, string]>([
   ['a protocol that is none', { egress: [{ port: { ...port, protocol: 'HTPT' }, hosts: ['./*'] }] }, 'egress.0.port.protocol'],
+  ['a proxy for what is not let out', { outboundTrafficPolicy: { egressProxy: { host: 'egress' } } }, 'outboundTrafficPolicy.egressProxy'],
   ['a port that is taken in as nothing known', { ingress: [{ port: { ...port, protocol: 'UDP' } }] }, 'ingress.0.port.protocol'],
   ['a port that is none', { ingress: [{ port: { number: 0 } }] }, 'ingress.0.port.number'],
   ['an endpoint by name', { ingress: [{ port, defaultEndpoint: 'localhost:8080' }] }, 'ingress.0.defaultEndpoint'],

@@ -23,7 +23,17 @@ export function sidecarProblems(spec: SidecarSpec, namespace: string): readonly 
     ...(spec.ingress ?? []).flatMap((listener, index) => ingressProblems(['ingress', index], listener, isSelecting)),
     ...repeated('ingress', spec.ingress ?? []),
     ...poolProblems(['inboundConnectionPool'], spec.inboundConnectionPool),
+    ...egressProxyProblems(spec.outboundTrafficPolicy),
   ];
+}
+
+/** Istio: a proxy for what is not let out anyway has nothing to do. Without a mode nothing is. */
+function egressProxyProblems({
+  mode = 'REGISTRY_ONLY',
+  egressProxy,
+}: NonNullable<SidecarSpec['outboundTrafficPolicy']> = {}): readonly SchemaProblem[] {
+  if (egressProxy === undefined || mode === 'ALLOW_ANY') return [];
+  return [invalid(['outboundTrafficPolicy', 'egressProxy'], `is for mode ALLOW_ANY, and this is ${mode}: write mode: ALLOW_ANY beside it`)];
 }
 
 function egressProblems(steps: Steps, listener: SidecarEgress, namespace: string): readonly SchemaProblem[] {
