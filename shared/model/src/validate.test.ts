@@ -64,7 +64,6 @@ describe('a VirtualService', () => {
     ['weights of nothing', routes(0, 0), ['spec.http[0].route FieldValueInvalid']],
     ['no weights on two destinations', routes(undefined, undefined), ['spec.http[0].route FieldValueInvalid']],
     ['a negative weight', routes(-1, 101), ['spec.http[0].route[0].weight FieldValueInvalid']],
-    ['weight 0 alone', routes(0), ['spec.http[0].route[0].weight FieldValueInvalid']],
     [
       'a weight as text',
       { http: [{ route: [{ destination: { host: 'a' }, weight: '5' }] }] },
@@ -74,7 +73,7 @@ describe('a VirtualService', () => {
     ['no host', { http: [{ route: [{ destination: {} }] }] }, ['spec.http[0].route[0].destination.host FieldValueRequired']],
     ['what is no host', { hosts: ['reviews..example.com'] }, ['spec.hosts[0] FieldValueInvalid']],
     ['every host, without a gateway', { hosts: ['*'] }, ['spec.hosts[0] FieldValueInvalid']],
-    ['one service twice', { hosts: ['reviews', 'reviews.bookinfo.svc.clusterset.local'] }, ['spec.hosts[1] FieldValueDuplicate']],
+    ['one host twice', { hosts: ['reviews.bookinfo', 'Reviews.bookinfo'] }, ['spec.hosts[1] FieldValueDuplicate']],
     ['a bad duration', { http: [{ route: [{ destination: { host: 'a' } }], timeout: '5 s' }] }, ['spec.http[0].timeout FieldValueInvalid']],
     [
       'two kinds of match',
@@ -126,6 +125,34 @@ describe('a VirtualService', () => {
     expect(issuesOf({ ...virtualService({}), data: 1 }, 'vs')).toEqual(['data UnknownField']);
     expect(issuesOf(null, 'vs')).toEqual([' FieldValueInvalid']);
     expect(issuesOf([], 'vs')).toEqual([' FieldValueInvalid']);
+  });
+});
+
+describe('what Istio takes', () => {
+  const tls = (host: string, settings: object) => destinationRule({ host, trafficPolicy: { tls: settings } });
+  it.each<[string, string, object]>([
+    [
+      'vs',
+      'a service in several spellings',
+      virtualService({ hosts: ['reviews', 'reviews.bookinfo', 'reviews.bookinfo.svc.cluster.local'] }),
+    ],
+    ['vs', 'weight 0 of the only destination', virtualService(routes(0))],
+    [
+      'vs',
+      'names of headers in any case',
+      virtualService({
+        http: [{ match: [{ headers: { 'User-Agent': {} }, withoutHeaders: { 'X-A': {} } }], route: [{ destination: { host: 'a' } }] }],
+      }),
+    ],
+    ['dr', 'a server name for an egress gateway', tls('egress.edge.svc.cluster.local', { mode: 'ISTIO_MUTUAL', sni: 'example.com' })],
+    ['dr', 'TLS to a domain of two labels', tls('httpbin.org', { mode: 'SIMPLE' })],
+  ])('%s: %s', (name, _title, input) => {
+    expect(issuesOf(input, name)).toEqual([]);
+  });
+
+  it('but what would be no mutual TLS in the mesh', () => {
+    expect(issuesOf(tls('reviews', { mode: 'SIMPLE' }), 'dr')).toEqual(['spec.trafficPolicy.tls.mode FieldValueInvalid']);
+    expect(issuesOf(tls('reviews.bookinfo.svc', { mode: 'DISABLE' }), 'dr')).toEqual(['spec.trafficPolicy.tls.mode FieldValueInvalid']);
   });
 });
 

@@ -105,7 +105,7 @@ function toTargets(routes: readonly VirtualServiceTcpRoute[], { service, field, 
         `${found.reason.replace(/^hawser: /, '')}: its connections are closed`,
       );
     const name = found.state === 'there' ? found.cluster : UNAVAILABLE_CLUSTER;
-    return { name, weight: route.weight ?? (routes.length === 1 ? 1 : 0) };
+    return { name, weight: routes.length === 1 ? 1 : (route.weight ?? 0) };
   });
   const chosen = targets.filter(({ weight }) => weight > 0);
   return proxyTo(chosen.length > 0 ? chosen : [{ name: UNAVAILABLE_CLUSTER, weight: 1 }], `${service.policy}.${field}`);

@@ -23,7 +23,7 @@ export function destinationProblems(steps: Steps, { host, port }: Destination, n
 export function weightProblems(steps: Steps, weights: readonly (number | undefined)[]): readonly SchemaProblem[] {
   if (weights.some((weight = 0) => weight < 0)) return [];
   const sum = weights.reduce((total: number, weight) => total + (weight ?? 0), 0);
+  // The weight of a destination that is alone means nothing, as in Istio.
   if (weights.length > 1 && sum === 0) return [invalid(steps, 'weights add up to 0; of several destinations at least one must have one')];
-  if (weights.length !== 1 || weights[0] !== 0) return [];
-  return [invalid([...steps, 0, 'weight'], 'is 0 for the only destination: leave it out, or write 100')];
+  return [];
 }

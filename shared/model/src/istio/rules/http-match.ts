@@ -19,7 +19,7 @@ export function requestProblems(steps: Steps, match: VirtualServiceMatch): reado
 
 function headersProblems(steps: Steps, headers: Readonly<Record<string, StringMatch>> | undefined): readonly SchemaProblem[] {
   return Object.entries(headers ?? {}).flatMap(([name, value]) => [
-    ...(isLowerCase(name) ? [] : [invalid([...steps, name], 'must be a header name in lower case')]),
+    ...nameProblems([...steps, name], name),
     ...anyMatchProblems([...steps, name], value),
   ]);
 }
@@ -32,6 +32,8 @@ function anyMatchProblems(steps: Steps, match: StringMatch): readonly SchemaProb
   return problem === undefined ? [] : [invalid([...steps, 'regex'], problem)];
 }
 
-function isLowerCase(name: string): boolean {
-  return headerNameProblem(name.replace(/^:/, '')) === undefined && name === name.toLowerCase();
+/** The case of a header's name means nothing. */
+function nameProblems(steps: Steps, name: string): readonly SchemaProblem[] {
+  const problem = headerNameProblem(name.replace(/^:/, ''));
+  return problem === undefined ? [] : [invalid(steps, `is refused: ${problem}`)];
 }

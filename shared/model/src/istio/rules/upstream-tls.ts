@@ -11,7 +11,7 @@ export function unselectedCredential(steps: Steps, tls: DestinationRuleTls | und
   return tls?.credentialName === undefined ? [] : [invalid([...steps, 'tls', 'credentialName'], KEYS)];
 }
 
-/** What is called: a service of the mesh, or a host outside of it; a wildcard may be both. */
+/** What is called: a service of the mesh, or a host outside of it; a wildcard may be both, a name of two labels either. */
 export type TlsTarget = 'mesh' | 'external' | 'any';
 
 const OWN = 'mutual TLS between services of the mesh is made by Hawser and cannot be switched off or replaced';
@@ -22,7 +22,7 @@ export function tlsProblems(steps: Steps, tls: DestinationRuleTls | undefined, t
   const { mode = 'DISABLE', credentialName, clientCertificate, privateKey, insecureSkipVerify, caCertificates } = tls;
   if (target === 'mesh' && mode !== 'ISTIO_MUTUAL')
     return [invalid([...steps, 'mode'], `is ${mode}: ${OWN}. Write ISTIO_MUTUAL or leave tls out`)];
-  if (mode === 'ISTIO_MUTUAL') return ownProblems(steps, tls, target);
+  if (mode === 'ISTIO_MUTUAL') return ownProblems(steps, tls);
   const hasFiles = clientCertificate !== undefined || privateKey !== undefined;
   const needsOwn = mode === 'MUTUAL' && credentialName === undefined;
   return [
@@ -37,9 +37,9 @@ export function tlsProblems(steps: Steps, tls: DestinationRuleTls | undefined, t
   ];
 }
 
-/** Istio: all other fields should be empty; the name that is told to a host outside is its own matter. */
-function ownProblems(steps: Steps, tls: DestinationRuleTls, target: TlsTarget): readonly SchemaProblem[] {
-  const others = Object.keys(tls).filter((name) => name !== 'mode' && (name !== 'sni' || target === 'mesh'));
+/** Istio: all other fields should be empty, but for the name that is told: to a host outside, or, as in its samples, to an egress gateway. */
+function ownProblems(steps: Steps, tls: DestinationRuleTls): readonly SchemaProblem[] {
+  const others = Object.keys(tls).filter((name) => name !== 'mode' && name !== 'sni');
   return others.map((name) => invalid([...steps, name], `has no place beside ISTIO_MUTUAL: ${OWN}`));
 }
 

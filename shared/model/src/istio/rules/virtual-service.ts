@@ -28,12 +28,14 @@ function hostsProblems({ hosts, gateways, tcp, tls }: VirtualServiceSpec, namesp
     return isDelegate ? [] : required(['hosts'], hosts);
   }
   const isMesh = gateways === undefined || gateways.length === 0 || gateways.includes('mesh');
-  const keys = hosts.map((host) => hostKey(host, namespace));
+  const texts = hosts.map((host) => host.toLowerCase());
   return hosts.flatMap((host, index) => {
-    if (keys[index] === undefined) return [invalid(['hosts', index], `is ${JSON.stringify(host)}, which is no host name: ${HOST_WAY}`)];
+    if (hostKey(host, namespace) === undefined)
+      return [invalid(['hosts', index], `is ${JSON.stringify(host)}, which is no host name: ${HOST_WAY}`)];
     if (host === '*' && isMesh) return [invalid(['hosts', index], 'is *, which is for gateways alone: name the gateways, or the hosts')];
-    const isTwice = keys.indexOf(keys[index]) !== index;
-    return isTwice ? [{ steps: ['hosts', index], code: 'FieldValueDuplicate', message: 'names a service that is listed already' }] : [];
+    // Several spellings of one service are one, as in Istio.
+    const isTwice = texts.indexOf(host.toLowerCase()) !== index;
+    return isTwice ? [{ steps: ['hosts', index], code: 'FieldValueDuplicate', message: `is ${host}, which is listed already` }] : [];
   });
 }
 
