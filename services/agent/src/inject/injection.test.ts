@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forge, forgeRoot } from '../../../../test/kit/forge.ts';
 import { answerReview } from './admission.ts';
 import { caBundlePatch, type WebhookConfiguration } from './ca-bundle.ts';
-import { hintsOf, type ListedPod } from './restart-hints.ts';
+import { hintsOf, type ListedPod, restartHints } from './restart-hints.ts';
 import { startWebhookServer, type WebhookServer } from './webhook-server.ts';
 
 const FILE = { image: 'proxy:1', agent: 'hawser-agent.hawser-system.svc:15010', ignoredNamespaces: ['hawser-system'] };
@@ -149,6 +149,13 @@ describe('hintsOf', () => {
       expect.stringMatching(/^namespace shop: 1 Pod with a sidecar of other settings \(old\): /),
     ]);
     expect(hints([pod('a')], false)[0]).toContain('at least 1 Pod without');
+  });
+
+  it('says how many namespaces were not looked at', async () => {
+    const items = Array.from({ length: 502 }, (_, index) => ({ metadata: { name: `n${index}` } }));
+    const api = { json: async ({ path }: { path: string }) => ({ metadata: {}, items: path === '/api/v1/namespaces' ? items : [] }) };
+    const found = await restartHints({ api, settings: SETTINGS, mark: () => 'default.1', signal: new AbortController().signal });
+    expect(found).toEqual([expect.stringMatching(/^2 namespaces beyond the first 500 by name: it is not known/)]);
   });
 
   it('says nothing of those that want none, or are about to end', () => {

@@ -71,6 +71,11 @@ export async function restartHints(parts: Omit<RestartHintsParts, 'onHints'>): P
     if (!Pods.Check(pods)) throw new Error('the answer is no list of Pods');
     hints.push(...hintsOf(namespace, pods.items, { settings, isAll: !pods.metadata.continue }));
   }
+  const beyond = names.length - MOST_NAMESPACES;
+  if (beyond > 0)
+    hints.push(
+      `${counted(beyond, 'namespace')} beyond the first ${MOST_NAMESPACES} by name: it is not known whether Pods there have their sidecars`,
+    );
   return hints;
 }
 
