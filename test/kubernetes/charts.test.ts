@@ -110,6 +110,7 @@ const REFUSED: readonly (readonly [chart: string, values: object, says: RegExp])
   [AGENT, { topologySpread: [{ topologyKey: 'zone' }] }, /topologySpread/],
   [AGENT, { podLabels: { 'app.kubernetes.io/name': 'mine' } }, /podLabels/],
   [HUB, { podLabels: { 'helm.sh/chart': 'mine' } }, /podLabels/],
+  [AGENT, { extraEnv: [{ name: 'POD_IP', value: '10.0.0.1' }] }, /extraEnv\/0\/name/],
   [AGENT, { replicas: 2 }, /replicas: several agents share one identity folder.*identity\.accessMode/s],
   [AGENT, { gatewayMode: { enabled: true } }, /the outbound gateway has to know the name of its cluster: set cluster/],
   [AGENT, { cluster: 'us-east', gatewayMode: { enabled: true, outbound: { service: { clusterIP: 'dns' } } } }, /clusterIP/],
