@@ -17,13 +17,14 @@ import { proxyResources } from './proxy-resources.ts';
 import { type Placed, placed } from './resource-ledger.ts';
 import type { ServiceLookup } from './routes/destinations.ts';
 import type { RuleProblem } from './routes/rule-problems.ts';
-import { type CommonState, callableOf, type ScopeView, tcpServicesOf } from './scope/scope-view.ts';
+import { type CommonState, callableOf, type ScopeView } from './scope/scope-view.ts';
 import type { ScopeViews } from './scope/scope-views.ts';
+import { tcpServicesOf } from './scope/tcp-services.ts';
 import type { CompiledService } from './services/compiled-service.ts';
 import { providerServices, workloadOf } from './telemetry/extension-policies.ts';
 import { observedAll } from './telemetry/observed-listeners.ts';
 import { proxyTelemetry } from './telemetry/proxy-telemetry.ts';
-import { credentialSecrets, wantedCredentials } from './upstreams/credential-secrets.ts';
+import { credentialSecrets } from './upstreams/credential-secrets.ts';
 import { WorkloadsCompiler } from './workloads-compiler.ts';
 
 /** What proxies were compiled from last. */
@@ -41,7 +42,11 @@ export interface ProxyIndexes {
 }
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+const NOTHING: ReadonlySet<string> = new Set();
 const MOST_CAPTURES = 50;
+const ROLES = ['sidecar', 'gateway', 'edge'] as const;
+/** The unit of the routes that all proxies share; a scope's own is its layer's. */
+const ROUTES = 'routes';
 
 /** Compiles the proxies of one translator. */
 export class ProxyCompiler {
@@ -64,21 +69,14 @@ export class ProxyCompiler {
   draft(draft: Draft, common: CommonState, given: GivenState): void {
     const isObservedAnew = draft.extensions !== given.extensions || !providerServices(draft.extensions).isDisjointFrom(draft.services);
     this.#workloads.draft(draft, common, isObservedAnew || draft.fleet !== given.fleet);
-    for (const [layer, proxy] of this.all) {
-      const isTouched =
-        draft.served.has(proxy.address) ||
-        draft.labels.has(proxy.address) ||
-        isObservedAnew ||
-        draft.views?.touched.has(layer) === true ||
-        draft.world.credentials !== given.world?.credentials ||
-        (draft.views?.units.size !== 0 && this.#credentialsOf(layer, draft).size > 0) ||
-        draft.tcp !== given.tcp ||
-        draft.fleet !== given.fleet ||
-        given.policies.closesGateways(draft.world.self) !== draft.policies.closesGateways(draft.world.self) ||
-        (tellsNames(proxy) && (draft.world.heldAddresses !== given.world?.heldAddresses || this.#callsOthers(layer, draft))) ||
-        (proxy.role === 'edge' && this.#touchesEdges(draft, given));
-      if (isTouched) draft.units.set(layer, this.unit(layer, draft, common));
-    }
+    const areAllTouched =
+      isObservedAnew ||
+      draft.world.credentials !== given.world?.credentials ||
+      draft.tcp !== given.tcp ||
+      draft.fleet !== given.fleet ||
+      given.policies.closesGateways(draft.world.self) !== draft.policies.closesGateways(draft.world.self);
+    for (const layer of areAllTouched ? this.all.keys() : this.#touched(draft, given))
+      draft.units.set(layer, this.unit(layer, draft, common));
   }
 
   /** Keeps what a draft came to. */
@@ -92,7 +90,7 @@ export class ProxyCompiler {
     if (proxy === undefined) return [];
     const own = this.#ownResources(proxy, draft, common);
     const known = new Set(own.map(({ name }) => name));
-    const secrets = credentialSecrets(this.#credentialsOf(layer, draft), draft.world.credentials ?? NONE);
+    const secrets = credentialSecrets(this.#indexes.views.of(layer, draft.views)?.credentials ?? NOTHING, draft.world.credentials ?? NONE);
     return placed(layer, [...own, ...secrets.filter(({ name }) => !known.has(name))]);
   }
 
@@ -107,6 +105,21 @@ export class ProxyCompiler {
     return this.#edges.problems(this.all.values(), policies);
   }
 
+  /** Proxies of whose workloads or views something else is said; and those that tell names, or are an edge, while what they tell may differ. */
+  #touched(draft: Draft, given: GivenState): ReadonlySet<LayerName> {
+    const addresses = [...draft.served.keys(), ...draft.labels.keys()];
+    const told = addresses.flatMap((address) => ROLES.map((role) => ownLayer({ role, address })));
+    const touched = new Set([...told, ...(draft.views?.touched ?? [])]).intersection(this.all);
+    const areHeldAnew = draft.world.heldAddresses !== given.world?.heldAddresses;
+    const areEdgesTouched = this.#touchesEdges(draft, given);
+    if (!areHeldAnew && !areEdgesTouched && !draft.units.keys().some(isRoutes)) return touched;
+    for (const [layer, proxy] of this.all) {
+      const isTouched = proxy.role === 'edge' ? areEdgesTouched : tellsNames(proxy) && (areHeldAnew || this.#callsOthers(layer, draft));
+      if (isTouched) touched.add(layer);
+    }
+    return touched;
+  }
+
   #touchesEdges({ world, policies, units, services }: Draft, given: GivenState): boolean {
     if (services.size > 0 && this.#edges.followsEndpoints(world.policies)) return true;
     return units.has('routes') || units.has('fleet') || policies !== given.policies || world.credentials !== given.world?.credentials;
@@ -114,13 +127,7 @@ export class ProxyCompiler {
 
   /** Whether the names and routes of a caller by names may differ. */
   #callsOthers(layer: LayerName, draft: Draft): boolean {
-    return draft.units.has('routes') || draft.units.has(`${this.#indexes.views.of(layer, draft.views)?.layer} routes`);
-  }
-
-  /** Secrets that DestinationRules name for what the proxy calls. */
-  #credentialsOf(layer: LayerName, draft: Draft): ReadonlySet<string> {
-    const variants = [...(this.#indexes.views.of(layer, draft.views)?.variants.values() ?? [])];
-    return wantedCredentials(variants.map(({ compiled }) => compiled.view));
+    return draft.units.has(ROUTES) || draft.units.has(`${this.#indexes.views.of(layer, draft.views)?.layer} ${ROUTES}`);
   }
 
   #ownResources(proxy: ProxyRef, draft: Draft, common: CommonState): readonly XdsResource[] {
@@ -175,6 +182,10 @@ export class ProxyCompiler {
     this.#captures.set(layer, made);
     return made;
   }
+}
+
+function isRoutes(unit: string): boolean {
+  return unit === ROUTES || unit.endsWith(` ${ROUTES}`);
 }
 
 /** Whether the proxy tells callers what names mean. */

@@ -97,12 +97,14 @@ class IncrementalTranslator implements Translator {
   attach(proxy: ProxyRef): Change[] {
     const layer = ownLayer(proxy);
     this.#proxies.all.set(layer, proxy);
+    this.#views.touch(layer);
     return this.#proxyChanges(layer);
   }
 
   detach(proxy: ProxyRef): Change[] {
     const layer = ownLayer(proxy);
     this.#proxies.all.delete(layer);
+    this.#views.touch(layer);
     return this.#proxyChanges(layer);
   }
 
@@ -142,7 +144,7 @@ class IncrementalTranslator implements Translator {
   }
 
   #changes({ units, views }: Draft): Change[] {
-    return [...this.#ledger.changes(units), ...(views === undefined ? [] : this.#views.changes(views))];
+    return [...this.#ledger.changes(units), ...(views?.reads ?? [])];
   }
 
   #draftFleet(draft: Draft): void {
@@ -159,6 +161,7 @@ class IncrementalTranslator implements Translator {
       keys: () => this.#liveServices(draft).map(({ input }) => input.key),
       hostsOf: (key) => hosts.get(key) ?? this.#routes.of(key),
       changed: new Set([...draft.services.keys(), ...hosts.keys()]),
+      reshaped: new Set([...hosts.keys(), ...this.#changedIn(draft, isOtherwiseServed)]),
     };
   }
 
@@ -166,11 +169,17 @@ class IncrementalTranslator implements Translator {
   #draftProxies(draft: Draft): CommonState {
     const common = this.#common(draft);
     const labelsAt = (address: string) => this.#proxies.labelsAt(address, draft);
-    draft.views = this.#views.stage({ proxies: this.#proxies.all, labelsAt, scopes: draft.scopes, common });
+    const relabelled = draft.labels.keys();
+    draft.views = this.#views.stage({ proxies: this.#proxies.all, labelsAt, relabelled, scopes: draft.scopes, common });
     for (const [unit, items] of draft.views.units) draft.units.set(unit, items);
     const { policies, extensions } = this.#indexes;
     this.#proxies.draft(draft, common, { policies, extensions, world: this.#world, fleet: this.#fleet, tcp: this.#tcp });
     return common;
+  }
+
+  /** Keys of changed services that differ in a certain way. */
+  #changedIn(draft: Draft, differs: typeof isReshaped): string[] {
+    return [...draft.services].filter(([key, compiled]) => differs(this.#services.get(key), compiled)).map(([key]) => key);
   }
 
   #serviceIn(draft: Draft, key: string): CompiledService | undefined {
@@ -200,9 +209,7 @@ class IncrementalTranslator implements Translator {
 
   /** Routes depend on the shapes of all services that rules lead to; they are put together only when a virtual host differs. */
   #draftRoutes(draft: Draft): void {
-    const reshaped = new Set(
-      [...draft.services].filter(([key, compiled]) => isReshaped(this.#services.get(key), compiled)).map(([key]) => key),
-    );
+    const reshaped = new Set(this.#changedIn(draft, isReshaped));
     if (reshaped.size === 0 && this.#fleet !== undefined) return;
     const hosts = new Map<string, readonly EncodedHost[]>();
     for (const key of [...reshaped, ...this.#leading.to(reshaped)]) {
@@ -290,4 +297,10 @@ const NO_SHARDS: ReadonlyMap<string, EndpointShard> = new Map();
 function isReshaped(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after;
   return before.shape !== after.shape || before.input.policies !== after.input.policies;
+}
+
+/** Whether a host has, or had, servers of ServiceEntries that are not as they were: those say to whom it is exported. */
+function isOtherwiseServed(before: CompiledService | undefined, after: CompiledService | undefined): boolean {
+  const [was, is] = [before?.input, after?.input];
+  return was?.external !== is?.external || was?.shards.size !== is?.shards.size;
 }

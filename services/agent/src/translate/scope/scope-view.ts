@@ -9,7 +9,7 @@ import { sha256 } from '@hawser/runtime/canonical-json.ts';
 import type { LayerName, XdsResource } from '../../snapshot/resource.ts';
 import type { Fleet } from '../fleet.ts';
 import { anywhereCluster, elsewhereCluster } from '../listeners/elsewhere.ts';
-import { type TcpPort, type TcpService, tcpPortsOf } from '../listeners/tcp-ports.ts';
+import { type TcpPort, tcpPortsOf } from '../listeners/tcp-ports.ts';
 import { OUTBOUND } from '../names.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import { type Placed, placed } from '../resource-ledger.ts';
@@ -18,10 +18,13 @@ import { portOfHost } from '../routes/renamed-hosts.ts';
 import { type EncodedHost, routeConfiguration } from '../routes/route-config.ts';
 import { dependOnCaller } from '../routes/routes.ts';
 import { type CompiledService, compiledHosts, compiledService, sidecarResources } from '../services/compiled-service.ts';
+import { wantedCredentials } from '../upstreams/credential-secrets.ts';
 import { dependsOnCaller, destinationPolicy } from '../upstreams/destination-rules.ts';
 import { type BoundPart, boundParts } from './bound-parts.ts';
+import { EditedMap } from './edited-map.ts';
 import { isExportedTo, type ProxyScope } from './scope.ts';
 import { boundedService, boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
+import { tcpKeyOf } from './tcp-services.ts';
 
 /** The state that all share, as it is being compiled. */
 export interface CommonState {
@@ -35,6 +38,8 @@ export interface CommonState {
   readonly base: readonly XdsResource[];
   /** Services that are not as they were, or whose virtual hosts are not. */
   readonly changed: ReadonlySet<string>;
+  /** Those of them that differ in more than where their endpoints are, or lead to one that does. */
+  readonly reshaped: ReadonlySet<string>;
 }
 
 /** A scope's view as it was staged last. */
@@ -48,11 +53,11 @@ export interface ScopeView {
   /** Services that are compiled otherwise for this scope. */
   readonly variants: ReadonlyMap<string, Variant>;
   /** What a bounded scope may call. */
-  readonly callable: ReadonlySet<string>;
+  readonly callable: Marks;
   /** What an unbounded scope may not call: ServiceEntries that are not exported to it. */
-  readonly hidden: ReadonlySet<string>;
+  readonly hidden: Marks;
   /** Services whose connections go elsewhere for some callers. */
-  readonly connected: ReadonlySet<string>;
+  readonly connected: Marks;
   /** Virtual hosts of services: all that the scope may call if it is bounded, else those that differ. */
   readonly hosts: ReadonlyMap<string, readonly EncodedHost[]>;
   /** Services whose resources are in the layer, with those their rules lead to. */
@@ -61,9 +66,14 @@ export interface ScopeView {
   readonly tcp: ReadonlyMap<string, TcpPort | undefined>;
   /** Listeners of their own, for some of what may be called. */
   readonly bound: readonly BoundPart[];
+  /** `NAMESPACE/NAME` of the Secrets that DestinationRules name for what the scope calls. */
+  readonly credentials: ReadonlySet<string>;
   /** Units of the ledger that hold something. */
   readonly filled: ReadonlySet<string>;
 }
+
+/** Keys of services. */
+type Marks = ReadonlyMap<string, true>;
 
 interface Variant {
   readonly policies: ServicePolicies;
@@ -91,11 +101,13 @@ export function stagedView(
   const bounds = isSame ? before.bounds : boundsOf(sidecars, scope.namespace);
   const keys = isSame
     ? common.changed
-    : new Set([...common.keys(), ...(before?.callable ?? []), ...(before?.hosts.keys() ?? []), ...(before?.variants.keys() ?? [])]);
+    : new Set([...common.keys(), ...(before?.callable.keys() ?? []), ...(before?.hosts.keys() ?? []), ...(before?.variants.keys() ?? [])]);
   if (isSame && keys.size === 0 && before.base === common.base) return { view: before, units: new Map() };
   const layer: LayerName = before?.layer ?? `scope:${scope.namespace}:${sha256(scope.id).slice(0, 12)}`;
   const start = { scope, layer, sidecars, bounds, fleet: common.fleet, base: common.base };
-  return new Staging(start, before, common).done(keys);
+  const staging = new Staging(start, before, common);
+  staging.draft(keys);
+  return isSame && staging.isAsBefore(keys, before) ? staging.moved(keys, before) : staging.anew(keys);
 }
 
 /** The layers that proxies of the scope read. */
@@ -114,7 +126,7 @@ export function callableOf(
   view: ScopeView,
   common: Pick<CommonState, 'service' | 'keys' | 'hosts' | 'hostsOf'>,
 ): { services: CompiledService[]; hosts: readonly EncodedHost[] } {
-  const keys = isBounded(view.bounds) ? [...view.callable].sort() : [...common.keys()].filter((key) => !view.hidden.has(key));
+  const keys = isBounded(view.bounds) ? [...view.callable.keys()].sort() : [...common.keys()].filter((key) => !view.hidden.has(key));
   const services = keys.map((key) => view.variants.get(key)?.compiled ?? common.service(key)).filter((compiled) => compiled !== undefined);
   return { services, hosts: hostsIn(view, common) };
 }
@@ -132,45 +144,75 @@ function hostsIn(
   return all.flatMap((host) => (hidden.has(host) ? [] : [byName.get(host.name) ?? host]));
 }
 
-type Start = Omit<ScopeView, 'variants' | 'callable' | 'hidden' | 'connected' | 'hosts' | 'reachable' | 'tcp' | 'bound' | 'filled'>;
+/** What follows from all services of a view together. */
+type Derived = Pick<ScopeView, 'reachable' | 'tcp' | 'bound' | 'credentials'>;
+type Start = Omit<ScopeView, keyof Derived | 'variants' | 'callable' | 'hidden' | 'connected' | 'hosts' | 'filled'>;
 
 class Staging {
   readonly #start: Start;
   readonly #before: ScopeView | undefined;
   readonly #common: CommonState;
-  readonly #variants: Map<string, Variant>;
-  readonly #callable: Set<string>;
-  readonly #hidden: Set<string>;
-  readonly #connected: Set<string>;
-  readonly #hosts: Map<string, readonly EncodedHost[]>;
+  readonly #variants: EditedMap<Variant>;
+  readonly #callable: EditedMap<true>;
+  readonly #hidden: EditedMap<true>;
+  readonly #connected: EditedMap<true>;
+  readonly #hosts: EditedMap<readonly EncodedHost[]>;
   readonly #units = new Map<string, readonly Placed[]>();
-  #bound: readonly BoundPart[] = [];
 
   constructor(start: Start, before: ScopeView | undefined, common: CommonState) {
     this.#start = start;
     this.#before = before;
     this.#common = common;
-    this.#variants = new Map(before?.variants);
-    this.#callable = new Set(before?.callable);
-    this.#hidden = new Set(before?.hidden);
-    this.#connected = new Set(before?.connected);
-    this.#hosts = new Map(before?.hosts);
+    this.#variants = new EditedMap(before?.variants);
+    this.#callable = new EditedMap(before?.callable);
+    this.#hidden = new EditedMap(before?.hidden);
+    this.#connected = new EditedMap(before?.connected);
+    this.#hosts = new EditedMap(before?.hosts);
   }
 
-  done(keys: ReadonlySet<string>): StagedView {
+  draft(keys: ReadonlySet<string>): void {
     for (const key of keys) this.#draftVariant(key);
     for (const key of keys) this.#draftHosts(key);
-    this.#bound = this.#boundParts();
-    const reachable = isBounded(this.#start.bounds) ? this.#reachable() : new Set(this.#variants.keys());
+  }
+
+  /** Whether the changed services leave all else as it was: their endpoints have moved at most, or they are none of the scope's. */
+  isAsBefore(keys: ReadonlySet<string>, before: ScopeView): boolean {
+    const isEdited = [this.#callable, this.#hidden, this.#connected, this.#hosts].some((map) => map.isEdited);
+    if (isEdited || before.base !== this.#start.base) return false;
+    const shapeIn = (variants: ScopeView['variants'], key: string) => variants.get(key)?.compiled.shape;
+    return keys
+      .values()
+      .every((key) =>
+        this.#common.reshaped.has(key) ? this.#isForeign(key, before) : shapeIn(before.variants, key) === shapeIn(this.#variants.now, key),
+      );
+  }
+
+  #isForeign(key: string, { reachable, bound, hidden, connected, filled }: ScopeView): boolean {
+    if (reachable.has(key) || bound.length > 0) return false;
+    if (isBounded(this.#start.bounds)) return true;
+    return !this.#variants.now.has(key) && !hidden.has(key) && !connected.has(key) && !filled.has(this.#unit('routes'));
+  }
+
+  /** The view with the resources of the changed services alone. */
+  moved(keys: ReadonlySet<string>, before: ScopeView): StagedView {
+    for (const key of keys) if (before.reachable.has(key)) this.#units.set(this.#unit(`service:${key}`), this.#resources(key));
+    return this.#units.size === 0 && !this.#variants.isEdited ? { view: before, units: this.#units } : this.#staged(before);
+  }
+
+  /** The view put together anew. */
+  anew(keys: ReadonlySet<string>): StagedView {
+    const bound = this.#boundParts();
+    const reachable = isBounded(this.#start.bounds) ? this.#reachable(bound) : new Set(this.#variants.now.keys());
     const former = this.#before?.reachable ?? new Set<string>();
     for (const key of new Set([...keys, ...reachable.symmetricDifference(former)]))
       this.#units.set(this.#unit(`service:${key}`), reachable.has(key) ? this.#resources(key) : []);
     this.#draftBase();
-    this.#draftRoutes();
-    return this.#staged(reachable);
+    this.#draftRoutes(bound);
+    const credentials = wantedCredentials([...this.#variants.now.values()].map(({ compiled }) => compiled.view));
+    return this.#staged({ bound, reachable, tcp: this.#tcp(), credentials });
   }
 
-  #staged(reachable: ReadonlySet<string>): StagedView {
+  #staged({ reachable, tcp, bound, credentials }: Derived): StagedView {
     const filled = new Set(this.#before?.filled);
     for (const [unit, items] of this.#units) {
       if (items.length > 0) filled.add(unit);
@@ -178,15 +220,12 @@ class Staging {
     }
     const view = {
       ...this.#start,
-      variants: this.#variants,
-      callable: this.#callable,
-      hidden: this.#hidden,
-      connected: this.#connected,
-      hosts: this.#hosts,
-      reachable,
-      tcp: this.#tcp(),
-      bound: this.#bound,
-      filled,
+      ...{ reachable, tcp, bound, credentials, filled },
+      variants: this.#variants.now,
+      callable: this.#callable.now,
+      hidden: this.#hidden.now,
+      connected: this.#connected.now,
+      hosts: this.#hosts.now,
     };
     return { view, units: this.#units };
   }
@@ -195,14 +234,15 @@ class Staging {
     const compiled = this.#common.service(key);
     const policies = compiled === undefined ? undefined : policiesFor(compiled.input.policies, this.#start.scope);
     if (compiled === undefined || policies === undefined) {
-      this.#variants.delete(key);
+      this.#variants.put(key, undefined);
       return;
     }
     const before = this.#before?.variants.get(key);
     // The same object as before, so that nothing is compiled again that need not be.
     const kept = before?.policies === compiled.input.policies ? before.compiled.input.policies : policies;
     const variant = compiledService({ ...compiled.input, policies: kept }, this.#start.fleet, before?.compiled);
-    this.#variants.set(key, { policies: compiled.input.policies, compiled: variant });
+    const isKept = before?.compiled === variant && before.policies === compiled.input.policies;
+    this.#variants.put(key, isKept ? before : { policies: compiled.input.policies, compiled: variant });
   }
 
   #draftHosts(key: string): void {
@@ -214,33 +254,32 @@ class Staging {
     const differ = isBounded(this.#start.bounds)
       ? own.length > 0
       : own.length !== common.length || own.some((host) => !common.includes(host));
-    if (differ) this.#hosts.set(key, own);
-    else this.#hosts.delete(key);
+    const before = this.#before?.hosts.get(key);
+    const isKept = before?.length === own.length && before.every((host, at) => host === own[at]);
+    this.#hosts.put(key, !differ ? undefined : isKept ? before : own);
   }
 
   #note(key: string, ports: ReadonlySet<number> | undefined): void {
     const compiled = this.#compiled(key);
     const connections = compiled?.view.policies.connections ?? [];
-    if (connectionsDependOnScope(connections) || (connections.length > 0 && this.#leadsToVariant(compiled))) this.#connected.add(key);
-    else this.#connected.delete(key);
+    const isConnected = connectionsDependOnScope(connections) || (connections.length > 0 && this.#leadsToVariant(compiled));
     const may = ports === undefined || ports.size > 0;
     const bounded = isBounded(this.#start.bounds);
-    if (!bounded && !may) this.#hidden.add(key);
-    else this.#hidden.delete(key);
-    if (bounded && may) this.#callable.add(key);
-    else this.#callable.delete(key);
+    this.#connected.put(key, isConnected || undefined);
+    this.#hidden.put(key, (!bounded && !may) || undefined);
+    this.#callable.put(key, (bounded && may) || undefined);
   }
 
   #callableHosts(key: string, compiled: CompiledService, allowed: ReadonlySet<number> | undefined): readonly EncodedHost[] {
     const { scope } = this.#start;
     if (allowed?.size === 0) return [];
-    const depends = this.#variants.has(key) || dependOnCaller(compiled.view) || this.#leadsToVariant(compiled);
+    const depends = this.#variants.now.has(key) || dependOnCaller(compiled.view) || this.#leadsToVariant(compiled);
     const hosts = depends ? compiledHosts(compiled, (other) => this.#compiled(other)?.view, scope) : this.#common.hostsOf(key);
     return allowed === undefined ? hosts : hosts.filter(({ name }) => allowed.has(portOfHost({ name })));
   }
 
   #leadsToVariant(compiled: CompiledService | undefined): boolean {
-    return [...(compiled?.leadsTo ?? [])].some((other) => this.#variants.has(other));
+    return [...(compiled?.leadsTo ?? [])].some((other) => this.#variants.now.has(other));
   }
 
   /** Ports of a service that the scope may call; undefined: all of them. */
@@ -255,10 +294,10 @@ class Staging {
   }
 
   /** What may be called, and what its rules lead to: a route to a service brings the service with it. */
-  #reachable(): Set<string> {
+  #reachable(bound: readonly BoundPart[]): Set<string> {
     const { bounds } = this.#start;
     const proxy = bounds?.egressProxy === undefined ? undefined : hostKey(bounds.egressProxy.host, bounds.namespace);
-    const callable = new Set([...this.#callable, ...this.#bound.flatMap(({ services }) => services)]);
+    const callable = new Set([...this.#callable.now.keys(), ...bound.flatMap(({ services }) => services)]);
     const led = [...callable].flatMap((key) => [...(this.#compiled(key)?.leadsTo ?? [])]);
     return new Set([...callable, ...led, ...(proxy === undefined ? [] : [proxy])]);
   }
@@ -282,13 +321,13 @@ class Staging {
   #tcp(): Map<string, TcpPort | undefined> {
     const isOwn = isBounded(this.#start.bounds);
     const caller = { lookup: (key: string) => this.#compiled(key)?.view, scope: this.#start.scope };
-    const keys = isOwn ? this.#callable : new Set([...this.#variants.keys(), ...this.#connected]);
+    const keys = isOwn ? this.#callable.now.keys() : new Set([...this.#variants.now.keys(), ...this.#connected.now.keys()]);
     const ports = [...keys].flatMap((key) => {
       const compiled = this.#compiled(key);
       const allowed = compiled === undefined ? NO_PORTS : this.#allowedPorts(compiled);
       return compiled === undefined ? [] : tcpPortsOf(compiled.view, caller).filter(({ port }) => allowed?.has(port) !== false);
     });
-    const hidden = [...this.#hidden].flatMap((key) => {
+    const hidden = [...this.#hidden.now.keys()].flatMap((key) => {
       const view = this.#compiled(key)?.view;
       return view === undefined ? [] : tcpPortsOf(view, caller);
     });
@@ -304,12 +343,12 @@ class Staging {
     this.#units.set(this.#unit('anywhere'), bounds?.elsewhere === 'ALLOW_ANY' ? placed(layer, [anywhereCluster()]) : []);
   }
 
-  #draftRoutes(): void {
+  #draftRoutes(all: readonly BoundPart[]): void {
     const { bounds, layer } = this.#start;
     const elsewhere = elsewhereCluster(bounds, (key) => this.#compiled(key)?.view);
-    const isOwn = isBounded(bounds) || this.#hosts.size > 0 || elsewhere !== undefined;
-    const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts }, this.#common) : [];
-    const bound = this.#bound.filter(({ egress }) => egress.protocol === 'http');
+    const isOwn = isBounded(bounds) || this.#hosts.now.size > 0 || elsewhere !== undefined;
+    const hosts = isOwn ? hostsIn({ bounds, hosts: this.#hosts.now }, this.#common) : [];
+    const bound = all.filter(({ egress }) => egress.protocol === 'http');
     const boundRoutes = bound.map(({ egress, hosts }) => routeConfiguration(egress.name, hosts, elsewhere));
     this.#units.set(this.#unit('bound'), placed(layer, boundRoutes));
     this.#units.set(this.#unit('routes'), isOwn ? placed(layer, [routeConfiguration(OUTBOUND, hosts, elsewhere)]) : []);
@@ -329,7 +368,7 @@ class Staging {
   }
 
   #compiled(key: string): CompiledService | undefined {
-    return this.#variants.get(key)?.compiled ?? this.#common.service(key);
+    return this.#variants.now.get(key)?.compiled ?? this.#common.service(key);
   }
 
   #unit(name: string): string {
@@ -344,21 +383,6 @@ function policiesFor(policies: ServicePolicies, scope: ProxyScope): ServicePolic
   const destination = destinationPolicy(destinations, owner, scope);
   if (JSON.stringify(destination) === JSON.stringify(policies.destination)) return undefined;
   return { ...policies, destination, subsets: destination.subsets };
-}
-
-/** The TCP services that the proxies of a view have listeners for. */
-export function tcpServicesOf({ bounds, tcp }: ScopeView, all: readonly TcpService[]): readonly TcpService[] {
-  if (!isBounded(bounds) && tcp.size === 0) return all;
-  return all.flatMap((service) => {
-    const key = tcpKeyOf(service);
-    const own = tcp.get(key);
-    if (own !== undefined) return [{ ...own, listenerPort: service.listenerPort }];
-    return isBounded(bounds) || tcp.has(key) ? [] : [service];
-  });
-}
-
-function tcpKeyOf({ host, port }: Pick<TcpPort, 'host' | 'port'>): string {
-  return `${host}:${port}`;
 }
 
 const NO_PORTS: ReadonlySet<number> = new Set();

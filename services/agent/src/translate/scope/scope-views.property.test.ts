@@ -18,6 +18,7 @@ const PROXIES: readonly ProxyRef[] = [
   { role: 'sidecar', address: '10.0.0.4' },
   { role: 'edge', address: '10.0.0.5', namespace: 'b', labels: { app: 'one' } },
   { role: 'sidecar', address: '10.0.0.6', namespace: 'a', labels: { app: 'one' }, capture: 'ipv4' },
+  { role: 'sidecar', address: '10.0.0.7', namespace: 'b', labels: {}, outboundGateway: true },
 ];
 const KEYS = ['a/one', 'a/two', 'b/one', 'b/db'] as const;
 
@@ -71,13 +72,13 @@ function policiesOf(list: readonly (readonly [{ kind: string; spec: unknown }, s
   return new Map(all.map((one) => [resourceKey(one.kind, one.metadata.namespace, one.metadata.name), one]));
 }
 
-function shardOf(key: string, version: string, address: string): EndpointShard {
+function shardOf(key: string, { version, app, address }: { version: string; app: string; address: string }): EndpointShard {
   const [inNamespace = '', service = ''] = key.split('/');
   const protocol = service === 'db' ? ('tcp' as const) : ('http' as const);
   const endpoint = {
     address,
     targetPorts: { '80': 8080 },
-    labels: { version, app: 'one' },
+    labels: { version, app },
     serviceAccount: service,
     health: 'HEALTHY' as const,
   };
@@ -109,7 +110,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('policies' as const), policies: fc.array(policy, { maxLength: 5 }) }),
   fc.record({
     ...{ do: fc.constant('shard' as const), key: fc.constantFrom(...KEYS), gone: fc.boolean() },
-    ...{ version: fc.constantFrom('v1', 'v2'), address: fc.constantFrom('10.0.0.1', '10.0.0.9') },
+    ...{ version: fc.constantFrom('v1', 'v2'), address: fc.constantFrom('10.0.0.1', '10.0.0.9'), app: fc.constantFrom('one', 'two') },
   }),
   fc.record({ do: fc.constantFrom('attach' as const, 'detach' as const), proxy: fc.constantFrom(...PROXIES) }),
 );
@@ -120,9 +121,58 @@ function after(world: World, next: Step): World {
   if (next.do !== 'shard') return world;
   const shards = new Map(world.shards);
   if (next.gone) shards.delete(next.key);
-  else shards.set(next.key, new Map([['us-east', shardOf(next.key, next.version, next.address)]]));
+  else shards.set(next.key, new Map([['us-east', shardOf(next.key, next)]]));
   return { ...world, shards };
 }
+
+test('a workload of which the registry says other labels is another caller from then on', () => {
+  const spec = { host: 'two.a', workloadSelector: { matchLabels: { app: 'one' } }, subsets: [{ name: 'v1', labels: { version: 'v1' } }] };
+  const proxies = PROXIES.slice(0, 1);
+  const [translator, store] = [createTranslator(), new SnapshotStore()];
+  const shard = { do: 'shard', gone: false, version: 'v1' } as const;
+  const rule: World = { ...EMPTY, policies: policiesOf([[{ kind: 'DestinationRule', spec }, 'a', 'p']]) };
+  let world = after(rule, { ...shard, key: 'a/two', address: '10.0.0.9', app: 'two' });
+  store.apply(translator.update(world, 'all'));
+  for (const proxy of proxies) store.apply(translator.attach(proxy));
+  for (const app of ['two', 'one', 'two'] as const) {
+    world = after(world, { ...shard, key: 'a/one', address: '10.0.0.1', app });
+    store.apply(translator.update(world, { services: new Set(['a/one']) }));
+    expect(seen(store, proxies)).toEqual(seen(rebuilt(world, proxies), proxies));
+  }
+});
+
+test('a key that no rule names any more is taken from the proxies that had it', () => {
+  const entry = {
+    kind: 'ServiceEntry',
+    spec: { hosts: ['out.test'], ports: [{ number: 443, name: 'https', protocol: 'HTTPS' }], resolution: 'DNS' },
+  };
+  const tls = { mode: 'MUTUAL', credentialName: 'key' };
+  const rule = {
+    kind: 'DestinationRule',
+    spec: { host: 'out.test', workloadSelector: { matchLabels: { app: 'one' } }, trafficPolicy: { tls } },
+  };
+  const credentials = new Map([['a/key', { namespace: 'a', name: 'key', keyPair: { certificate: 'C', key: 'K' } }]]);
+  const [translator, store] = [createTranslator(), new SnapshotStore()];
+  const [proxy] = PROXIES as [ProxyRef];
+  const keys = () => [...store.all(ownLayer(proxy), 'SDS').keys()].filter((name) => name.startsWith('credential|'));
+  const withEntry: World = { ...EMPTY, credentials, policies: policiesOf([[entry, 'a', 'e']]) };
+  store.apply(
+    translator.update(
+      {
+        ...withEntry,
+        policies: policiesOf([
+          [entry, 'a', 'e'],
+          [rule, 'a', 'r'],
+        ]),
+      },
+      'all',
+    ),
+  );
+  store.apply(translator.attach(proxy));
+  expect(keys()).toEqual(['credential|a/key']);
+  store.apply(translator.update(withEntry, 'all'));
+  expect(keys()).toEqual([]);
+});
 
 test('changes end where a rebuild ends, for every caller, and leave nothing behind', () => {
   fc.assert(
