@@ -69,6 +69,14 @@ export function hasIpv6(exported: readonly EndpointShard[]): boolean {
   return mergedFamilies(exportsOf(exported))?.includes('IPv6') === true;
 }
 
+/**
+ * Whether an address of IPv6 stands for what a cluster has for itself: where workloads have IPv6 alone, one of IPv4 would lead nowhere.
+ * Of a service that is not exported its families are not told, and endpoints are of the first.
+ */
+export function servesIpv6(own: readonly EndpointShard[]): boolean {
+  return own.some(({ endpoints }) => endpoints.some(({ address }) => address.includes(':')));
+}
+
 /** The oldest first. */
 function exportsOf(exported: readonly EndpointShard[]): ClusterExport[] {
   return exported.map((shard) => ({ cluster: shard.cluster, facts: exportFactsOf(shard) })).sort(bySeniority);

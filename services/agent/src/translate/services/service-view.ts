@@ -7,7 +7,7 @@ import { type Fleet, reachOf, wayTo } from '../fleet.ts';
 import type { ServicePolicies } from '../policy-index.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
 import { isInline } from '../upstreams/external-upstreams.ts';
-import { type HeadlessService, hasIpv6, headlessService, mergedPorts } from './clusterset-service.ts';
+import { type HeadlessService, hasIpv6, headlessService, mergedPorts, servesIpv6 } from './clusterset-service.ts';
 import { type ExternalInput, externalHostView, externalName, isMixed, ownPart, withSidecars } from './external-host.ts';
 
 /** A cluster's part of a service. */
@@ -50,7 +50,7 @@ export interface HostView {
   readonly external?: ExternalHost;
   /** Where the exports make it headless: of scope `clusterset` alone. */
   readonly headless?: HeadlessService;
-  /** Whether an address of IPv6 stands for it as well: of scope `clusterset` alone. */
+  /** Whether an address of IPv6 stands for it as well. */
   readonly hasIpv6?: true;
 }
 
@@ -195,10 +195,11 @@ function hostViews(name: ServiceName, known: Known, fleet: Fleet): HostView[] {
     const headless = headlessService(exported, made.parts, fleet);
     return { ...made, ...(headless === undefined ? {} : { headless }), ...(hasIpv6(exported) ? { hasIpv6: true as const } : {}) };
   };
-  return [
-    ...(isFederated ? [clusterset()] : []),
-    ...(own.length > 0 ? [view('local', clusterLocalHost(name), (shard) => shard.cluster === self)] : []),
-  ];
+  const local = (): HostView => {
+    const made = view('local', clusterLocalHost(name), (shard) => shard.cluster === self);
+    return servesIpv6(own) ? { ...made, hasIpv6: true } : made;
+  };
+  return [...(isFederated ? [clusterset()] : []), ...(own.length > 0 ? [local()] : [])];
 }
 
 function serversOf(part: Part): Servers {
