@@ -6,7 +6,7 @@ import { parseNameTable } from '@hawser/cli/proxy/names/name-table.ts';
 import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { decode, encode } from 'dns-packet';
 import { expect } from 'vitest';
-import { HTTP, type KubeMember, type Rule } from './clusterset.ts';
+import { HTTP, type KubeMember, named, type Rule } from './clusterset.ts';
 
 const TWO = [
   ['db-0', '10.1.0.1'],
@@ -113,6 +113,24 @@ export const DNS: readonly Rule[] = [
     show: async ({ east, shared }) => {
       const { host } = await headless(east, await shared(), TWO);
       await answers(east, `_http._tcp.${host}`, 'SRV', ['NOERROR', `db-0.east.${host}:8080`, `db-1.east.${host}:8080`]);
+    },
+  },
+  {
+    rule: 10,
+    seen: 'a headless import without ports has the names of its endpoints all the same',
+    show: async ({ east, west, shared }) => {
+      const key = `${await shared()}/peers`;
+      const { namespace, name } = named(key);
+      await east.offers(key, { clusterIP: 'None', ports: [] });
+      await east.kube.admin.apply({
+        ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [] },
+        metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+        endpoints: [{ addresses: ['10.1.0.7'], hostname: 'peer-0', conditions: { ready: true } }],
+      });
+      const host = `${name}.${namespace}.svc.clusterset.local`;
+      await answers(east, host, 'A', ['NOERROR', '10.1.0.7']);
+      await answers(east, `peer-0.east.${host}`, 'A', ['NOERROR', '10.1.0.7']);
+      expect((await west.imported(key)).spec).toMatchObject({ type: 'Headless', ports: [] });
     },
   },
   {

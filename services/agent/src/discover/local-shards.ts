@@ -265,6 +265,8 @@ class ShardBuilder {
       place,
       (spec) => slice.ports?.find((port) => isTcp(port) && (port.name ?? '') === (spec.name ?? ''))?.port,
     );
+    // What cannot be called serves nobody; but the endpoints of a headless service have names without a port, too.
+    if (Object.keys(targetPorts).length === 0 && !(isNamed && this.ports.length === 0)) return;
     const labels = Object.fromEntries(Object.entries(slice.metadata.labels ?? {}).filter(([name]) => name !== SLICE_SERVICE_LABEL));
     for (const { workload, conditions = {}, addresses, zone, hostname } of slice.endpoints) {
       const [address] = addresses;
@@ -293,6 +295,7 @@ class ShardBuilder {
     if (selector.length === 0 || !selector.every(([name, value]) => labels[name] === value)) return;
     const name = `WorkloadEntry ${this.#key.split('/')[0]}/${entry.metadata.name}`;
     const targetPorts = this.#targetPorts(name, (spec) => entryPort(entry, spec));
+    if (Object.keys(targetPorts).length === 0) return;
     const { address, serviceAccount = 'default', locality, weight } = entry.spec;
     const weighted = weight === undefined || weight === 0 ? {} : { weight };
     const said = readinessOf(entry);
@@ -316,7 +319,6 @@ class ShardBuilder {
   #add(said: Omit<Endpoint, 'health'>, source: EndpointHealth | undefined, check: HealthCheck): void {
     const found = { ...said, address: canonicalIp(said.address) };
     const ports = [...new Set(Object.values(found.targetPorts))];
-    if (ports.length === 0) return;
     const checked = this.#sinks.healthOf(found.address, check.kind === 'none' ? NO_PORTS : checkPorts(ports, check));
     this.#endpoints.set(found.address, { ...found, health: source ?? checked ?? 'HEALTHY' });
     // In another network the address is another machine's, or nobody's.

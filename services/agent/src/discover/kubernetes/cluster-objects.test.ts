@@ -168,6 +168,18 @@ describe('slices', () => {
     expect(shard?.endpoints).toHaveLength(1);
   });
 
+  it('of a Service without ports serve nobody, and have names where it is headless and exported', () => {
+    const portless = { clusterIP: 'None', ports: null };
+    const steps = [
+      put.service(service('web', portless)),
+      put.slice(slice([{ ...endpoint('10.1.0.1'), hostname: 'web-0' }], { ports: [] })),
+    ];
+    expect(cluster(...steps).shard?.endpoints).toEqual([]);
+    const { shard, targets, warnings } = cluster(...steps, put.export('web'));
+    expect(shard?.endpoints).toMatchObject([{ address: '10.1.0.1', hostname: 'web-0', targetPorts: {}, health: 'HEALTHY' }]);
+    expect([shard?.ports, targets, warnings]).toEqual([[], [], []]);
+  });
+
   it('with nothing in them say nothing, whatever the service wants of its ports', () => {
     const { shard, warnings } = cluster(put.service(service()), put.slice(slice(null, { ports: null })));
     expect(shard?.endpoints).toEqual([]);
