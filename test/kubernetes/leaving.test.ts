@@ -31,6 +31,13 @@ const THEIRS: readonly KubeObject[] = [
   },
 ];
 
+/** Of an agent that Helm installed, under a name of its own. */
+const ANOTHER: KubeObject = {
+  ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding' },
+  metadata: { name: 'canary', labels: { 'app.kubernetes.io/name': 'hawser-agent' } },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'canary' },
+};
+
 describe.skipIf(!canRunHelm() || !canRunKubernetes())('leaving', () => {
   const processes = new HawserProcesses();
   let kube: TestKubeApiserver;
@@ -137,6 +144,9 @@ describe.skipIf(!canRunHelm() || !canRunKubernetes())('leaving', () => {
       () => 'the policy refuses nobody',
       20_000,
     );
+    await kube.admin.apply(ANOTHER);
+    expect((await hawser('cluster', 'uninstall')).stdout).not.toContain(` ${SHOP}/`);
+    await kube.admin.remove(ANOTHER);
     const shown = await hawser('cluster', 'uninstall');
     expect(shown.stdout.split('\n').filter((line) => line.includes(` ${SHOP}/`))).toEqual(before);
     expect(await made()).toEqual(before);

@@ -7,6 +7,7 @@ import type { OpenPolicies } from '../discover/policy-source.ts';
 import { registryDirectory } from '../discover/registry-directory.ts';
 import type { RegistryPlace } from '../discover/registry-place.ts';
 import type { OpenRegistry } from '../discover/registry-source.ts';
+import type { GatewayName } from '../multicluster/backing-kinds.ts';
 import type { FollowMulticluster } from '../multicluster/follow-multicluster.ts';
 import type { ClusterAuthority } from '../trust/authority.ts';
 import { openAuthority } from '../trust/open-authority.ts';
@@ -42,7 +43,9 @@ export async function openFoundations(
 ): Promise<Foundations> {
   const { cluster, epoch, trustDomain } = member.membership;
   const replica = await replicaName(member.agentDir);
-  const source = await openSource(registry, { cluster, own: await proxyTokenVerifier(member.identityDir, cluster) });
+  const own = await proxyTokenVerifier(member.identityDir, cluster);
+  const outboundGateway = mode.gatewayMode ? mode.outboundGateway : undefined;
+  const source = await openSource(registry, { cluster, own, outboundGateway });
   return {
     revisions: await RevisionCounter.open(join(member.agentDir, 'revision'), (error) =>
       log.error({ error: messageOf(error) }, 'revisions could not be reserved'),
@@ -57,7 +60,7 @@ export async function openFoundations(
 /** The source of the own cluster's objects, and who says what a proxy's token proves. */
 async function openSource(
   place: RegistryPlace,
-  parts: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+  parts: { readonly cluster: string; readonly own: ProxyTokenVerifier; readonly outboundGateway: GatewayName | undefined },
 ): Promise<Pick<Foundations, 'verify' | 'openRegistry' | 'openPolicies' | 'followMulticluster'>> {
   if (place.kind === 'directory') return { verify: parts.own, openRegistry: registryDirectory(place.path), openPolicies: undefined };
   const { openKubernetes } = await import('../discover/kubernetes/open-kubernetes.ts');

@@ -1,6 +1,6 @@
 /** What stands behind imports on the API server: which of it the agent reads, beside the source, and what it may write where a switch is on. */
 import { ENDPOINT_SLICES, SERVICES, SLICE_OWNER, SLICE_OWNER_LABEL } from '../discover/kubernetes/followed-kinds.ts';
-import { SLICE_SERVICE_LABEL } from '../discover/registry-kinds.ts';
+import type { NamedObject } from '../discover/kubernetes/shared-facts.ts';
 import { OWNER, OWNER_LABEL } from './wanted-import.ts';
 
 /** A Service. */
@@ -17,17 +17,14 @@ export interface BackingSettings {
   readonly importEndpointSlices: boolean;
 }
 
-/** Queries for the own Services and EndpointSlices, and path and query of the outbound gateway's. */
+/** Queries for the own Services and EndpointSlices, and the same of an object that was read. */
 export const OWN_SERVICES = { labelSelector: `${OWNER_LABEL}=${OWNER}` } as const;
 export const OWN_SLICES = { labelSelector: `${SLICE_OWNER_LABEL}=${SLICE_OWNER}` } as const;
-export function gatewaySlices({ namespace, name }: GatewayName): {
-  readonly path: string;
-  readonly query: { readonly labelSelector: string };
-} {
-  return {
-    path: ENDPOINT_SLICES.replace('/endpointslices', `/namespaces/${namespace}/endpointslices`),
-    query: { labelSelector: `${SLICE_SERVICE_LABEL}=${name}` },
-  };
+export function isOwnService({ labels }: NamedObject): boolean {
+  return labels[OWNER_LABEL] === OWNER;
+}
+export function isOwnSlice({ labels }: NamedObject): boolean {
+  return labels[SLICE_OWNER_LABEL] === SLICE_OWNER;
 }
 
 const VERBS = ['create', 'patch', 'delete'] as const;

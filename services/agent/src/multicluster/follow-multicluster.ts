@@ -7,6 +7,7 @@ import type { LocalSource } from '../discover/local-source.ts';
 import type { AgentFeed } from '../feed/agent-feed.ts';
 import type { Warnings } from '../report/warnings.ts';
 import type { Federation } from '../state/federation.ts';
+import type { ImportFacts } from './import-facts.ts';
 import { MulticlusterController } from './multicluster-controller.ts';
 
 /** The agent's parts that it reads, and tells. */
@@ -29,11 +30,11 @@ export interface Multicluster {
 /** Begins to keep them. Only of agents whose source is an API server. */
 export type FollowMulticluster = (parts: AgentParts) => Multicluster;
 
-/** Follows the MCS kinds of this API server. */
-export function multiclusterOf(api: ApiClient): FollowMulticluster {
+/** Follows the MCS kinds of this API server; of what the source follows it has these facts. */
+export function multiclusterOf(api: ApiClient, facts: ImportFacts): FollowMulticluster {
   return ({ federation, loop, local, feed, warnings, registry, config }) => {
     const controller = new MulticlusterController({
-      ...{ api, range: config.virtualRange, tcpServices: () => loop.tcpServices },
+      ...{ api, facts, range: config.virtualRange, tcpServices: () => loop.tcpServices },
       backing: {
         outboundGateway: config.gatewayMode ? config.outboundGateway : undefined,
         importEndpointSlices: config.importEndpointSlices,

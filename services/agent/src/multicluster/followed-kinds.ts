@@ -1,7 +1,7 @@
 /** Which collections the controller reads, beside those of the source: its role allows the same (deploy/kubernetes/agent-rbac.yaml). */
 import { multiclusterPaths } from '../discover/kubernetes/followed-kinds.ts';
 import type { ObjectReader } from '../discover/kubernetes/object-facts.ts';
-import { readExportState, readImportState, readNamespace } from './object-states.ts';
+import { readImportState, readNamespace } from './object-states.ts';
 
 interface Kind {
   readonly kind: string;
@@ -10,11 +10,10 @@ interface Kind {
   readonly read: ObjectReader<unknown>;
 }
 
-/** By the plural of each kind. */
+/** By the plural of each kind; ServiceExports, Services and EndpointSlices are the source's (`ImportFacts`). */
 export const MULTICLUSTER_KINDS = {
   namespaces: { kind: 'Namespace', mayBeAbsent: false, paths: ['/api/v1/namespaces'], read: readNamespace },
   serviceimports: { kind: 'ServiceImport', mayBeAbsent: true, paths: multiclusterPaths('serviceimports'), read: readImportState },
-  serviceexports: { kind: 'ServiceExport', mayBeAbsent: true, paths: multiclusterPaths('serviceexports'), read: readExportState },
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** What is written, by the path of the kind: verbs, and the subresource where it is only that. */

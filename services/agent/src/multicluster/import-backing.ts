@@ -4,17 +4,14 @@
  */
 import { clustersetHost, parseServiceKey } from '@hawser/model/service-host.ts';
 import type { ApiClient } from '../discover/kubernetes/api-client.ts';
-import { ENDPOINT_SLICES, SERVICES } from '../discover/kubernetes/followed-kinds.ts';
-import { KnownFacts } from '../discover/kubernetes/known-facts.ts';
-import type { ObjectReader } from '../discover/kubernetes/object-facts.ts';
-import { Reflector, type ReflectorTimes } from '../discover/kubernetes/reflector.ts';
 import type { World } from '../state/world.ts';
 import type { TcpService } from '../translate/listeners/tcp-ports.ts';
-import { BACKING_COLLECTIONS, type BackingSettings, gatewaySlices, OWN_SERVICES, OWN_SLICES } from './backing-kinds.ts';
+import { BACKING_COLLECTIONS, type BackingSettings } from './backing-kinds.ts';
 import { type BackedImport, type BackingPlan, backingPlan, clustersBeyond } from './backing-plan.ts';
-import { type BackingState, backedImportKey, readBackingService, readBackingSlice } from './backing-states.ts';
+import { type BackingState, backedImportKey } from './backing-states.ts';
 import { type BackingObject, backingWrite } from './backing-writes.ts';
 import { derivedName } from './derived-service.ts';
+import type { BackingKind, ImportFacts } from './import-facts.ts';
 import type { JsonObject } from './merge-patch.ts';
 import { ObjectWriter, WRITER_TIMES, type WriterTimes } from './object-writer.ts';
 import { deletion, type ObjectWrite } from './object-writes.ts';
@@ -22,6 +19,7 @@ import { deletion, type ObjectWrite } from './object-writes.ts';
 /** What it works with. */
 export interface ImportBackingParts extends BackingSettings {
   readonly api: ApiClient;
+  readonly facts: Pick<ImportFacts, 'backing' | 'gateway'>;
   readonly world: () => Pick<World, 'self' | 'clusters' | 'shards'>;
   /** Where the cluster's proxies take calls of TCP services; the same array while nothing differs. */
   readonly tcpServices: () => readonly TcpService[];
@@ -34,13 +32,12 @@ export interface ImportBackingParts extends BackingSettings {
   /** Something of what stands behind this import is another; undefined: behind any. */
   readonly onChange: (key: string | undefined) => void;
   readonly onProblem: (topic: string, problems: readonly string[]) => void;
-  readonly times?: { readonly reflector?: ReflectorTimes; readonly writer?: WriterTimes } | undefined;
+  readonly times?: WriterTimes | undefined;
 }
 
 /** Endpoints that come and go again and again cost one write of a slice in this time. */
 const SPACING_MS = 3_000;
 const KINDS = ['Service', 'EndpointSlice'] as const;
-type Kind = (typeof KINDS)[number];
 
 /** What an object should be; without `wanted` it goes. */
 interface Planned {
@@ -52,15 +49,6 @@ interface Planned {
 /** Follows, plans and writes until it is stopped. */
 export class ImportBacking {
   readonly #parts: ImportBackingParts;
-  readonly #tables: Readonly<Record<Kind, KnownFacts<BackingState>>> = {
-    Service: new KnownFacts((key, now, before) => this.#changed('Service', key, [now, before])),
-    EndpointSlice: new KnownFacts((key, now, before) => this.#changed('EndpointSlice', key, [now, before])),
-  };
-  readonly #gateway = new KnownFacts<BackingState>(() => {
-    this.#isStale = true;
-    this.#parts.onChange(undefined);
-  });
-  readonly #reflectors: readonly Reflector<BackingState>[];
   readonly #writer: ObjectWriter;
   /** Object keys by the import that owns them. */
   readonly #owned = new Map<string, Set<string>>();
@@ -74,17 +62,9 @@ export class ImportBacking {
 
   constructor(parts: ImportBackingParts) {
     this.#parts = parts;
-    const { outboundGateway: gateway } = parts;
-    this.#reflectors = [
-      this.#follow(this.#tables.Service, { kind: 'Service', path: SERVICES, query: OWN_SERVICES, read: readBackingService }),
-      this.#follow(this.#tables.EndpointSlice, { kind: 'EndpointSlice', path: ENDPOINT_SLICES, query: OWN_SLICES, read: readBackingSlice }),
-      ...(gateway === undefined
-        ? []
-        : [this.#follow(this.#gateway, { kind: 'EndpointSlice', ...gatewaySlices(gateway), read: readBackingSlice })]),
-    ];
     this.#writer = new ObjectWriter({
       ...{ api: parts.api, next: (key, refused) => this.#next(key, refused), known: (key) => this.#state(key)?.resourceVersion },
-      times: parts.times?.writer ?? { ...WRITER_TIMES, spacingMs: SPACING_MS },
+      times: parts.times ?? { ...WRITER_TIMES, spacingMs: SPACING_MS },
       onProblems: (problems) => parts.onProblem('backing writes', problems),
     });
   }
@@ -93,36 +73,26 @@ export class ImportBacking {
     return this.#writer;
   }
 
-  /** Whether everything was listed once. */
-  get listed(): boolean {
-    return this.#reflectors.every(({ listed }) => listed);
-  }
-
   /** Whether imports have the addresses of derived Services. */
   get derives(): boolean {
     return this.#parts.outboundGateway !== undefined;
   }
 
-  start(): void {
-    for (const reflector of this.#reflectors) void reflector.list();
-  }
-
-  async stop(): Promise<void> {
+  stop(): void {
     this.#writer.stop();
-    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
   }
 
   /** The ClusterIP of the derived Service of an import; undefined before there is one. */
   ipOf(key: string): string | undefined {
     const { namespace, service } = parseServiceKey(key);
     const name = `${namespace}/${derivedName(service)}`;
-    const state = this.#tables.Service.get(name);
+    const state = this.#parts.facts.backing.Service.get(name);
     return backedImportKey(name, state) === key ? state?.ip : undefined;
   }
 
   /** Host → ClusterIP of every derived Service. */
   *addresses(): Iterable<[string, string]> {
-    for (const [name, state] of this.#tables.Service.entries()) {
+    for (const [name, state] of this.#parts.facts.backing.Service.entries()) {
       const key = backedImportKey(name, state);
       const ip = key === undefined ? undefined : this.ipOf(key);
       if (key !== undefined && ip !== undefined) yield [clustersetHost(parseServiceKey(key)), ip];
@@ -148,7 +118,7 @@ export class ImportBacking {
     const lacking = [...this.#unheard].map(
       ([key, ports]) => `ServiceImport ${key}: no port of the outbound gateway is free for port ${ports.join(', ')}`,
     );
-    this.#parts.onProblem('backing', [...lacking, ...KINDS.flatMap((kind) => [...this.#tables[kind].problems()])]);
+    this.#parts.onProblem('backing', [...lacking, ...KINDS.flatMap((kind) => [...this.#parts.facts.backing[kind].problems()])]);
   }
 
   /** Imports that own something, whether they are there or not. */
@@ -156,26 +126,14 @@ export class ImportBacking {
     return this.#owned.keys();
   }
 
-  #follow(
-    table: KnownFacts<BackingState>,
-    { kind, path, query, read }: { kind: Kind; path: string; query: { readonly labelSelector: string }; read: ObjectReader<BackingState> },
-  ): Reflector<BackingState> {
-    const { api, times, onProblem } = this.#parts;
-    return new Reflector({
-      ...{ api, kind, paths: [path], query, pageSize: 500, read },
-      ...(times?.reflector === undefined ? {} : { times: times.reflector }),
-      onList: (objects) => {
-        table.replace(objects);
-        this.#parts.onChange(undefined);
-      },
-      onPut: (object) => table.put(object),
-      onRemove: (key) => table.remove(key),
-      onProblem: (problem) =>
-        onProblem(`${path} ${query.labelSelector}`, problem === undefined ? [] : [`${kind}s: ${problem}; what is known of them is kept`]),
-    });
+  /** The outbound gateway's EndpointSlices are others. */
+  gatewayChanged(): void {
+    this.#isStale = true;
+    this.#parts.onChange(undefined);
   }
 
-  #changed(kind: Kind, name: string, states: readonly [now: BackingState | undefined, before: BackingState | undefined]): void {
+  /** An object that stands behind some import is another. */
+  changed(kind: BackingKind, name: string, states: readonly [now: BackingState | undefined, before: BackingState | undefined]): void {
     const [object, [now, before]] = [`${kind} ${name}`, states];
     if (now !== undefined) this.#lost.delete(object);
     else if (before !== undefined) this.#lost.set(object, before.uid);
@@ -234,7 +192,7 @@ export class ImportBacking {
     });
     const host = clustersetHost({ namespace, service });
     const tcpPort = (port: number) => this.#tcp.find((one) => one.port === port && one.host === host)?.listenerPort;
-    const gateway = { slices: this.#gateway.entries(), tcpPort, hasService: this.ipOf(key) !== undefined };
+    const gateway = { slices: this.#parts.facts.gateway.entries(), tcpPort, hasService: this.ipOf(key) !== undefined };
     return backingPlan({
       ...{ importName: service, spec, world: fleet, shards: new Map(exported), unknown: unknown(), slices: new Map(slices) },
       ...{ importEndpointSlices, gateway: outboundGateway === undefined ? undefined : gateway },
@@ -257,12 +215,12 @@ export class ImportBacking {
 
   #state(object: string): BackingState | undefined {
     const kind = kindOf(object);
-    return this.#tables[kind].get(object.slice(kind.length + 1));
+    return this.#parts.facts.backing[kind].get(object.slice(kind.length + 1));
   }
 }
 
 const NOTHING: BackingPlan = { service: undefined, slices: [], kept: new Set(), unheard: [] };
 
-function kindOf(object: string): Kind {
+function kindOf(object: string): BackingKind {
   return object.startsWith('Service ') ? 'Service' : 'EndpointSlice';
 }

@@ -16,6 +16,7 @@ import { exportFindings } from './export-findings.ts';
 import { MULTICLUSTER_KINDS } from './followed-kinds.ts';
 import { addressesOf, givenAddresses, type HeldAddresses, heldAddresses, isNatural } from './import-addresses.ts';
 import { ImportBacking } from './import-backing.ts';
+import type { ImportFacts } from './import-facts.ts';
 import { type ExportState, type ImportState, ipsOf, type NamespaceState } from './object-states.ts';
 import { ObjectWriter, type WriteCounts, type WriterTimes } from './object-writer.ts';
 import { exportWrite, importReference, importWrite, type ObjectPlace, type ObjectWrite } from './object-writes.ts';
@@ -25,6 +26,8 @@ import { type ImportVerdict, isOurs, wantedImport } from './wanted-import.ts';
 /** What it works with. */
 export interface MulticlusterParts extends OfferSources {
   readonly api: ApiClient;
+  /** What the source follows of what it looks at. */
+  readonly facts: ImportFacts;
   readonly range: VirtualRange;
   readonly backing: BackingSettings;
   readonly world: () => Pick<World, 'self' | 'clusters' | 'shards' | 'policies'>;
@@ -52,7 +55,6 @@ export class MulticlusterController {
   readonly #parts: MulticlusterParts;
   readonly #namespaces = new KnownFacts<NamespaceState>((name) => this.#namespaceChanged(name));
   readonly #imports = new KnownFacts<ImportState>((key, state) => this.#importChanged(key, state));
-  readonly #exports = new KnownFacts<ExportState>((key, state) => this.#exportChanged(key, state));
   readonly #reflectors: ReadonlyMap<keyof typeof MULTICLUSTER_KINDS, Reflector<unknown>>;
   readonly #writer: ObjectWriter;
   readonly #backing: ImportBacking;
@@ -73,7 +75,7 @@ export class MulticlusterController {
   constructor(parts: MulticlusterParts) {
     this.#parts = parts;
     this.#offered = new OfferedExports(parts);
-    const tables = { namespaces: this.#namespaces, serviceimports: this.#imports, serviceexports: this.#exports } as const;
+    const tables = { namespaces: this.#namespaces, serviceimports: this.#imports } as const;
     this.#reflectors = new Map(
       Object.entries(MULTICLUSTER_KINDS).map(([name, kind]) => {
         const table = tables[name as keyof typeof tables] as KnownFacts<unknown>;
@@ -97,7 +99,14 @@ export class MulticlusterController {
       onProblems: (problems) => this.#problem('writes', problems),
     });
     this.#backing = new ImportBacking({
-      ...{ ...parts.backing, api: parts.api, world: parts.world, tcpServices: parts.tcpServices, times: parts.times },
+      ...{
+        ...parts.backing,
+        api: parts.api,
+        facts: parts.facts,
+        world: parts.world,
+        tcpServices: parts.tcpServices,
+        times: parts.times?.writer,
+      },
       ...{ importOf: (key) => this.#backed(key), addressOf: (key) => this.#allocated(key), unknown: () => this.#offered.unknown },
       writes: () => this.#isWriting && parts.writes(),
       onChange: (key) => (key === undefined ? this.wake() : this.#touch(key)),
@@ -113,7 +122,12 @@ export class MulticlusterController {
 
   /** Begins to follow. */
   start(): void {
-    this.#backing.start();
+    this.#parts.facts.listen({
+      onBacking: (...change) => this.#backing.changed(...change),
+      onGateway: () => this.#backing.gatewayChanged(),
+      onExport: (key, state) => this.#exportChanged(key, state),
+      onList: () => this.wake(),
+    });
     for (const reflector of this.#reflectors.values()) void reflector.list();
   }
 
@@ -129,12 +143,14 @@ export class MulticlusterController {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#parts.facts.stop();
     this.#writer.stop();
-    await Promise.all([this.#backing.stop(), ...[...this.#reflectors.values()].map((reflector) => reflector.stop())]);
+    this.#backing.stop();
+    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
   }
 
   #namespaceChanged(name: string): void {
-    for (const key of [...this.#offered.keys(), ...this.#exports.keys()]) if (key.startsWith(`${name}/`)) this.#touch(key);
+    for (const key of [...this.#offered.keys(), ...this.#parts.facts.exports.keys()]) if (key.startsWith(`${name}/`)) this.#touch(key);
   }
 
   #importChanged(key: string, state: ImportState | undefined): void {
@@ -152,9 +168,9 @@ export class MulticlusterController {
     this.wake();
   }
 
-  /** Nothing is judged before all three kinds were listed; a server without the MCS API is left alone. */
+  /** Nothing is judged before everything was listed; a server without the MCS API is left alone. */
   #look(): void {
-    if (![...this.#reflectors.values(), this.#backing].every(({ listed }) => listed)) return;
+    if (![...this.#reflectors.values(), this.#parts.facts].every(({ listed }) => listed)) return;
     const writes = this.#parts.writes() && this.#reflectors.get('serviceimports')?.path !== undefined;
     const isNew = writes && !this.#isWriting;
     this.#isWriting = writes;
@@ -178,19 +194,21 @@ export class MulticlusterController {
     this.#settleAddresses(true);
     for (const key of keys) {
       this.#writer.look([IMPORT + key]);
-      if (this.#exports.get(key) === undefined) continue;
+      if (this.#parts.facts.exports.get(key) === undefined) continue;
       this.#writer.look([EXPORT + key], this.#parts.serviceOf(key)?.type === undefined ? SERVICE_LATE_MS : 0);
     }
     this.#tellOfObjects();
   }
 
   #all(): string[] {
-    return [...new Set([...this.#offered.imported(), ...this.#imports.keys(), ...this.#exports.keys(), ...this.#backing.keys()])];
+    return [
+      ...new Set([...this.#offered.imported(), ...this.#imports.keys(), ...this.#parts.facts.exports.keys(), ...this.#backing.keys()]),
+    ];
   }
 
   /** Keys of own exports whose Services are others than before: one without endpoints offers nothing either way. */
   #retyped(): string[] {
-    return [...this.#exports.keys()].filter((key) => {
+    return [...this.#parts.facts.exports.keys()].filter((key) => {
       const type = this.#parts.serviceOf(key)?.type;
       if (this.#types.has(key) && this.#types.get(key) === type) return false;
       this.#types.set(key, type);
@@ -206,7 +224,7 @@ export class MulticlusterController {
       const place = this.#placeOf('serviceimports', service);
       return place && importWrite(place, this.#verdict(service), { existing: this.#imports.get(service), now });
     }
-    const [existing, place] = [this.#exports.get(service), this.#placeOf('serviceexports', service)];
+    const [existing, place] = [this.#parts.facts.exports.get(service), this.#placeOf('serviceexports', service)];
     const known = this.#parts.serviceOf(service);
     // What the registry has not heard of yet is not known to be without a Service.
     if (existing === undefined || known === undefined || place === undefined) return undefined;
@@ -303,16 +321,21 @@ export class MulticlusterController {
     const said = foreign.map(
       ([key]) => `${IMPORT}${key}: somebody else made it, and it is left as it is: what the clusterset exports is not in it`,
     );
-    this.#problem('objects', [...said, ...this.#imports.problems(), ...this.#exports.problems(), ...this.#namespaces.problems()]);
+    this.#problem('objects', [
+      ...said,
+      ...this.#imports.problems(),
+      ...this.#parts.facts.exports.problems(),
+      ...this.#namespaces.problems(),
+    ]);
   }
 
   #version(key: string): string | undefined {
-    const table = key.startsWith(IMPORT) ? this.#imports : this.#exports;
+    const table = key.startsWith(IMPORT) ? this.#imports : this.#parts.facts.exports;
     return table.get(key.slice(IMPORT.length))?.resourceVersion;
   }
 
   #placeOf(kind: 'serviceimports' | 'serviceexports', key: string): ObjectPlace | undefined {
-    const collection = this.#reflectors.get(kind)?.path;
+    const collection = kind === 'serviceexports' ? this.#parts.facts.exportsPath : this.#reflectors.get(kind)?.path;
     const { namespace, service } = parseServiceKey(key);
     return collection === undefined ? undefined : { collection, namespace, name: service };
   }

@@ -4,6 +4,7 @@ import type { ClusterObjects } from './cluster-objects.ts';
 import type { FactsSink } from './known-facts.ts';
 import type { ObjectReader } from './object-facts.ts';
 import { readService, readServiceExport } from './service-facts.ts';
+import type { NamedObject } from './shared-facts.ts';
 import { readEndpointSlice } from './slice-facts.ts';
 import { readNode, readPod, readSecret } from './workload-facts.ts';
 
@@ -23,6 +24,8 @@ export interface FollowedKind {
   readonly isNecessary: boolean;
   /** The one namespace that it is read of. */
   readonly namespace?: string;
+  /** Which of its objects are the cluster's own; all unless given. */
+  readonly concerns?: (object: NamedObject) => boolean;
   readonly read: ObjectReader<unknown>;
   table(objects: ClusterObjects): FactsSink<unknown>;
 }
@@ -31,7 +34,7 @@ export interface FollowedKind {
 const PAGE = 500;
 const POD_PAGE = 200;
 
-/** Paths of what imports are made of, too. */
+/** Paths of what imports are made of, too: nothing of that is ever taken for what serves here. */
 export const SERVICES = '/api/v1/services';
 export const ENDPOINT_SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 /** Whose EndpointSlices are: the agent's own say where imports are, and are never offered as what serves here. */
@@ -41,11 +44,11 @@ export const SLICE_OWNER = 'hawser.dev';
 const CLUSTER_WIDE: readonly FollowedKind[] = [
   {
     ...kind('Service', [SERVICES], { read: readService, table: (objects) => objects.services }),
-    query: { labelSelector: `!${IMPORT_NAME_LABEL}` },
+    concerns: ({ labels }) => !(IMPORT_NAME_LABEL in labels),
   },
   {
     ...kind('EndpointSlice', [ENDPOINT_SLICES], { read: readEndpointSlice, table: (objects) => objects.slices }),
-    query: { labelSelector: `!${IMPORT_NAME_LABEL},${SLICE_OWNER_LABEL}!=${SLICE_OWNER}` },
+    concerns: ({ labels }) => !(IMPORT_NAME_LABEL in labels) && labels[SLICE_OWNER_LABEL] !== SLICE_OWNER,
   },
   {
     ...kind('ServiceExport', multiclusterPaths('serviceexports'), { read: readServiceExport, table: (objects) => objects.exports }),

@@ -4,12 +4,15 @@ import type { ApiClient } from './api-client.ts';
 import { ClusterObjects } from './cluster-objects.ts';
 import { type FollowedKind, followedKinds } from './followed-kinds.ts';
 import { Reflector, type ReflectorTimes } from './reflector.ts';
+import { type OtherReaders, sharedFacts } from './shared-facts.ts';
 
 /** What the source is made of. */
 export interface KubernetesRegistryParts {
   readonly api: ApiClient;
   /** Namespaces whose TLS Secrets are read. */
   readonly secretNamespaces: readonly string[];
+  /** Who else reads what is followed. */
+  readonly others?: OtherReaders | undefined;
   readonly times?: ReflectorTimes | undefined;
   /** For so long an endpoint may be ahead of its Pod before it is worth a word; 5 s unless given. */
   readonly podLateMs?: number | undefined;
@@ -41,10 +44,11 @@ export class KubernetesRegistry implements RegistrySource {
   #isFirst = true;
   #stopped = false;
 
-  constructor({ api, secretNamespaces, times, podLateMs = POD_LATE_MS }: KubernetesRegistryParts, options: RegistrySourceOptions) {
+  constructor(parts: KubernetesRegistryParts, options: RegistrySourceOptions) {
+    const { secretNamespaces, podLateMs = POD_LATE_MS } = parts;
     this.#options = options;
     this.#podLateMs = podLateMs;
-    this.#reflectors = followedKinds(secretNamespaces).map((kind) => ({ kind, reflector: this.#follow(kind, { api, times }) }));
+    this.#reflectors = followedKinds(secretNamespaces).map((kind) => ({ kind, reflector: this.#follow(kind, parts) }));
   }
 
   async start(): Promise<void> {
@@ -67,28 +71,33 @@ export class KubernetesRegistry implements RegistrySource {
     await Promise.all(this.#reflectors.map(({ reflector }) => reflector.stop()));
   }
 
-  #follow(kind: FollowedKind, { api, times }: Pick<KubernetesRegistryParts, 'api' | 'times'>): Reflector<unknown> {
-    const table = kind.table(this.#objects);
-    const { paths, query, pageSize, read, mayBeAbsent } = kind;
-    return new Reflector({
+  #follow(kind: FollowedKind, { api, times, others }: KubernetesRegistryParts): Reflector<unknown> {
+    const { paths, query, pageSize, mayBeAbsent, concerns } = kind;
+    const own = { read: kind.read, sink: kind.table(this.#objects), ...(concerns && { concerns }) };
+    const theirs = others?.readers[kind.name] ?? [];
+    const { read, sink } = sharedFacts([own, ...theirs]);
+    const reflector: Reflector<unknown> = new Reflector({
       ...{ api, paths, query, pageSize, read, mayBeAbsent, kind: kind.kind },
       ...(times === undefined ? {} : { times }),
       onList: (objects) => {
-        table.replace(objects, kind.namespace);
+        sink.replace(objects, kind.namespace);
+        if (theirs.length > 0) others?.onList();
         if (this.#how === 'live') this.#how = 'partial';
         if (this.#isOwed && this.#rescans === 0) void this.rescan();
         else this.#soon();
       },
       onPut: (object) => {
-        table.put(object);
+        sink.put(object);
         this.#soon();
       },
       onRemove: (key) => {
-        table.remove(key);
+        sink.remove(key);
         this.#soon();
       },
       onProblem: (problem) => this.#problem(kind, problem),
     });
+    if (theirs.length > 0) others?.follows(kind.name, reflector);
+    return reflector;
   }
 
   #problem(kind: FollowedKind, problem: string | undefined): void {

@@ -1,6 +1,8 @@
 /** A Kubernetes API server as the source of a cluster's objects. Imported only where it is that: other agents do without its modules. */
 
+import type { GatewayName } from '../../multicluster/backing-kinds.ts';
 import { type FollowMulticluster, multiclusterOf } from '../../multicluster/follow-multicluster.ts';
+import { ImportFacts } from '../../multicluster/import-facts.ts';
 import type { ProxyTokenVerifier } from '../../trust/proxy-tokens.ts';
 import { eitherVerifier, tokenReviewVerifier } from '../../trust/token-review.ts';
 import type { OpenPolicies } from '../policy-source.ts';
@@ -17,7 +19,11 @@ import { MemberPolicySource } from './member-policies.ts';
  */
 export function openKubernetes(
   place: KubernetesPlace,
-  { cluster, own }: { readonly cluster: string; readonly own: ProxyTokenVerifier },
+  {
+    cluster,
+    own,
+    outboundGateway,
+  }: { readonly cluster: string; readonly own: ProxyTokenVerifier; readonly outboundGateway: GatewayName | undefined },
 ): {
   readonly verify: ProxyTokenVerifier;
   readonly openRegistry: OpenRegistry;
@@ -26,11 +32,12 @@ export function openKubernetes(
 } {
   const api = apiClientOf(place);
   const reviewed = tokenReviewVerifier({ api, cluster, edgeAccounts: place.edgeAccounts });
+  const facts = new ImportFacts(outboundGateway);
   return {
     verify: eitherVerifier(own, reviewed),
-    openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces }),
+    openRegistry: kubernetesRegistry({ api, secretNamespaces: place.secretNamespaces, others: facts }),
     openPolicies: (onChange) => new MemberPolicySource({ api, onChange }),
-    followMulticluster: multiclusterOf(api),
+    followMulticluster: multiclusterOf(api, facts),
   };
 }
 
