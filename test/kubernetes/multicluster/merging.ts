@@ -124,8 +124,7 @@ export const PORTS: readonly Rule[] = [
       await Promise.all([east.offers(key), west.offers(key, { ports: [...HTTP, ...ADMIN] })]);
       await expect.poll(() => east.served(key, 81), { timeout: 20_000 }).toContain('10.2.0.1');
       expect(east.served(key, 81)).not.toContain('10.1.0.1');
-      await expect.poll(() => east.served(key), { timeout: 20_000 }).toContain('10.2.0.1');
-      expect(east.served(key)).toContain('10.1.0.1');
+      for (const address of ['10.1.0.1', '10.2.0.1']) await expect.poll(() => east.served(key), { timeout: 20_000 }).toContain(address);
     },
   },
   {
