@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: ['{shared,services,test,deploy}/**/*.test.ts'],
     exclude: ['**/node_modules/**'],
+    setupFiles: ['test/kit/one-run-a-file.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // One more than processors: most files wait for something half of their time.
