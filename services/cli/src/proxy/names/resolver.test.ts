@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { connect, createServer, type Server } from 'node:net';
 import { type Answer, type DecodedPacket, decode, encode, type Question } from 'dns-packet';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../../../../../test/kit/ports.ts';
 import { firstMessage, framed } from './forwarder.ts';
 import { hostResolvers, nameserversIn } from './host-resolvers.ts';
 import { type NameTable, parseNameTable } from './name-table.ts';
@@ -50,7 +51,8 @@ async function startUpstream(): Promise<Upstream> {
       if (answer !== undefined) socket.end(framed(answer));
     });
   });
-  const port = await new Promise<number>((resolve) => tcp.listen(0, ADDRESS, () => resolve((tcp.address() as { port: number }).port)));
+  const port = await freePort();
+  await new Promise<void>((resolve) => void tcp.listen(port, ADDRESS, resolve));
   const udp = createSocket('udp4').on('message', (query, from) => {
     const answer = reply(query, '10.9.9.9');
     if (answer !== undefined) udp.send(answer, from.port, from.address);
@@ -74,7 +76,13 @@ interface Given {
 
 async function start({ table = TABLE, upstreams = [], ...bounds }: Given): Promise<Resolver> {
   const resolvers = upstreams.map((port) => ({ address: ADDRESS, port }));
-  const resolver = await startResolver({ addresses: [ADDRESS], port: 0, table: () => table, resolvers: () => resolvers, ...bounds });
+  const resolver = await startResolver({
+    addresses: [ADDRESS],
+    port: await freePort(),
+    table: () => table,
+    resolvers: () => resolvers,
+    ...bounds,
+  });
   closing.push(() => resolver.stop());
   return resolver;
 }
@@ -166,7 +174,12 @@ test('an unknown name of the mesh does not exist, and nobody else is asked', asy
 test('before the table is known, names of the mesh fail and others are asked for', async () => {
   const upstream = await startUpstream();
   const resolver = await startResolver({
-    ...{ addresses: [ADDRESS], port: 0, table: () => undefined, resolvers: () => [{ address: ADDRESS, port: upstream.port }] },
+    ...{
+      addresses: [ADDRESS],
+      port: await freePort(),
+      table: () => undefined,
+      resolvers: () => [{ address: ADDRESS, port: upstream.port }],
+    },
   });
   closing.push(() => resolver.stop());
   expect((await udp(resolver, { name: 'reviews.bookinfo.svc.clusterset.local' })).rcode).toBe('SERVFAIL');
@@ -191,7 +204,7 @@ test('everything else goes to the machine’s resolvers as it came: any type, by
 });
 
 test('a resolver that has nobody to ask refuses what is not the mesh’s, by UDP and by TCP, and answers what is', async () => {
-  const resolver = await startResolver({ addresses: [ADDRESS], port: 0, table: () => TABLE });
+  const resolver = await startResolver({ addresses: [ADDRESS], port: await freePort(), table: () => TABLE });
   closing.push(() => resolver.stop());
   for (const name of ['ext.test', 'other.clusterset.local', 'pod-0.db.bookinfo.svc.cluster.local']) {
     expect(await udp(resolver, { name })).toMatchObject({ rcode: 'REFUSED', answers: [] });
@@ -211,6 +224,27 @@ test('what does not fit is asked for again by TCP, where many queries share a co
     [1, 1, 'NOERROR'],
     [2, 0, 'NXDOMAIN'],
   ]);
+});
+
+test('a client with all the connections there are keeps no other out, and gets no more itself', async () => {
+  const resolver = await start({});
+  let ended = 0;
+  /** Opens a connection that stays open; resolves with whether it was answered. */
+  const open = (localAddress: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect({ port: resolver.port, host: ADDRESS, localAddress });
+      closing.push(() => void socket.destroy());
+      socket.write(framed(queryOf({ name: 'reviews.bookinfo.svc.clusterset.local' }, 1)));
+      socket.on('error', () => undefined).once('data', () => resolve(true));
+      socket.once('close', () => {
+        ended += 1;
+        resolve(false);
+      });
+    });
+  expect(await Promise.all(Array.from({ length: 128 }, () => open('127.0.0.1')))).not.toContain(false);
+  expect([await open('127.0.0.2'), await open('127.0.0.2')]).toEqual([true, true]);
+  await expect.poll(() => ended).toBe(2);
+  expect(await open('127.0.0.1')).toBe(false);
 });
 
 test('EDNS is answered with EDNS, and a version that nobody knows is said to be one', async () => {

@@ -22,6 +22,7 @@ export interface Resolver {
   stop(): Promise<void>;
 }
 
+/** Connections of TCP at one address, in all. */
 const MOST_CONNECTIONS = 128;
 const IDLE_MS = 10_000;
 /** A client may send several queries before the first is answered (RFC 7766); beyond so many bytes it has to wait. */
@@ -97,21 +98,40 @@ interface TcpDoor {
 }
 
 function startTcp({ address, port }: At, answer: Answerer): Promise<TcpDoor> {
-  const open = new Set<Socket>();
+  /** With the client's address; the oldest first. */
+  const open = new Map<Socket, string>();
   const server = createServer((socket) => {
-    open.add(socket);
+    const client = socket.remoteAddress ?? '';
+    if (open.size >= MOST_CONNECTIONS && !makeRoom(open, client)) {
+      socket.destroy();
+      return;
+    }
+    open.set(socket, client);
     socket.once('close', () => open.delete(socket));
     serve(socket, answer);
   });
-  server.maxConnections = MOST_CONNECTIONS;
   const stop = (): Promise<void> => {
-    for (const socket of open) socket.destroy();
+    for (const socket of open.keys()) socket.destroy();
     return new Promise((resolve) => server.close(() => resolve()));
   };
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, address, () => resolve({ port: portOf(server), stop }));
   });
+}
+
+/**
+ * Ends the oldest connection of the client that has the most, unless the newcomer is as large: all Pods of a cluster may ask an outbound
+ * gateway, and none keeps the others out. A client asks again when its connection ends (RFC 7766).
+ */
+function makeRoom(open: Map<Socket, string>, newcomer: string): boolean {
+  const byClient = Map.groupBy(open.keys(), (socket) => open.get(socket));
+  const [largest = []] = [...byClient.values()].sort((a, b) => b.length - a.length);
+  const [oldest] = largest;
+  if (oldest === undefined || largest.length <= (byClient.get(newcomer)?.length ?? 0)) return false;
+  open.delete(oldest);
+  oldest.destroy();
+  return true;
 }
 
 /** One query after the other: a client that does not read what it asked for is not read from. */
