@@ -2,16 +2,18 @@
  * An EndpointSlice changes on the API server of one cluster → a real Envoy of another has it; faults of the API server; and what a cluster of 2,000 Services with
  * 10,000 Pods costs its agent: memory, and time from its start to the first complete snapshot, without a saved state.
  */
+
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { PORTS } from '@hawser/model/ports.ts';
 import { type FigureBook, percentile } from '../../deploy/demo/figures.ts';
 import { createNarrator } from '../../deploy/demo/narrator.ts';
 import { NAMESPACE } from '../../deploy/demo/topology.ts';
 import { startKubeApiserver } from '../kit/kube-apiserver.ts';
 import { canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeClient, KubeObject } from '../kit/kube-client.ts';
+import type { KubeClient } from '../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import type { Bench } from './bench.ts';
 import { type Federation, inFederation } from './federation.ts';

@@ -1,8 +1,9 @@
 /** Charts rendered by Helm itself, for tests. */
+
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { parseAllDocuments } from 'yaml';
 import { helm } from './helm.ts';
-import type { KubeObject } from './kube-client.ts';
 
 const CHARTS = join(import.meta.dirname, '../../deploy/charts');
 

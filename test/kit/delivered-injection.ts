@@ -1,8 +1,10 @@
 /** The webhook of `deploy/kubernetes/injection.yaml` on an API server that has no network of Services: it leads to an agent by its URL. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { parse, parseAllDocuments } from 'yaml';
-import type { KubeClient, KubeObject } from './kube-client.ts';
+import type { KubeClient } from './kube-client.ts';
 
 const DELIVERED = join(import.meta.dirname, '../../deploy/kubernetes/injection.yaml');
 

@@ -1,9 +1,10 @@
 /** An agent as `hawser cluster join --kubeconfig` installed it, run as its Pod would run it. */
+
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { podTemplateOf } from './chart.ts';
 import type { HawserProcesses, Running } from './hawser-processes.ts';
 import type { TestKubeApiserver } from './kube-apiserver.ts';
-import type { KubeObject } from './kube-client.ts';
 
 const NAMESPACE = 'hawser-system';
 const NAME = 'hawser-agent';

@@ -1,23 +1,10 @@
 /** One user's client of an API server, for tests: JSON over TLS, and no library of the product's, which it helps to judge. */
+
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { Inbox } from './inbox.ts';
-
-/** Any object of Kubernetes. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly uid?: string;
-    readonly resourceVersion?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  } & Readonly<Record<string, unknown>>;
-  readonly [field: string]: unknown;
-}
 
 /** What came back, whatever it is. */
 export interface KubeAnswer {

@@ -1,9 +1,11 @@
 /** What a cluster is given before an agent comes: the CustomResourceDefinitions of `deploy/crds`, and the agent's role. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { parse, parseAllDocuments } from 'yaml';
 import type { TestKubeApiserver } from './kube-apiserver.ts';
-import type { KubeClient, KubeObject } from './kube-client.ts';
+import type { KubeClient } from './kube-client.ts';
 import { eventually } from './served.ts';
 
 const FOLDER = join(import.meta.dirname, '../../deploy/crds');

@@ -1,7 +1,9 @@
 /** Endpoints on a real API server that come and go for good reasons: what is there, and what may be gone, is known at every moment. */
+
 import type { EndpointShard } from '@hawser/model/endpoint-shard.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import type { Random } from '../simulation/random.ts';
-import type { KubeClient, KubeObject } from './kube-client.ts';
+import type { KubeClient } from './kube-client.ts';
 
 const NAMESPACE = 'living';
 const PER_SERVICE = 10;

@@ -1,11 +1,11 @@
 /** Policy of a cluster's own API server, adopted by a hub: real API server, hub, agents and Envoys. */
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TestEnvoy } from '../kit/envoy.ts';
 import { serviceFile } from '../kit/federation.ts';
 import { HawserProcesses, type RunningCluster } from '../kit/hawser-processes.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import { eventually } from '../kit/served.ts';
 

@@ -1,13 +1,14 @@
 /** The agent's source on a real API server, with exactly the role that is delivered. */
+
 import { kubeconfigAccess } from '@hawser/agent/discover/kubernetes/api-access.ts';
 import { ApiClient } from '@hawser/agent/discover/kubernetes/api-client.ts';
 import { kubernetesRegistry } from '@hawser/agent/discover/kubernetes/kubernetes-registry.ts';
 import { LocalSource } from '@hawser/agent/discover/local-source.ts';
 import { tokenReviewVerifier } from '@hawser/agent/trust/token-review.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../kit/kube-definitions.ts';
 import { eventually } from '../kit/served.ts';
 

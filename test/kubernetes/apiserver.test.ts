@@ -1,8 +1,9 @@
 /** The kit's API servers are real ones: what tests of Kubernetes stand on. */
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject, WatchEvent } from '../kit/kube-client.ts';
+import type { WatchEvent } from '../kit/kube-client.ts';
 
 describe.skipIf(!canRunKubernetes())('a real API server', () => {
   let kube: TestKubeApiserver;

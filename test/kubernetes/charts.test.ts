@@ -1,4 +1,5 @@
 /** The Helm charts: rendered by Helm itself, judged by a real API server, by Pod Security and by the command line's own definitions. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAgentConfig } from '@hawser/agent/config.ts';
@@ -7,6 +8,7 @@ import { INSTALL_RIGHTS, ROLE_RIGHTS } from '@hawser/cli/kubernetes/needed-right
 import { type ProxyIdentityFlags, proxyOf } from '@hawser/cli/proxy/proxy-flags.ts';
 import { apiSpeaksTls, loadHubConfig } from '@hawser/hub/config.ts';
 import { readInjectionFile } from '@hawser/model/injection/injection-settings.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { chartPath, podTemplateOf, rendered } from '../kit/chart.ts';
@@ -14,7 +16,6 @@ import { flagsOf } from '../kit/command-flags.ts';
 import { canRunHelm, helm, helmBinary } from '../kit/helm.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const [HUB, AGENT] = ['hawser-hub', 'hawser-agent'] as const;

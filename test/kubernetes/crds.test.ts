@@ -1,13 +1,14 @@
 /** A real API server takes the definitions of `deploy/crds`, and judges objects by them as the hub does. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kindNamed } from '@hawser/model/kinds.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { CRD_EXAMPLES, changed } from '../../deploy/crds/crd-examples-fixture.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 import { applyDefinitions } from '../kit/kube-definitions.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,4 +1,5 @@
 /** Sidecars by the webhook of an agent, on a real API server, with exactly the roles that are delivered. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +8,14 @@ import type { ClusterAuthority } from '@hawser/agent/trust/authority.ts';
 import { openAuthority } from '@hawser/agent/trust/open-authority.ts';
 import { injectObject } from '@hawser/cli/inject/inject-objects.ts';
 import { injectionSettings } from '@hawser/model/injection/injection-settings.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deliverInjection } from '../kit/delivered-injection.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeAnswer, KubeObject } from '../kit/kube-client.ts';
+import type { KubeAnswer } from '../kit/kube-client.ts';
 import { agentKubeconfig } from '../kit/kube-definitions.ts';
 import { freePort } from '../kit/ports.ts';
 import { eventually } from '../kit/served.ts';

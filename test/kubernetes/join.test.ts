@@ -1,7 +1,9 @@
 /** `hawser check --pre` and `hawser cluster join --kubeconfig` with a real hub, a real API server and Helm itself; then the agent as it was installed. */
+
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { environmentOf, type Outcome, runHere } from '../../services/cli/src/command-fixture.ts';
@@ -11,7 +13,6 @@ import { canRunHelm, helmBinary } from '../kit/helm.ts';
 import { installedObject, startInstalledAgent } from '../kit/installed-agent.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 import { eventually } from '../kit/served.ts';
 
 /** As the Pod's; on loopback xDS is plain, and the admin door is at the same address. */

@@ -1,6 +1,8 @@
 /** Out of gateway mode, and out of a cluster, with a real hub, a real API server and Helm itself, while the agent of before still runs: as its Pod does until it has ended. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { environmentOf, type Outcome, runHere } from '../../services/cli/src/command-fixture.ts';
 import { serviceFile } from '../kit/federation.ts';
@@ -9,7 +11,6 @@ import { canRunHelm, helmBinary } from '../kit/helm.ts';
 import { startInstalledAgent } from '../kit/installed-agent.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeObject } from '../kit/kube-client.ts';
 import { eventually } from '../kit/served.ts';
 
 const POD_IP = '127.88.38.1';

@@ -1,10 +1,11 @@
 /** What a cluster has one of, and releases of the agent's chart share: seen on a real API server, with two of them. */
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rendered } from '../kit/chart.ts';
 import { canRunHelm, helmBinary } from '../kit/helm.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../kit/kube-apiserver.ts';
 import { BUILD_MS, canRunKubernetes } from '../kit/kube-apiserver-binary.ts';
-import type { KubeClient, KubeObject } from '../kit/kube-client.ts';
+import type { KubeClient } from '../kit/kube-client.ts';
 import { applyDefinitions } from '../kit/kube-definitions.ts';
 import { eventually } from '../kit/served.ts';
 

@@ -1,5 +1,5 @@
 /** What the API server of a cluster of the demo holds: the objects that a user, the scheduler and the endpoint controller would write. Pure. */
-import type { KubeObject } from '../../../test/kit/kube-client.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { APP_PORT, type DemoCluster, NAMESPACE, SERVICES, type Workload } from '../topology.ts';
 
 /** Everything that is there before the first Pod runs: namespace, Node, and Services with their exports. */

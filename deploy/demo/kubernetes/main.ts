@@ -4,12 +4,13 @@
  *
  *     node deploy/demo/kubernetes/main.ts --cluster us-west --loopback-base 127.77 --state-dir DIR
  */
+
 import { copyFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../../../test/kit/kube-apiserver.ts';
-import type { KubeObject } from '../../../test/kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../../../test/kit/kube-definitions.ts';
 import { clusterFiles } from '../specs.ts';
 import { APP_PORT, type DemoCluster, demoClusters, KUBELET_PORT, NAMESPACE, type Workload } from '../topology.ts';

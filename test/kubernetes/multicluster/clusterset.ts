@@ -1,8 +1,9 @@
 /** A clusterset of two real API servers and a directory of files, with real agents on a real NATS: what the rules of the MCS API are seen on. */
+
 import type { RunningAgent } from '@hawser/agent/agent.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { type StartOptions, serviceFile, startFederation, type TestFederation } from '../../kit/federation.ts';
 import { startKubeApiserver, type TestKubeApiserver } from '../../kit/kube-apiserver.ts';
-import type { KubeObject } from '../../kit/kube-client.ts';
 import { agentKubeconfig, applyDefinitions } from '../../kit/kube-definitions.ts';
 import { eventually, ready } from '../../kit/served.ts';
 

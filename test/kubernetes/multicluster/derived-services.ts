@@ -1,11 +1,12 @@
 /** Gateway mode: the address of an import is the ClusterIP of a derived Service, whose endpoints are the outbound gateway's. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ownLayer } from '@hawser/agent/snapshot/resource.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
 import { expect } from 'vitest';
-import type { KubeObject } from '../../kit/kube-client.ts';
 import { eventually } from '../../kit/served.ts';
 import {
   type BackingObject,

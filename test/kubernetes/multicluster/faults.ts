@@ -1,9 +1,10 @@
 /** What is promised beyond the rules: what is not known is not taken for gone, and whoever writes can fail, stop or be replaced. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { expect } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import type { KubeObject } from '../../kit/kube-client.ts';
 import { eventually } from '../../kit/served.ts';
 import { clustersOf, exportOf, importOf, type KubeMember, type Rule } from './clusterset.ts';
 

@@ -1,5 +1,5 @@
 /** PURE: what `hawser cluster join --kubeconfig` puts into a cluster, around the objects that the chart renders. */
-import type { KubeObject } from '../kubernetes/cluster-api.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { marked } from '../kubernetes/installed-objects.ts';
 
 /** Name of the release, and of its objects. */

@@ -1,6 +1,8 @@
 /** `hawser cluster join NAME --kubeconfig F`: the agent in a Kubernetes cluster, from the join token to its first word to the hub. */
+
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import type { FleetAnswer } from '@hawser/wire/hub-api.ts';
 import { stringify } from 'yaml';
@@ -9,7 +11,7 @@ import { isHubAway } from '../client/hub-refusal.ts';
 import { connectHub, type GlobalFlags } from '../commands/connect-hub.ts';
 import { durationFlag } from '../commands/duration-flag.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { ClusterApi, type KubeObject } from '../kubernetes/cluster-api.ts';
+import { ClusterApi } from '../kubernetes/cluster-api.ts';
 import { describeObject, installedObjects, marked, requireOwn, staleObjects } from '../kubernetes/installed-objects.ts';
 import { renderedChart } from '../kubernetes/rendered-chart.ts';
 import { note, print } from '../output/print.ts';

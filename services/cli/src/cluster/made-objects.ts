@@ -1,4 +1,5 @@
 /** What an agent made of other clusters' exports: known again as the agent knows it, and taken away where no agent does that any more. */
+
 import { ApiRefusal } from '@hawser/agent/discover/kubernetes/api-client.ts';
 import type { ObjectReader } from '@hawser/agent/discover/kubernetes/object-facts.ts';
 import { OWN_SERVICES, OWN_SLICES } from '@hawser/agent/multicluster/backing-kinds.ts';
@@ -10,10 +11,11 @@ import {
   readBackingSlice,
 } from '@hawser/agent/multicluster/backing-states.ts';
 import { OWN_IMPORTS } from '@hawser/agent/multicluster/wanted-import.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { MULTICLUSTER } from '@hawser/model/multicluster.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
-import type { ClusterApi, KubeObject } from '../kubernetes/cluster-api.ts';
+import type { ClusterApi } from '../kubernetes/cluster-api.ts';
 import { describeObject } from '../kubernetes/installed-objects.ts';
 import { AGENT_RELEASE } from './agent-release.ts';
 

@@ -1,7 +1,9 @@
 /** `hawser cluster uninstall --kubeconfig F`: everything that joining put into a Kubernetes cluster goes again, but what cannot be made anew. */
+
 import { counted } from '@hawser/model/counted.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { ClusterApi, type ClusterFlags, type KubeObject } from '../kubernetes/cluster-api.ts';
+import { ClusterApi, type ClusterFlags } from '../kubernetes/cluster-api.ts';
 import { describeObject, installedObjects, ofInstallation } from '../kubernetes/installed-objects.ts';
 import { note, print } from '../output/print.ts';
 import { ALL_MADE, isAnothers, madeObjects, NONE_MADE, takeAway } from './made-objects.ts';

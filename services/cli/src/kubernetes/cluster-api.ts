@@ -1,16 +1,10 @@
 /** A cluster's API server, as the command line asks it: what it serves, and objects made what they should be (server-side apply). */
+
 import { kubeconfigAccess } from '@hawser/agent/discover/kubernetes/api-access.ts';
 import { ApiClient, ApiRefusal, type ApiRequest } from '@hawser/agent/discover/kubernetes/api-client.ts';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
 import { execCredential } from './exec-credential.ts';
-
-/** An object of Kubernetes, as far as every one has it. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [field: string]: unknown };
-  readonly [field: string]: unknown;
-}
 
 /** Which cluster: flags of the command line. */
 export interface ClusterFlags {
@@ -76,7 +70,7 @@ export class ClusterApi {
 
   /** Deletes this very object, as it was found; nothing where it is gone. What it owns goes after it. */
   async remove(object: KubeObject): Promise<void> {
-    const preconditions = { uid: object.metadata['uid'] };
+    const preconditions = { uid: object.metadata.uid };
     const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions };
     await missingIsNone(this.ask(await this.pathOf(object), { method: 'DELETE', body }));
   }

@@ -1,6 +1,7 @@
 /** What `hawser cluster join --kubeconfig` put into a cluster: how it is known again, by whom, and what of it is wanted no more. */
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { AppError } from '@hawser/runtime/app-error.ts';
-import { type ClusterApi, FIELD_MANAGER, type KubeObject } from './cluster-api.ts';
+import { type ClusterApi, FIELD_MANAGER } from './cluster-api.ts';
 
 /** Label of everything that is applied, with the namespace of the agent that it belongs to. */
 export const INSTALLATION_LABEL = 'hawser.dev/installation';
@@ -31,8 +32,8 @@ export const INSTALLED_KINDS: readonly (readonly [apiVersion: string, kind: stri
 
 /** PURE: the object, known again later as one of this agent's. */
 export function marked(object: KubeObject, namespace: string): KubeObject {
-  const labels = { ...(object.metadata['labels'] as object | undefined), [INSTALLATION_LABEL]: namespace };
-  return { ...object, metadata: { ...object.metadata, labels } };
+  const { metadata } = object;
+  return { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [INSTALLATION_LABEL]: namespace } } };
 }
 
 /** What joins have put into this namespace, and of every agent what is of the whole cluster, and RoleBindings, as far as it is there still. */
@@ -55,7 +56,7 @@ export function ofInstallation(
   namespace: string,
 ): { readonly own: readonly KubeObject[]; readonly kept: readonly KubeObject[] } {
   const all = found.filter((object) => installationOf(object) === namespace);
-  const isKept = ({ metadata }: KubeObject): boolean => (metadata['annotations'] as Strings)?.['helm.sh/resource-policy'] === 'keep';
+  const isKept = ({ metadata }: KubeObject): boolean => metadata.annotations?.['helm.sh/resource-policy'] === 'keep';
   return { own: all.filter((object) => !isKept(object)), kept: all.filter(isKept) };
 }
 
@@ -82,8 +83,6 @@ export function describeObject({ kind, metadata: { name, namespace } }: KubeObje
   return `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
 }
 
-type Strings = Readonly<Record<string, string>> | undefined;
-
 function installationOf({ metadata }: KubeObject): string | undefined {
-  return (metadata['labels'] as Strings)?.[INSTALLATION_LABEL];
+  return metadata.labels?.[INSTALLATION_LABEL];
 }

@@ -1,9 +1,10 @@
 /** A chart's objects, as Helm renders them: the one program that knows charts, on the operator's machine. */
+
 import { spawn } from 'node:child_process';
+import type { KubeObject } from '@hawser/model/kube-object.ts';
 import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { parseAllDocuments } from 'yaml';
 import { terminal } from '../output/terminal.ts';
-import type { KubeObject } from './cluster-api.ts';
 
 /** What to render. */
 export interface ChartOrder {
