@@ -117,6 +117,47 @@ describe.skipIf(!canRunKubernetes())('injection', () => {
     expect(found).toEqual(Object.keys(asked).map((name) => [name, 201, name === 'revision' ? 2 : 0]));
   });
 
+  const ODD: Readonly<Record<string, { metadata?: object; spec?: object }>> = {
+    'made by a generated name': { metadata: { name: undefined, generateName: 'web-' } },
+    'of a Job': { spec: { restartPolicy: 'Never', activeDeadlineSeconds: 60 } },
+    'of a megabyte': { spec: { containers: [{ name: 'web', image: 'web:1', args: Array(1_000).fill('x'.repeat(1_000)) }] } },
+    'with resources of its own': {
+      spec: { resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '20m', memory: '64Mi' } } },
+    },
+    'of other users': { spec: { hostUsers: false, securityContext: { runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000 } } },
+    'with sidecars and gates of its own': {
+      spec: {
+        initContainers: [{ name: 'logs', image: 'logs:1', restartPolicy: 'Always' }],
+        ...{ schedulingGates: [{ name: 'example.com/wait' }], readinessGates: [{ conditionType: 'example.com/ready' }] },
+      },
+    },
+    'that ends at once': { spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, enableServiceLinks: false } },
+    'for Linux': { spec: { os: { name: 'linux' }, nodeSelector: { 'kubernetes.io/os': 'linux' } } },
+  };
+  test.each(Object.entries(ODD))('a Pod %s has its sidecar, and the API server takes it', async (_what, more) => {
+    const answer = await create('shop', more);
+    expect([answer.code, added(answer).slice(0, 2)], JSON.stringify(answer.body).slice(0, 2_000)).toEqual([
+      201,
+      ['hawser-capture', 'hawser-proxy'],
+    ]);
+  });
+
+  test('a Pod that is there is not touched: neither by a change, nor by a container for debugging', async () => {
+    await create('shop', { metadata: { name: 'kept', annotations: { 'hawser.dev/inject': 'false' } } }, '');
+    await create('shop', { metadata: { name: 'injected' } }, '');
+    const path = (name: string): string => `/api/v1/namespaces/shop/pods/${name}`;
+    for (const [name, count] of [
+      ['kept', 0],
+      ['injected', 2],
+    ] as const) {
+      const changed = await kube.admin.ask('PATCH', path(name), { metadata: { annotations: { 'hawser.dev/inject': null, note: 'x' } } });
+      expect([changed.code, added(changed).length]).toEqual([200, count]);
+      const debug = { spec: { ephemeralContainers: [{ name: 'debug', image: 'debug:1' }] } };
+      expect(await kube.admin.ask('PATCH', `${path(name)}/ephemeralcontainers`, debug)).toMatchObject({ code: 200 });
+      await kube.admin.must('DELETE', path(name));
+    }
+  });
+
   test('capture is for privileged namespaces alone; without it the sidecar is `restricted`', async () => {
     const enforced = (level: string) => ({ 'hawser.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': level });
     await namespace('baseline', enforced('baseline'));

@@ -122,6 +122,19 @@ describe('injectedPod', () => {
     expect(capture?.command.join(' ')).toContain('--exclude-inbound-ports 9000,9001 --exclude-outbound-ports 22');
   });
 
+  it('lives by what a Pod has as a whole, unless annotations say what it is given', () => {
+    const spec = { ...POD.spec, resources: { requests: { cpu: '10m' }, limits: { memory: '64Mi' } } };
+    const given = (pod: object): unknown[] =>
+      (injected(pod).spec.initContainers as unknown as { resources: unknown }[]).slice(0, 2).map(({ resources }) => resources);
+    expect(given({ ...POD, spec })).toEqual([{}, { requests: {}, limits: {} }]);
+    expect(given({ spec, metadata: { annotations: { 'hawser.dev/proxy-memory': '32Mi' } } })).toEqual([
+      {},
+      { requests: { memory: '32Mi' }, limits: {} },
+    ]);
+    expect(injectedPod(injected({ ...POD, spec }), SETTINGS)).toEqual({ kind: 'unchanged' });
+    expect(given({ ...POD, spec: { ...spec, resources: {} } })).toEqual(given(POD));
+  });
+
   it('where IPv6 is left alone, the sidecar knows that no call by it comes to it', () => {
     const { spec } = injected(POD, { ...SETTINGS, ipv6: false });
     for (const container of ['hawser-capture', 'hawser-proxy'])

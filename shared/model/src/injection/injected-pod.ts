@@ -4,7 +4,7 @@ import { ADDED_CONTAINERS, ADDED_VOLUMES, INJECT_LABEL, INJECTED_ANNOTATION, REV
 import { type InjectionSettings, sidecarMark } from './injection-settings.ts';
 import { overridden } from './pod-overrides.ts';
 import { type PodTemplate, podTemplateProblem } from './pod-template.ts';
-import { addedContainers, addedVolumes } from './sidecar-containers.ts';
+import { type AddedContainer, addedContainers, addedVolumes } from './sidecar-containers.ts';
 
 /** What came of it. `asked`: the Pod itself wants it so, and nobody need be told. */
 export type Injection =
@@ -33,9 +33,10 @@ export function injectedPod(pod: unknown, settings: InjectionSettings, namespace
   const own = withoutAdded(template);
   const taken = takenName(own);
   if (taken !== undefined) return skipped(`${taken} is a name of the sidecar's own: rename it`);
-  const wanted = overridden(settings, own.metadata?.annotations ?? {});
+  const isShared = hasResources(own);
+  const wanted = overridden(isShared ? { ...settings, requests: {}, limits: {} } : settings, own.metadata?.annotations ?? {});
   if (typeof wanted === 'string') return skipped(wanted);
-  const injected = withAdded(own, wanted, sidecarMark(settings));
+  const injected = withAdded(own, addedContainers(wanted, isShared), { settings: wanted, mark: sidecarMark(settings) });
   return isDeepStrictEqual(injected, template) ? { kind: 'unchanged' } : { kind: 'injected', pod: injected };
 }
 
@@ -98,8 +99,19 @@ function takenName({ spec }: PodTemplate): string | undefined {
   return containers !== undefined ? `container ${containers.name}` : volume === undefined ? undefined : `volume ${volume.name}`;
 }
 
-function withAdded(pod: PodTemplate, settings: InjectionSettings, mark: string): PodTemplate {
-  const added = addedContainers(settings) as { name: string }[];
+/**
+ * Whether the Pod has resources as a whole (KEP-2837): the API server refuses one whose containers ask for more than those together, so the
+ * sidecar asks for none of its own, unless annotations say some.
+ */
+function hasResources({ spec: { resources } }: PodTemplate): boolean {
+  return Object.keys({ ...resources?.requests, ...resources?.limits }).length > 0;
+}
+
+function withAdded(
+  pod: PodTemplate,
+  added: readonly AddedContainer[],
+  { settings, mark }: { readonly settings: InjectionSettings; readonly mark: string },
+): PodTemplate {
   const account: InjectedAccount = {
     ...{ revision: settings.revision, image: settings.image, initContainers: added.map(({ name }) => name), volumes: ADDED_VOLUMES },
   };

@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 
 const StringMap = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]);
 const UserContext = Type.Union([Type.Object({ runAsUser: Type.Optional(Type.Number()) }), Type.Null()]);
+const Amounts = Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]));
 const Named = Type.Object({ name: Type.String() });
 const Container = Type.Object({ name: Type.String(), securityContext: Type.Optional(UserContext) });
 
@@ -29,6 +30,7 @@ export const PodTemplate = Type.Object({
     securityContext: Type.Optional(UserContext),
     os: Type.Optional(Type.Union([Type.Object({ name: Type.String() }), Type.Null()])),
     nodeSelector: Type.Optional(StringMap),
+    resources: Type.Optional(Type.Union([Type.Object({ requests: Amounts, limits: Amounts }), Type.Null()])),
   }),
 });
 export type PodTemplate = Static<typeof PodTemplate>;

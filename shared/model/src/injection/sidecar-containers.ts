@@ -4,6 +4,8 @@ import { CAPTURE_CONTAINER, POD_VOLUME, PROXY_CONTAINER, STATE_VOLUME, TOKEN_VOL
 import type { InjectionSettings } from './injection-settings.ts';
 
 type Json = Readonly<Record<string, unknown>>;
+/** A container (v1). */
+export type AddedContainer = Json & { readonly name: string };
 
 /** Audience of the projected token (decision 0033), and how long the kubelet asks for: it renews at four fifths. */
 const TOKEN = { audience: 'hawser', expirationSeconds: 3_600, path: 'token' };
@@ -11,9 +13,12 @@ const TOKEN_FOLDER = '/var/run/secrets/hawser';
 const POD_FOLDER = '/etc/hawser/pod';
 const STATE_FOLDER = '/var/lib/hawser';
 
-/** Init containers that come before a Pod's own: what leads its traffic to the sidecar, then the sidecar (restartPolicy Always, KEP-753). */
-export function addedContainers(settings: InjectionSettings): readonly Json[] {
-  return settings.capture ? [captureContainer(settings), proxyContainer(settings)] : [proxyContainer(settings)];
+/**
+ * Init containers that come before a Pod's own: what leads its traffic to the sidecar, then the sidecar (restartPolicy Always, KEP-753).
+ * @param isShared Whether they live by what the Pod has as a whole.
+ */
+export function addedContainers(settings: InjectionSettings, isShared: boolean): readonly AddedContainer[] {
+  return settings.capture ? [captureContainer(settings, isShared), proxyContainer(settings)] : [proxyContainer(settings)];
 }
 
 /** Volumes of those. */
@@ -27,7 +32,7 @@ export function addedVolumes(): readonly Json[] {
 }
 
 /** Runs once, before anything else of the Pod. NET_ADMIN and NET_RAW in the Pod's own network namespace are all it has. */
-function captureContainer(settings: InjectionSettings): Json {
+function captureContainer(settings: InjectionSettings, isShared: boolean): AddedContainer {
   const { image, proxyUser, virtualRange, ipv6, excludeInboundPorts, excludeOutboundPorts, excludeOutbound } = settings;
   const list = (flag: string, values: readonly (string | number)[]): string[] => (values.length === 0 ? [] : [flag, values.join()]);
   return {
@@ -40,7 +45,7 @@ function captureContainer(settings: InjectionSettings): Json {
       ...list('--exclude-outbound', excludeOutbound),
       ...(ipv6 ? [] : ['--no-ipv6']),
     ],
-    resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+    resources: isShared ? {} : { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '256Mi' } },
     securityContext: {
       ...{ runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, allowPrivilegeEscalation: false, privileged: false },
       ...{ readOnlyRootFilesystem: true, capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] } },
@@ -52,7 +57,7 @@ function captureContainer(settings: InjectionSettings): Json {
 }
 
 /** Lives as long as the Pod; what comes after it starts when it is ready. */
-function proxyContainer({ image, proxyUser, capture, ipv6, requests, limits, cluster, agent, agentCa }: InjectionSettings): Json {
+function proxyContainer({ image, proxyUser, capture, ipv6, requests, limits, cluster, agent, agentCa }: InjectionSettings): AddedContainer {
   const ready = { httpGet: { path: '/healthz/ready', port: PORTS.health } };
   return {
     name: PROXY_CONTAINER,
