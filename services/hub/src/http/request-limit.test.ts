@@ -1,13 +1,15 @@
 /** The bounds of requests on real sockets, with writes that a lock in PostgreSQL keeps under way. */
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { createRegistry } from '@hawser/runtime/metrics.ts';
+import fastify from 'fastify';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestHub, type TestHub } from '../../../../test/kit/hub-core.ts';
 import { startTestPostgres, type TestPostgres } from '../../../../test/kit/postgres.ts';
 import { watchFrom } from '../resource/watch/watch-client-fixture.ts';
+import { limitRequests } from './request-limit.ts';
 
 const RULES = '/apis/networking.istio.io/v1/namespaces/bookinfo/destinationrules';
 let postgres: TestPostgres;
@@ -94,6 +96,32 @@ describe('more requests than the hub takes', () => {
     await underWay(0);
     expect(await metric('hub_http_bytes_under_way')).toBe(0);
   });
+});
+
+it('whoever goes while its authorization is looked up holds nothing', async () => {
+  const registry = createRegistry();
+  const app = fastify();
+  const [asked, gone, looked] = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.raw.once('close', () => gone?.resolve());
+    asked?.resolve();
+    await looked?.promise;
+  });
+  limitRequests(app, registry, { requests: 3, bytes: 4000 });
+  app.post('/writes', async () => 'done');
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  // Half a body: what was taken would wait for the rest.
+  socket.write('POST /writes HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{');
+  await asked?.promise;
+  socket.destroy();
+  await gone?.promise;
+  looked?.resolve();
+  const next = await fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/writes`, { method: 'POST' });
+  expect(next.status).toBe(200);
+  const text = await registry.metrics();
+  await app.close();
+  for (const name of ['requests', 'bytes']) expect(text).toMatch(new RegExp(`^hub_http_${name}_under_way 0$`, 'm'));
 });
 
 describe('larger bodies than the hub holds at once', () => {

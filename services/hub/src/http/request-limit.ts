@@ -91,6 +91,11 @@ export function limitRequests(app: FastifyInstance, registry: Registry, bounds: 
   gauge(registry, 'hub_http_bytes_under_way', () => limit.bytes);
   app.decorateRequest('share', undefined);
   app.addHook('onRequest', (request, reply, done) => {
+    // Gone while it was authorized: nothing would end what it held, and nobody reads an answer.
+    if (request.raw.socket.destroyed) {
+      reply.hijack();
+      return done();
+    }
     if (isUncounted(request)) return done();
     const share = limit.share(bodyBytes(request));
     if (share === undefined) {
