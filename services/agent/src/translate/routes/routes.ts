@@ -46,15 +46,15 @@ function virtualHost(view: ServiceView, where: Where, { lookup, caller }: { look
 /** A host that no service has, by the rules of the VirtualServices that name it: at port 80, as Istio has it. */
 function ruledHost({ key, policies }: ServiceView, { lookup, caller }: { lookup: ServiceLookup; caller: Caller }): VirtualHost | undefined {
   const rules = httpRoutes(policies.rules, { caller, lookup, scope: undefined, port: 80 });
-  const [host, ...aliases] = namesOf(key);
+  const [host, ...aliases] = hostNames(key);
   if (rules.length === 0 || host === undefined) return undefined;
   const routes = rules.some(isCatchAll) ? rules : [...rules, ...unmatched(host)];
   const named = [host, ...aliases].flatMap((name) => [name, `${name}:80`]);
   return create(VirtualHostSchema, { name: `${host}:80`, domains: named, routes: withHashPolicies(routes, lookup) });
 }
 
-/** `*` is nobody's: it is for gateways. */
-function namesOf(key: string): string[] {
+/** The names of a host that no service has; `*` is nobody's: it is for gateways. */
+export function hostNames(key: string): string[] {
   const name = parseServiceKey(key);
   if (name.namespace === '*') return name.service === '*' ? [] : [name.service];
   const short = `${name.service}.${name.namespace}`;

@@ -22,6 +22,7 @@ import { wantedCredentials } from '../upstreams/credential-secrets.ts';
 import { dependsOnCaller, destinationPolicy } from '../upstreams/destination-rules.ts';
 import { type BoundPart, boundParts } from './bound-parts.ts';
 import { EditedMap } from './edited-map.ts';
+import { importedPolicies, ruledPorts } from './imported-rules.ts';
 import { isExportedTo, type ProxyScope } from './scope.ts';
 import { boundedService, boundsOf, imports, type SidecarBounds } from './sidecar-bounds.ts';
 import { tcpKeyOf } from './tcp-services.ts';
@@ -232,14 +233,15 @@ class Staging {
 
   #draftVariant(key: string): void {
     const compiled = this.#common.service(key);
-    const policies = compiled === undefined ? undefined : policiesFor(compiled.input.policies, this.#start.scope);
+    const policies = compiled === undefined ? undefined : policiesFor(compiled, this.#start);
     if (compiled === undefined || policies === undefined) {
       this.#variants.put(key, undefined);
       return;
     }
     const before = this.#before?.variants.get(key);
     // The same object as before, so that nothing is compiled again that need not be.
-    const kept = before?.policies === compiled.input.policies ? before.compiled.input.policies : policies;
+    const isUnchanged = before?.policies === compiled.input.policies && this.#before?.bounds === this.#start.bounds;
+    const kept = isUnchanged ? before.compiled.input.policies : policies;
     const variant = compiledService({ ...compiled.input, policies: kept }, this.#start.fleet, before?.compiled);
     const isKept = before?.compiled === variant && before.policies === compiled.input.policies;
     this.#variants.put(key, isKept ? before : { policies: compiled.input.policies, compiled: variant });
@@ -289,6 +291,7 @@ class Staging {
     if (bounds === undefined || !isBounded(bounds)) return undefined;
     const { view } = compiled;
     const service = boundedService(view);
+    if (view.hosts.length === 0) return ruledPorts(view, scope, bounds);
     const ports = view.hosts.flatMap((host) => host.ports);
     return new Set(ports.filter((port) => imports(bounds, service, port)).map(({ port }) => port));
   }
@@ -377,11 +380,13 @@ class Staging {
 }
 
 /** The policies of a service as the scope sees them; undefined when that is as everybody does. */
-function policiesFor(policies: ServicePolicies, scope: ProxyScope): ServicePolicies | undefined {
+function policiesFor({ input, view }: CompiledService, { scope, bounds }: Pick<Start, 'scope' | 'bounds'>): ServicePolicies | undefined {
+  const policies = importedPolicies(input.policies, view, bounds);
   const { destinations, owner } = policies;
-  if (!dependsOnCaller(destinations, owner)) return undefined;
+  const isOne = policies === input.policies;
+  if (!dependsOnCaller(destinations, owner)) return isOne ? undefined : policies;
   const destination = destinationPolicy(destinations, owner, scope);
-  if (JSON.stringify(destination) === JSON.stringify(policies.destination)) return undefined;
+  if (JSON.stringify(destination) === JSON.stringify(policies.destination)) return isOne ? undefined : policies;
   return { ...policies, destination, subsets: destination.subsets };
 }
 

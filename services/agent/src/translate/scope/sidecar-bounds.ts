@@ -6,6 +6,7 @@ import { hostKey } from '@hawser/model/service-host.ts';
 import type { Elsewhere } from '../capture/capture-listener.ts';
 import { protocolOf } from '../istio-protocol.ts';
 import { policyKeyOf } from '../policy-tables.ts';
+import { hostNames } from '../routes/routes.ts';
 import type { ServiceView } from '../services/service-view.ts';
 
 /** The Sidecars of one caller as one. */
@@ -51,7 +52,13 @@ export interface BoundedService {
 
 /** A service as bounds look at it. */
 export function boundedService({ key, name, hosts }: ServiceView): BoundedService {
-  return { key, namespace: name.namespace, names: hosts.map(({ host }) => host) };
+  return { key, namespace: name.namespace, names: hosts.length === 0 ? hostNames(key) : hosts.map(({ host }) => host) };
+}
+
+/** Whether what VirtualServices of a namespace say of a service reaches the caller: they are let in from there, as services are (Istio). */
+export function importsRules({ egress }: SidecarBounds, service: BoundedService, namespace: string): boolean {
+  const owned = { ...service, namespace };
+  return egress === undefined || egress.some(({ hosts }) => hosts.some((host) => isMeant(host, owned)));
 }
 
 /** Joins the Sidecars that hold for a caller of `namespace`, the nearest first; undefined without any. */
