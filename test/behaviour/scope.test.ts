@@ -183,6 +183,37 @@ behaviour('SC-016', 'Sidecar.egress.hosts', 'where rules of a service lead is br
   expect(await statusOf(rig, 'productpage', CART)).toBe(404);
 });
 
+behaviour(
+  'SC-026',
+  'Sidecar.egress.hosts',
+  'rules of a VirtualService in a namespace that is not let in are not for its workloads',
+  async (rig) => {
+    const rules = [subsets(), allTo('v2', {}, { namespace: 'tools' }), allTo('v3', {}, { namespace: 'shop' })];
+    const letIn = (...hosts: string[]) => rig.policies([sidecar({ egress: [{ hosts: ['./*', ...hosts] }] }), ...rules]);
+    await letIn();
+    expect(Object.keys((await rig.tally(60, { from: 'productpage' })).by)).toHaveLength(3);
+    const turns: [string, string][] = [
+      ['tools/*', 'reviews-v2'],
+      ['shop/*', 'reviews-v3'],
+      ['tools/*', 'reviews-v2'],
+    ];
+    for (const [host, version] of turns) {
+      await letIn(host);
+      expect((await rig.tally(20, { from: 'productpage' })).by).toEqual({ [version]: 20 });
+    }
+  },
+);
+
+behaviour('SC-027', 'Sidecar.egress.hosts', 'a host that rules alone make is let in as one of their namespace', async (rig) => {
+  const http = [{ route: [{ destination: { host: 'cart.shop.svc.cluster.local' } }] }];
+  const made = (namespace: string, host: string): ReturnType<typeof policy> =>
+    policy('VirtualService', { hosts: [host], http }, { namespace, name: `${namespace}-made` });
+  await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] }), made('bookinfo', 'own.test'), made('shop', 'other.test')]);
+  expect((await rig.call({ from: 'productpage', host: 'own.test' })).servedBy).toBe('cart-v1');
+  expect(await statusOf(rig, 'productpage', 'other.test')).toBe(404);
+  expect(await statusOf(rig, 'buyer', 'other.test')).toBe(200);
+});
+
 behaviour('SC-017', 'Sidecar', 'what it hid is there again when it is gone', async (rig) => {
   await rig.policies([sidecar({ egress: [{ hosts: ['./*'] }] })]);
   expect(await statusOf(rig, 'tester', CART)).toBe(404);

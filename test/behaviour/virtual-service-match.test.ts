@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { behavioursOf } from './kit/behaviour.ts';
 import { matching, rules, to } from './kit/reviews-rules.ts';
-import type { Rig, RigCall } from './kit/rig.ts';
+import { policy, type Rig, type RigCall } from './kit/rig.ts';
 
 const behaviour = behavioursOf({ net: 10 });
 
@@ -180,5 +180,12 @@ behaviour('VS-023', 'gateways', 'a VirtualService for gateways alone does nothin
   const { by } = await rig.tally(60);
   expect(Object.keys(by).sort()).toEqual(['reviews-v1', 'reviews-v2', 'reviews-v3']);
   await rig.policies(rules([{ route: to('v3') }], { gateways: ['ingress', 'mesh'] }));
+  expect((await rig.tally(20)).by).toEqual({ 'reviews-v3': 20 });
+});
+
+behaviour('VS-024', 'gateways', 'a VirtualService for gateways alone hides no wider one from sidecars', async (rig) => {
+  const destination = { host: 'reviews.bookinfo.svc.cluster.local', subset: 'v3' };
+  const wide = { hosts: ['*.bookinfo.svc.cluster.local', '*.bookinfo.svc.clusterset.local'], http: [{ route: [{ destination }] }] };
+  await rig.policies([...rules([{ route: to('v2') }], { gateways: ['ingress'] }), policy('VirtualService', wide, { name: 'wide' })]);
   expect((await rig.tally(20)).by).toEqual({ 'reviews-v3': 20 });
 });
