@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from '@bufbuild/protobuf';
 import { AccessLogType } from '@hawser/xds/generated/envoy/data/accesslog/v3/accesslog_pb.ts';
+import { url } from '../matched-filter.ts';
 import { type extension, structured } from '../wire-values.ts';
 import type { AccessLogInit } from './access-logs.ts';
 import type { MetricOverrides } from './effective-telemetry.ts';
@@ -63,9 +64,35 @@ export function tcpMetrics(labels: Labels, overrides: MetricOverrides): AccessLo
   return [...begun, ...counted(TCP_CLOSED, all, overrides).map((log) => ({ ...log, filter: ofType(AccessLogType.TcpConnectionEnd) }))];
 }
 
-const IS_GRPC = "'content-type' in request.headers && request.headers['content-type'].startsWith('application/grpc')";
+const CONTENT_TYPE = '%REQ(content-type)%';
+const becomes = (value: string): JsonObject => ({
+  action: {
+    name: value,
+    typed_config: {
+      '@type': url('envoy.extensions.matching.actions.transform_stat.v3.TransformStat'),
+      update_tag: { new_tag_value: value },
+    },
+  },
+});
+/** The protocol by the content type: a condition over the label's own value, since CEL, evaluated for each metric, was 4 % of a sidecar's CPU. */
+const PROTOCOL_BY_CONTENT_TYPE: JsonObject = {
+  matcher_list: {
+    matchers: [
+      {
+        predicate: {
+          single_predicate: {
+            input: { name: 'value', typed_config: { '@type': url('envoy.extensions.matching.common_inputs.stats.v3.StatTagValueInput') } },
+            value_match: { prefix: 'application/grpc' },
+          },
+        },
+        on_match: becomes('grpc'),
+      },
+    ],
+  },
+  on_no_match: becomes('http'),
+};
 const HTTP_LABELS: Labels = {
-  request_protocol: `%CEL(${IS_GRPC} ? 'grpc' : 'http')%`,
+  request_protocol: CONTENT_TYPE,
   response_code: '%RESPONSE_CODE%',
   grpc_response_status: '%GRPC_STATUS_NUMBER%',
   response_flags: '%RESPONSE_FLAGS%',
@@ -99,7 +126,10 @@ function tagsOf(
     if (operation === 'REMOVE') formats.delete(tag);
     else formats.set(tag, `%CEL(${value})%`);
   }
-  return [...formats].map(([name, format]) => ({ name, value_format: format }));
+  return [...formats].map(([name, format]) => ({
+    ...{ name, value_format: format },
+    ...(format === CONTENT_TYPE ? { rules: PROTOCOL_BY_CONTENT_TYPE } : {}),
+  }));
 }
 
 function ofType(type: AccessLogType): NonNullable<AccessLogInit['filter']> {
