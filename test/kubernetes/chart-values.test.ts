@@ -12,6 +12,28 @@ interface Policy {
   };
 }
 
+interface Fixed {
+  readonly kind: string;
+  readonly roleRef?: object;
+  readonly spec?: {
+    readonly selector?: object;
+    readonly serviceName?: string;
+    readonly podManagementPolicy?: string;
+    readonly volumeClaimTemplates?: readonly { readonly metadata: object }[];
+  };
+}
+
+/** Of an object, what an API server lets nobody change. */
+function fixedOf({ kind, roleRef, spec }: Fixed): NonNullable<Fixed['spec']> | undefined {
+  if (roleRef !== undefined) return roleRef;
+  if (kind === 'PersistentVolumeClaim') return spec;
+  if (kind !== 'StatefulSet' && kind !== 'Deployment') return undefined;
+  const { selector, serviceName, podManagementPolicy, volumeClaimTemplates } = spec ?? {};
+  return Object.fromEntries(
+    Object.entries({ selector, serviceName, podManagementPolicy, volumeClaimTemplates }).filter(([, value]) => value !== undefined),
+  );
+}
+
 describe.skipIf(!canRunHelm())('values of charts', () => {
   beforeAll(() => helmBinary().then(() => undefined), BUILD_MS);
 
@@ -36,5 +58,35 @@ describe.skipIf(!canRunHelm())('values of charts', () => {
     const rules = (policies as unknown as readonly Policy[]).flatMap(({ spec }) => spec.ingress);
     const open = rules.filter(({ from = [] }) => from.length === 0).flatMap(({ ports }) => ports.map(({ port }) => port));
     expect([...new Set(open)].sort()).toEqual(['health', 'tunnel', 'xds']);
+  });
+
+  it('renders what no upgrade can change as the first releases had it', async () => {
+    const values = { cluster: 'us-east', gateway: { enabled: true }, gatewayMode: { enabled: true }, readPolicies: true };
+    const objects = (await Promise.all([rendered(AGENT, values), rendered('hawser-hub', {})])).flat();
+    const fixed = objects.flatMap((object) => {
+      const found = fixedOf(object as unknown as Fixed);
+      return found === undefined ? [] : [[`${object.kind} ${object.metadata.name}`, found] as const];
+    });
+    const selector = (name: string, instance = AGENT) => ({
+      matchLabels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance },
+    });
+    expect(Object.fromEntries(fixed)).toMatchObject({
+      [`StatefulSet ${AGENT}`]: {
+        ...{ selector: selector(AGENT), serviceName: AGENT, podManagementPolicy: 'Parallel' },
+        volumeClaimTemplates: [
+          { metadata: { name: 'state' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+        ],
+      },
+      [`PersistentVolumeClaim ${AGENT}-identity`]: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } },
+      [`Deployment ${AGENT}-gateway`]: { selector: selector('hawser-gateway') },
+      'Deployment hawser-outbound': { selector: selector('hawser-outbound') },
+      'Deployment hawser-hub': { selector: selector('hawser-hub', 'hawser-hub') },
+      [`ClusterRoleBinding ${AGENT}`]: { kind: 'ClusterRole', name: AGENT },
+      [`ClusterRoleBinding ${AGENT}-policies`]: { kind: 'ClusterRole', name: `${AGENT}-policies` },
+      [`ClusterRoleBinding ${AGENT}-derived-services`]: { kind: 'ClusterRole', name: `${AGENT}-derived-services` },
+    });
+    const claims = fixed.flatMap(([, { volumeClaimTemplates = [] }]) => volumeClaimTemplates);
+    // A label of the release in a claim would end every upgrade.
+    expect(claims.map(({ metadata }) => Object.keys(metadata))).toEqual([['name']]);
   });
 });
