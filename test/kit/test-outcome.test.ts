@@ -29,18 +29,14 @@ it('the second run counts, and tells what it forgave', () => {
   expect(unsteady).toEqual(['test/late.test.ts > case 0: not there in 30 s']);
 });
 
-it('an error that no test caught belongs to its file when a test failed there, and to the run otherwise', () => {
+it('an error that no test caught is a failure of the file that ran, and of the run where nobody knows which', () => {
   const error = (path?: string): UncaughtError => ({ message: 'read ECONNRESET\n  at', ...(path && { VITEST_TEST_PATH: path }) });
   const uncaught = { test: 'outside of any test', message: 'read ECONNRESET' };
-  const [goodToo, lateToo, ...rest] = withUncaught(
-    [good, late],
-    [error('/r/test/late.test.ts'), error('/r/test/good.test.ts'), error()],
-    '/r',
-  );
-  expect(goodToo).toEqual(good);
-  expect(lateToo).toEqual({ ...late, failures: [...late.failures, uncaught] });
-  expect(rest.map(({ file, failures }) => [file, failures[0]?.test])).toEqual([
-    [THE_RUN, 'outside of any test, in test/good.test.ts'],
-    [THE_RUN, 'outside of any test, in no file'],
+  expect(withUncaught([good, late], [error('/r/test/late.test.ts')], '/r')).toEqual([
+    good,
+    { ...late, failures: [...late.failures, uncaught] },
   ]);
+  const lost = { file: THE_RUN, passed: 0, skipped: [], failures: [uncaught, uncaught] };
+  expect(withUncaught([good], [error(), error('/r/other.test.ts')], '/r')).toEqual([good, lost]);
+  expect(withUncaught([good], [], '/r')).toEqual([good]);
 });

@@ -43,21 +43,17 @@ export function outcomeOf(module: TestModule): FileOutcome {
   };
 }
 
-/**
- * The outcomes with the errors that no test caught. In a file where a test failed they are what that left behind, as a rule a promise that nobody awaits any
- * more, and belong to it; anywhere else they are failures of `THE_RUN`, which nothing forgives.
- */
+/** The outcomes with the errors that no test caught: failures of the file that ran in that process, or of `THE_RUN` where nobody knows. */
 export function withUncaught(outcomes: readonly FileOutcome[], errors: readonly UncaughtError[], root: string): FileOutcome[] {
-  const all = [...outcomes];
-  for (const { VITEST_TEST_PATH: path, message } of errors) {
-    const file = path === undefined ? 'no file' : relative(root, path);
-    const index = all.findIndex((outcome) => outcome.file === file);
-    const outcome = all[index];
-    const failure = { test: 'outside of any test', message: firstLine(message) };
-    if (outcome !== undefined && outcome.failures.length > 0) all[index] = { ...outcome, failures: [...outcome.failures, failure] };
-    else all.push({ file: THE_RUN, passed: 0, skipped: [], failures: [{ ...failure, test: `${failure.test}, in ${file}` }] });
-  }
-  return all;
+  const files = new Set(outcomes.map(({ file }) => file));
+  const uncaught = Map.groupBy(errors, ({ VITEST_TEST_PATH: path = '' }) => {
+    const file = relative(root, path);
+    return files.has(file) ? file : THE_RUN;
+  });
+  const failuresOf = (file: string): Failure[] =>
+    (uncaught.get(file) ?? []).map(({ message }) => ({ test: 'outside of any test', message: firstLine(message) }));
+  const known = outcomes.map((outcome) => ({ ...outcome, failures: [...outcome.failures, ...failuresOf(outcome.file)] }));
+  return uncaught.has(THE_RUN) ? [...known, { file: THE_RUN, passed: 0, skipped: [], failures: failuresOf(THE_RUN) }] : known;
 }
 
 /**
