@@ -71,7 +71,9 @@ describe.skipIf(!canRunKubernetes())(`the source of an agent whose API server fa
   test('rights that are withdrawn and given back', async () => {
     const giveBack = await source.withdrawRights();
     await source.endpoints.change();
-    await says(/is forbidden: .*hawser-agent.*; the agent needs the role of deploy\/kubernetes\/agent-rbac.yaml/);
+    await says(
+      /is forbidden: .*hawser-agent.* cannot (list|watch) resource .*: upgrade the chart hawser-agent, or apply deploy\/kubernetes\/agent-rbac.yaml/,
+    );
     await giveBack();
     await recovers();
   });

@@ -76,6 +76,43 @@ export const FAULTS: readonly Rule[] = [
   },
   {
     rule: 0,
+    seen: 'rights to read that an older role did not give are said once each, with kind, verb and the way out, while all else goes on',
+    show: async ({ east, west, shared }) => {
+      const key = `${await shared()}/web`;
+      const named = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'hawser-agent' } };
+      const role = (await east.kube.admin.read(named)) as KubeObject & {
+        readonly rules: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+      };
+      const older = role.rules.flatMap(({ resources, verbs, ...rule }) => {
+        const left = verbs.filter((verb) => verb !== 'watch' || !resources.includes('serviceimports'));
+        return resources.includes('namespaces') ? [] : [{ ...rule, resources, verbs: left }];
+      });
+      const said = () => east.agent.world().warnings.filter(({ message }) => message.includes('upgrade the chart hawser-agent'));
+      const missing = () =>
+        said()
+          .map(({ message }) => message)
+          .sort();
+      const wanted = [
+        expect.stringMatching(/^namespaces: .*cannot list resource "namespaces".*what is known of them is kept$/),
+        expect.stringMatching(/^serviceimports: .*cannot watch resource "serviceimports".*what is known of them is kept$/),
+      ];
+      await east.edits(named, { rules: older });
+      try {
+        await east.restart();
+        await expect.poll(missing, { timeout: 15_000 }).toEqual(wanted);
+        const first = said();
+        await east.offers(key);
+        expect(clustersOf(await west.imported(key))).toEqual(['east']);
+        expect([said(), await east.import(key)]).toEqual([first, undefined]);
+      } finally {
+        await east.edits(named, { rules: role.rules });
+      }
+      await east.imported(key);
+      await expect.poll(missing, { timeout: 15_000 }).toEqual([]);
+    },
+  },
+  {
+    rule: 0,
     seen: 'an API server that was away has what was exported meanwhile when it is back',
     show: async ({ east, west, shared }) => {
       const key = `${await shared()}/web`;

@@ -197,7 +197,8 @@ function statusIn(text: string): unknown {
 export function wayOut(error: unknown): string {
   const status = error instanceof ApiRefusal ? error.status : undefined;
   if (status === 401) return '; the token of the agent is good no longer: give it one of a service account that is there';
-  if (status === 403) return '; the agent needs the role of deploy/kubernetes/agent-rbac.yaml';
+  if (status === 403)
+    return '; the role of the agent does not give it: upgrade the chart hawser-agent, or apply deploy/kubernetes/agent-rbac.yaml';
   if (status === 404) return '; its CustomResourceDefinition has to be there, and the URL has to be that of an API server';
   return '';
 }

@@ -104,9 +104,9 @@ export class KubernetesRegistry implements RegistrySource {
     if (this.#problems.get(kind.name) === problem || this.#stopped) return;
     if (problem === undefined) this.#problems.delete(kind.name);
     else this.#problems.set(kind.name, problem);
-    const all = [...this.#problems.values()];
-    const more = all.length > 1 ? ` (and ${all.length - 1} more kinds)` : '';
-    this.#options.onHold(all.length === 0 ? undefined : `${all[0]}${more}; everything it held is kept until it can be read again`);
+    const [first, ...others] = this.#problems;
+    const more = others.length === 0 ? '' : ` (and so with ${others.map(([name]) => name).join(', ')})`;
+    this.#options.onHold(first && `${first[1]}${more}; everything it held is kept until it can be read again`);
   }
 
   /** All changes of one turn are one account. */

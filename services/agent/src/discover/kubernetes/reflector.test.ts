@@ -215,6 +215,27 @@ describe('faults', () => {
     await vi.waitFor(() => expect(problem).toBeUndefined(), { timeout: 20_000 });
   });
 
+  it('a right to watch that is missing is said until it is there, though each list is answered', async () => {
+    const told: (string | undefined)[] = [];
+    const refused = new Reflector({
+      ...{ api, paths: [PATH], kind: 'Thing', query: {}, pageSize: 2, read: readThing, times },
+      ...{ onList: () => (lists += 1), onPut: () => undefined, onRemove: () => undefined },
+      onProblem: (now) => {
+        if (told.at(-1) !== now) told.push(now);
+      },
+    });
+    const status = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'things is forbidden: you cannot watch resource "things"' };
+    server.fault = (url, response) => url.searchParams.get('watch') === '1' && json(response, 403, status);
+    await refused.list();
+    await vi.waitFor(() => expect(lists).toBeGreaterThan(5), { timeout: 20_000 });
+    expect(told).toEqual([expect.stringMatching(/cannot watch resource "things"; the role of the agent .*upgrade the chart/)]);
+    server.fault = () => false;
+    await watching();
+    server.put(PATH, 'a', { size: 9 });
+    await vi.waitFor(() => expect(told.at(-1)).toBeUndefined(), { timeout: 20_000 });
+    await refused.stop();
+  });
+
   it('a page that fails: nothing of the list is taken', async () => {
     await reflector.list();
     await watching();

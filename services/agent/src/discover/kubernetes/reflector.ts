@@ -86,7 +86,7 @@ export class Reflector<Facts> {
   #olderSince: number | undefined;
   /** Whether the version was the server's own a moment ago. */
   #isSure = false;
-  /** Whether the last watch opened and told nothing but faults: whoever answers garbage opens it well, too. */
+  /** Whether the last watch was refused as forbidden, or opened and told nothing but faults: a list that is answered proves nothing then. */
   #isDoubted = false;
   #listed = false;
   #held = 0;
@@ -228,6 +228,9 @@ export class Reflector<Facts> {
           heard = true;
         },
       });
+    } catch (error) {
+      this.#isDoubted ||= isForbidden(error);
+      throw error;
     } finally {
       clearTimeout(lasting);
       if (heard || performance.now() - began > LASTED_MS) this.#attempt = 0;
@@ -298,6 +301,10 @@ class OlderAnswer extends AppError {
       { status: 503 },
     );
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof ApiRefusal && (error.status === 401 || error.status === 403);
 }
 
 function eventIn(line: string) {
