@@ -4,9 +4,10 @@ import { issuedCertificate, type LiveCertificate } from '@hawser/runtime/live-ce
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forge, forgeRoot } from '../../../../test/kit/forge.ts';
+import { ApiRefusal } from '../discover/kubernetes/api-client.ts';
 import { answerReview } from './admission.ts';
 import { caBundlePatch, type WebhookConfiguration } from './ca-bundle.ts';
-import { hintsOf, type ListedPod, restartHints } from './restart-hints.ts';
+import { followRestartHints, hintsOf, type ListedPod, restartHints } from './restart-hints.ts';
 import { startWebhookServer, type WebhookServer } from './webhook-server.ts';
 
 const FILE = { image: 'proxy:1', agent: 'hawser-agent.hawser-system.svc:15010', ignoredNamespaces: ['hawser-system'] };
@@ -156,6 +157,22 @@ describe('hintsOf', () => {
     const api = { json: async ({ path }: { path: string }) => ({ metadata: {}, items: path === '/api/v1/namespaces' ? items : [] }) };
     const found = await restartHints({ api, settings: SETTINGS, mark: () => 'default.1', signal: new AbortController().signal });
     expect(found).toEqual([expect.stringMatching(/^2 namespaces beyond the first 500 by name: it is not known/)]);
+  });
+
+  it('says that it may not look, and keeps what it said when the API server is away', async () => {
+    const failures = [new Error('away'), new ApiRefusal(403, 'pods is forbidden: cannot list resource "pods"')];
+    const api = { json: () => Promise.reject(failures.shift() ?? new Error('away')) };
+    const over = new AbortController();
+    const said: (readonly string[])[] = [];
+    const following = followRestartHints({
+      ...{ api, settings: SETTINGS, mark: () => 'default.1', signal: over.signal, everyMs: 1 },
+      onHints: (hints) => {
+        said.push(hints);
+        over.abort();
+      },
+    });
+    await following;
+    expect(said).toEqual([[expect.stringMatching(/cannot list resource "pods"; .*upgrade the chart .*injection\.yaml$/)]]);
   });
 
   it('says nothing of those that want none, or are about to end', () => {

@@ -4,10 +4,11 @@ import { leftOut } from '@hawser/model/injection/injected-pod.ts';
 import { INJECT_LABEL, REVISION_LABEL, SIDECAR_LABEL } from '@hawser/model/injection/injection-names.ts';
 import type { InjectionSettings } from '@hawser/model/injection/injection-settings.ts';
 import { PodTemplate } from '@hawser/model/injection/pod-template.ts';
+import { messageOf } from '@hawser/runtime/app-error.ts';
 import { sleep } from '@hawser/runtime/backoff.ts';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { ApiRequest } from '../discover/kubernetes/api-client.ts';
+import { type ApiRequest, isForbidden, wayOut } from '../discover/kubernetes/api-client.ts';
 
 type LeavesOut = Pick<InjectionSettings, 'ignoredNamespaces' | 'revision' | 'proxyUser'>;
 
@@ -18,7 +19,7 @@ export interface RestartHintsParts {
   readonly settings: LeavesOut;
   /** The label that a Pod made now would have (`sidecarMark`). */
   readonly mark: () => string;
-  /** All that is to be said now. What could not be asked leaves what was said before. */
+  /** All that is to be said now. What could not be asked leaves what was said before, but for a right that is missing. */
   readonly onHints: (hints: readonly string[]) => void;
   readonly signal: AbortSignal;
   /** Milliseconds between two looks; 30 s unless given. */
@@ -49,10 +50,16 @@ const SHOWN = 3;
 export async function followRestartHints(parts: RestartHintsParts): Promise<void> {
   const { signal, onHints, everyMs = EVERY_MS } = parts;
   while (!signal.aborted) {
-    const hints = await restartHints(parts).catch(() => undefined);
+    const hints = await restartHints(parts).catch(unasked);
     if (hints !== undefined && !signal.aborted) onHints(hints);
     await sleep(everyMs * (0.8 + 0.4 * Math.random()), signal);
   }
+}
+
+const RIGHT_BY = 'upgrade the chart hawser-agent, or apply deploy/kubernetes/injection.yaml';
+
+function unasked(error: unknown): readonly string[] | undefined {
+  return isForbidden(error) ? [`which Pods lack a sidecar is not known: ${messageOf(error)}${wayOut(error, RIGHT_BY)}`] : undefined;
 }
 
 /** One look: of every labelled namespace, the Pods without the label of now. In a cluster where all is well nothing but names is sent. */

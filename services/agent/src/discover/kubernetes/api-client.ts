@@ -193,14 +193,24 @@ function statusIn(text: string): unknown {
   }
 }
 
-/** What an operator can do about a failure, as the end of its sentence; nothing where it heals by itself or says so. */
-export function wayOut(error: unknown): string {
+/** How the agent comes to most of its rights. */
+const ROLE = 'upgrade the chart hawser-agent, or apply deploy/kubernetes/agent-rbac.yaml';
+
+/**
+ * What an operator can do about a failure, as the end of its sentence; nothing where it heals by itself or says so.
+ * @param rightBy How the agent comes to the right that it took.
+ */
+export function wayOut(error: unknown, rightBy = ROLE): string {
   const status = error instanceof ApiRefusal ? error.status : undefined;
   if (status === 401) return '; the token of the agent is good no longer: give it one of a service account that is there';
-  if (status === 403)
-    return '; the role of the agent does not give it: upgrade the chart hawser-agent, or apply deploy/kubernetes/agent-rbac.yaml';
+  if (status === 403) return `; the role of the agent does not give it: ${rightBy}`;
   if (status === 404) return '; its CustomResourceDefinition has to be there, and the URL has to be that of an API server';
   return '';
+}
+
+/** Whether the answer was that the agent may not, or is nobody: that does not heal by itself. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof ApiRefusal && (error.status === 401 || error.status === 403);
 }
 
 /** The refusal that a `Status` object (meta/v1) speaks of. */

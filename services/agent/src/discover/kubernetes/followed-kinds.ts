@@ -24,6 +24,8 @@ export interface FollowedKind {
   readonly isNecessary: boolean;
   /** The one namespace that it is read of. */
   readonly namespace?: string;
+  /** How the agent comes to the right to read it, where that is not as with most. */
+  readonly rightBy?: string;
   /** Which of its objects are the cluster's own; all unless given. */
   readonly concerns?: (object: NamedObject) => boolean;
   readonly read: ObjectReader<unknown>;
@@ -71,6 +73,7 @@ export function followedKinds(secretNamespaces: readonly string[]): readonly Fol
       table: (objects) => objects.secrets,
     }),
     name: `secrets of ${namespace}`,
+    rightBy: `add ${namespace} to secretNamespaces of the chart hawser-agent, or bind hawser-agent-certificates there (deploy/kubernetes/agent-rbac.yaml)`,
     ...{ namespace, query: { fieldSelector: 'type=kubernetes.io/tls' }, isNecessary: false },
   }));
   return [...CLUSTER_WIDE, ...secrets];

@@ -72,13 +72,14 @@ export class KubernetesRegistry implements RegistrySource {
   }
 
   #follow(kind: FollowedKind, { api, times, others }: KubernetesRegistryParts): Reflector<unknown> {
-    const { paths, query, pageSize, mayBeAbsent, concerns } = kind;
+    const { paths, query, pageSize, mayBeAbsent, concerns, rightBy } = kind;
     const own = { read: kind.read, sink: kind.table(this.#objects), ...(concerns && { concerns }) };
     const theirs = others?.readers[kind.name] ?? [];
     const { read, sink } = sharedFacts([own, ...theirs]);
     const reflector: Reflector<unknown> = new Reflector({
       ...{ api, paths, query, pageSize, read, mayBeAbsent, kind: kind.kind },
       ...(times === undefined ? {} : { times }),
+      ...(rightBy === undefined ? {} : { rightBy }),
       onList: (objects) => {
         sink.replace(objects, kind.namespace);
         if (theirs.length > 0) others?.onList();

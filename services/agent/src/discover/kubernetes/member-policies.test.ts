@@ -54,11 +54,14 @@ it('keeps what it heard when the right to read is withdrawn, and says why', asyn
   source.follow({ mode: 'ReadOnly' });
   await vi.waitFor(() => expect(names()).toEqual(['bookinfo/reviews']), WAIT);
   server.fault = (_url, response) => {
-    json(response, 403, { kind: 'Status', message: 'forbidden' });
+    json(response, 403, { kind: 'Status', code: 403, message: 'forbidden' });
     return true;
   };
   server.endWatches(PATH);
-  await vi.waitFor(() => expect(kind()?.problem).toMatch(/403|forbidden/), WAIT);
+  await vi.waitFor(
+    () => expect(kind()?.problem).toMatch(/forbidden; the role of the agent does not give it: set readPolicies of the chart/),
+    WAIT,
+  );
   expect([kind()?.state, names()]).toEqual(['FOLLOWED', ['bookinfo/reviews']]);
   server.fault = () => false;
   await vi.waitFor(() => expect(kind()?.problem).toBeUndefined(), WAIT);

@@ -20,6 +20,7 @@ export interface MemberPolicyParts {
 
 /** Policies are large, and parsed whole. */
 const PAGE = 100;
+const RIGHT_BY = 'set readPolicies of the chart hawser-agent, or bind hawser-agent-policies (deploy/kubernetes/agent-rbac.yaml)';
 /** Most clusters lack most kinds: they are looked for now and then. */
 const TIMES: ReflectorTimes = { ...REFLECTOR_TIMES, absentMs: 60_000 };
 
@@ -80,7 +81,17 @@ export class MemberPolicySource implements PolicySource {
       objects.set(object.key, object.facts ?? { namespace, name, bytes: 0, omitted: object.problem ?? 'it cannot be read' });
     };
     const reflector = new Reflector<PolicyFacts>({
-      ...{ api, kind: kind.kind, mayBeAbsent: true, paths: policyPaths(kind), query: {}, pageSize: PAGE, read: policyReader(kind), times },
+      ...{
+        api,
+        rightBy: RIGHT_BY,
+        kind: kind.kind,
+        mayBeAbsent: true,
+        paths: policyPaths(kind),
+        query: {},
+        pageSize: PAGE,
+        read: policyReader(kind),
+        times,
+      },
       onList: (all, isThere) => {
         objects.clear();
         for (const object of all) put(object);

@@ -7,7 +7,7 @@ import { AppError, messageOf } from '@hawser/runtime/app-error.ts';
 import { backoffMs, sleep } from '@hawser/runtime/backoff.ts';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
-import { type ApiClient, ApiRefusal, refusalOf, wayOut } from './api-client.ts';
+import { type ApiClient, ApiRefusal, isForbidden, refusalOf, wayOut } from './api-client.ts';
 import type { ObjectReader, ReadObject } from './object-facts.ts';
 import { isOlder, newest } from './resource-version.ts';
 import { type ListRequest, listWhole, presentVersion } from './watched-list.ts';
@@ -43,6 +43,8 @@ export interface ReflectorOptions<Facts> {
   readonly mayBeAbsent?: boolean;
   readonly query: Readonly<Record<string, string>>;
   readonly pageSize: number;
+  /** How the agent comes to the right to read it, where that is not as with most. */
+  readonly rightBy?: string;
   readonly read: ObjectReader<Facts>;
   readonly times?: ReflectorTimes;
   /** Everything there is. Also called, with nothing and not `isThere`, where the server does not have the kind and never had. */
@@ -280,7 +282,7 @@ export class Reflector<Facts> {
     if (gone || this.#attempt >= FRUITLESS) this.#version = undefined;
     // One connection that broke is daily life.
     const isWorthAWord = this.#attempt > 0 || !this.#listed || error instanceof OlderAnswer;
-    if (!gone && isWorthAWord) this.#options.onProblem(`${messageOf(error)}${wayOut(error)}`);
+    if (!gone && isWorthAWord) this.#options.onProblem(`${messageOf(error)}${wayOut(error, this.#options.rightBy)}`);
     const asked = error instanceof ApiRefusal ? Math.min(error.retryAfterMs, MAX_ASKED_MS) * (1 + Math.random() / 4) : 0;
     await this.#pause(Math.max(asked, backoffMs(this.#attempt, this.#times.backoff)));
     this.#attempt += 1;
@@ -301,10 +303,6 @@ class OlderAnswer extends AppError {
       { status: 503 },
     );
   }
-}
-
-function isForbidden(error: unknown): boolean {
-  return error instanceof ApiRefusal && (error.status === 401 || error.status === 403);
 }
 
 function eventIn(line: string) {
