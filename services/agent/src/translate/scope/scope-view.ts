@@ -209,8 +209,8 @@ class Staging {
       this.#units.set(this.#unit(`service:${key}`), reachable.has(key) ? this.#resources(key) : []);
     this.#draftBase();
     this.#draftRoutes(bound);
-    const credentials = wantedCredentials([...this.#variants.now.values()].map(({ compiled }) => compiled.view));
-    return this.#staged({ bound, reachable, tcp: this.#tcp(), credentials });
+    const own = [...reachable].flatMap((key) => this.#variants.now.get(key)?.compiled.view ?? []);
+    return this.#staged({ bound, reachable, tcp: this.#tcp(), credentials: wantedCredentials(own) });
   }
 
   #staged({ reachable, tcp, bound, credentials }: Derived): StagedView {
