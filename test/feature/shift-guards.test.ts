@@ -10,19 +10,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../datapath/kit/app.ts';
 import { HawserProcesses, type Running } from '../kit/hawser-processes.ts';
 import { eventually } from '../kit/served.ts';
+import { twoVersions } from '../kit/two-versions.ts';
 
 const [V1, V2] = ['127.88.3.21', '127.88.3.22'] as const;
 const DEADLINE_MS = 120_000;
 const SHIFTS = '/apis/hawser.dev/v1alpha1/namespaces/bookinfo/trafficshifts';
-const meta = (name: string, labels = ''): string => `metadata: {name: ${name}, namespace: bookinfo${labels}}`;
-const slice = (version: string, address: string): string =>
-  `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n${meta(`reviews-${version}`, `, labels: {kubernetes.io/service-name: reviews, version: ${version}}`)}\naddressType: IPv4\nports: [{name: http, port: 9080}]\nendpoints: [{addresses: [${address}]}]\n`;
-const REGISTRY = [
-  `apiVersion: v1\nkind: Service\n${meta('reviews')}\nspec: {ports: [{name: http, port: 80, targetPort: 9080}]}\n`,
-  `apiVersion: multicluster.x-k8s.io/v1beta1\nkind: ServiceExport\n${meta('reviews')}\n`,
-  slice('v1', V1),
-  slice('v2', V2),
-].join('---\n');
 const RULE = {
   ...{ apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { namespace: 'bookinfo', name: 'reviews' } },
   spec: { host: 'reviews', subsets: ['v1', 'v2', 'v3'].map((name) => ({ name, labels: { version: name } })) },
@@ -87,7 +79,7 @@ describe('a shift in a real hub', { timeout: DEADLINE_MS }, () => {
     const integrations = join(hawser.folder, 'integrations.yaml');
     writeFileSync(integrations, `prometheus: [{name: default, url: "${silent}"}]\n`);
     await hawser.startHub(undefined, ['--integrations', integrations, '--private-check-endpoints', 'on']);
-    await hawser.join('us-west', { 'reviews.yaml': REGISTRY });
+    await hawser.join('us-west', { 'reviews.yaml': twoVersions(V1, V2) });
     await eventually(async () => (await refusal(RULE)) === '', 'the DestinationRule is refused', DEADLINE_MS / 2);
     // Of v3 nobody has an endpoint, and of the others the hub knows some.
     const isKnown = async (): Promise<boolean> => {

@@ -6,20 +6,12 @@ import { type App, startApp } from '../datapath/kit/app.ts';
 import { call, stream } from '../datapath/kit/load.ts';
 import { type Ended, HawserProcesses, type Running } from '../kit/hawser-processes.ts';
 import { eventually } from '../kit/served.ts';
+import { twoVersions } from '../kit/two-versions.ts';
 
 const [CLIENT, V1, V2] = ['127.87.21.11', '127.87.21.21', '127.87.21.22'] as const;
 const HOST = 'reviews.bookinfo.svc.clusterset.local';
 const GETS_PER_SECOND = 50;
 const DEADLINE_MS = 240_000;
-const meta = (name: string, labels = ''): string => `metadata: {name: ${name}, namespace: bookinfo${labels}}`;
-const slice = (version: string, address: string): string =>
-  `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n${meta(`reviews-${version}`, `, labels: {kubernetes.io/service-name: reviews, version: ${version}}`)}\naddressType: IPv4\nports: [{name: http, port: 9080}]\nendpoints: [{addresses: [${address}]}]\n`;
-const REGISTRY = [
-  `apiVersion: v1\nkind: Service\n${meta('reviews')}\nspec: {ports: [{name: http, port: 80, targetPort: 9080}]}\n`,
-  `apiVersion: multicluster.x-k8s.io/v1beta1\nkind: ServiceExport\n${meta('reviews')}\n`,
-  slice('v1', V1),
-  slice('v2', V2),
-].join('---\n');
 const RULE = {
   ...{ apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { namespace: 'bookinfo', name: 'reviews' } },
   spec: { host: 'reviews', subsets: ['v1', 'v2'].map((name) => ({ name, labels: { version: name } })) },
@@ -66,7 +58,10 @@ describe('a shift in steps', { timeout: DEADLINE_MS }, () => {
     apps.push(await startApp('v1', V1), await startApp('v2', V2));
     await hawser.startHub();
     const flat = ['--network', 'flat'];
-    const [east, west] = await Promise.all([hawser.join('us-east', {}, flat), hawser.join('us-west', { 'reviews.yaml': REGISTRY }, flat)]);
+    const [east, west] = await Promise.all([
+      hawser.join('us-east', {}, flat),
+      hawser.join('us-west', { 'reviews.yaml': twoVersions(V1, V2) }, flat),
+    ]);
     const [eastAgent, westAgent] = [[`127.0.0.1:${east.xdsPort}`], [`127.0.0.1:${west.xdsPort}`]];
     await Promise.all([
       hawser.proxy('us-east', { serviceAccount: 'client', address: CLIENT, agents: eastAgent }),

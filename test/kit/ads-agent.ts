@@ -138,3 +138,15 @@ export function fakeResource(type: XdsType, name: string, content: string): XdsR
   const bytes = Buffer.from(content);
   return { type, name, version: sha256(bytes).slice(0, 16), bytes };
 }
+
+/** Resolves at the first change of a server at which the condition holds. */
+export async function untilServer(server: AdsServer, condition: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const check = (): void => {
+    if (condition()) resolve();
+  };
+  const stop = server.onChange(check);
+  check();
+  await promise;
+  stop();
+}

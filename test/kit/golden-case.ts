@@ -1,21 +1,17 @@
 /** Golden cases: a world in a file, and the resources it must become. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import type { Change, XdsResource } from '@hawser/agent/snapshot/resource.ts';
 import type { Credential, Credentials } from '@hawser/agent/state/credential.ts';
 import type { Capture, PeerCluster, ProxyRef, World } from '@hawser/agent/state/world.ts';
+import { RESOURCE_SCHEMAS } from '@hawser/agent/xds/resource-schemas.ts';
 import { typeRegistry } from '@hawser/agent/xds/type-registry.ts';
 import type { Endpoint, EndpointShard, ServicePort } from '@hawser/model/endpoint-shard.ts';
 import { trustDomainOf } from '@hawser/model/fleet.ts';
 import type { ExportFacts } from '@hawser/model/multicluster/export-facts.ts';
 import { type Resource, resourceKey } from '@hawser/model/resource.ts';
 import type { XdsType } from '@hawser/wire/messages.ts';
-import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
-import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
-import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
-import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
-import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import { parse } from 'yaml';
 
 export const TESTDATA = join(import.meta.dirname, '../../services/agent/src/translate/testdata');
@@ -146,17 +142,9 @@ export function resourcesAfter(changes: readonly Change[], before: ReadonlyMap<s
   return new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const SCHEMAS: Readonly<Record<XdsType, DescMessage>> = {
-  CDS: ClusterSchema,
-  EDS: ClusterLoadAssignmentSchema,
-  LDS: ListenerSchema,
-  RDS: RouteConfigurationSchema,
-  SDS: SecretSchema,
-};
-
 /** A resource in protobuf JSON. */
 export function jsonOf(resource: XdsResource): JsonValue {
-  const schema = SCHEMAS[resource.type];
+  const schema = RESOURCE_SCHEMAS[resource.type];
   return toJson(schema, fromBinary(schema, resource.bytes), { registry: typeRegistry(), useProtoFieldName: true });
 }
 

@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import { DeltaDiscoveryRequestSchema } from '@hawser/xds/generated/envoy/service/discovery/v3/discovery_pb.ts';
 import { afterEach, describe, expect, test } from 'vitest';
-import { fakeResource, startAdsAgent, type TestAdsAgent, type TestAdsAgentOptions } from '../../../../test/kit/ads-agent.ts';
+import { fakeResource, startAdsAgent, type TestAdsAgent, type TestAdsAgentOptions, untilServer } from '../../../../test/kit/ads-agent.ts';
 import type { AdsClient, ReceivedDelta } from '../../../../test/kit/ads-client.ts';
 import { RolloutTracker } from '../report/rollout-tracker.ts';
 import type { LayerName, XdsResource } from '../snapshot/resource.ts';
@@ -307,14 +307,6 @@ describe('rollout', () => {
   });
 });
 
-/** Resolves at the first change of the server at which the condition holds. */
-async function until(condition: () => boolean): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const check = (): void => {
-    if (condition()) resolve();
-  };
-  const stop = agent.server().onChange(check);
-  check();
-  await promise;
-  stop();
+function until(condition: () => boolean): Promise<void> {
+  return untilServer(agent.server(), condition);
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { XdsType } from '@hawser/wire/messages.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startAdsAgent, type TestAdsAgent } from '../../../../test/kit/ads-agent.ts';
+import { startAdsAgent, type TestAdsAgent, untilServer } from '../../../../test/kit/ads-agent.ts';
 import { edsCluster, loopbackEndpoints, routeTo, tlsListener } from '../../../../test/kit/ads-resources.ts';
 import { startEnvoy, type TestEnvoy } from '../../../../test/kit/envoy.ts';
 import { freePort } from '../../../../test/kit/ports.ts';
@@ -206,14 +206,6 @@ async function call(): Promise<TlsAnswer> {
   return tlsGet(port, newConnections(agent.authority.trustBundle));
 }
 
-/** Resolves at the first change of the server at which the condition holds. */
-async function until(condition: () => boolean): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const check = (): void => {
-    if (condition()) resolve();
-  };
-  const stop = agent.server().onChange(check);
-  check();
-  await promise;
-  stop();
+function until(condition: () => boolean): Promise<void> {
+  return untilServer(agent.server(), condition);
 }

@@ -1,15 +1,12 @@
 /** What a proxy is served, as people read it: protobuf JSON. */
-import { type DescMessage, fromBinary, isMessage, toJson } from '@bufbuild/protobuf';
+import { fromBinary, isMessage, toJson } from '@bufbuild/protobuf';
 import { messageOf } from '@hawser/runtime/app-error.ts';
 import type { ProxyConfigRequest, XdsType } from '@hawser/wire/messages.ts';
-import { ClusterSchema } from '@hawser/xds/generated/envoy/config/cluster/v3/cluster_pb.ts';
 import type { DataSourceSchema } from '@hawser/xds/generated/envoy/config/core/v3/base_pb.ts';
-import { ClusterLoadAssignmentSchema } from '@hawser/xds/generated/envoy/config/endpoint/v3/endpoint_pb.ts';
-import { ListenerSchema } from '@hawser/xds/generated/envoy/config/listener/v3/listener_pb.ts';
-import { RouteConfigurationSchema } from '@hawser/xds/generated/envoy/config/route/v3/route_pb.ts';
 import { type Secret, SecretSchema } from '@hawser/xds/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import type { XdsResource } from '../snapshot/resource.ts';
 import type { ProxyStream } from './proxy-stream.ts';
+import { RESOURCE_SCHEMAS } from './resource-schemas.ts';
 import { typeRegistry } from './type-registry.ts';
 
 const SECTIONS: Readonly<Record<ProxyConfigRequest['section'], XdsType>> = {
@@ -18,14 +15,6 @@ const SECTIONS: Readonly<Record<ProxyConfigRequest['section'], XdsType>> = {
   listeners: 'LDS',
   routes: 'RDS',
   secrets: 'SDS',
-};
-
-const SCHEMAS: Readonly<Record<XdsType, DescMessage>> = {
-  CDS: ClusterSchema,
-  EDS: ClusterLoadAssignmentSchema,
-  LDS: ListenerSchema,
-  RDS: RouteConfigurationSchema,
-  SDS: SecretSchema,
 };
 
 /** The resources of one section that the proxy subscribes to, sorted by name, private keys redacted. */
@@ -39,7 +28,7 @@ export function proxyConfigOf(stream: ProxyStream, section: ProxyConfigRequest['
 /** A resource in protobuf JSON, private keys redacted; one that cannot be shown is named with the reason. */
 export function readable(resource: XdsResource): unknown {
   try {
-    const schema = SCHEMAS[resource.type];
+    const schema = RESOURCE_SCHEMAS[resource.type];
     const message = fromBinary(schema, resource.bytes);
     if (isMessage(message, SecretSchema)) redact(message);
     return toJson(schema, message, { registry: typeRegistry() });

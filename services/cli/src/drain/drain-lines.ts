@@ -3,8 +3,9 @@ import { counted } from '@hawser/model/counted.ts';
 import type { DrainSpec } from '@hawser/model/drain.ts';
 import { scopeText } from '@hawser/model/drain-scope.ts';
 import type { Resource } from '@hawser/model/resource.ts';
-import type { DestinationForecast, DrainPlan, DrainStatusFields, LocalDrainView } from '@hawser/wire/drain.ts';
+import type { DrainPlan, DrainStatusFields, LocalDrainView } from '@hawser/wire/drain.ts';
 import { shortSpan } from '../output/age.ts';
+import { HEADROOM } from '../output/headroom.ts';
 import { type Column, tableLines } from '../output/table.ts';
 
 /** A Drain as the hub answers with it. */
@@ -27,7 +28,7 @@ export function planLines(plan: DrainPlan, scope: DrainSpec['scope']): string[] 
     ...waves.map(
       ({ names, services: of }) => `  ${names.length === 0 ? 'what is left' : names.join(' and ')}: ${of.join(', ') || 'nothing'}`,
     ),
-    ...(headroom.length === 0 ? ['nobody would get more requests than now'] : ['', ...tableLines(FORECAST, headroom)]),
+    ...(headroom.length === 0 ? ['nobody would get more requests than now'] : ['', ...tableLines(HEADROOM, headroom)]),
     ...(refusals.length === 0 ? [] : ['', ...refusals.map(({ rule, message }) => `refused by ${rule}: ${message}`)]),
   ];
 }
@@ -103,13 +104,3 @@ function seenText({ residualPercent, unobserved, phase }: DrainStatusFields): st
   if (residualPercent !== undefined) return `${residualPercent} % of the requests are seen to go there`;
   return unobserved === undefined ? `and it is ${phase.toLowerCase()}` : `unobserved: ${unobserved}`;
 }
-
-const rate = (perSecond: number | undefined): string => (perSecond === undefined ? '?' : perSecond.toFixed(perSecond >= 10 ? 0 : 1));
-const FORECAST: readonly Column<DestinationForecast>[] = [
-  { title: 'SERVICE', cell: ({ service }) => service },
-  { title: 'DESTINATION', cell: ({ cluster }) => cluster },
-  { title: 'NOW/S', cell: ({ requestsNow }) => rate(requestsNow) },
-  { title: 'AFTER/S', cell: ({ requestsAfter }) => rate(requestsAfter) },
-  { title: 'CAPACITY/S', cell: ({ capacity }) => rate(capacity) },
-  { title: 'HEADROOM', cell: ({ verdict }) => verdict },
-];

@@ -1,6 +1,7 @@
 /** PURE: what drills would do, whether they could, and when they come, as text. */
 import type { CalendarEntry, DrillCalendarView, DrillPlanView, DrillReadinessView, PlannedService } from '@hawser/wire/drill-views.ts';
 import { shortSpan } from '../output/age.ts';
+import { HEADROOM, rate } from '../output/headroom.ts';
 import { type Column, tableLines } from '../output/table.ts';
 
 /** What would move, where to, whom it spares, and what stands against it. */
@@ -66,20 +67,11 @@ function regionsText(names: readonly string[]): string {
   return `${names.join(', ')} would serve all of it`;
 }
 
-const rate = (perSecond: number | undefined): string => (perSecond === undefined ? '?' : perSecond.toFixed(perSecond >= 10 ? 0 : 1));
 const MOVES: readonly Column<Row>[] = [
   { title: 'SERVICE', cell: ({ service }) => service },
   { title: 'CALLERS', cell: ({ source }) => source },
   { title: 'MOVED/S', cell: ({ requests }) => rate(requests) },
   { title: 'TO', cell: ({ to }) => to },
-];
-const HEADROOM: readonly Column<DrillPlanView['headroom'][number]>[] = [
-  { title: 'SERVICE', cell: ({ service }) => service },
-  { title: 'DESTINATION', cell: ({ cluster }) => cluster },
-  { title: 'NOW/S', cell: ({ requestsNow }) => rate(requestsNow) },
-  { title: 'AFTER/S', cell: ({ requestsAfter }) => rate(requestsAfter) },
-  { title: 'CAPACITY/S', cell: ({ capacity }) => rate(capacity) },
-  { title: 'HEADROOM', cell: ({ verdict }) => verdict },
 ];
 const CALENDAR: readonly Column<CalendarEntry>[] = [
   { title: 'WHEN', cell: ({ at }) => `${at.slice(0, 16)}Z` },
