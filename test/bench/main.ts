@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { FigureBook } from '../../deploy/demo/figures.ts';
 import { apply } from './apply.ts';
+import { bare } from './bare.ts';
 import type { Bench } from './bench.ts';
 import { burst } from './burst.ts';
 import { compile } from './compile.ts';
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   restart,
   hub,
   compile,
+  bare,
   xds,
   burst,
   connect,

@@ -19,6 +19,7 @@ import { logSwitch } from '../telemetry/log-switch.ts';
 import { type ObservedChain, observedChain } from '../telemetry/observed-chains.ts';
 import type { ProviderWorld } from '../telemetry/provider-upstreams.ts';
 import { type ProxyTelemetry, proxyTelemetry } from '../telemetry/proxy-telemetry.ts';
+import { withoutMessages } from '../telemetry/without-messages.ts';
 import { extension, structured } from '../wire-values.ts';
 import { applicationCluster } from './application-cluster.ts';
 import { filterChains, routesOf, type ServedPort } from './inbound.ts';
@@ -156,7 +157,8 @@ interface PlacedChain extends ChainPlace {
 }
 
 /** As a sidecar has them. Which connections they are for says the matcher, so that workloads come and go without a change of a chain. */
-function chainsOf({ id, port, addresses }: Group, { observers, metadata }: ProxyTelemetry, { fleet }: WorkloadsWorld): PlacedChain[] {
+function chainsOf({ id, port, addresses }: Group, { observers: all, metadata }: ProxyTelemetry, { fleet }: WorkloadsWorld): PlacedChain[] {
+  const observers = port.protocol === 'http2' ? all : withoutMessages(all);
   return filterChains(port, { severed: fleet.severed, group: id }).map(({ filterChainMatch, ...init }) => {
     const filterMetadata = { ...init.metadata?.filterMetadata, ...(metadata as Record<string, JsonObject>) };
     const chain = create(FilterChainSchema, { ...init, metadata: { filterMetadata } });
