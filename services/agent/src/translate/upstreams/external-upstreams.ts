@@ -37,9 +37,14 @@ const DNS: ClusterInit = {
   dnsFailureRefreshRate: { baseInterval: millis(1_000), maxInterval: millis(30_000) },
 };
 
-/** An upstream whose servers Envoy resolves: each address of each name, or one name of which a connection takes any address. */
+/**
+ * An upstream whose servers Envoy resolves: each address of each name, or one name of which a connection takes any address. Envoy takes
+ * that of one name exactly: a subset may have none, entries of one host may have several.
+ */
 export function resolvedUpstream({ external }: HostView, loadAssignment: ClusterLoadAssignment): ClusterInit {
-  const type = external?.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS;
+  const names = loadAssignment.endpoints.flatMap(({ lbEndpoints }) => lbEndpoints);
+  const isAnyAddress = external?.resolution === 'DNS_ROUND_ROBIN' && names.length === 1;
+  const type = isAnyAddress ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
   return { ...DNS, clusterDiscoveryType: { case: 'type', value: type }, loadAssignment };
 }
 
