@@ -86,3 +86,15 @@ describe('TLS of a DestinationRule', () => {
     for (const host of ['api.example.com', 'example.com']) expect(problems([rule(host), entry(host)])).toEqual([]);
   });
 });
+
+describe('a subset of a DestinationRule', () => {
+  const rule = (host: string) => policy('DestinationRule', { host, subsets: [{ name: 'v9', labels: { version: 'v9' } }] });
+  const entry = (host: string, resolution: string) =>
+    policy('ServiceEntry', { hosts: [host], resolution, ports: [{ number: 80, name: 'http', protocol: 'HTTP' }] });
+
+  it('without endpoints is told, but where callers name the server', () => {
+    const told = [expect.stringContaining('spec.subsets[0]: no endpoint of api.example.com is in the subset v9')];
+    expect(problems([rule('api.example.com'), entry('api.example.com', 'DNS')])).toEqual(told);
+    expect(problems([rule('*.example.com'), entry('*.example.com', 'DYNAMIC_DNS')])).toEqual([]);
+  });
+});

@@ -4,6 +4,7 @@ import { hasSidecars } from '../services/external-host.ts';
 import type { HostView, ServiceView } from '../services/service-view.ts';
 import { meshProblems } from '../upstreams/destination-problems.ts';
 import type { Subset } from '../upstreams/destination-rules.ts';
+import { isForwarding } from '../upstreams/external-upstreams.ts';
 import { type Caller, MESH } from './caller.ts';
 import { connectionRoutes, isTcpPort } from './connection-routes.ts';
 import { isHttpPort, type ServiceLookup } from './destinations.ts';
@@ -73,6 +74,8 @@ function withoutCallers(rule: HttpRule['rule']): HttpRule['rule'] {
 }
 
 function subsetProblems({ policy, index, name, labels }: Subset, host: HostView): RuleProblem[] {
+  // Whom callers name has no endpoints that could be told apart.
+  if (isForwarding(host)) return [];
   const endpoints = host.parts.flatMap(({ shard }) => shard.endpoints);
   if (endpoints.some((endpoint) => labels.every(([key, value]) => endpoint.labels[key] === value))) return [];
   const message = `no endpoint of ${host.host} is in the subset ${name}: requests for it are answered 503`;
