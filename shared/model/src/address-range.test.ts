@@ -21,6 +21,8 @@ it.each<[string, string, boolean]>([
   ['fd00::1', 'fd00::/8', true],
   ['fe00::1', 'fd00::/8', false],
   ['fd00::1', '0.0.0.0/0', false],
+  ['10.1.2.0/24', '10.1.0.0/16', true],
+  ['10.1.0.0/16', '10.1.0.0/24', false],
 ])('%s in %s: %s', (address, range, expected) => {
   expect(isInRange(address, range)).toBe(expected);
 });

@@ -7,11 +7,17 @@ export function isAddressRange(text: string): boolean {
   return most >= 0 && Number(bits ?? 0) <= most;
 }
 
-/** Whether an address is in a range, of which both are as `isAddressRange` takes them. */
+/** Whether an address, or all of a range, is in a range, of which both are as `isAddressRange` takes them. */
 export function isInRange(address: string, range: string): boolean {
-  const [prefix = '', bits] = range.split('/');
-  const [own, wanted] = [bitsOf(address.split('/')[0] ?? ''), bitsOf(prefix)];
-  return own.length === wanted.length && own.startsWith(wanted.slice(0, Number(bits ?? wanted.length)));
+  const [own, wanted] = [prefixOf(address), prefixOf(range)];
+  return own.version === wanted.version && own.bits.startsWith(wanted.bits);
+}
+
+/** The bits that all addresses of a range begin with; the version by their number in all. */
+function prefixOf(range: string): { readonly version: number; readonly bits: string } {
+  const [address = '', count] = range.split('/');
+  const bits = bitsOf(address);
+  return { version: bits.length, bits: bits.slice(0, Number(count ?? bits.length)) };
 }
 
 function isV4(text: string): boolean {

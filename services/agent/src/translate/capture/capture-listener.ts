@@ -21,6 +21,7 @@ import { routedChains } from '../listeners/connection-chains.ts';
 import { outboundHttp, outboundTcp } from '../listeners/outbound-listeners.ts';
 import type { TcpRules } from '../listeners/tcp-ports.ts';
 import { CAPTURE, OUTBOUND, PASSTHROUGH_CLUSTER, plainUpstreamName, tcpListenerName, UNAVAILABLE_CLUSTER, upstreamName } from '../names.ts';
+import type { ConnectionRoute } from '../routes/connection-routes.ts';
 import type { BoundPart } from '../scope/bound-parts.ts';
 import { UniqueMatches } from '../unique-chains.ts';
 import { cidrRange, extension, type Init, millis, socketAddress } from '../wire-values.ts';
@@ -210,16 +211,26 @@ function ruledChains(
   { host, isTls, there, rules }: { host: AddressedHost; isTls: boolean; there: MatchInit; rules: TcpRules },
 ): ChainInit[] {
   const port = there.destinationPort ?? 0;
-  const routes = (rules.routes ?? []).filter(
-    ({ destinations }) =>
-      destinations === undefined || host.addresses.some((address) => destinations.some((range) => isInRange(address, range))),
-  );
-  const here = host.addresses.length === 0 ? [] : routes.map(({ destinations: _destinations, ...route }) => route);
+  const meant = (rules.routes ?? []).map((route) => ({ route, addresses: meantBy(route, host.addresses) }));
+  const routes = meant.filter(({ route, addresses }) => route.destinations === undefined || addresses.length > 0).map(({ route }) => route);
+  const here = meant.flatMap(({ route: { destinations: _destinations, ...route }, addresses }) => {
+    if (addresses.length === 0) return [];
+    return [host.addresses.every((address) => addresses.includes(address)) ? route : { ...route, destinations: addresses }];
+  });
   const named = isTls ? routes.filter(({ serverNames }) => serverNames !== undefined) : [];
   return [
     ...routedChains(name, { ...rules, routes: here }, there).flatMap((chain) => (asksForTls(chain) ? [chain] : besideHttp(chain))),
     ...routedChains(`${name}|sni`, { ...rules, routes: named }, { destinationPort: port }),
   ];
+}
+
+/** Of a host's addresses what a rule is for: all that its ranges have, and ranges within one that is a range itself. */
+function meantBy({ destinations }: ConnectionRoute, addresses: readonly string[]): readonly string[] {
+  if (destinations === undefined) return addresses;
+  const parts = addresses.flatMap((address) =>
+    destinations.flatMap((range) => (isInRange(address, range) ? [address] : isInRange(range, address) ? [range] : [])),
+  );
+  return [...new Set(parts)];
 }
 
 function asksForTls({ filterChainMatch }: ChainInit): boolean {
