@@ -52,10 +52,11 @@ interface Domain {
 export function edgeRoutes(name: string, { servers, number }: RoutedServers, parts: RoutingParts): XdsResource {
   const domains = new Map<string, Domain>();
   for (const server of servers) addServer(domains, server, parts);
+  const isTls = servers.some(({ kind }) => kind === 'https');
   const sorted = [...domains].sort(([a], [b]) => (a < b ? -1 : 1));
   const message = create(RouteConfigurationSchema, {
     name,
-    virtualHosts: sorted.map(([domain, found]) => virtualHost(domain, found, { number, parts })),
+    virtualHosts: sorted.map(([domain, found]) => virtualHost(domain, found, { number, isTls, parts })),
     ignorePortInHostMatching: true,
     maxDirectResponseBodySizeBytes: MOST_BODY_BYTES,
     responseHeadersToRemove: [UNSENT_HEADER],
@@ -92,11 +93,17 @@ function addServer(domains: Map<string, Domain>, server: EdgeServer, parts: Rout
 
 type RouteInit = Init<typeof RouteSchema>;
 
-function virtualHost(domain: string, found: Domain, { number, parts }: { number: number; parts: RoutingParts }): VirtualHost {
+interface Place {
+  readonly number: number;
+  readonly isTls: boolean;
+  readonly parts: RoutingParts;
+}
+
+function virtualHost(domain: string, found: Domain, { number, isTls, parts }: Place): VirtualHost {
   const { scope, lookup, report } = parts;
   const [first, last]: [RouteInit[], RouteInit[]] = [[], []];
   for (const [gateway, rules] of found.rules) {
-    const routes = httpRoutes(rules, { caller: { gateway, scope }, scope: undefined, port: number, lookup, report });
+    const routes = httpRoutes(rules, { caller: { gateway, scope }, scope: undefined, port: number, isTls, lookup, report });
     // One VirtualService may come in by several Gateways of this port.
     const fresh = routes.filter((route) => ![...first, ...last].some((other) => originOf(other) === originOf(route)));
     const end = catchingFrom(fresh);

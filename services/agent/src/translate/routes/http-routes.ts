@@ -21,6 +21,8 @@ export interface RoutePlace {
   readonly scope: HostView['scope'] | undefined;
   /** Port that is called. */
   readonly port: number;
+  /** Whether it is called by TLS. */
+  readonly isTls?: boolean | undefined;
   readonly lookup: ServiceLookup;
   /** Told with the policy, and the field in it. */
   readonly report?: (policy: string, field: string, message: string) => void;
@@ -71,7 +73,8 @@ function ruleRoutes(one: HttpRule, place: RoutePlace): RouteInit[][] {
   const matches: readonly VirtualServiceMatch[] = rule.match === undefined || rule.match.length === 0 ? [{}] : rule.match;
   const ours = matches.flatMap((match, at) => (isFor(match, owner, place.caller) && isAt(match, place.port) ? [{ match, at }] : []));
   if (ours.length === 0) return [];
-  const context = { namespace: one.namespace, scope: place.scope, port: place.port, takes: isHttpPort, lookup: place.lookup, report };
+  const { scope, port, lookup, isTls } = place;
+  const context = { namespace: one.namespace, scope, port, takes: isHttpPort, lookup, report, isTls };
   const common = { ...headerChanges(rule.headers, report).changes, typedPerFilterConfig: filterConfigs(rule, report) };
   return ours.flatMap(({ match, at }) => {
     const isWritten = one.matches === 'own' && matches === rule.match;

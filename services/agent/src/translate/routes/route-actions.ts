@@ -29,6 +29,8 @@ export type Action =
 export interface ActionContext extends DestinationContext {
   readonly lookup: ServiceLookup;
   readonly report: Report;
+  /** Whether requests come by TLS. */
+  readonly isTls?: boolean | undefined;
 }
 
 /** Envoy keeps such bodies in memory for every route. */
@@ -145,7 +147,7 @@ const REDIRECT_CODES: Readonly<Record<number, Code>> = {
   308: Code.PERMANENT_REDIRECT,
 };
 
-function redirect(spec: VirtualServiceRedirect, { report, port: callers }: ActionContext): Action {
+function redirect(spec: VirtualServiceRedirect, { report, port: callers, isTls = false }: ActionContext): Action {
   const { uri = '', authority = '', scheme = '', redirectCode = 301 } = spec;
   const code = REDIRECT_CODES[redirectCode];
   const bad = headerValueProblem(`${uri}${authority}${scheme}`);
@@ -155,7 +157,7 @@ function redirect(spec: VirtualServiceRedirect, { report, port: callers }: Actio
   }
   const port = spec.port ?? (spec.derivePort === 'FROM_REQUEST_PORT' ? callers : 0);
   // The port that a scheme has anyway is not written, as Istio has it.
-  const isUsual = spec.port === undefined && port === (scheme === 'https' ? 443 : 80);
+  const isUsual = spec.port === undefined && port === ((scheme || (isTls ? 'https' : 'http')) === 'https' ? 443 : 80);
   const value: Init<typeof RedirectActionSchema> = {
     responseCode: code,
     hostRedirect: authority,
