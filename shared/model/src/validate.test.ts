@@ -137,6 +137,7 @@ describe('what Istio takes', () => {
       virtualService({ hosts: ['reviews', 'reviews.bookinfo', 'reviews.bookinfo.svc.cluster.local'] }),
     ],
     ['vs', 'weight 0 of the only destination', virtualService(routes(0))],
+    ['vs', 'a delegate with empty lists', virtualService({ hosts: [], gateways: [], http: [{ route: [{ destination: { host: 'a' } }] }] })],
     [
       'vs',
       'names of headers in any case',

@@ -24,7 +24,7 @@ export function virtualServiceProblems(spec: VirtualServiceSpec, namespace: stri
 /** Without hosts it is for others to delegate to: HTTP rules alone, and no gateways of its own. */
 function hostsProblems({ hosts, gateways, tcp, tls }: VirtualServiceSpec, namespace: string): readonly SchemaProblem[] {
   if (hosts === undefined || hosts.length === 0) {
-    const isDelegate = hosts === undefined && gateways === undefined && tcp === undefined && tls === undefined;
+    const isDelegate = [hosts, gateways, tcp, tls].every((list = []) => list.length === 0);
     return isDelegate ? [] : required(['hosts'], hosts);
   }
   const isMesh = gateways === undefined || gateways.length === 0 || gateways.includes('mesh');
