@@ -19,7 +19,6 @@ import { logSwitch } from '../telemetry/log-switch.ts';
 import { type ObservedChain, observedChain } from '../telemetry/observed-chains.ts';
 import type { ProviderWorld } from '../telemetry/provider-upstreams.ts';
 import { type ProxyTelemetry, proxyTelemetry } from '../telemetry/proxy-telemetry.ts';
-import { withoutMessages } from '../telemetry/without-messages.ts';
 import { extension, structured } from '../wire-values.ts';
 import { applicationCluster } from './application-cluster.ts';
 import { filterChains, routesOf, type ServedPort } from './inbound.ts';
@@ -61,7 +60,8 @@ const { filterChains: CHAINS } = ListenerSchema.field;
 export function compiledWorkloads(key: string, workloads: readonly BareWorkload[], world: WorkloadsWorld): CompiledWorkloads {
   const { fleet, lookup, policies } = world;
   const observed = groupsOf(key, workloads, world).map((group) => {
-    const telemetry = proxyTelemetry(group.workload, policies, { fleet, lookup, isEdge: false, bearer: 'LISTENER_FILTER_CHAIN' });
+    const isHttp1 = group.port.protocol === 'http';
+    const telemetry = proxyTelemetry(group.workload, policies, { fleet, lookup, isEdge: false, bearer: 'LISTENER_FILTER_CHAIN', isHttp1 });
     return { group, telemetry, chains: chainsOf(group, telemetry, world) };
   });
   const routes = observed.flatMap(({ group: { id, port }, telemetry }) => {
@@ -157,8 +157,7 @@ interface PlacedChain extends ChainPlace {
 }
 
 /** As a sidecar has them. Which connections they are for says the matcher, so that workloads come and go without a change of a chain. */
-function chainsOf({ id, port, addresses }: Group, { observers: all, metadata }: ProxyTelemetry, { fleet }: WorkloadsWorld): PlacedChain[] {
-  const observers = port.protocol === 'http2' ? all : withoutMessages(all);
+function chainsOf({ id, port, addresses }: Group, { observers, metadata }: ProxyTelemetry, { fleet }: WorkloadsWorld): PlacedChain[] {
   return filterChains(port, { severed: fleet.severed, group: id }).map(({ filterChainMatch, ...init }) => {
     const filterMetadata = { ...init.metadata?.filterMetadata, ...(metadata as Record<string, JsonObject>) };
     const chain = create(FilterChainSchema, { ...init, metadata: { filterMetadata } });

@@ -45,9 +45,10 @@ const TCP_CLOSED: readonly Metric[] = [
   { id: 'TCP_RECEIVED_BYTES', name: 'istio_tcp_received_bytes_total', value: '%BYTES_RECEIVED%' },
 ];
 
-/** Counts requests, and the messages of those that are gRPC. */
-export function httpMetrics(labels: Labels, overrides: MetricOverrides): AccessLogInit[] {
-  const all = { ...labels, ...HTTP_LABELS, ...lastOf(labels) };
+/** Counts requests, and the messages of those that are gRPC; none is where the port speaks HTTP/1.1 alone. */
+export function httpMetrics(labels: Labels, overrides: MetricOverrides, isHttp1 = false): AccessLogInit[] {
+  const all = { ...labels, ...HTTP_LABELS, ...(isHttp1 ? { request_protocol: 'http' } : {}), ...lastOf(labels) };
+  if (isHttp1) return counted(HTTP, all, overrides);
   const messages = counted(GRPC, all, overrides).map((log) => ({ ...log, filter: WAS_COUNTED }));
   return [...counted(HTTP, all, overrides), ...messages];
 }

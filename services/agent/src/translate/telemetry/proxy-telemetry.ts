@@ -87,6 +87,8 @@ export interface ObservedWorld extends ProviderWorld {
   readonly isEdge: boolean;
   /** What says whose the requests are; the listener unless given. */
   readonly bearer?: MetadataBearer;
+  /** Whether the workload's port speaks HTTP/1.1 alone, so that nothing is gRPC; what tells gRPC from others costs memory and time. */
+  readonly isHttp1?: boolean;
 }
 
 /** What of the policies is for a workload's proxy. */
@@ -106,7 +108,7 @@ interface WantedOfSide {
 /** The telemetry of a workload's proxy. */
 export function proxyTelemetry(workload: Workload, policies: ExtensionPolicies, world: ObservedWorld): ProxyTelemetry {
   const { wanted, observers } = sharedFor(workload, policies, {
-    ...{ isEdge: world.isEdge, bearer: world.bearer, domains: trustDomainsOf(world.fleet) },
+    ...{ isEdge: world.isEdge, bearer: world.bearer, isHttp1: world.isHttp1, domains: trustDomainsOf(world.fleet) },
   });
   const { sides, plugins, access } = wanted;
   const tracers = Object.values(sides).map(({ tracing }) => tracing?.provider);
@@ -136,6 +138,7 @@ interface Shared {
 interface Judged {
   readonly isEdge: boolean;
   readonly bearer: MetadataBearer | undefined;
+  readonly isHttp1: boolean | undefined;
   readonly domains: TrustDomains;
 }
 
@@ -149,18 +152,19 @@ function sharedFor(workload: Workload, policies: ExtensionPolicies, judged: Judg
   const shared: Shared = known.get(policies) ?? { wanted: new Map(), observers: new Map() };
   known.set(policies, shared);
   const held = [...telemetry, ...authorization, ...authentication, ...plugins].filter((policy) => levelFor(workload, policy) !== undefined);
-  const { isEdge, bearer, domains } = judged;
+  const { isEdge, bearer, isHttp1, domains } = judged;
   const key = JSON.stringify([
     workload.namespace,
     isEdge,
     bearer,
+    isHttp1,
     { ...domains, aliases: [...domains.aliases] },
     held.map((policy) => policy.key),
   ]);
   const wanted = kept(shared.wanted, key, () => wantedFor(workload, policies, judged));
   const isTraced = Object.values(wanted.sides).some(({ tracing }) => tracing !== undefined);
   const named = isTraced ? `${key} ${JSON.stringify(peerOf(workload))}` : key;
-  return { wanted, observers: kept(shared.observers, named, () => observersOf(wanted, workload, bearer)) };
+  return { wanted, observers: kept(shared.observers, named, () => observersOf(wanted, workload, judged)) };
 }
 
 function kept<Value>(all: Map<string, Value>, key: string, make: () => Value): Value {
@@ -204,7 +208,7 @@ const TELLS_PEER: Filter = extension('envoy.filters.http.header_mutation', Heade
 
 const PLAIN = { connection_security_policy: 'none' } as const;
 
-function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload, bearer: MetadataBearer | undefined): Observers {
+function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Workload, { bearer, isHttp1 }: Judged): Observers {
   const labels = (of: Side, { service, isPlain }: Pick<ObservedFor, 'service' | 'isPlain'>, isHttp: boolean) =>
     of === 'CLIENT' ? sourceLabels() : { ...destinationLabels(service, isHttp, bearer), ...(isPlain ? PLAIN : {}) };
   return {
@@ -213,7 +217,7 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
       return {
         accessLog: [
           ...accessLogs(logs, builtIn),
-          ...httpMetrics(labels(of, chain, true), overrides),
+          ...httpMetrics(labels(of, chain, true), overrides, isHttp1),
           ...(of === 'CLIENT' ? [REQUEST_LOG] : []),
         ],
         upstreamLog: of === 'CLIENT' ? ATTEMPT_LOGS : [],
@@ -226,7 +230,7 @@ function observersOf({ builtIn, sides, plugins, access }: Wanted, workload: Work
           ...pluginFilters(plugins, of, 'authz'),
           ...access.httpFilters(of, port),
           ...pluginFilters(plugins, of, 'behind'),
-          ...metricFilters(overrides),
+          ...(isHttp1 === true ? [] : metricFilters(overrides)),
         ],
         connectionFilters: connectionPluginFilters(plugins, { side: of, port }),
       };
