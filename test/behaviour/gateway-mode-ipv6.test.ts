@@ -74,8 +74,8 @@ describe.skipIf(![available('root'), available('ipv6')].every(Boolean))('IPv6', 
     await until(
       async () => {
         seen = await answering(rig);
-        // Who is refused by v2 may give it up for a while.
-        return seen.includes('reviews-v1 hello') && !seen.includes('reviews-v2');
+        // Envoy judges a connection by its first byte, and who is refused by v2 may give it up for a while.
+        return seen.includes('reviews-v1 hello') && !seen.includes('reviews-v2 hello');
       },
       () => `answered by ${seen}`,
     );
